@@ -1,0 +1,200 @@
+//! One request on its way: what a handler gets.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::RequestId;
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_ports::Ctx;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::body::Body;
+
+/// Who is at the other end of the connection, as the host knows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Peer {
+    /// The client's address; never taken from a header that the client itself can set.
+    pub ip: Option<IpAddr>,
+}
+
+/// The largest JSON body, in bytes.
+pub const MAX_JSON_BYTES: usize = 256 * 1024;
+
+/// A request on its way to its handler.
+pub struct Call {
+    /// The ports.
+    pub ctx: Ctx,
+    /// Its id.
+    pub request_id: RequestId,
+    /// Who asks; absent for public routes.
+    pub scope: Option<TenantScope>,
+    /// The other end.
+    pub peer: Peer,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Path parameters by name.
+    pub params: Vec<(String, String)>,
+    /// The query string, without `?`.
+    pub query: String,
+    /// The body.
+    pub body: Body,
+}
+
+impl Call {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// 401 when nobody was authenticated (the route is public).
+    pub fn scope(&self) -> Result<&TenantScope> {
+        self.scope.as_ref().ok_or_else(|| CallerError::Unauthenticated("a token is needed").into())
+    }
+
+    /// An identifier from the path. One that does not parse names nothing: 404.
+    ///
+    /// # Errors
+    /// 404.
+    pub fn id<T: std::str::FromStr>(&self, name: &str, what: &'static str) -> Result<T> {
+        self.params
+            .iter()
+            .find(|(key, _)| key == name)
+            .and_then(|(_, value)| value.parse().ok())
+            .ok_or_else(|| Error::not_found(what))
+    }
+
+    /// The query parameters.
+    ///
+    /// # Errors
+    /// 422 naming the parameter (`?limit`).
+    pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
+        let parsed = serde_urlencoded::Deserializer::new(form_urlencoded::parse(self.query.as_bytes()));
+        serde_path_to_error::deserialize(parsed).map_err(|error| {
+            let name = error.path().to_string();
+            let pointer = if name == "." { "?".to_owned() } else { format!("?{name}") };
+            Error::invalid(pointer, error.into_inner().to_string())
+        })
+    }
+
+    /// A header as text.
+    #[must_use]
+    pub fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Whether the client prefers an event stream.
+    #[must_use]
+    pub fn wants_events(&self) -> bool {
+        self.header(header::ACCEPT).is_some_and(|accept| {
+            accept.split(',').any(|kind| kind.trim().split(';').next() == Some("text/event-stream"))
+        })
+    }
+
+    /// The number in `If-Match: "7"`.
+    ///
+    /// # Errors
+    /// 422 when it is missing or no number.
+    pub fn if_match(&self) -> Result<u64> {
+        self.header(header::IF_MATCH)
+            .and_then(|tag| tag.trim().trim_matches('"').parse().ok())
+            .ok_or_else(|| Error::invalid("If-Match", "the header If-Match: \"<version>\" is needed"))
+    }
+
+    /// Takes the JSON body.
+    ///
+    /// # Errors
+    /// 415 when it is not JSON by its type, 413 when it is too large, 400 when it cannot be read, 422 naming the field
+    /// when a field is unknown, missing or of the wrong type.
+    pub async fn json<T: DeserializeOwned>(&mut self) -> Result<T> {
+        self.json_up_to(MAX_JSON_BYTES).await
+    }
+
+    /// As [`Call::json`], with another limit in bytes.
+    ///
+    /// # Errors
+    /// As [`Call::json`].
+    pub async fn json_up_to<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T> {
+        let kind = self.header(header::CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim().to_owned();
+        if !kind.eq_ignore_ascii_case("application/json") {
+            return Err(CallerError::UnsupportedMedia {
+                detail: format!("the body's type is \"{kind}\""),
+                accepted: "application/json".to_owned(),
+            }
+            .into());
+        }
+        let bytes = self.bytes(limit).await?;
+        parse_json(&bytes)
+    }
+
+    /// Takes the body as bytes.
+    ///
+    /// # Errors
+    /// 413 when it is longer than `limit`, 400 when it was cut.
+    pub async fn bytes(&mut self, limit: usize) -> Result<Bytes> {
+        let too_large =
+            || Error::from(CallerError::TooLarge { field: "body", limit: u64::try_from(limit).unwrap_or(u64::MAX) });
+        let announced = self.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
+            return Err(too_large());
+        }
+        std::mem::replace(&mut self.body, Body::empty())
+            .collect(limit)
+            .await
+            .map_err(|error| CallerError::Unreadable(error.to_string()))?
+            .ok_or_else(too_large)
+    }
+}
+
+/// Parses JSON with a pointer to what is wrong.
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| CallerError::Unreadable(format!("the body is not UTF-8 after byte {}", error.valid_up_to())))?;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
+        let pointer = pointer_of(error.path());
+        let inner = error.into_inner();
+        match inner.classify() {
+            serde_json::error::Category::Data => Error::invalid(pointer, without_position(&inner)),
+            _ => CallerError::Unreadable(format!("the body is not JSON: {inner}")).into(),
+        }
+    })?;
+    parser.end().map_err(|error| CallerError::Unreadable(format!("the body is not JSON: {error}")))?;
+    Ok(value)
+}
+
+/// serde's path as a JSON pointer.
+fn pointer_of(path: &serde_path_to_error::Path) -> String {
+    use serde_path_to_error::Segment;
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Enum { variant } => format!("/{variant}"),
+            Segment::Unknown => "/?".to_owned(),
+        })
+        .collect()
+}
+
+/// The message without serde_json's "at line 1 column 9": the pointer says where.
+fn without_position(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+/// A JSON response.
+pub fn json(status: StatusCode, value: &impl Serialize) -> Result<Response<Body>> {
+    let bytes = serde_json::to_vec(value).map_err(|error| Error::ours(format!("response: {error}")))?;
+    let mut response = Response::new(Body::full(bytes));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// 204.
+#[must_use]
+pub fn no_content() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}

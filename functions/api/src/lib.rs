@@ -1,0 +1,15 @@
+//! The only HTTP surface of Frontdesk: [`handle`], and one file per function.
+
+pub mod body;
+mod call;
+mod cors;
+mod health;
+pub mod openapi;
+mod problem;
+mod rate_limit;
+mod router;
+
+pub use body::{Body, BodyError};
+pub use call::Peer;
+pub use problem::Problem;
+pub use router::handle;

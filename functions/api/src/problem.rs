@@ -1,0 +1,112 @@
+//! Errors as RFC 9457 problem documents: the one exhaustive match from errors to HTTP.
+
+use std::time::Duration;
+
+use frontdesk_domain::error::{CallerError, Error, FieldError};
+use frontdesk_domain::id::RequestId;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use crate::body::Body;
+
+/// A problem document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Problem {
+    /// A stable name of the kind of problem: `urn:frontdesk:problem:invalid`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What happened and what to change.
+    pub detail: String,
+    /// The path that was asked.
+    pub instance: String,
+    /// The id of the request, also in `X-Request-Id`.
+    pub request_id: RequestId,
+    /// The fields that are wrong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+/// What the caller is told when the fault is not its own.
+const OURS: &str = "Something went wrong on our side. The request id helps us to find it.";
+
+/// The response for an error; logs those that are not the caller's.
+#[must_use]
+pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Response<Body> {
+    let mut retry: Option<Duration> = None;
+    let mut allow: Option<&str> = None;
+    let mut errors = Vec::new();
+    let mut detail = error.to_string();
+    let (status, name, title) = match error {
+        Error::Caller(caller) => match caller {
+            CallerError::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable", "The request cannot be read"),
+            CallerError::Unauthenticated(_) => {
+                (StatusCode::UNAUTHORIZED, "unauthenticated", "A valid token is needed")
+            }
+            CallerError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
+            CallerError::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found", "Not found"),
+            CallerError::MethodNotAllowed { allow: methods } => {
+                allow = Some(methods);
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
+            }
+            CallerError::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Not possible in this state"),
+            CallerError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "It changed meanwhile"),
+            CallerError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large"),
+            CallerError::UnsupportedMedia { .. } => {
+                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported type")
+            }
+            CallerError::Invalid(fields) => {
+                errors.clone_from(fields);
+                (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is wrong")
+            }
+            CallerError::RateLimited { retry_after } => {
+                retry = Some(*retry_after);
+                (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+            }
+            CallerError::Unavailable { retry_after, .. } => {
+                retry = Some(*retry_after);
+                (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now")
+            }
+        },
+        Error::Upstream { service, retryable, detail: cause } => {
+            tracing::error!(%request_id, service, retryable, cause, "upstream failed");
+            detail = format!("The {service} service does not answer. Please try again.");
+            retry = Some(Duration::from_secs(2));
+            (StatusCode::SERVICE_UNAVAILABLE, "upstream", "A service does not answer")
+        }
+        Error::Ours(cause) => {
+            tracing::error!(%request_id, cause, "internal error");
+            OURS.clone_into(&mut detail);
+            (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
+        }
+    };
+    let problem = Problem {
+        kind: format!("urn:frontdesk:problem:{name}"),
+        title: title.to_owned(),
+        status: status.as_u16(),
+        detail,
+        instance: instance.to_owned(),
+        request_id,
+        errors,
+    };
+    let mut response = Response::new(Body::full(serde_json::to_vec(&problem).unwrap_or_default()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(retry) = retry {
+        // Rounded up: a client that waits exactly this long must succeed.
+        let seconds = retry.as_millis().div_ceil(1000).max(1);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
+    }
+    if let Some(value) = allow.and_then(|methods| HeaderValue::from_str(methods).ok()) {
+        headers.insert(header::ALLOW, value);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

@@ -1,0 +1,186 @@
+//! The one entry: route → authentication → rate limit → handler → response.
+
+use std::sync::OnceLock;
+
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::RequestId;
+use frontdesk_domain::scope::{Role, TenantScope};
+use frontdesk_ports::{BoxFuture, Ctx};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+
+use crate::body::Body;
+use crate::call::{Call, Peer};
+use crate::rate_limit::LimitClass;
+use crate::{cors, health, openapi, problem, rate_limit};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// A visitor, or a user with at least this role.
+    VisitorOr(Role),
+    /// A visitor.
+    Visitor,
+    /// A user with at least this role.
+    User(Role),
+}
+
+/// What runs for a route.
+pub type Handler = fn(Call) -> BoxFuture<'static, Result<Response<Body>>>;
+
+/// One row of the API.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{name}` for parameters.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Which limit it counts against.
+    pub limit: LimitClass,
+    /// What runs.
+    pub handler: Handler,
+}
+
+/// Makes a row: `route!(GET "/health" Public Unlimited health::overall)`.
+macro_rules! route {
+    ($method:ident $path:literal, $access:expr, $limit:ident, $handler:path) => {
+        Route {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            limit: LimitClass::$limit,
+            handler: |call| Box::pin($handler(call)),
+        }
+    };
+}
+
+/// Every row of the API. `openapi` describes the same rows; a test compares both.
+pub static ROUTES: &[Route] = &[
+    route!(GET "/health", Access::Public, Unlimited, health::overall),
+    route!(GET "/health/live", Access::Public, Unlimited, health::live),
+    route!(GET "/api/v1/openapi.json", Access::Public, Read, openapi::document),
+];
+
+/// The path patterns, each with the rows of its methods.
+fn table() -> &'static matchit::Router<Vec<&'static Route>> {
+    static TABLE: OnceLock<matchit::Router<Vec<&'static Route>>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let mut by_path: Vec<(&'static str, Vec<&'static Route>)> = Vec::new();
+        for route in ROUTES {
+            match by_path.iter_mut().find(|(path, _)| *path == route.path) {
+                Some((_, rows)) => rows.push(route),
+                None => by_path.push((route.path, vec![route])),
+            }
+        }
+        let mut table = matchit::Router::new();
+        for (path, rows) in by_path {
+            let inserted = table.insert(path, rows);
+            debug_assert!(inserted.is_ok(), "two routes collide at {path}");
+        }
+        table
+    })
+}
+
+/// Answers a request. Never fails: errors become problem documents.
+pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Body> {
+    let request_id = RequestId::new(ctx.clock.now(), ctx.random.entropy());
+    let started = ctx.clock.now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let origin = request.headers().get(header::ORIGIN).cloned();
+
+    let found = find(&method, &path);
+    let pattern = found.as_ref().map_or("unmatched", |found| found.route.path);
+    let outcome = match found {
+        Ok(found) => run(&ctx, found, request, peer, request_id).await,
+        Err(_) if method == Method::OPTIONS && table().at(&path).is_ok() => Ok(cors::preflight()),
+        Err(error) => Err(error),
+    };
+    let mut response = outcome.unwrap_or_else(|error| problem::response(&error, &path, request_id));
+    finish(&mut response, request_id);
+    cors::allow(&ctx, origin.as_ref(), pattern, &mut response);
+
+    let status = response.status().as_u16();
+    let took = ctx.clock.now().since(started);
+    let labels = [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
+    ctx.metrics.requests.get_or_create(&labels).inc();
+    ctx.metrics.request_seconds.get_or_create(&[("route", pattern.to_owned())]).observe(took.as_secs_f64());
+    tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
+    response
+}
+
+struct Found {
+    route: &'static Route,
+    params: Vec<(String, String)>,
+}
+
+fn find(method: &Method, path: &str) -> Result<Found> {
+    let matched = table().at(path).map_err(|_| Error::not_found("page"))?;
+    let wanted = if method == Method::HEAD { &Method::GET } else { method };
+    let Some(route) = matched.value.iter().find(|route| route.method == *wanted) else {
+        let allow = matched.value.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(CallerError::MethodNotAllowed { allow }.into());
+    };
+    let params = matched
+        .params
+        .iter()
+        .map(|(key, value)| {
+            (key.to_owned(), percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+        })
+        .collect();
+    Ok(Found { route, params })
+}
+
+async fn run(
+    ctx: &Ctx,
+    found: Found,
+    request: Request<Body>,
+    peer: Peer,
+    request_id: RequestId,
+) -> Result<Response<Body>> {
+    let (parts, body) = request.into_parts();
+    let scope = authenticate(ctx, found.route.access, &parts.headers).await?;
+    let verdict = rate_limit::check(ctx, found.route.limit, scope.as_ref(), peer).await?;
+    let call = Call {
+        ctx: ctx.clone(),
+        request_id,
+        scope,
+        peer,
+        headers: parts.headers,
+        params: found.params,
+        query: parts.uri.query().unwrap_or("").to_owned(),
+        body,
+    };
+    let mut response = (found.route.handler)(call).await?;
+    if let Some(verdict) = verdict {
+        rate_limit::write_fields(&verdict, response.headers_mut());
+    }
+    Ok(response)
+}
+
+async fn authenticate(_ctx: &Ctx, access: Access, _headers: &http::HeaderMap) -> Result<Option<TenantScope>> {
+    match access {
+        Access::Public => Ok(None),
+        _ => Err(CallerError::Unauthenticated("a token is needed").into()),
+    }
+}
+
+/// What every response carries.
+fn finish(response: &mut Response<Body>, request_id: RequestId) {
+    const FIXED: [(HeaderName, &str); 5] = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    let headers = response.headers_mut();
+    for (name, value) in FIXED {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        headers.insert("x-request-id", value);
+    }
+}

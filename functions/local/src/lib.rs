@@ -1,0 +1,1 @@
+//! One-machine host: embedded libSQL file, in-process rooms, disk blobs.

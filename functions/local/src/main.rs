@@ -1,0 +1,2 @@
+//! The one-machine host.
+fn main() {}

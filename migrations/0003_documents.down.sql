@@ -1,0 +1,3 @@
+DROP TABLE jobs;
+DROP TABLE document_texts;
+DROP TABLE documents;

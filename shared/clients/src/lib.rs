@@ -1,0 +1,1 @@
+//! Protocols spoken through ports.

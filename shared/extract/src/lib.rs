@@ -1,0 +1,1 @@
+//! Text from txt, md, html, csv, pdf and docx under strict limits.

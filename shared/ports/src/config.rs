@@ -1,0 +1,39 @@
+//! The deployment's configuration, as the core sees it. `app::config` makes it from variables.
+
+use secrecy::SecretString;
+
+/// Where a model is served.
+#[derive(Debug, Clone)]
+pub struct ModelEndpoint {
+    /// OpenAI-compatible base URL, without a slash at the end.
+    pub base_url: String,
+    /// The key; local servers often need none.
+    pub api_key: Option<SecretString>,
+    /// The chat model.
+    pub chat_model: Option<String>,
+    /// The smaller model that is asked when the first one fails.
+    pub fallback_model: Option<String>,
+    /// The embedding model; none means lexical search alone.
+    pub embedding_model: Option<String>,
+}
+
+/// The deployment's configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Signs tokens (HS256); at least 32 bytes.
+    pub jwt_secret: SecretString,
+    /// Encrypts stored credentials; at least 32 bytes.
+    pub encryption_key: SecretString,
+    /// Opens `/metrics`; without it the endpoint does not exist.
+    pub metrics_token: Option<SecretString>,
+    /// Origins of operators' pages beside the host's own.
+    pub allowed_origins: Vec<String>,
+    /// The model that organisations use which have none of their own.
+    pub model: Option<ModelEndpoint>,
+    /// Whether rate limits apply; off for tests and load.
+    pub rate_limits: bool,
+    /// Whether the session cookies are marked Secure (off only for plain HTTP on loopback).
+    pub secure_cookies: bool,
+    /// The version that `/health` tells.
+    pub version: &'static str,
+}

@@ -1,0 +1,42 @@
+//! What a use case may ask of the outside world: small object-safe traits, and [`Ctx`] that bundles them.
+//!
+//! The traits are not `Send`: both edge runtimes are single-threaded, and the local host runs the core on one thread.
+//! Nothing shared may be held across an await.
+
+mod blobs;
+mod clock;
+mod config;
+mod ctx;
+mod database;
+mod extractor;
+mod http_client;
+mod limiter;
+mod metrics;
+mod rooms;
+pub mod unconfigured;
+mod vectors;
+
+pub use blobs::{BlobError, BlobKey, Blobs};
+pub use clock::{Clock, Compute, Random, Tasks};
+pub use config::{Config, ModelEndpoint};
+pub use ctx::{Ctx, Ports};
+pub use database::{Database, DbError, Row, Rows, Statement, Value};
+pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
+pub use limiter::{LimitKey, Limiter, Rule, Verdict};
+pub use metrics::{Buckets, Metrics};
+pub use rooms::{Appended, Replay, Rooms, TurnStart};
+pub use vectors::{VectorHit, VectorIndex, VectorRecord};
+
+use bytes::Bytes;
+use futures_core::future::LocalBoxFuture;
+use futures_core::stream::LocalBoxStream;
+
+/// A boxed future that stays on its thread.
+pub type BoxFuture<'a, T> = LocalBoxFuture<'a, T>;
+
+/// A boxed stream that stays on its thread.
+pub type BoxStream<'a, T> = LocalBoxStream<'a, T>;
+
+/// A body that arrives in pieces.
+pub type ByteStream = BoxStream<'static, Result<Bytes, FetchError>>;

@@ -1,0 +1,120 @@
+//! Ports that a deployment has not configured: every call says so at once.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use frontdesk_domain::conversation::{Conversation, Seq};
+use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::event::Frame;
+use frontdesk_domain::id::{ConversationId, DocumentId, VisitorId};
+use frontdesk_domain::room::Command;
+use frontdesk_domain::scope::TenantScope;
+
+use crate::{
+    Appended, BlobError, BlobKey, Blobs, BoxStream, ByteStream, Database, DbError, ExtractFailure, ExtractRequest,
+    Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay, Rooms, Rows, Rule,
+    Statement, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
+};
+
+/// Stands in for any port that is not configured.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unconfigured;
+
+const DETAIL: &str = "not configured";
+
+fn absent(service: &'static str) -> Error {
+    Error::Upstream { service, retryable: false, detail: DETAIL.to_owned() }
+}
+
+#[async_trait(?Send)]
+impl Database for Unconfigured {
+    async fn query(&self, _: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        Err(DbError::Retryable(DETAIL.to_owned()))
+    }
+    async fn batch(&self, _: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        Err(DbError::Retryable(DETAIL.to_owned()))
+    }
+}
+
+#[async_trait(?Send)]
+impl Rooms for Unconfigured {
+    async fn create(&self, _: &TenantScope, _: ConversationId) -> Result<Conversation> {
+        Err(absent("rooms"))
+    }
+    async fn latest(&self, _: &TenantScope, _: VisitorId) -> Result<Option<Conversation>> {
+        Err(absent("rooms"))
+    }
+    async fn append(&self, _: &TenantScope, _: ConversationId, _: Command) -> Result<Appended> {
+        Err(absent("rooms"))
+    }
+    async fn replay(&self, _: &TenantScope, _: ConversationId, _: Seq, _: u32) -> Result<Replay> {
+        Err(absent("rooms"))
+    }
+    async fn subscribe(
+        &self,
+        _: &TenantScope,
+        _: ConversationId,
+        _: Seq,
+    ) -> Result<BoxStream<'static, Frame>> {
+        Err(absent("rooms"))
+    }
+    async fn say(&self, _: &TenantScope, _: &TurnStart, _: &str) -> Result<()> {
+        Err(absent("rooms"))
+    }
+    async fn unsay(&self, _: &TenantScope, _: &TurnStart) -> Result<()> {
+        Err(absent("rooms"))
+    }
+}
+
+#[async_trait(?Send)]
+impl VectorIndex for Unconfigured {
+    async fn upsert(&self, _: &TenantScope, _: &str, _: Vec<VectorRecord>) -> Result<()> {
+        Err(absent("vectors"))
+    }
+    async fn delete(&self, _: &TenantScope, _: DocumentId, _: Option<u32>) -> Result<()> {
+        Err(absent("vectors"))
+    }
+    async fn search(&self, _: &TenantScope, _: &str, _: &[f32], _: u32) -> Result<Vec<VectorHit>> {
+        Err(absent("vectors"))
+    }
+    fn colocated(&self, _: &TenantScope, _: &str, _: &[f32], _: u32) -> Option<Statement> {
+        None
+    }
+}
+
+#[async_trait(?Send)]
+impl HttpClient for Unconfigured {
+    async fn send(
+        &self,
+        _: http::Request<Bytes>,
+        _: FetchLimits,
+    ) -> Result<http::Response<ByteStream>, FetchError> {
+        Err(FetchError::Refused(DETAIL.to_owned()))
+    }
+}
+
+#[async_trait(?Send)]
+impl Blobs for Unconfigured {
+    async fn put(&self, _: &BlobKey, _: Bytes) -> Result<(), BlobError> {
+        Err(BlobError(DETAIL.to_owned()))
+    }
+    async fn get(&self, _: &BlobKey) -> Result<Option<Bytes>, BlobError> {
+        Err(BlobError(DETAIL.to_owned()))
+    }
+    async fn delete(&self, _: &BlobKey) -> Result<(), BlobError> {
+        Err(BlobError(DETAIL.to_owned()))
+    }
+}
+
+#[async_trait(?Send)]
+impl Extractor for Unconfigured {
+    async fn extract(&self, _: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        Err(ExtractFailure::Unreadable { reason: DETAIL.to_owned() })
+    }
+}
+
+#[async_trait(?Send)]
+impl Limiter for Unconfigured {
+    async fn take(&self, _: LimitKey, _: u32, _: Rule) -> Result<Verdict> {
+        Err(absent("limiter"))
+    }
+}

@@ -1,0 +1,1 @@
+//! Fakes that fail in two ways, fixtures and one contract suite per port.

@@ -1,0 +1,2 @@
+//! Every command a person or CI needs.
+fn main() {}
