@@ -1,0 +1,17 @@
+//! Text as retrieval sees it: languages, words, stems and passages.
+//!
+//! The same functions serve the index and the query; whatever they do to a word, they do it on both sides.
+
+
+mod language;
+mod passage;
+mod stop;
+mod term;
+mod word;
+
+
+pub use language::{Language, Script, detect};
+pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, passages};
+pub use stop::is_stop_word;
+pub use term::{MAX_QUERY_TERMS, QueryTerm, Term, query_terms, stems, terms};
+pub use word::{MAX_WORD_CHARS, Word, words};
