@@ -3,6 +3,7 @@
 //! The same functions serve the index and the query; whatever they do to a word, they do it on both sides.
 
 
+mod evidence;
 mod language;
 mod passage;
 mod stop;
@@ -10,6 +11,7 @@ mod term;
 mod word;
 
 
+pub use evidence::{Coverage, MIN_EVIDENCE, combine};
 pub use language::{Language, Script, detect};
 pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, passages};
 pub use stop::is_stop_word;

@@ -31,6 +31,39 @@ impl QueryTerm {
     pub fn matches(&self, term: &Term) -> bool {
         self.variants.contains(term)
     }
+
+    /// Whether a term of a text is a related form of this word (`deliver` and `delivery`, `доставка` and `доставить`).
+    #[must_use]
+    pub fn is_related(&self, term: &Term) -> bool {
+        self.variants.iter().any(|variant| {
+            let (root, longest) = variant.root();
+            variant.language == term.language
+                && term.stem.starts_with(root)
+                && term.stem.chars().count() <= longest
+        })
+    }
+}
+
+/// The shortest beginning that related forms share, in characters.
+const ROOT_CHARS: usize = 5;
+
+impl Term {
+    /// The beginning that related forms share with this stem, and the longest that such a form may be, in characters.
+    ///
+    /// Snowball takes endings off, not suffixes: `delivery` and `deliver`, `доставка` and `доставлять` keep different
+    /// stems. Two stems are related when they share their first five letters and three fifths of the longer one. Short
+    /// stems and words without a stemmer have no related forms but themselves.
+    #[must_use]
+    pub fn root(&self) -> (&str, usize) {
+        let length = self.stem.chars().count();
+        if self.language == Language::Other || length < ROOT_CHARS {
+            return (&self.stem, length);
+        }
+        let shared = ROOT_CHARS.max(length.saturating_mul(3).div_ceil(5));
+        let end = self.stem.char_indices().nth(shared).map_or(self.stem.len(), |(at, _)| at);
+        let longest = shared.saturating_mul(5).checked_div(3).unwrap_or(shared);
+        (self.stem.get(..end).unwrap_or(&self.stem), longest)
+    }
 }
 
 /// The language by which a word of a text in `language` is stemmed: that of its own script, so that a Latin brand name
