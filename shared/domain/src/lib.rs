@@ -11,4 +11,5 @@ pub mod event;
 pub mod id;
 pub mod room;
 pub mod scope;
+pub mod text;
 pub mod time;

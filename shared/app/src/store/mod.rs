@@ -1,0 +1,4 @@
+//! All SQL of Frontdesk, one file per table: functions that make statements, and functions that read rows.
+
+pub mod passages;
+pub mod vectors;
