@@ -3,11 +3,13 @@
 pub mod body;
 mod call;
 mod cors;
+mod documents;
 mod health;
 pub mod openapi;
 mod problem;
 mod rate_limit;
 mod router;
+mod upload;
 
 pub use body::{Body, BodyError};
 pub use call::Peer;

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{cors, health, openapi, problem, rate_limit};
+use crate::{cors, documents, health, openapi, problem, rate_limit, upload};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,13 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/health", Access::Public, Unlimited, health::overall),
     route!(GET "/health/live", Access::Public, Unlimited, health::live),
     route!(GET "/api/v1/openapi.json", Access::Public, Read, openapi::document),
+    route!(POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Write, upload::create),
+    route!(GET "/api/v1/documents", Access::User(Role::Viewer), Read, documents::list),
+    route!(POST "/api/v1/documents", Access::User(Role::Admin), Write, documents::create),
+    route!(GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Read, documents::get),
+    route!(DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Write, documents::delete),
+    route!(GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Read, documents::passages),
+    route!(POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Write, documents::sync),
 ];
 
 /// The path patterns, each with the rows of its methods.
@@ -104,7 +111,8 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
 
     let status = response.status().as_u16();
     let took = ctx.clock.now().since(started);
-    let labels = [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
+    let labels =
+        [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
     ctx.metrics.requests.get_or_create(&labels).inc();
     ctx.metrics.request_seconds.get_or_create(&[("route", pattern.to_owned())]).observe(took.as_secs_f64());
     tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");

@@ -237,7 +237,11 @@ impl Room {
     /// # Errors
     /// A [`Refusal`] when the room's state does not allow it.
     pub fn decide(&self, command: &Command, now: Timestamp) -> Result<Decision, Refusal> {
-        let mut draft = Draft { seq: self.head.conversation.last_seq, at: now.max(self.head.last_at), events: Vec::new() };
+        let mut draft = Draft {
+            seq: self.head.conversation.last_seq,
+            at: now.max(self.head.last_at),
+            events: Vec::new(),
+        };
         let epoch = self.head.conversation.epoch;
         match command {
             Command::Post { message, turn, .. } => {
@@ -248,7 +252,8 @@ impl Room {
                     return Err(Refusal::Closed);
                 }
                 let seq = draft.push(epoch, EventBody::MessageCreated { message: message.stored() });
-                let asks = message.author.kind == AuthorKind::Visitor && self.head.conversation.mode == Mode::Ai;
+                let asks =
+                    message.author.kind == AuthorKind::Visitor && self.head.conversation.mode == Mode::Ai;
                 if asks && self.head.turn.is_none() {
                     draft.push(epoch, EventBody::TurnStarted { turn: *turn, answers: seq });
                 }
@@ -429,7 +434,9 @@ impl Room {
         let Some(client_id) = &message.client_id else { return Ok(None) };
         self.recent
             .iter()
-            .find(|(_, known)| known.client_id.as_ref() == Some(client_id) && known.author.same_as(&message.author))
+            .find(|(_, known)| {
+                known.client_id.as_ref() == Some(client_id) && known.author.same_as(&message.author)
+            })
             .map(|(seq, known)| message.repeats(known, *seq))
             .transpose()
     }
