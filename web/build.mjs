@@ -20,7 +20,7 @@ const cssAsText = {
   },
 };
 
-const common = { bundle: true, format: 'iife', target: 'es2020', minify: true, sourcemap: true, legalComments: 'none', logLevel: 'warning' };
+const common = { bundle: true, format: 'iife', target: 'es2020', minify: true, sourcemap: true, legalComments: 'none', logLevel: 'warning', charset: 'utf8' };
 
 await rm(dist, { recursive: true, force: true });
 await mkdir(join(dist, 'demo'), { recursive: true });
