@@ -13,21 +13,23 @@ export interface Language {
   plural(forms: Forms, n: number): string;
 }
 
-/** The first of the wishes that the widget speaks, else English. A wish is a BCP 47 tag; its region is kept. */
+const baseOf = (tag: string): string => tag.toLowerCase().split(/[-_]/)[0] ?? '';
+
+/**
+ * The language of the first wish (BCP 47 tags) that the widget speaks, else English. The region comes from the most
+ * exact wish for that language: a page in "en" read by someone with "en-GB" shows 24-hour time.
+ */
 export function languageOf(wishes: readonly (string | null | undefined)[]): Language {
-  let locale = 'en';
-  for (const wish of wishes) {
-    const base = wish?.toLowerCase().split(/[-_]/)[0] ?? '';
-    if (!Object.prototype.hasOwnProperty.call(LANGUAGES, base)) continue;
-    locale = base;
-    try {
-      locale = Intl.getCanonicalLocales(wish?.replace('_', '-') ?? base)[0] ?? base;
-    } catch {
-      // Not a tag Intl knows; the language alone will do.
-    }
-    break;
+  const known = wishes.filter((wish): wish is string => !!wish && Object.keys(LANGUAGES).includes(baseOf(wish)));
+  const base = baseOf(known[0] ?? 'en');
+  const exact = known.find((wish) => baseOf(wish) === base && wish.length > base.length) ?? base;
+  let locale = base;
+  try {
+    locale = Intl.getCanonicalLocales(exact.replace('_', '-'))[0] ?? base;
+  } catch {
+    // Not a tag Intl knows; the language alone will do.
   }
-  const messages = LANGUAGES[locale.split('-')[0] ?? 'en'] ?? en;
+  const messages = LANGUAGES[base] ?? en;
   const rules = new Intl.PluralRules(locale);
   const fill = (text: string, values: Record<string, string | number>) =>
     text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));

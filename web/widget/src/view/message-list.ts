@@ -240,7 +240,7 @@ export class MessageList {
       return el('div', { class: `meta ${reason ? '' : 'late'}` }, text);
     }
     if (!last || item.at === null || item.entry?.live) return null;
-    const time = new Intl.DateTimeFormat(this.language.locale, { hour: '2-digit', minute: '2-digit' }).format(item.at);
+    const time = new Intl.DateTimeFormat(this.language.locale, { timeStyle: 'short' }).format(item.at);
     return el('time', { class: 'meta', datetime: new Date(item.at).toISOString() }, time);
   }
 
