@@ -1,7 +1,5 @@
 // A stand-in for the server: just enough of the public API to develop and test the widget alone. State is in memory
 // and survives `restart`. Faults are set with POST /__faults, so that a browser test can ask for them too.
-//
-//   node dev/stand-in.mjs [port]
 
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
@@ -152,6 +150,10 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
     if (path === '/api/v1/conversations' && request.method === 'POST') {
       const conversation = { id: id('conv'), token, mode: 'ai', events: [], listeners: new Set(), turn: null };
       conversations.set(conversation.id, conversation);
+      if (faults.loseConversation > 0) {
+        faults.loseConversation -= 1;
+        return void request.socket.destroy();
+      }
       return json(response, 201, describe(conversation));
     }
     const [, conversationId, what] = /^\/api\/v1\/conversations\/([^/]+)\/(messages|events)$/.exec(path) ?? [];
@@ -243,10 +245,4 @@ async function read(request) {
   const parts = [];
   for await (const part of request) parts.push(part);
   return Buffer.concat(parts).toString();
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const standIn = createStandIn();
-  await standIn.listen(Number(process.argv[2] ?? 4600));
-  console.log(`${standIn.url}/demo/`);
 }

@@ -127,7 +127,7 @@ export class Connection {
     while (!this.closed && !this.refused && !this.ready()) {
       try {
         await this.session();
-        this.setLink('idle');
+        this.setLink(this.around.online() ? 'idle' : 'offline');
       } catch (cause) {
         this.setLink(this.around.online() ? 'connecting' : 'offline');
         await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
@@ -293,16 +293,18 @@ export class Connection {
     const old = this.conversation;
     const conversation = await this.around.exclusively(this.box.key('create'), async () => {
       const known = this.box.get<Remembered>('session');
+      // Another tab was faster: one visitor, one conversation.
       if (known?.conversation && known.conversation !== old && known.token === token) return { id: known.conversation };
       try {
-        return await this.api.createConversation(token);
+        const created = await this.api.createConversation(token);
+        this.box.set('session', { token, conversation: created.id } satisfies Remembered);
+        return created;
       } catch (cause) {
         this.doubtful = cause instanceof Unreachable;
         throw cause;
       }
     });
     this.adopt(conversation);
-    this.remember();
     return { token, conversation: conversation.id };
   }
 

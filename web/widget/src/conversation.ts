@@ -136,6 +136,7 @@ function onDelta(state: ConversationState, turn: string, offset: number, text: s
   if (offset === 0) {
     // The whole answer so far: what a (re)connecting client gets first.
     if (entry) return replace(state, entry.key, { text });
+    // Shown at once; it finds its place in the order when its `turn.started` comes.
     return append(state, { key: turn, kind: 'ai', text, at: null, seq: 0, turn, live: true });
   }
   if (!entry || offset !== byteLength(entry.text)) return { ...state, gap: true };
@@ -148,10 +149,14 @@ function onStored(state: ConversationState, event: StoredEvent): ConversationSta
     case 'message.created':
       return onMessage(state, event, at);
     case 'turn.started': {
-      if (state.entries.some((entry) => entry.turn === event.turn)) return state;
+      const early = state.entries.find((entry) => entry.turn === event.turn);
+      if (early && early.seq > 0) return state;
       // One turn runs at a time: an older one that never said it finished is over.
-      const entries = state.entries.map((entry) => (entry.live ? { ...entry, live: false, text: '', outcome: 'cancelled' as const } : entry));
-      return append({ ...state, entries }, { key: event.turn, kind: 'ai', text: '', at, seq: event.seq, turn: event.turn, live: true });
+      const entries = state.entries
+        .filter((entry) => entry !== early)
+        .map((entry) => (entry.live ? { ...entry, live: false, text: '', outcome: 'cancelled' as const } : entry));
+      const begun: Entry = { key: event.turn, kind: 'ai', text: early?.text ?? '', at, seq: event.seq, turn: event.turn, live: true };
+      return append({ ...state, entries }, begun);
     }
     case 'turn.finished':
       return onFinished(state, event, at);

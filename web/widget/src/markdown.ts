@@ -20,6 +20,8 @@ export type Block =
 
 /** Deeper nesting is shown as text: a hostile answer must not exhaust the stack. */
 const MAX_DEPTH = 6;
+/** Marks that turn out not to be the end of an emphasis; more of them is no text but an attack on the time of parsing. */
+const MAX_TRIES = 24;
 
 /** The address if it may be linked, else null. */
 export function safeHref(address: string): string | null {
@@ -124,10 +126,11 @@ function blocks(lines: readonly string[], open: boolean, depth: number): Block[]
       const from = i;
       const marker = kind === 'ul' ? BULLET : NUMBER;
       const items: string[][] = [];
+      const indent = marker.exec(line)?.[1]?.length ?? 0;
       for (; i < lines.length; i++) {
         const here = lines[i] ?? '';
         const item = marker.exec(here);
-        if (item) items.push([item[3] ?? '']);
+        if (item && (item[1]?.length ?? 0) <= indent + 1) items.push([item[3] ?? '']);
         else if (/^(\s{2,}|\t)\S/.test(here)) items[items.length - 1]?.push(here.replace(/^(\t| {2,4})/, ''));
         else if (here.trim() || !marker.test(lines[i + 1] ?? '')) break;
       }
@@ -243,7 +246,8 @@ function emphasis(text: string, i: number, c: string, open: boolean): Span | nul
   const from = i + mark.length;
   if (!/\S/.test(text[from] ?? '') || (c === '_' && WORD.test(text[i - 1] ?? ''))) return null;
   const t = c === '~' ? 'del' : double ? 'strong' : 'em';
-  for (let end = text.indexOf(mark, from + 1); end >= 0; end = text.indexOf(mark, end + 1)) {
+  let tries = 0;
+  for (let end = text.indexOf(mark, from + 1); end >= 0 && tries < MAX_TRIES; end = text.indexOf(mark, end + 1), tries++) {
     const next = end + mark.length;
     if (!double && text[next] === c) {
       // That is a ** inside of a *…*, not its end.

@@ -74,7 +74,7 @@ test('only http, https and mailto can be linked', () => {
     'data:text/html,<script>alert(1)</script>',
     'vbscript:x',
     'file:///etc/passwd',
-    'blob:https://a.example/x',
+    'blob:null/1',
     '//evil.example',
     '/relative',
     '',
@@ -104,9 +104,9 @@ test('hostile and random text ends quickly and never throws', () => {
     parseMarkdown(text, round % 2 === 0);
   }
   const began = Date.now();
-  for (const piece of ['**a ', '*', '[', '> ', '- ', '`', '_a', '![x](', '|', '[1', '\\', '~~a ', '> - ']) {
+  for (const piece of ['**a ', '*', '[', '> ', '- ', '`', '_a', '![x](', '|', '[1', '\\', '~~a ', '> - ', '*a ', 'a|\n-|\n']) {
     parseMarkdown(piece.repeat(20_000 / piece.length));
     parseMarkdown(piece.repeat(20_000 / piece.length), true);
   }
-  assert.ok(Date.now() - began < 4000, `took ${Date.now() - began} ms`);
+  assert.ok(Date.now() - began < 2000, `took ${Date.now() - began} ms`);
 });
