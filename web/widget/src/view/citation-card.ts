@@ -28,8 +28,8 @@ export class CitationCard {
       'section',
       { class: 'card', role: 'dialog', 'aria-modal': 'true', 'aria-labelledby': 'card-title' },
       el(
-        'header',
-        {},
+        'div',
+        { class: 'card-head' },
         el('span', { class: 'tile', 'aria-hidden': 'true' }, icon('document')),
         el(
           'div',

@@ -183,8 +183,8 @@ export class MessageList {
   private sources(citations: readonly Citation[]): HTMLElement {
     const buttons = citations.map((citation) => {
       const text = el('span', { class: 'title' }, citation.title);
-      const button = el('button', { type: 'button', class: 'source', 'aria-label': this.label(citation), 'aria-haspopup': 'dialog' });
-      button.append(el('span', { class: 'n' }, String(citation.n)), text);
+      const button = el('button', { type: 'button', class: 'source', 'aria-haspopup': 'dialog' });
+      button.append(el('span', { class: 'n' }, String(citation.n)), ' ', text);
       button.addEventListener('click', () => this.actions.cite(citation, button));
       return el('li', {}, button);
     });

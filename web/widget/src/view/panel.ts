@@ -91,14 +91,14 @@ export class Panel {
     });
     const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.close, title: messages.close, onclick: () => actions.setOpen(false) }, icon('down'));
     const header = el(
-      'header',
+      'div',
       { class: 'header' },
       el('span', { class: 'logo', 'aria-hidden': 'true' }, icon('spark')),
       el('div', { class: 'head' }, this.title, el('div', { class: 'status' }, el('i', { 'aria-hidden': 'true' }), this.status)),
       close,
     );
     this.title.id = 'title';
-    const foot = el('footer', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
+    const foot = el('div', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
     this.root = el('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: -1, hidden: true }, header, this.banner, this.list.node, foot, this.card.node, this.log);
     this.launcher = el('button', { type: 'button', class: 'launcher', 'aria-haspopup': 'dialog', onclick: () => actions.setOpen(!this.opened) });
     this.launcher.append(el('span', { class: 'face' }, icon('chat')), el('span', { class: 'face back' }, icon('down')), this.badge);
