@@ -99,7 +99,7 @@ export function mount(script: HTMLScriptElement): FrontdeskApi | null {
         if (!frame) frame = document.hidden ? window.setTimeout(paint, 50) : requestAnimationFrame(paint);
       },
     },
-    { siteKey, locale: language.locale, pageUrl: location.origin + location.pathname },
+    { siteKey, locale: base, pageUrl: location.origin + location.pathname },
   );
 
   const dark = matchMedia('(prefers-color-scheme: dark)');

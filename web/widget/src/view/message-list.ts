@@ -81,8 +81,11 @@ export class MessageList {
       this.rows.delete(key);
     }
     let before: ChildNode | null = this.list.firstChild;
+    const asked = items.map((item) => item.kind).lastIndexOf('visitor');
     items.forEach((item, index) => {
-      const node = this.row(item, items[index - 1], items[index + 1], snapshot, now);
+      // Asking again makes sense as long as nothing else was asked since.
+      const retry = item.entry?.outcome === 'failed' && index > asked;
+      const node = this.row(item, items[index - 1], items[index + 1], retry, snapshot, now);
       if (node === before) before = before.nextSibling;
       else this.list.insertBefore(node, before);
     });
@@ -95,12 +98,13 @@ export class MessageList {
     this.seen = seen;
   }
 
-  private row(item: Item, previous: Item | undefined, next: Item | undefined, snapshot: Snapshot, now: number): HTMLElement {
+  private row(item: Item, previous: Item | undefined, next: Item | undefined, retry: boolean, snapshot: Snapshot, now: number): HTMLElement {
     const first = !sameGroup(previous, item);
     const last = !sameGroup(item, next);
     const day = this.day(previous?.at ?? null, item.at ?? now, now, !previous);
     const waiting = item.outgoing && snapshot.waiting ? Math.max(1, Math.ceil((snapshot.waiting.until - now) / 1000)) : 0;
-    const mark = JSON.stringify([first, last, day, item.outgoing?.status, waiting, waiting && snapshot.waiting?.reason]);
+    const held = item.outgoing?.status === 'queued' && (waiting > 0 || snapshot.link === 'offline');
+    const mark = JSON.stringify([first, last, day, retry, held, item.outgoing?.status, waiting, waiting && snapshot.waiting?.reason]);
     let row = this.rows.get(item.key);
     if (!row) {
       const content = el('div', { class: 'content' });
@@ -111,7 +115,7 @@ export class MessageList {
     if (row.source !== source || row.mark !== mark) {
       // While an answer grows only its new blocks are touched: a selection in it stays.
       if (row.growing && row.mark === mark && item.entry?.live && item.entry.text) this.body(row, item.entry);
-      else this.fill(row, item, { first, last, day, waiting }, snapshot);
+      else this.fill(row, item, { first, last, day, waiting, held, retry }, snapshot);
       row.growing = item.entry?.live === true && item.entry.text !== '';
       row.source = source;
       row.mark = mark;
@@ -122,7 +126,7 @@ export class MessageList {
   private fill(
     row: Row,
     item: Item,
-    group: { first: boolean; last: boolean; day: string; waiting: number },
+    group: { first: boolean; last: boolean; day: string; waiting: number; held: boolean; retry: boolean },
     snapshot: Snapshot,
   ): void {
     const { messages } = this.language;
@@ -135,10 +139,10 @@ export class MessageList {
     }
     const mine = item.kind === 'visitor';
     if (!mine && entry?.live !== true && !entry?.text) {
-      row.node.replaceChildren(...kept(day, this.outcomeRow(entry, snapshot.conversation)));
+      row.node.replaceChildren(...kept(day, this.outcomeRow(entry, group.retry)));
       return;
     }
-    row.content.replaceChildren(...kept(...(mine ? [this.plain(item)] : this.answer(row, entry))));
+    row.content.replaceChildren(...kept(...(mine ? [this.plain(item)] : this.answer(row, entry, group.retry))));
     const meta = this.meta(item, group.last, group.waiting, snapshot);
     const side = mine ? null : group.last ? avatar(item.kind) : el('span', { class: 'avatar none' });
     const bubble = el('div', { class: 'stack' }, row.content, meta);
@@ -146,7 +150,7 @@ export class MessageList {
     const name = item.kind === 'operator' && group.first ? el('div', { class: 'name' }, author) : el('span', { class: 'sr' }, `${author}: `);
     row.content.classList.toggle('bubble', true);
     bubble.prepend(name);
-    const classes = ['row', mine ? 'mine' : 'ai', group.first && 'first', group.last && 'last', item.outgoing && item.outgoing.status];
+    const classes = ['row', mine ? 'mine' : 'ai', group.first && 'first', group.last && 'last', item.outgoing?.status, group.held && 'held'];
     row.node.replaceChildren(...kept(day, el('div', { class: classes.filter(Boolean).join(' ') }, side, bubble)));
     row.node.setAttribute('aria-busy', String(entry?.live === true));
   }
@@ -155,7 +159,7 @@ export class MessageList {
     return el('div', { class: 'plain' }, item.entry?.text ?? item.outgoing?.text ?? '');
   }
 
-  private answer(row: Row, entry: Entry | undefined): Child[] {
+  private answer(row: Row, entry: Entry | undefined, retry: boolean): Child[] {
     const { messages } = this.language;
     if (!entry || (entry.live && !entry.text)) return [dots(messages.thinking)];
     const citations = entry.citations ?? [];
@@ -165,7 +169,7 @@ export class MessageList {
       outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? 'person' : 'document'), outcome),
       body.node,
       citations.length > 0 && this.sources(citations),
-      entry.outcome === 'failed' && this.retryButton(entry),
+      retry && this.retryButton(entry),
     ];
   }
 
@@ -192,11 +196,10 @@ export class MessageList {
   }
 
   /** A turn that left no message: only how it ended. */
-  private outcomeRow(entry: Entry | undefined, conversation: ConversationState): HTMLElement {
+  private outcomeRow(entry: Entry | undefined, retry: boolean): HTMLElement {
     const text = entry?.outcome ? (this.language.messages.outcomes[entry.outcome] ?? '') : '';
     const failed = entry?.outcome === 'failed';
-    const offer = failed && entry && conversation.entries.filter((other) => other.kind === 'ai').pop() === entry;
-    return el('div', { class: `notice ${failed ? 'failed' : ''}`, hidden: !text }, text, offer && this.retryButton(entry));
+    return el('div', { class: `notice ${failed ? 'failed' : ''}`, hidden: !text }, text, entry && retry && this.retryButton(entry));
   }
 
   private retryButton(entry: Entry): HTMLElement {
