@@ -1,13 +1,14 @@
-// Everything between the page and the server: the session, one event stream, the outbox, and what to do when any of
-// them fails. It knows no DOM; the page tells it when it is online, seen or open.
+// Everything that goes between the page and the server: one event stream, the outbox, and what to do when either fails.
+// It knows no DOM; the page tells it when it is online, seen or open.
 
 import { Problem, Unreachable, type Api } from './api';
 import { Backoff } from './backoff';
 import { emptyConversation, liveEntry, reduce, type Action, type ConversationState } from './conversation';
 import type { Outbox } from './outbox';
+import { isFinal, Session, type SessionOptions } from './session';
 import { SseDecoder } from './sse';
 import type { Box } from './storage';
-import type { Conversation, ServerEvent, SessionAnswer, Site } from './wire';
+import type { Conversation, ServerEvent, Site } from './wire';
 
 export type Link = 'idle' | 'connecting' | 'live' | 'offline';
 /** Why sending waits: too many messages, a server that cannot take it now, or no way to reach it. */
@@ -38,27 +39,9 @@ export interface Surroundings {
   onChange(snapshot: Snapshot): void;
 }
 
-export interface ConnectionOptions {
-  siteKey: string;
-  locale: string;
-  pageUrl?: string;
+export interface ConnectionOptions extends SessionOptions {
   /** Milliseconds. */
   backoff?: { base: number; max: number };
-}
-
-interface Remembered {
-  token: string;
-  conversation: string | null;
-}
-
-interface Seen {
-  conversation: string;
-  seq: number;
-}
-
-interface RememberedSite {
-  locale: string;
-  site: Site;
 }
 
 /** The server says something at least every 15 s; two of these missed means a dead connection. */
@@ -76,18 +59,10 @@ const STEADY = 5_000;
 export class Connection {
   private state: ConversationState = emptyConversation;
   private link: Link = 'idle';
-  private site: Site | null = null;
-  private refused = false;
   private waiting: Snapshot['waiting'] = null;
   private outboxFull = false;
-  private read = 0;
 
-  private token: string | null = null;
-  private conversation: string | null = null;
-  /** The last `seq` the server told of; less than it in hand means that history is still to come. */
-  private knownSeq = 0;
-  private opened = false;
-  private opening: Promise<void> | null = null;
+  private readonly session: Session;
 
   private open = false;
   private closed = false;
@@ -96,7 +71,6 @@ export class Connection {
   private stream: AbortController | null = null;
   private streaming = false;
   private pumping = false;
-  private doubtful = false;
   private typingTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly sleepers = new Set<() => void>();
   private readonly everyTimer = new Set<ReturnType<typeof setTimeout>>();
@@ -108,15 +82,17 @@ export class Connection {
     private readonly around: Surroundings,
     private readonly options: ConnectionOptions,
   ) {
-    const known = box.get<Remembered>('session');
-    this.token = typeof known?.token === 'string' ? known.token : null;
-    const site = box.get<RememberedSite>('site');
-    if (site?.locale === options.locale) this.site = site.site;
+    this.session = new Session(api, box, options, {
+      exclusively: (name, work) => around.exclusively(name, work),
+      onSwitch: (conversation, first) => this.onSwitch(conversation, first),
+      onChange: () => this.changed(),
+    });
   }
 
   snapshot(): Snapshot {
-    const { state: conversation, link, site, refused, waiting, outboxFull, read } = this;
-    const loading = this.conversation !== null && conversation.lastSeq < this.knownSeq && conversation.entries.length === 0;
+    const { state: conversation, link, waiting, outboxFull } = this;
+    const { site, refused, read, knownSeq } = this.session;
+    const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
     return { conversation, link, site, refused, waiting, loading, outboxFull, read };
   }
 
@@ -124,9 +100,9 @@ export class Connection {
   async start(): Promise<void> {
     this.dispatch({ type: 'outbox', items: this.outbox.all() });
     const backoff = this.newBackoff();
-    while (!this.closed && !this.refused && !this.ready()) {
+    while (!this.closed && !this.session.refused && !this.session.ready) {
       try {
-        await this.session();
+        await this.session.open();
         this.setLink(this.around.online() ? 'idle' : 'offline');
       } catch (cause) {
         this.setLink(this.around.online() ? 'connecting' : 'offline');
@@ -177,9 +153,7 @@ export class Connection {
 
   /** The visitor saw everything up to `seq`. */
   markRead(seq: number): void {
-    if (seq <= this.read || !this.conversation) return;
-    this.read = seq;
-    this.box.set('read', { conversation: this.conversation, seq } satisfies Seen);
+    this.session.markRead(seq);
   }
 
   /** False where too many messages are waiting already. */
@@ -207,105 +181,16 @@ export class Connection {
     if (key === this.box.key('outbox')) {
       this.dispatch({ type: 'outbox', items: this.outbox.all() });
       void this.pump();
-    } else if (key === this.box.key('session')) {
-      const known = this.box.get<Remembered>('session');
-      if (known?.token && known.conversation && !this.conversation) {
-        this.token = known.token;
-        this.adopt({ id: known.conversation });
-        void this.follow();
-      }
+    } else if (key === this.box.key('session') && this.session.catchUp()) {
+      void this.follow();
     }
   }
 
-  // --- session and conversation -------------------------------------------------------------------------------
-
-  private ready(): boolean {
-    return this.token !== null && this.opened;
-  }
-
-  private session(): Promise<void> {
-    this.opening ??= this.openSession().finally(() => (this.opening = null));
-    return this.opening;
-  }
-
-  private async openSession(): Promise<void> {
-    const ask = (token: string | null): Promise<SessionAnswer> =>
-      this.api.openSession({
-        site_key: this.options.siteKey,
-        ...(token ? { visitor_token: token } : {}),
-        locale: this.options.locale,
-        ...(this.options.pageUrl ? { page_url: this.options.pageUrl } : {}),
-      });
-    let answer: SessionAnswer;
-    try {
-      try {
-        answer = await ask(this.token);
-      } catch (cause) {
-        // A token that is no longer good must not lock the visitor out: begin as a new one.
-        if (!(this.token && cause instanceof Problem && isFinal(cause))) throw cause;
-        answer = await ask(null);
-      }
-    } catch (cause) {
-      if (cause instanceof Problem && isFinal(cause)) {
-        this.refused = true;
-        this.changed();
-      }
-      throw cause;
-    }
-    this.opened = true;
-    this.token = answer.visitor_token;
-    this.site = answer.site;
-    this.box.set('site', { locale: this.options.locale, site: answer.site } satisfies RememberedSite);
-    if (answer.conversation?.id !== this.conversation) this.adopt(answer.conversation);
-    else if (answer.conversation) this.knownSeq = Math.max(this.knownSeq, answer.conversation.last_seq ?? 0);
-    this.remember();
-    this.changed();
-  }
-
-  private adopt(conversation: Conversation | null): void {
-    if (this.conversation !== null || !conversation) {
-      this.dispatch({ type: 'reset', ...(conversation?.mode ? { mode: conversation.mode } : {}) });
-    }
-    this.conversation = conversation?.id ?? null;
-    this.knownSeq = conversation?.last_seq ?? 0;
-    const seen = this.box.get<Seen>('read');
-    this.read = seen && seen.conversation === this.conversation ? seen.seq : 0;
-    if (this.knownSeq > this.read) this.lastActivity = this.around.now();
+  private onSwitch(conversation: Conversation | null, first: boolean): void {
+    // Into the first conversation goes what was written before it existed; any other begins empty.
+    if (!first) this.dispatch({ type: 'reset', ...(conversation?.mode ? { mode: conversation.mode } : {}) });
+    if (this.session.knownSeq > this.session.read) this.lastActivity = this.around.now();
     this.stream?.abort();
-  }
-
-  private remember(): void {
-    if (this.token) this.box.set('session', { token: this.token, conversation: this.conversation } satisfies Remembered);
-  }
-
-  private forget(): void {
-    this.opened = false;
-    this.changed();
-  }
-
-  private async ensureConversation(): Promise<{ token: string; conversation: string }> {
-    // An answer that was lost may have made a conversation; the session tells.
-    if (!this.ready() || this.doubtful) await this.session();
-    this.doubtful = false;
-    if (!this.token) throw new Unreachable('no session');
-    const token = this.token;
-    if (this.conversation && this.state.mode !== 'closed') return { token, conversation: this.conversation };
-    const old = this.conversation;
-    const conversation = await this.around.exclusively(this.box.key('create'), async () => {
-      const known = this.box.get<Remembered>('session');
-      // Another tab was faster: one visitor, one conversation.
-      if (known?.conversation && known.conversation !== old && known.token === token) return { id: known.conversation };
-      try {
-        const created = await this.api.createConversation(token);
-        this.box.set('session', { token, conversation: created.id } satisfies Remembered);
-        return created;
-      } catch (cause) {
-        this.doubtful = cause instanceof Unreachable;
-        throw cause;
-      }
-    });
-    this.adopt(conversation);
-    return { token, conversation: conversation.id };
   }
 
   // --- sending ------------------------------------------------------------------------------------------------
@@ -316,10 +201,10 @@ export class Connection {
     const backoff = this.newBackoff();
     let strikes = 0;
     try {
-      for (let item = this.outbox.next(); item && !this.closed && !this.refused; item = this.outbox.next()) {
+      for (let item = this.outbox.next(); item && !this.closed && !this.session.refused; item = this.outbox.next()) {
         const clientId = item.client_id;
         try {
-          const { token, conversation } = await this.ensureConversation();
+          const { token, conversation } = await this.session.writable(this.state.mode === 'closed');
           this.dispatch({ type: 'sending', clientId });
           void this.follow();
           const posted = await this.api.postMessage(token, conversation, { client_id: clientId, text: item.text });
@@ -327,7 +212,7 @@ export class Connection {
           this.outboxFull = false;
           this.waiting = null;
           this.lastActivity = this.around.now();
-          this.knownSeq = Math.max(this.knownSeq, posted.message.seq);
+          this.session.knownSeq = Math.max(this.session.knownSeq, posted.message.seq);
           backoff.reset();
           strikes = 0;
           this.dispatch({ type: 'acknowledged', clientId, id: posted.message.id, seq: posted.message.seq });
@@ -351,23 +236,22 @@ export class Connection {
   private async answerTo(problem: Problem, clientId: string, strikes: number): Promise<boolean> {
     const { status, detail } = problem;
     if (status === 401 && strikes < 2) {
-      this.forget();
+      this.session.expire();
       return true;
     }
     if ((status === 404 || status === 409) && strikes < 2) {
       // Gone or closed: the session knows which conversation is the visitor's now, if any.
-      const before = this.conversation;
-      this.forget();
+      const before = this.session.conversation;
+      this.session.expire();
       try {
-        await this.session();
+        await this.session.open();
       } catch {
         return false;
       }
-      if (this.conversation === before) this.adopt(null);
-      this.remember();
+      if (this.session.conversation === before) this.session.leave();
       return true;
     }
-    if (status >= 400 && status < 500 && status !== 408 && status !== 429 && status !== 425) {
+    if (isFinal(problem)) {
       this.outbox.reject(clientId, status, detail);
       this.dispatch({ type: 'outbox', items: this.outbox.all() });
       return true;
@@ -388,7 +272,7 @@ export class Connection {
   // --- the event stream ---------------------------------------------------------------------------------------
 
   private wanted(): boolean {
-    if (this.closed || this.refused || !this.conversation) return false;
+    if (this.closed || this.session.refused || !this.session.conversation) return false;
     const now = this.around.now();
     const writing = liveEntry(this.state) !== undefined || this.state.outgoing.length > 0;
     if (this.hiddenSince !== null && now - this.hiddenSince > HIDDEN) return this.hiddenSince !== 0 && writing;
@@ -413,11 +297,10 @@ export class Connection {
         } catch (cause) {
           if (this.closed) break;
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
-          if (cause instanceof Problem && cause.status === 401 && backoff.attempts < 3) this.forget();
+          if (cause instanceof Problem && cause.status === 401 && backoff.attempts < 3) this.session.expire();
           else if (cause instanceof Problem && cause.status === 404 && backoff.attempts < 3) {
-            this.forget();
-            this.conversation = null;
-            this.dispatch({ type: 'reset' });
+            this.session.expire();
+            this.session.leave();
           }
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
@@ -432,9 +315,9 @@ export class Connection {
   }
 
   private async refreshSession(): Promise<void> {
-    if (this.ready() || this.closed) return;
+    if (this.session.ready || this.closed) return;
     try {
-      await this.session();
+      await this.session.open();
     } catch {
       // The loop comes back here after its next pause.
     }
@@ -442,8 +325,9 @@ export class Connection {
 
   /** True where the server ended the stream, false where we cut it; throws where it was cut. */
   private async readStream(): Promise<boolean> {
-    if (!this.ready()) await this.session();
-    if (!this.token || !this.conversation) return true;
+    if (!this.session.ready) await this.session.open();
+    const { token, conversation } = this.session;
+    if (!token || !conversation) return true;
     const abort = new AbortController();
     this.stream = abort;
     let silence: ReturnType<typeof setTimeout> | undefined;
@@ -452,8 +336,7 @@ export class Connection {
       silence = setTimeout(() => abort.abort(), SILENCE);
     };
     try {
-      const conversation = this.conversation;
-      const body = await this.api.events(this.token, conversation, this.state.lastSeq, abort.signal);
+      const body = await this.api.events(token, conversation, this.state.lastSeq, abort.signal);
       this.dispatch({ type: 'connected' });
       this.setLink('live');
       const decoder = new SseDecoder();
@@ -470,7 +353,7 @@ export class Connection {
           if (event) this.onEvent(event);
           if (this.state.gap) throw new Unreachable('a gap in the stream');
         }
-        if (!this.wanted() || conversation !== this.conversation) return false;
+        if (!this.wanted() || conversation !== this.session.conversation) return false;
       }
     } catch (cause) {
       if (abort.signal.aborted && !this.wanted()) return false;
@@ -544,11 +427,6 @@ export class Connection {
   private changed(): void {
     if (!this.closed) this.around.onChange(this.snapshot());
   }
-}
-
-/** The server understood and will not change its mind: asking the same again is useless. */
-function isFinal(problem: Problem): boolean {
-  return problem.status >= 400 && problem.status < 500 && ![408, 425, 429].includes(problem.status);
 }
 
 /** The server asked for a pause: an impatient visitor does not shorten it. */
