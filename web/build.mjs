@@ -1,10 +1,10 @@
 // Builds web/dist: widget.js, and the demo page with its assets.
 
 import { build, transform } from 'esbuild';
-import { cp, mkdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, 'dist');
@@ -31,6 +31,16 @@ await Promise.all([
   ...['index.html', 'camomile.svg', 'scene.svg'].map((name) => cp(join(here, 'demo', name), join(dist, 'demo', name))),
 ]);
 
+// Compressed copies, so that no server compresses on the way. The page itself is filled in by the server.
+for (const name of await readdir(dist, { recursive: true })) {
+  if (!/\.(js|css|svg)$/.test(name)) continue;
+  const content = await readFile(join(dist, name));
+  await writeFile(join(dist, `${name}.br`), brotliCompressSync(content));
+  await writeFile(join(dist, `${name}.gz`), gzipSync(content, { level: 9 }));
+}
+
 const script = await readFile(join(dist, 'widget.js'));
 const gzip = gzipSync(script, { level: 9 }).length;
-console.log(`widget.js ${(script.length / 1000).toFixed(1)} kB, ${(gzip / 1000).toFixed(1)} kB gzip`);
+const brotli = brotliCompressSync(script).length;
+const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+console.log(`widget.js ${kilobytes(script.length)}, ${kilobytes(gzip)} gzip, ${kilobytes(brotli)} brotli`);

@@ -2,12 +2,15 @@
 
 pub mod body;
 mod call;
+mod chat;
 mod cors;
 mod health;
 pub mod openapi;
 mod problem;
 mod rate_limit;
 mod router;
+mod sse;
+mod widget;
 
 pub use body::{Body, BodyError};
 pub use call::Peer;

@@ -1,19 +1,37 @@
 //! `GET /api/v1/openapi.json`: the API's description, generated from the Rust types.
 
+use std::collections::BTreeMap;
+
 use frontdesk_domain::error::Result;
-use http::{HeaderValue, Response, header};
-use utoipa::OpenApi;
+use frontdesk_domain::event::{Delta, Event};
+use http::{HeaderValue, Response, StatusCode, header};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, Modify, OpenApi};
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::{health, problem};
+use crate::{chat, health, problem, widget};
 
 /// The API.
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Frontdesk", description = "The AI front desk for websites.", license(name = "Apache-2.0")),
-    paths(document, health::live, health::overall),
-    components(schemas(problem::Problem))
+    paths(
+        document,
+        health::live,
+        health::overall,
+        widget::begin,
+        chat::begin,
+        chat::post_message,
+        chat::events,
+        chat::change,
+        chat::read,
+        chat::rate,
+        chat::feedback,
+    ),
+    components(schemas(problem::Problem, Event, Delta)),
+    modifiers(&Security)
 )]
 pub struct Api;
 
@@ -24,4 +42,53 @@ pub async fn document(_call: Call) -> Result<Response<Body>> {
     let mut response = Response::new(Body::full(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
+}
+
+/// Who calls, in the words of OpenAPI.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let components = api.components.get_or_insert_default();
+        for (name, description) in [
+            ("visitor", "A visitor's token, from `POST /api/v1/widget/sessions`"),
+            ("user", "An operator's access token, from `POST /api/v1/auth/login`"),
+        ] {
+            let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
+            let scheme = SecurityScheme::Http(bearer.description(Some(description)).build());
+            components.add_security_scheme(name, scheme);
+        }
+    }
+}
+
+/// Problems that any authenticated read may answer.
+pub struct ReadProblems;
+
+/// Problems that any authenticated call with a JSON body may answer.
+pub struct WriteProblems;
+
+impl IntoResponses for ReadProblems {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+        problems(&[401, 403, 404, 422, 429, 503])
+    }
+}
+
+impl IntoResponses for WriteProblems {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+        problems(&[400, 401, 403, 404, 413, 415, 422, 429, 503])
+    }
+}
+
+/// Problem responses with the statuses' own names.
+fn problems(statuses: &[u16]) -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+    let problem = || Content::new(Some(Ref::from_schema_name("Problem")));
+    statuses
+        .iter()
+        .map(|status| {
+            let name = StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
+            let response =
+                ResponseBuilder::new().description(name).content("application/problem+json", problem()).build();
+            (status.to_string(), response.into())
+        })
+        .collect()
 }

@@ -11,7 +11,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{cors, health, openapi, problem, rate_limit};
+use crate::{chat, cors, health, openapi, problem, rate_limit, widget};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,14 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/health", Access::Public, Unlimited, health::overall),
     route!(GET "/health/live", Access::Public, Unlimited, health::live),
     route!(GET "/api/v1/openapi.json", Access::Public, Read, openapi::document),
+    route!(POST "/api/v1/widget/sessions", Access::Public, Write, widget::begin),
+    route!(POST "/api/v1/conversations", Access::Visitor, Write, chat::begin),
+    route!(PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Write, chat::change),
+    route!(POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Write, chat::post_message),
+    route!(GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Read, chat::events),
+    route!(POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Write, chat::read),
+    route!(POST "/api/v1/conversations/{id}/rating", Access::Visitor, Write, chat::rate),
+    route!(POST "/api/v1/messages/{id}/feedback", Access::Visitor, Write, chat::feedback),
 ];
 
 /// The path patterns, each with the rows of its methods.

@@ -7,6 +7,8 @@ pub mod conversation;
 pub mod error;
 pub mod event;
 pub mod id;
+pub mod prompt;
 pub mod room;
 pub mod scope;
+pub mod site;
 pub mod time;

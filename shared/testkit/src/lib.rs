@@ -1,1 +1,9 @@
-//! Fakes that fail in two ways, fixtures and one contract suite per port.
+//! Fakes that fail in two ways, fixtures, and one contract suite per port that runs against every adapter.
+
+mod clock;
+mod database;
+mod random;
+
+pub use clock::ManualClock;
+pub use database::{Fault, FaultyDatabase, database_contract};
+pub use random::SeededRandom;
