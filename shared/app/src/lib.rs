@@ -1,1 +1,8 @@
 //! Use cases and all SQL.
+
+pub mod audit;
+pub mod auth;
+pub mod limits;
+pub mod settings;
+pub mod store;
+pub mod usage;
