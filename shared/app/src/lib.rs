@@ -1,8 +1,12 @@
 //! Use cases and all SQL of Frontdesk. Knows no runtime: everything outside comes through `frontdesk_ports`.
 
+pub mod audit;
+pub mod auth;
 pub mod chat;
+pub mod limits;
 pub mod migrations;
 pub mod rooms;
+pub mod settings;
 mod store;
 pub mod tenancy;
 pub mod turn;

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::{
-    Blobs, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics, Random, Rooms, Tasks,
+    Blobs, Caches, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics, Random, Rooms, Tasks,
     VectorIndex,
 };
 
@@ -36,6 +36,8 @@ pub struct Ports {
     pub compute: Rc<dyn Compute>,
     /// Counters.
     pub metrics: Rc<Metrics>,
+    /// What this process remembers for a short time; begins empty.
+    pub caches: Caches,
 }
 
 /// What every use case gets. Cheap to clone.

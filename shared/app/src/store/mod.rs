@@ -1,6 +1,12 @@
 //! All SQL of Frontdesk, one file per table: functions that make statements, and functions that read rows.
 
+pub mod audit;
 pub mod conversations;
 pub mod events;
+pub mod logins;
 pub mod migrations;
+pub mod rate_limits;
+pub mod settings;
 pub mod tenancy;
+pub mod usage;
+pub mod users;
