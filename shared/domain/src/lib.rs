@@ -15,5 +15,6 @@ pub mod room;
 pub mod scope;
 pub mod settings;
 pub mod site;
+pub mod text;
 pub mod texts;
 pub mod time;
