@@ -3,9 +3,15 @@
 //! One thread runs the core; the database, file parsing and password hashing run on others, so that every room has a home
 //! thread and nothing needs a lock.
 
+pub mod blobs;
 mod cli;
+mod counted;
 mod database;
+pub mod demo_documents;
+pub mod extractor;
 mod host;
+pub mod http_client;
+pub mod limiter;
 mod runtime;
 mod secrets;
 mod seed;

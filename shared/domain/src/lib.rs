@@ -2,8 +2,10 @@
 //!
 //! Nothing here awaits, reads a clock, draws a random number or touches I/O: time and randomness are arguments.
 
+pub mod address;
 pub mod answer;
 pub mod conversation;
+pub mod document;
 pub mod error;
 pub mod event;
 pub mod guard;
