@@ -1,1 +1,4 @@
 //! Protocols spoken through ports.
+
+pub mod breaker;
+pub mod openai;

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod answer;
+pub mod breaker;
 pub mod conversation;
 pub mod document;
 pub mod error;

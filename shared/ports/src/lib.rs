@@ -5,6 +5,7 @@
 
 mod blobs;
 mod caches;
+mod breakers;
 mod clock;
 mod config;
 mod ctx;
@@ -19,6 +20,7 @@ mod vectors;
 
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
+pub use breakers::{Breakers, Permit};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};
 pub use ctx::{Ctx, Ports};
