@@ -1,1 +1,3 @@
 //! Protocols spoken through ports.
+
+pub mod bounded;
