@@ -1,13 +1,17 @@
 //! The only HTTP surface of Frontdesk: [`handle`], and one file per function.
 
+mod auth;
 pub mod body;
 mod call;
 mod cors;
 mod health;
+mod metrics;
 pub mod openapi;
 mod problem;
 mod rate_limit;
 mod router;
+mod settings;
+mod usage;
 
 pub use body::{Body, BodyError};
 pub use call::Peer;

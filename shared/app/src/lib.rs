@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod health;
 pub mod limits;
 pub mod settings;
 pub mod store;
