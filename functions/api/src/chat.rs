@@ -137,7 +137,7 @@ fn conversation(call: &Call) -> Result<ConversationId> {
 
 /// Begins a conversation.
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "visitor", request_body = BeginRequest,
-    security(("visitor" = [])), responses((status = 201, body = Conversation), crate::openapi::WriteProblems))]
+    security(("bearer" = [])), responses((status = 201, body = Conversation), crate::openapi::WriteProblems))]
 pub async fn begin(mut call: Call) -> Result<Response<Body>> {
     let BeginRequest {} = call.json().await?;
     json(StatusCode::CREATED, &chat::begin(&call.ctx, call.scope()?).await?)
@@ -146,7 +146,7 @@ pub async fn begin(mut call: Call) -> Result<Response<Body>> {
 /// Posts a message. With `Accept: text/event-stream` the answer is the room's events from this message on, until it is
 /// answered.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", tag = "visitor", request_body = PostRequest,
-    params(("id" = ConversationId, Path, description = "The conversation")), security(("visitor" = []), ("user" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
     responses(
         (status = 200, description = "The room's events from this message on, until it is answered", content_type = "text/event-stream", body = String),
         (status = 202, body = PostResponse),
@@ -178,7 +178,7 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/events", tag = "visitor",
     params(("id" = ConversationId, Path, description = "The conversation"), EventsQuery,
         ("Last-Event-ID" = Option<u64>, Header, description = "The last `seq` the client has; for event streams")),
-    security(("visitor" = []), ("user" = [])),
+    security(("bearer" = [])),
     responses((status = 200, content((EventsResponse = "application/json"), (String = "text/event-stream"))),
         crate::openapi::ReadProblems))]
 pub async fn events(call: Call) -> Result<Response<Body>> {
@@ -205,7 +205,7 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}", tag = "operator", request_body = ChangeRequest,
     params(("id" = ConversationId, Path, description = "The conversation"),
         ("If-Match" = String, Header, description = "The epoch, as `\"3\"`")),
-    security(("user" = [])),
+    security(("bearer" = [])),
     responses((status = 200, body = Conversation),
         (status = 412, description = "The epoch moved", body = Problem, content_type = "application/problem+json"),
         crate::openapi::WriteProblems))]
@@ -222,7 +222,7 @@ pub async fn change(mut call: Call) -> Result<Response<Body>> {
 
 /// Notes up to where the caller has read.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/read", tag = "visitor", request_body = ReadRequest,
-    params(("id" = ConversationId, Path, description = "The conversation")), security(("visitor" = []), ("user" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
     responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
 pub async fn read(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
@@ -233,7 +233,7 @@ pub async fn read(mut call: Call) -> Result<Response<Body>> {
 
 /// Rates the conversation.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/rating", tag = "visitor", request_body = RatingRequest,
-    params(("id" = ConversationId, Path, description = "The conversation")), security(("visitor" = [])),
+    params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
     responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
 pub async fn rate(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
@@ -244,7 +244,7 @@ pub async fn rate(mut call: Call) -> Result<Response<Body>> {
 
 /// Thumb up or down for one answer.
 #[utoipa::path(post, path = "/api/v1/messages/{id}/feedback", tag = "visitor", request_body = FeedbackRequest,
-    params(("id" = MessageId, Path, description = "The message")), security(("visitor" = [])),
+    params(("id" = MessageId, Path, description = "The message")), security(("bearer" = [])),
     responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
 pub async fn feedback(mut call: Call) -> Result<Response<Body>> {
     let id: MessageId = call.id("id", "message")?;

@@ -6,12 +6,12 @@ use frontdesk_domain::error::Result;
 use frontdesk_domain::event::{Delta, Event};
 use http::{HeaderValue, Response, StatusCode, header};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
-use utoipa::{IntoResponses, Modify, OpenApi};
+use utoipa::openapi::{Components, Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, OpenApi};
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::{chat, health, problem, widget};
+use crate::{auth, chat, health, metrics, problem, settings, usage, widget};
 
 /// The API.
 #[derive(OpenApi)]
@@ -21,6 +21,19 @@ use crate::{chat, health, problem, widget};
         document,
         health::live,
         health::overall,
+        health::database,
+        health::vector,
+        health::ai,
+        health::services,
+        metrics::text,
+        auth::login,
+        auth::refresh,
+        auth::logout,
+        auth::me,
+        settings::read,
+        settings::change,
+        settings::limits,
+        usage::list,
         widget::begin,
         chat::begin,
         chat::post_message,
@@ -30,10 +43,25 @@ use crate::{chat, health, problem, widget};
         chat::rate,
         chat::feedback,
     ),
-    components(schemas(problem::Problem, Event, Delta)),
-    modifiers(&Security)
+    modifiers(&Security),
+    components(schemas(problem::Problem, Event, Delta))
 )]
 pub struct Api;
+
+/// The bearer tokens.
+struct Security;
+
+impl utoipa::Modify for Security {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("JWT")
+            .description(Some("An access token of a user, or the token of a visitor"))
+            .build();
+        let components = api.components.get_or_insert_with(Components::default);
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
 
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "machines", responses((status = 200, description = "OpenAPI 3.1")))]
@@ -42,23 +70,6 @@ pub async fn document(_call: Call) -> Result<Response<Body>> {
     let mut response = Response::new(Body::full(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
-}
-
-/// Who calls, in the words of OpenAPI.
-struct Security;
-
-impl Modify for Security {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let components = api.components.get_or_insert_default();
-        for (name, description) in [
-            ("visitor", "A visitor's token, from `POST /api/v1/widget/sessions`"),
-            ("user", "An operator's access token, from `POST /api/v1/auth/login`"),
-        ] {
-            let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT");
-            let scheme = SecurityScheme::Http(bearer.description(Some(description)).build());
-            components.add_security_scheme(name, scheme);
-        }
-    }
 }
 
 /// Problems that any authenticated read may answer.

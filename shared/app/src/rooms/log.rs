@@ -39,7 +39,11 @@ pub async fn store(
     batch.push(conversations::update(scope, head));
     for event in appended {
         if let EventBody::TurnFinished { usage: Some(usage), .. } = &event.body {
-            batch.push(crate::usage::record_statement(scope, event.at, usage));
+            let spent = crate::usage::Spent {
+                prompt_tokens: usage.prompt_tokens,
+                completion_tokens: usage.completion_tokens,
+            };
+            batch.push(crate::usage::record_statement(scope, event.at, &usage.model, spent));
         }
     }
     ctx.db.batch(batch).await.map(|_| ())

@@ -16,7 +16,7 @@ use frontdesk_domain::room::{Command, Reply};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::Language;
-use frontdesk_domain::texts::{self, Notice};
+use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::{Ctx, TurnStart};
 
 use crate::retrieval::{self, Found, Search};
@@ -84,10 +84,10 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
     let said: Vec<&str> = earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
     let for_model = match guard::check_input(&settings, &question.text, &said) {
         InputVerdict::Pass { for_model } => for_model,
-        InputVerdict::Refuse { reason, notice } => {
+        InputVerdict::Refuse { reason, reply_key } => {
             let labels = [("guard", reason.name().to_owned()), ("side", "in".to_owned())];
             ctx.metrics.guards.get_or_create(&labels).inc();
-            return turn.notice(notice, Outcome::NoAnswer).await;
+            return turn.notice(reply_key, Outcome::NoAnswer).await;
         }
     };
 
@@ -101,10 +101,11 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
     };
     let found = retrieval::search(ctx, scope, &search).await?.passages;
 
-    let within_budget = usage::within_budget(ctx, scope, &settings).await?;
+    let budget = settings.budget.tokens_per_day > 0;
+    let within_budget = !budget || !usage::over_budget(&settings, usage::spent_today(ctx, scope).await?);
     if let Some(endpoint) = ctx.config.model.as_ref().filter(|_| within_budget) {
         if found.is_empty() && settings.guardrails.only_from_evidence {
-            return turn.notice(Notice::NoAnswer, Outcome::NoAnswer).await;
+            return turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await;
         }
         if let Some(answer) = model::ask(&turn, endpoint, &for_model, &earlier, &found).await? {
             return Ok(answer);
@@ -112,12 +113,12 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
         // No model answered; nothing of what one may have begun to say is left.
         return match turn.quoted(&question.text, &found).await? {
             Some(answer) => Ok(answer),
-            None => turn.notice(Notice::HandedOff, Outcome::HandedOff).await,
+            None => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
         };
     }
     match turn.quoted(&question.text, &found).await? {
         Some(answer) => Ok(answer),
-        None => turn.notice(Notice::NoAnswer, Outcome::NoAnswer).await,
+        None => turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await,
     }
 }
 
@@ -128,11 +129,10 @@ impl Turn<'_> {
         Ok(Answer { outcome, text, citations, usage: None })
     }
 
-    async fn notice(&self, notice: Notice, outcome: Outcome) -> Result<Answer> {
-        let own = self.settings.guardrails.fallback_text.get(self.language.code());
-        let text = match (notice, own) {
-            (Notice::NoAnswer, Some(own)) => own.clone(),
-            _ => texts::text(notice, self.language.code()).to_owned(),
+    async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<Answer> {
+        let text = match key {
+            TextKey::NoAnswer => texts::fallback(self.settings, self.language.code()),
+            _ => texts::text(key, self.language.code()).to_owned(),
         };
         self.say(outcome, text, Vec::new()).await
     }

@@ -9,7 +9,7 @@ use frontdesk_domain::conversation::Message;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::guard::OutputFilter;
 use frontdesk_domain::prompt::{ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context};
-use frontdesk_domain::texts::{self, Notice};
+use frontdesk_domain::texts;
 use frontdesk_ports::ModelEndpoint;
 use futures_util::{StreamExt, pin_mut};
 
@@ -27,13 +27,13 @@ pub async fn ask(
     let settings = turn.settings;
     let chosen = settings.model.chat_model.as_ref().or(endpoint.chat_model.as_ref());
     let smaller = settings.model.fallback_model.as_ref().or(endpoint.fallback_model.as_ref());
-    let fallback_text = texts::text(Notice::NoAnswer, turn.language.code());
+    let fallback = texts::fallback(settings, turn.language.code());
     let offered: Vec<_> =
         found.iter().map(|found| OfferedPassage { title: &found.title, text: &found.text }).collect();
     let context = build_model_context(&ContextParts {
         blocks: &PromptBlocks::default(),
         site: &turn.start.site,
-        fallback: settings.guardrails.fallback_text.get(turn.language.code()).map_or(fallback_text, String::as_str),
+        fallback: &fallback,
         passages: &offered,
         history: earlier,
         question,

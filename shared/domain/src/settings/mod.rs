@@ -154,6 +154,16 @@ settings! {
     }
 }
 
+/// The types of files that are read. They are recognised by content, never by name.
+pub const UPLOAD_TYPES: &[&str] = &[
+    "text/plain",
+    "text/markdown",
+    "text/html",
+    "text/csv",
+    "application/pdf",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+];
+
 /// `~` and `/` in a name, as JSON pointers write them.
 fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
