@@ -10,12 +10,9 @@ use frontdesk_ports::{Ctx, ExtractFailure, Rows};
 
 use crate::ingest::{self, blob_key, web};
 use crate::jobs::MAX_WAITING;
-use crate::{retrieval, store};
+use crate::{retrieval, settings, store};
 
 pub use store::documents::{Document, Passage};
-
-/// The largest file, in bytes, where the settings say nothing else.
-pub const DEFAULT_MAX_UPLOAD_BYTES: u64 = 20 << 20;
 
 /// The longest text that is typed in, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -48,8 +45,8 @@ pub struct Page<T> {
 ///
 /// # Errors
 /// When the settings cannot be read.
-pub async fn max_upload_bytes(_ctx: &Ctx, _scope: &TenantScope) -> Result<u64> {
-    Ok(DEFAULT_MAX_UPLOAD_BYTES)
+pub async fn max_upload_bytes(ctx: &Ctx, scope: &TenantScope) -> Result<u64> {
+    Ok(settings::current(ctx, scope).await?.limits.max_upload_bytes)
 }
 
 /// The type of a file's content, if it is one that can be a document.

@@ -4,12 +4,20 @@
 
 pub mod address;
 pub mod answer;
+pub mod breaker;
 pub mod conversation;
 pub mod document;
 pub mod error;
 pub mod event;
+pub mod guard;
 pub mod id;
+pub mod limits;
+pub mod password;
+pub mod prompt;
 pub mod room;
 pub mod scope;
+pub mod settings;
+pub mod site;
 pub mod text;
+pub mod texts;
 pub mod time;
