@@ -1,0 +1,21 @@
+//! OpenAI-compatible services: chat completions as a stream, and embeddings.
+//!
+//! ```text
+//! request   what is sent          sse     bytes → events        chat         deadlines, retries, breaker
+//! error     what goes wrong       answer  events → ChatEvent    embeddings   batches of vectors
+//! ```
+
+mod answer;
+mod chat;
+mod embeddings;
+mod error;
+mod request;
+mod retry;
+mod sse;
+
+pub use answer::{ChatEvent, FinishReason, MAX_ANSWER, MAX_TOOL_CALLS};
+pub use chat::chat;
+pub use embeddings::{BATCH, embed};
+pub use error::{Deadline, ModelError};
+pub use request::{ChatMessage, ChatRequest, Role, Timeouts};
+pub use sse::MAX_FRAME;

@@ -1,0 +1,142 @@
+//! The circuit breakers of a host, by service and address.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+use frontdesk_domain::breaker::{Breaker, State};
+use frontdesk_domain::time::Timestamp;
+
+/// At most so many addresses are remembered; the ones without failures are forgotten first.
+const MAX_BREAKERS: usize = 512;
+
+type Key = (&'static str, String);
+
+/// The circuit breakers of a host. Clones share their state.
+#[derive(Clone, Default)]
+pub struct Breakers(Rc<RefCell<BTreeMap<Key, Breaker>>>);
+
+impl fmt::Debug for Breakers {
+    // Addresses may hold an organisation's name; they stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Breakers").field("len", &self.0.borrow().len()).finish()
+    }
+}
+
+impl Breakers {
+    /// Asks for one call to `service` under `address`; `None` when the circuit is open.
+    #[must_use]
+    pub fn enter(&self, service: &'static str, address: &str, now: Timestamp) -> Option<Permit> {
+        let key = (service, address.to_owned());
+        let mut all = self.0.borrow_mut();
+        if all.len() >= MAX_BREAKERS && !all.contains_key(&key) {
+            all.retain(|_, breaker| !breaker.is_fresh());
+            if all.len() >= MAX_BREAKERS {
+                all.pop_first();
+            }
+        }
+        let breaker = all.entry(key.clone()).or_default();
+        if !breaker.allow(now) {
+            return None;
+        }
+        let probe = breaker.state() == State::HalfOpen;
+        Some(Permit { breakers: self.clone(), key, probe, judged: false })
+    }
+
+    /// The worst state among the addresses of `service`.
+    #[must_use]
+    pub fn state(&self, service: &'static str) -> State {
+        let all = self.0.borrow();
+        all.iter()
+            .filter(|((name, _), _)| *name == service)
+            .map(|(_, breaker)| breaker.state())
+            .max()
+            .unwrap_or(State::Closed)
+    }
+
+    fn with(&self, key: &Key, change: impl FnOnce(&mut Breaker)) {
+        if let Some(breaker) = self.0.borrow_mut().get_mut(key) {
+            change(breaker);
+        }
+    }
+}
+
+/// One call that a breaker let through. Dropped without a verdict it counts as neither.
+#[derive(Debug)]
+#[must_use = "say how the call went"]
+pub struct Permit {
+    breakers: Breakers,
+    key: Key,
+    probe: bool,
+    judged: bool,
+}
+
+impl Permit {
+    /// The service answers. A later failure of the same call still counts.
+    pub fn success(&mut self) {
+        self.judged = true;
+        self.breakers.with(&self.key, Breaker::success);
+    }
+
+    /// The service failed.
+    pub fn failure(&mut self, now: Timestamp) {
+        self.judged = true;
+        let probe = self.probe;
+        self.breakers.with(&self.key, |breaker| {
+            // The verdict on a probe is the probe's own.
+            if probe || breaker.state() != State::HalfOpen {
+                breaker.failure(now);
+            }
+        });
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if self.probe && !self.judged {
+            self.breakers.with(&self.key, Breaker::withdrawn);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds.saturating_mul(1000).saturating_add(1_700_000_000_000))
+    }
+
+    #[test]
+    fn each_address_has_its_own() {
+        let breakers = Breakers::default();
+        for _ in 0..5 {
+            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0));
+        }
+        assert!(breakers.enter("model", "http://a", at(1)).is_none());
+        assert!(breakers.enter("model", "http://b", at(1)).is_some());
+        assert!(breakers.enter("embeddings", "http://a", at(1)).is_some());
+        assert_eq!(breakers.state("model"), State::Open);
+        assert_eq!(breakers.state("embeddings"), State::Closed);
+    }
+
+    #[test]
+    fn a_caller_that_leaves_frees_the_probe() {
+        let breakers = Breakers::default();
+        for _ in 0..5 {
+            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0));
+        }
+        drop(breakers.enter("model", "http://a", at(30)).unwrap());
+        assert!(breakers.enter("model", "http://a", at(31)).is_some());
+    }
+
+    #[test]
+    fn remembers_a_bounded_number_of_addresses() {
+        let breakers = Breakers::default();
+        for n in 0..2000 {
+            breakers.enter("model", &format!("http://{n}"), at(0)).unwrap().failure(at(0));
+        }
+        assert!(breakers.0.borrow().len() <= MAX_BREAKERS);
+    }
+}
