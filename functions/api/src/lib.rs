@@ -5,6 +5,7 @@ pub mod body;
 mod call;
 mod chat;
 mod cors;
+mod documents;
 mod health;
 mod metrics;
 pub mod openapi;
@@ -13,6 +14,7 @@ mod rate_limit;
 mod router;
 mod settings;
 mod sse;
+mod upload;
 mod usage;
 mod widget;
 

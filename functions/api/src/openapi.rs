@@ -11,7 +11,7 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::{auth, chat, health, metrics, problem, settings, usage, widget};
+use crate::{auth, chat, documents, health, metrics, problem, settings, upload, usage, widget};
 
 /// The API.
 #[derive(OpenApi)]
@@ -42,6 +42,13 @@ use crate::{auth, chat, health, metrics, problem, settings, usage, widget};
         chat::read,
         chat::rate,
         chat::feedback,
+        upload::create,
+        documents::list,
+        documents::create,
+        documents::get,
+        documents::delete,
+        documents::passages,
+        documents::sync,
     ),
     modifiers(&Security),
     components(schemas(problem::Problem, Event, Delta))
@@ -66,7 +73,8 @@ impl utoipa::Modify for Security {
 /// This document.
 #[utoipa::path(get, path = "/api/v1/openapi.json", tag = "machines", responses((status = 200, description = "OpenAPI 3.1")))]
 pub async fn document(_call: Call) -> Result<Response<Body>> {
-    let text = Api::openapi().to_json().map_err(|error| frontdesk_domain::error::Error::ours(error.to_string()))?;
+    let text =
+        Api::openapi().to_json().map_err(|error| frontdesk_domain::error::Error::ours(error.to_string()))?;
     let mut response = Response::new(Body::full(text));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)

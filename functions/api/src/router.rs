@@ -14,7 +14,9 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{auth, chat, cors, health, metrics, openapi, problem, rate_limit, settings, usage, widget};
+use crate::{
+    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, settings, upload, usage, widget,
+};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,13 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Write, chat::read),
     route!(POST "/api/v1/conversations/{id}/rating", Access::Visitor, Write, chat::rate),
     route!(POST "/api/v1/messages/{id}/feedback", Access::Visitor, Write, chat::feedback),
+    route!(POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Write, upload::create),
+    route!(GET "/api/v1/documents", Access::User(Role::Viewer), Read, documents::list),
+    route!(POST "/api/v1/documents", Access::User(Role::Admin), Write, documents::create),
+    route!(GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Read, documents::get),
+    route!(DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Write, documents::delete),
+    route!(GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Read, documents::passages),
+    route!(POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Write, documents::sync),
 ];
 
 /// The path patterns, each with the rows of its methods.
@@ -128,7 +137,8 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
 
     let status = response.status().as_u16();
     let took = ctx.clock.now().since(started);
-    let labels = [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
+    let labels =
+        [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
     ctx.metrics.requests.get_or_create(&labels).inc();
     ctx.metrics.request_seconds.get_or_create(&[("route", pattern.to_owned())]).observe(took.as_secs_f64());
     tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");

@@ -95,7 +95,8 @@ impl SubprocessExtractor {
         let max_answer = self.limits.max_text.saturating_mul(6).saturating_add(64 * 1024);
         let (mut answer, mut complaint) = (Vec::new(), Vec::new());
         let (mut stdout, mut stderr) = (stdout.take(max_answer), stderr.take(MAX_STDERR));
-        let ((), read, _) = tokio::join!(write, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
+        let ((), read, _) =
+            tokio::join!(write, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
         read.map_err(|error| failed(&error))?;
         let status = child.wait().await.map_err(|error| failed(&error))?;
         if status.success()
@@ -106,7 +107,10 @@ impl SubprocessExtractor {
         let complaint = String::from_utf8_lossy(&complaint);
         tracing::warn!(%status, complaint = complaint.lines().next().unwrap_or(""), "reading a file failed");
         if complaint.contains("memory allocation of") {
-            return Err(ExtractFailure::OverLimit { what: "memory in bytes".to_owned(), limit: self.max_memory });
+            return Err(ExtractFailure::OverLimit {
+                what: "memory in bytes".to_owned(),
+                limit: self.max_memory,
+            });
         }
         Err(ExtractFailure::Unreadable { reason: "the file is broken and cannot be read".to_owned() })
     }

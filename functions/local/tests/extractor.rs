@@ -11,7 +11,7 @@ use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
 const DEADLINE: Duration = Duration::from_secs(60);
 
 fn extractor() -> SubprocessExtractor {
-    SubprocessExtractor::new(env!("CARGO_BIN_EXE_frontdesk-local").into(), Limits::default())
+    SubprocessExtractor::new(env!("CARGO_BIN_EXE_frontdesk").into(), Limits::default())
 }
 
 async fn read(

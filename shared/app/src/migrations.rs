@@ -31,6 +31,8 @@ migrations! {
     1 "0001_tenants_and_rooms"
     2 "0002_users_settings_usage"
     3 "0003_documents"
+    4 "0004_passages"
+    5 "0005_uploads"
 }
 
 /// Where a database stands with one step.

@@ -214,7 +214,7 @@ impl Body {
                     Some(attribute(tag, "val").and_then(|value| value.parse().ok()).unwrap_or(0));
             }
             Node::Open("numId", tag) if attribute(tag, "val").as_deref() == Some("0") => {
-                self.list_level = None
+                self.list_level = None;
             }
             Node::Open("numPr", _) => self.list_level = Some(0),
             Node::Close("p") => self.end_paragraph()?,

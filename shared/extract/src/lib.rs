@@ -37,7 +37,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_bytes: 32 << 20,
+            max_bytes: 100 << 20,
             max_pages: 2_000,
             max_unpacked: 128 << 20,
             max_entries: 4_000,

@@ -29,7 +29,11 @@ pub async fn blobs_contract(blobs: &dyn Blobs, scope_a: &TenantScope, scope_b: &
     assert_eq!(blobs.delete(&key).await, Ok(()));
     assert_eq!(blobs.get(&key).await, Ok(None), "what was deleted is gone");
     assert_eq!(blobs.get(&foreign).await, Ok(Some(Bytes::from_static(b"theirs"))), "and nothing else is");
-    assert_eq!(blobs.put(&key, Bytes::from_static(b"again")).await, Ok(()), "a deleted key can be used again");
+    assert_eq!(
+        blobs.put(&key, Bytes::from_static(b"again")).await,
+        Ok(()),
+        "a deleted key can be used again"
+    );
     assert_eq!(blobs.delete(&key).await, Ok(()));
     assert_eq!(blobs.delete(&foreign).await, Ok(()));
 }

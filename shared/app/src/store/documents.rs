@@ -57,7 +57,8 @@ macro_rules! columns {
 /// # Errors
 /// When the row is of another shape.
 pub fn document(row: &Row) -> Result<Document, DbError> {
-    let small = |column: usize| u32::try_from(row.count(column)?).map_err(|error| DbError::Schema(error.to_string()));
+    let small =
+        |column: usize| u32::try_from(row.count(column)?).map_err(|error| DbError::Schema(error.to_string()));
     let owned = |column: usize| row.opt_text(column).map(|text| text.map(str::to_owned));
     Ok(Document {
         id: row.parse(0)?,
@@ -105,7 +106,9 @@ pub fn insert(scope: &TenantScope, new: &Document, most_waiting: u32) -> Stateme
 
 /// One document.
 pub fn select(scope: &TenantScope, id: DocumentId) -> Statement {
-    Statement::new(columns!("SELECT" "FROM documents WHERE org_id = ?1 AND id = ?2")).bind_id(scope.org()).bind_id(id)
+    Statement::new(columns!("SELECT" "FROM documents WHERE org_id = ?1 AND id = ?2"))
+        .bind_id(scope.org())
+        .bind_id(id)
 }
 
 /// The document with this content or this address; never more than one.

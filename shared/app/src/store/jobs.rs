@@ -54,7 +54,12 @@ pub struct Claimed {
 }
 
 /// A new job for a document that exists and has none waiting. `run_after` is when it may begin.
-pub fn insert_for_document(scope: &TenantScope, id: JobId, document: DocumentId, now: Timestamp) -> Statement {
+pub fn insert_for_document(
+    scope: &TenantScope,
+    id: JobId,
+    document: DocumentId,
+    now: Timestamp,
+) -> Statement {
     Statement::new(
         "INSERT INTO jobs (org_id, id, kind, target, payload, state, attempts, run_after, created_at, updated_at)
          SELECT ?1, ?2, 'ingest', ?3, '{}', 'queued', 0, ?4, ?4, ?4
@@ -116,7 +121,13 @@ pub fn claimed(row: &Row) -> Result<Claimed, DbError> {
 }
 
 /// Holds on to a job. Changes no row when it is another worker's by now or gone.
-pub fn update_lease(scope: &TenantScope, id: JobId, worker: WorkerId, now: Timestamp, until: Timestamp) -> Statement {
+pub fn update_lease(
+    scope: &TenantScope,
+    id: JobId,
+    worker: WorkerId,
+    now: Timestamp,
+    until: Timestamp,
+) -> Statement {
     Statement::new(
         "UPDATE jobs SET lease_until = ?4, updated_at = ?5
          WHERE org_id = ?1 AND id = ?2 AND worker = ?3 AND state = 'running'",

@@ -2,13 +2,16 @@
 
 pub mod audit;
 pub mod conversations;
+pub mod documents;
 pub mod events;
+pub mod jobs;
 pub mod logins;
 pub mod migrations;
 pub mod passages;
 pub mod rate_limits;
 pub mod settings;
 pub mod tenancy;
+pub mod uploads;
 pub mod usage;
 pub mod users;
 pub mod vectors;
