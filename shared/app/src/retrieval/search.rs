@@ -14,8 +14,8 @@ use crate::store::passages::{Counts, Hit};
 /// The longest question, in characters.
 pub const MAX_QUERY_CHARS: usize = 2000;
 
-/// The most passages one search gives.
-pub const MAX_LIMIT: u32 = 50;
+/// The most passages one search gives. The API allows fewer.
+pub const MAX_LIMIT: u32 = 500;
 
 /// How a question is matched with passages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -169,7 +169,7 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
 
 /// How many candidates each side of a hybrid search gives.
 fn pool(limit: u32) -> u32 {
-    limit.saturating_mul(4).clamp(50, 200)
+    limit.saturating_mul(4).clamp(50, 200).max(limit)
 }
 
 /// The statements of the one round trip.
