@@ -40,10 +40,7 @@ fn sources(directories: &[&str]) -> Vec<(String, String)> {
 }
 
 /// Lines outside comments that `forbidden` says may not be there, as `file:line: text`.
-fn offences(
-    sources: &[(String, String)],
-    forbidden: impl Fn(&str, &str) -> bool,
-) -> Vec<String> {
+fn offences(sources: &[(String, String)], forbidden: impl Fn(&str, &str) -> bool) -> Vec<String> {
     let mut found = Vec::new();
     for (file, text) in sources {
         for (index, line) in text.lines().enumerate() {
@@ -66,14 +63,26 @@ const CORE: [&str; 6] =
 /// Whether `line` names the path prefix `name`, and not a longer word that ends in it.
 fn names(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| {
-        !line[..at].chars().next_back().is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"' || c == '/')
+        !line[..at]
+            .chars()
+            .next_back()
+            .is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '"' || c == '/')
     })
 }
 
 #[test]
 fn only_hosts_name_an_sdk() {
-    const SDKS: [&str; 9] =
-        ["worker::", "spin_sdk::", "wasip3::", "axum::", "tokio::", "hyper::", "reqwest::", "libsql::", "web_sys::"];
+    const SDKS: [&str; 9] = [
+        "worker::",
+        "spin_sdk::",
+        "wasip3::",
+        "axum::",
+        "tokio::",
+        "hyper::",
+        "reqwest::",
+        "libsql::",
+        "web_sys::",
+    ];
     // A test of the core may run on a real host; what is compiled into the core may not.
     let shipped: Vec<_> = sources(&CORE).into_iter().filter(|(file, _)| !file.contains("/tests/")).collect();
     let found = offences(&shipped, |_, line| SDKS.iter().any(|sdk| names(line, sdk)));
@@ -84,7 +93,9 @@ fn only_hosts_name_an_sdk() {
 fn only_hosts_ask_which_target_they_are_compiled_for() {
     let found = offences(&sources(&CORE), |_, line| {
         line.contains("cfg")
-            && ["target_arch", "target_os", "target_family", "target_env"].iter().any(|key| line.contains(key))
+            && ["target_arch", "target_os", "target_family", "target_env"]
+                .iter()
+                .any(|key| line.contains(key))
     });
     assert_none("a target is asked for outside the host crates", &found);
 }
@@ -92,7 +103,14 @@ fn only_hosts_ask_which_target_they_are_compiled_for() {
 #[test]
 fn sql_is_written_in_the_store_alone() {
     const STATEMENTS: [&str; 8] = [
-        "\"SELECT ", "\"INSERT ", "\"UPDATE ", "\"DELETE FROM", "\"CREATE ", "\"WITH ", "\"PRAGMA ", "\"REPLACE INTO",
+        "\"SELECT ",
+        "\"INSERT ",
+        "\"UPDATE ",
+        "\"DELETE FROM",
+        "\"CREATE ",
+        "\"WITH ",
+        "\"PRAGMA ",
+        "\"REPLACE INTO",
     ];
     let found = offences(&sources(&CORE), |file, line| {
         let home = file.starts_with("shared/app/src/store/")
@@ -109,9 +127,18 @@ fn the_domain_reads_no_clock_draws_no_numbers_and_awaits_nothing() {
     let domain: Vec<_> =
         sources(&CORE).into_iter().filter(|(file, _)| file.starts_with("shared/domain/src")).collect();
     let found = offences(&domain, |_, line| {
-        ["SystemTime::now", "Instant::now", "Timestamp::now", "getrandom", "async fn", ".await", "std::fs", "std::net"]
-            .iter()
-            .any(|name| line.contains(name))
+        [
+            "SystemTime::now",
+            "Instant::now",
+            "Timestamp::now",
+            "getrandom",
+            "async fn",
+            ".await",
+            "std::fs",
+            "std::net",
+        ]
+        .iter()
+        .any(|name| line.contains(name))
     });
     assert_none("the domain does more than compute", &found);
 }
@@ -140,7 +167,8 @@ fn every_migration_can_be_taken_back() -> Result<()> {
 #[test]
 fn no_test_is_left_out_and_nothing_is_left_to_do() {
     let found = offences(&sources(&["shared", "functions", "tests", "xtask"]), |file, line| {
-        file != "tests/house.rs" && (line.contains("#[ignore") || names(line, "todo!(") || line.contains("unimplemented!("))
+        file != "tests/house.rs"
+            && (line.contains("#[ignore") || names(line, "todo!(") || line.contains("unimplemented!("))
     });
     assert_none("left out or left to do", &found);
 }
@@ -151,7 +179,8 @@ fn the_rules_find_what_they_look_for() {
     let sdk = |_: &str, line: &str| names(line, "worker::");
     assert_eq!(offences(&source("use worker::Env;\n"), sdk).len(), 1);
     assert_eq!(offences(&source("let x = coworker::y();\n// worker::Env in a comment\n"), sdk).len(), 0);
-    assert_eq!(offences(&source("a\n#[cfg(target_arch = \"wasm32\")]\n"), |_, line| line.contains("target_arch")), [
-        "shared/app/src/x.rs:2: #[cfg(target_arch = \"wasm32\")]"
-    ]);
+    assert_eq!(
+        offences(&source("a\n#[cfg(target_arch = \"wasm32\")]\n"), |_, line| line.contains("target_arch")),
+        ["shared/app/src/x.rs:2: #[cfg(target_arch = \"wasm32\")]"]
+    );
 }

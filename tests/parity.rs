@@ -81,7 +81,10 @@ async fn the_description_arrives_whole() -> Result<()> {
         text.extend_from_slice(&piece);
     }
     let description: Value = serde_json::from_slice(&text)?;
-    ensure!(description["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")), "{description}");
+    ensure!(
+        description["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")),
+        "{description}"
+    );
     ensure!(description["paths"]["/health/live"]["get"].is_object(), "/health/live is not described");
     Ok(())
 }
@@ -109,7 +112,8 @@ async fn bytes_that_are_no_ascii_in_a_header_or_a_path_are_answered() -> Result<
 
 #[tokio::test]
 async fn requests_at_the_same_time_do_not_disturb_each_other() -> Result<()> {
-    let all = futures_util::future::join_all((0..24).map(|_| send(Method::GET, "/api/v1/openapi.json"))).await;
+    let all =
+        futures_util::future::join_all((0..24).map(|_| send(Method::GET, "/api/v1/openapi.json"))).await;
     let mut ids = std::collections::BTreeSet::new();
     let mut bodies = std::collections::BTreeSet::new();
     for response in all {

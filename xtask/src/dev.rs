@@ -1,6 +1,6 @@
 //! `dev`: the demo on this machine; and the commands that the `frontdesk` program does itself.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -43,11 +43,11 @@ pub struct DevArgs {
 }
 
 /// Builds, then becomes the server.
-pub fn run(workspace: &Workspace, args: DevArgs) -> Result<ExitCode> {
+pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     web::build(workspace)?;
     let program = host(workspace, args.release)?;
     let mut command = Command::new(program);
-    command.arg("dev").args(["--port", &args.port.to_string()]).arg("--data").arg(absolute(args.data)?);
+    command.arg("dev").args(["--port", &args.port.to_string()]).arg("--data").arg(absolute(&args.data)?);
     command.arg("--web").arg(workspace.path("web/dist"));
     if args.empty {
         command.arg("--empty");
@@ -55,7 +55,7 @@ pub fn run(workspace: &Workspace, args: DevArgs) -> Result<ExitCode> {
     if args.no_limits {
         command.arg("--no-limits");
     }
-    if let Some(ready) = args.ready {
+    if let Some(ready) = &args.ready {
         command.arg("--ready").arg(absolute(ready)?);
     }
     run::become_(&mut command)
@@ -84,6 +84,6 @@ pub fn host(workspace: &Workspace, release: bool) -> Result<PathBuf> {
     Ok(program)
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf> {
-    std::path::absolute(&path).with_context(|| path.display().to_string())
+fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| path.display().to_string())
 }

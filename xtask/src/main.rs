@@ -69,7 +69,7 @@ fn main() -> ExitCode {
 
 fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Dev(args) => dev::run(workspace, args),
+        Command::Dev(args) => dev::run(workspace, &args),
         Command::Test(args) => test::run(workspace, &args),
         Command::Build(args) => build::run(workspace, &args).map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => dev::frontdesk(workspace, "migrate", &args.args),

@@ -131,7 +131,7 @@ pub async fn begin(mut call: Call) -> Result<Response<Body>> {
                 limits: LimitsView {
                     max_message_chars: session.max_message_chars,
                     max_upload_bytes: session.max_upload_bytes,
-                    upload_types: frontdesk_app::uploads::ACCEPTED.to_vec(),
+                    upload_types: frontdesk_app::uploads::TYPES.to_vec(),
                 },
             },
             conversation: session.conversation,

@@ -47,7 +47,9 @@ pub fn headers(from: &web_sys::Headers) -> HeaderMap {
         let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) else { continue };
         // JavaScript shows each byte of a header as one character (isomorphic decoding); this is the way back.
         let bytes: Vec<u8> = value.chars().filter_map(|c| u8::try_from(u32::from(c)).ok()).collect();
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(&bytes)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_bytes(&bytes))
+        {
             headers.append(name, value);
         }
     }

@@ -249,12 +249,14 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
             Some(model) => format!("  Model          {}", model.base_url),
             None => "  Model          none: answers are quoted from the documents (set OPENAI_API_KEY or OPENAI_BASE_URL)".to_owned(),
         });
-        say("\n  Stop with Ctrl-C.\n");
     } else {
         tracing::info!(%address, "serving");
     }
     if let Some(ready) = &options.ready {
         write_ready(ready, &host, &base_url, &data).await?;
+    }
+    if demo.is_some() {
+        say("\n  Stop with Ctrl-C.\n");
     }
     server::serve(host, listener, stop_signal()).await
 }

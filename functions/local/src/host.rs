@@ -87,7 +87,9 @@ impl Host {
         let tasks = LocalTasks::default();
         let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
             RateLimitStore::Memory => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
-            RateLimitStore::Libsql => Rc::new(DatabaseLimiter::new(Rc::clone(&db), Rc::clone(&clock))),
+            RateLimitStore::Libsql => {
+                Rc::new(DatabaseLimiter::new(Rc::clone(&db), Rc::clone(&clock), &options.config.core))
+            }
         };
         let http = match overrides.http {
             Some(http) => http,

@@ -63,7 +63,12 @@ async fn config() -> Config {
         jwt_secret: key(),
         encryption_key: key(),
         metrics_token: None,
-        allowed_origins: origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect(),
+        allowed_origins: origins
+            .split(',')
+            .map(str::trim)
+            .filter(|o| !o.is_empty())
+            .map(str::to_owned)
+            .collect(),
         model: None,
         rate_limits: true,
         secure_cookies: true,

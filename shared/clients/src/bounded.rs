@@ -27,12 +27,7 @@ pub async fn head<T>(
 
 /// The body under the limits between pieces, of the whole call that began at `started`, and of its size. The stream
 /// ends after the first error, and the call is dropped with it.
-pub fn body(
-    clock: Rc<dyn Clock>,
-    limits: FetchLimits,
-    started: Timestamp,
-    pieces: ByteStream,
-) -> ByteStream {
+pub fn body(clock: Rc<dyn Clock>, limits: FetchLimits, started: Timestamp, pieces: ByteStream) -> ByteStream {
     futures_util::stream::unfold((Some(pieces), 0_u64), move |(pieces, read)| {
         let clock = clock.clone();
         async move {
@@ -108,7 +103,11 @@ mod tests {
         Rc::new(StillClock { fires_from: Duration::ZERO })
     }
 
-    fn collect(clock: Rc<dyn Clock>, limits: FetchLimits, pieces: ByteStream) -> Vec<Result<Bytes, FetchError>> {
+    fn collect(
+        clock: Rc<dyn Clock>,
+        limits: FetchLimits,
+        pieces: ByteStream,
+    ) -> Vec<Result<Bytes, FetchError>> {
         block_on(body(clock, limits, Timestamp::from_millis(0), pieces).collect())
     }
 

@@ -3,9 +3,11 @@
 mod blobs;
 mod clock;
 mod database;
+mod limiter;
 mod random;
 
 pub use blobs::blobs_contract;
 pub use clock::ManualClock;
 pub use database::{Fault, FaultyDatabase, database_contract};
+pub use limiter::limiter_contract;
 pub use random::SeededRandom;

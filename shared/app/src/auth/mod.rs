@@ -97,11 +97,19 @@ pub struct NewUser<'a> {
     pub role: Role,
 }
 
-/// Creates a user of an organisation: the first administrator of a new deployment.
+/// Creates the first administrator of an organisation, its owner.
+///
+/// # Errors
+/// As [`create_user`].
+pub async fn create_admin(ctx: &Ctx, org: OrgId, email: &str, password: &str) -> Result<UserId> {
+    create_user(ctx, org, NewUser { name: "Admin", email, password, role: Role::Owner }).await
+}
+
+/// Creates a user of an organisation.
 ///
 /// # Errors
 /// 422 when the address or the password will not do, 409 when the address is taken, or an upstream error.
-pub async fn create_admin(ctx: &Ctx, org: OrgId, new: NewUser<'_>) -> Result<UserId> {
+pub async fn create_user(ctx: &Ctx, org: OrgId, new: NewUser<'_>) -> Result<UserId> {
     let email = normal_email(new.email).ok_or_else(|| Error::invalid("/email", "must be an e-mail address"))?;
     if let Some(weak) = weakness(new.password, &[&email, new.name]) {
         return Err(Error::invalid("/password", weak));

@@ -38,12 +38,14 @@ pub async fn store(
     let mut batch: Vec<_> = appended.iter().map(|event| events::insert(scope, id, event)).collect();
     batch.push(conversations::update(scope, head));
     for event in appended {
-        if let EventBody::TurnFinished { usage: Some(usage), .. } = &event.body {
+        if let EventBody::TurnFinished { usage, .. } = &event.body {
             let spent = crate::usage::Spent {
-                prompt_tokens: usage.prompt_tokens,
-                completion_tokens: usage.completion_tokens,
+                turns: 1,
+                prompt_tokens: usage.as_ref().map_or(0, |usage| usage.prompt_tokens),
+                completion_tokens: usage.as_ref().map_or(0, |usage| usage.completion_tokens),
             };
-            batch.push(crate::usage::record_statement(scope, event.at, &usage.model, spent));
+            let model = usage.as_ref().map_or("", |usage| usage.model.as_str());
+            batch.push(crate::usage::record_statement(scope, event.at, model, spent));
         }
     }
     ctx.db.batch(batch).await.map(|_| ())

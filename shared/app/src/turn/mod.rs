@@ -15,7 +15,7 @@ use frontdesk_domain::quote;
 use frontdesk_domain::room::{Command, Reply};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::Settings;
-use frontdesk_domain::text::Language;
+use frontdesk_domain::text::{self, Language};
 use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::{Ctx, TurnStart};
 
@@ -79,7 +79,7 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
         return Err(Error::ours("a turn without a question"));
     };
     let earlier: Vec<&Message> = messages.iter().copied().filter(|message| message.id != question.id).collect();
-    let turn = Turn { ctx, scope, start, settings: &settings, language: Language::of_question(&question.text) };
+    let turn = Turn { ctx, scope, start, settings: &settings, language: text::detect(&question.text) };
 
     let said: Vec<&str> = earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
     let for_model = match guard::check_input(&settings, &question.text, &said) {
