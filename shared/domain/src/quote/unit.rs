@@ -53,10 +53,13 @@ pub fn units(passage: &str) -> Vec<Unit> {
             Some(None)
         } else if let Some(skip) = heading(trimmed) {
             Some(Some((Kind::Heading, skip)))
+        } else if let Some(skip) = item(trimmed) {
+            Some(Some((Kind::Item, skip)))
         } else if is_row(trimmed) {
-            Some(Some((Kind::Item, 0)))
+            // The names of the columns answer nothing.
+            Some((!above_rule(passage, at)).then_some((Kind::Item, 0)))
         } else {
-            item(trimmed).map(|skip| Some((Kind::Item, skip)))
+            None
         };
         match special {
             None => {
@@ -159,6 +162,12 @@ fn is_field(line: &str) -> bool {
 /// `---`, `|---|:--:|`, `***`, a code fence: no text.
 fn is_rule(line: &str) -> bool {
     line.starts_with("```") || line.starts_with("~~~") || line.chars().all(|letter| "|-:*_= ".contains(letter))
+}
+
+/// Whether a table's `|---|` stands at a place: the row above it holds the names of the columns.
+fn above_rule(passage: &str, at: usize) -> bool {
+    let next = passage.get(at..).and_then(|rest| rest.lines().next()).unwrap_or("").trim();
+    next.starts_with('|') && is_rule(next)
 }
 
 /// A part of a passage as it is shown in an answer: table rows as `header: value`, without Markdown's emphasis.
