@@ -213,7 +213,7 @@ fn best_sentences(passages: &[Passage], question: &str) -> Option<String> {
         by_score.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         by_score.truncate(if rank == 0 { 2 } else { 1 });
         let top = by_score.first().map_or(0.0, |(score, _, _)| *score);
-        by_score.retain(|(score, _, _)| *score >= top * 0.5);
+        by_score.retain(|(score, _, _)| *score > top * 0.5);
         by_score.sort_by_key(|(_, position, _)| *position);
         answer.extend(by_score.into_iter().map(|(_, _, sentence)| format!("{sentence} [{}]", passage.n)));
     }
