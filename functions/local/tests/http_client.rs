@@ -67,7 +67,11 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 async fn a_status_is_never_an_error_and_redirects_are_not_followed() {
     let at = server(vec![OK], false).await;
     assert_eq!(fetch(&format!("http://{at}/"), LIMITS).await, Ok((200, b"hello".to_vec())));
-    let at = server(vec![b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"], false).await;
+    let at = server(
+        vec![b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"],
+        false,
+    )
+    .await;
     assert_eq!(fetch(&format!("http://{at}/"), LIMITS).await, Ok((302, vec![])));
     let at = server(vec![b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"], false).await;
     assert_eq!(fetch(&format!("http://{at}/"), LIMITS).await, Ok((500, vec![])));

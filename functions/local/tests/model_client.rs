@@ -12,7 +12,8 @@ use frontdesk_stand_ins::fake_ai::{Behaviour, Ending, FakeAi, Options};
 use futures_util::StreamExt as _;
 use serde_json::json;
 
-const CONTEXT: &str = "[1] Доставка\nДоставка по Москве занимает два дня 🚚.\n\n[2] Hours\nWe are open from 9 to 18.";
+const CONTEXT: &str =
+    "[1] Доставка\nДоставка по Москве занимает два дня 🚚.\n\n[2] Hours\nWe are open from 9 to 18.";
 
 fn request(question: &str) -> ChatRequest {
     ChatRequest {
@@ -84,11 +85,15 @@ async fn an_answer_streams_with_usage_and_an_end() {
     let world = World::new(Options { api_key: Some("sk-test".into()), ..Options::default() }).await;
     let asked = world.ask(DELIVERY, patient()).await;
     assert_eq!((asked.text.as_str(), &asked.error), (ANSWER, &None));
-    let [ChatEvent::Usage(usage), ChatEvent::Finished { reason: FinishReason::Stop }] = asked.events.as_slice()
+    let [ChatEvent::Usage(usage), ChatEvent::Finished { reason: FinishReason::Stop }] =
+        asked.events.as_slice()
     else {
         panic!("{:?}", asked.events)
     };
-    assert!(usage.model == "fake-chat" && usage.prompt_tokens > 0 && usage.completion_tokens > 0, "{usage:?}");
+    assert!(
+        usage.model == "fake-chat" && usage.prompt_tokens > 0 && usage.completion_tokens > 0,
+        "{usage:?}"
+    );
     let sent = world.ai.requests().remove(0);
     assert_eq!(sent.body["max_tokens"], json!(500));
     assert_eq!(sent.body["messages"][0], json!({"role": "system", "content": CONTEXT}));
@@ -98,8 +103,18 @@ async fn an_answer_streams_with_usage_and_an_end() {
 async fn ways_to_send_it_make_no_difference() {
     let world = World::new(Options::default()).await;
     for way in [
-        "split", "crlf", "bom", "comments", "no-done", "no-finish", "no-usage", "no-stream",
-        "split,crlf,bom,comments,no-done", "slow-head=20", "stall=20,stall-at=3", "tokens-per-second=500",
+        "split",
+        "crlf",
+        "bom",
+        "comments",
+        "no-done",
+        "no-finish",
+        "no-usage",
+        "no-stream",
+        "split,crlf,bom,comments,no-done",
+        "slow-head=20",
+        "stall=20,stall-at=3",
+        "tokens-per-second=500",
     ] {
         world.script(&[way]);
         let asked = world.ask(DELIVERY, patient()).await;
@@ -113,13 +128,21 @@ async fn ways_to_send_it_make_no_difference() {
 async fn every_fault_has_its_error() {
     let bad = |what: &str| ModelError::BadResponse(what.to_owned());
     for (fault, expected, attempts) in [
-        ("status=401,code=invalid_api_key", ModelError::Refused("401 invalid_api_key authentication_error".into()), 1),
+        (
+            "status=401,code=invalid_api_key",
+            ModelError::Refused("401 invalid_api_key authentication_error".into()),
+            1,
+        ),
         ("status=403", ModelError::Refused("403 invalid_request_error".into()), 1),
         ("status=404", ModelError::ModelNotFound("404 invalid_request_error".into()), 1),
         ("status=400,code=context_length_exceeded", ModelError::ContextTooLong, 1),
         ("status=400,code=content_filter", ModelError::ContentFilter, 1),
         ("status=400", bad("400 invalid_request_error"), 1),
-        ("status=429,code=insufficient_quota", ModelError::Refused("429 insufficient_quota requests".into()), 1),
+        (
+            "status=429,code=insufficient_quota",
+            ModelError::Refused("429 insufficient_quota requests".into()),
+            1,
+        ),
         (
             "status=429,retry-after=60",
             ModelError::RateLimited { retry_after: Some(Duration::from_secs(60)) },
@@ -207,7 +230,9 @@ async fn a_client_that_leaves_ends_the_call() {
 
 #[tokio::test]
 async fn five_failures_open_the_circuit() {
-    let world = World::new(Options { behaviour: Behaviour::parse("status=500").unwrap(), ..Options::default() }).await;
+    let world =
+        World::new(Options { behaviour: Behaviour::parse("status=500").unwrap(), ..Options::default() })
+            .await;
     assert!(matches!(world.ask(DELIVERY, short()).await.error, Some(ModelError::Overloaded { .. })));
     assert!(matches!(world.ask(DELIVERY, short()).await.error, Some(ModelError::Overloaded { .. })));
     assert_eq!(world.ai.counts().requests, 5, "the circuit opened in the middle of the second call");
@@ -239,11 +264,15 @@ async fn tool_calls_arrive_whole() {
     let world = World::new(Options::default()).await;
     world.script(&["tool-call=order_status"]);
     let asked = world.ask(DELIVERY, patient()).await;
-    let [ChatEvent::ToolCall { name, arguments, .. }, _, ChatEvent::Finished { reason }] = asked.events.as_slice()
+    let [ChatEvent::ToolCall { name, arguments, .. }, _, ChatEvent::Finished { reason }] =
+        asked.events.as_slice()
     else {
         panic!("{asked:?}")
     };
-    assert_eq!((name.as_str(), arguments.as_str(), reason), ("order_status", r#"{"id":7}"#, &FinishReason::ToolCalls));
+    assert_eq!(
+        (name.as_str(), arguments.as_str(), reason),
+        ("order_status", r#"{"id":7}"#, &FinishReason::ToolCalls)
+    );
 }
 
 #[tokio::test]

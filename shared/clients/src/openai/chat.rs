@@ -50,6 +50,8 @@ pub fn chat(
         let item = call.next().await?;
         Some((item, call))
     })
+    // Unfold panics when it is polled after its end.
+    .fuse()
     .boxed_local()
 }
 
