@@ -53,5 +53,6 @@ CREATE TABLE usage (
 -- Not a tenant table: keys are hashes.
 CREATE TABLE rate_limits (
     key        TEXT PRIMARY KEY,
-    full_at    INTEGER NOT NULL         -- when the whole allowance is there again
+    full_at    INTEGER NOT NULL,        -- microseconds: when the whole allowance is there again
+    refused    INTEGER NOT NULL         -- whether the last attempt was: one statement decides and tells
 ) STRICT, WITHOUT ROWID;

@@ -1,13 +1,22 @@
 //! The only HTTP surface of Frontdesk: [`handle`], and one file per function.
 
+mod auth;
 pub mod body;
 mod call;
+mod chat;
 mod cors;
+mod documents;
 mod health;
+mod metrics;
 pub mod openapi;
 mod problem;
 mod rate_limit;
 mod router;
+mod settings;
+mod sse;
+mod upload;
+mod usage;
+mod widget;
 
 pub use body::{Body, BodyError};
 pub use call::Peer;

@@ -1,17 +1,22 @@
 //! The one entry: route → authentication → rate limit → handler → response.
 
+use std::rc::Rc;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
-use frontdesk_domain::scope::{Role, TenantScope};
+use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::settings::Settings;
 use frontdesk_ports::{BoxFuture, Ctx};
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{cors, health, openapi, problem, rate_limit};
+use crate::{
+    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, settings, upload, usage, widget,
+};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +65,35 @@ macro_rules! route {
 pub static ROUTES: &[Route] = &[
     route!(GET "/health", Access::Public, Unlimited, health::overall),
     route!(GET "/health/live", Access::Public, Unlimited, health::live),
+    route!(GET "/health/db", Access::Public, Unlimited, health::database),
+    route!(GET "/health/vector", Access::Public, Unlimited, health::vector),
+    route!(GET "/health/ai", Access::Public, Unlimited, health::ai),
+    route!(GET "/health/services", Access::Public, Unlimited, health::services),
+    route!(GET "/metrics", Access::Public, Unlimited, metrics::text),
+    route!(POST "/api/v1/auth/login", Access::Public, Login, auth::login),
+    route!(POST "/api/v1/auth/refresh", Access::Public, Write, auth::refresh),
+    route!(POST "/api/v1/auth/logout", Access::Public, Write, auth::logout),
+    route!(GET "/api/v1/me", Access::User(Role::Viewer), Read, auth::me),
+    route!(GET "/api/v1/settings", Access::User(Role::Viewer), Read, settings::read),
+    route!(PATCH "/api/v1/settings", Access::User(Role::Admin), Write, settings::change),
+    route!(GET "/api/v1/settings/limits", Access::Public, Read, settings::limits),
+    route!(GET "/api/v1/usage", Access::User(Role::Viewer), Read, usage::list),
     route!(GET "/api/v1/openapi.json", Access::Public, Read, openapi::document),
+    route!(POST "/api/v1/widget/sessions", Access::Public, Write, widget::begin),
+    route!(POST "/api/v1/conversations", Access::Visitor, Write, chat::begin),
+    route!(PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Write, chat::change),
+    route!(POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Write, chat::post_message),
+    route!(GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Read, chat::events),
+    route!(POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Write, chat::read),
+    route!(POST "/api/v1/conversations/{id}/rating", Access::Visitor, Write, chat::rate),
+    route!(POST "/api/v1/messages/{id}/feedback", Access::Visitor, Write, chat::feedback),
+    route!(POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Write, upload::create),
+    route!(GET "/api/v1/documents", Access::User(Role::Viewer), Read, documents::list),
+    route!(POST "/api/v1/documents", Access::User(Role::Admin), Write, documents::create),
+    route!(GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Read, documents::get),
+    route!(DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Write, documents::delete),
+    route!(GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Read, documents::passages),
+    route!(POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Write, documents::sync),
 ];
 
 /// The path patterns, each with the rows of its methods.
@@ -104,7 +137,8 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
 
     let status = response.status().as_u16();
     let took = ctx.clock.now().since(started);
-    let labels = [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
+    let labels =
+        [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
     ctx.metrics.requests.get_or_create(&labels).inc();
     ctx.metrics.request_seconds.get_or_create(&[("route", pattern.to_owned())]).observe(took.as_secs_f64());
     tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
@@ -140,31 +174,70 @@ async fn run(
     peer: Peer,
     request_id: RequestId,
 ) -> Result<Response<Body>> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // HTTP/2 says the host in the address.
+    if !parts.headers.contains_key(header::HOST)
+        && let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok())
+    {
+        parts.headers.insert(header::HOST, host);
+    }
     let scope = authenticate(ctx, found.route.access, &parts.headers).await?;
-    let verdict = rate_limit::check(ctx, found.route.limit, scope.as_ref(), peer).await?;
-    let call = Call {
-        ctx: ctx.clone(),
-        request_id,
-        scope,
-        peer,
-        headers: parts.headers,
-        params: found.params,
-        query: parts.uri.query().unwrap_or("").to_owned(),
-        body,
+    let guarded = found.route.limit != LimitClass::Unlimited;
+    let settings = if guarded { rate_limit::door_settings(ctx, scope.as_ref()).await } else { Rc::default() };
+    let limited = rate_limit::check(ctx, found.route.limit, scope.as_ref(), peer, &settings).await;
+    let outcome = match limited.as_ref().and_then(rate_limit::Limited::refusal) {
+        Some(refusal) => Err(refusal.into()),
+        None => match closed(found.route, scope.as_ref(), &settings) {
+            Some(closed) => Err(closed.into()),
+            None => {
+                let call = Call {
+                    ctx: ctx.clone(),
+                    request_id,
+                    scope,
+                    peer,
+                    headers: parts.headers,
+                    params: found.params,
+                    query: parts.uri.query().unwrap_or("").to_owned(),
+                    body,
+                };
+                (found.route.handler)(call).await
+            }
+        },
     };
-    let mut response = (found.route.handler)(call).await?;
-    if let Some(verdict) = verdict {
-        rate_limit::write_fields(&verdict, response.headers_mut());
+    // A refusal tells where the caller stands, too.
+    let mut response = outcome.unwrap_or_else(|error| problem::response(&error, parts.uri.path(), request_id));
+    if let Some(limited) = limited {
+        rate_limit::write_fields(&limited, response.headers_mut());
     }
     Ok(response)
 }
 
-async fn authenticate(_ctx: &Ctx, access: Access, _headers: &http::HeaderMap) -> Result<Option<TenantScope>> {
-    match access {
-        Access::Public => Ok(None),
-        _ => Err(CallerError::Unauthenticated("a token is needed").into()),
+/// Who asks, if the route is for it. A token of the wrong kind is no valid token here; a role that is too low is.
+async fn authenticate(ctx: &Ctx, access: Access, headers: &http::HeaderMap) -> Result<Option<TenantScope>> {
+    if access == Access::Public {
+        return Ok(None);
     }
+    let scope = frontdesk_app::auth::authenticate(ctx, headers).await?;
+    let visitor = matches!(scope.actor(), Actor::Visitor { .. });
+    match access {
+        Access::Visitor if !visitor => Err(CallerError::Unauthenticated("a visitor's token is needed").into()),
+        Access::User(_) if visitor => Err(CallerError::Unauthenticated("a user's token is needed").into()),
+        Access::User(least) | Access::VisitorOr(least) if !visitor && !scope.has_role(least) => {
+            Err(CallerError::Forbidden("your role does not allow this").into())
+        }
+        _ => Ok(Some(scope)),
+    }
+}
+
+/// During maintenance only reading goes on, and what an administrator does; logging in stays possible for that.
+fn closed(route: &Route, scope: Option<&TenantScope>, settings: &Settings) -> Option<CallerError> {
+    let exempt = route.method == Method::GET
+        || route.path.starts_with("/api/v1/auth/")
+        || scope.is_some_and(|scope| scope.has_role(Role::Admin));
+    (settings.maintenance && !exempt).then_some(CallerError::Unavailable {
+        reason: "closed for maintenance; please try again later",
+        retry_after: Duration::from_secs(60),
+    })
 }
 
 /// What every response carries.

@@ -1,3 +1,26 @@
 //! One-machine host: embedded libSQL file, in-process rooms, disk blobs.
+//!
+//! One thread runs the core; the database, file parsing and password hashing run on others, so that every room has a home
+//! thread and nothing needs a lock.
 
+pub mod blobs;
+mod cli;
+mod counted;
+mod database;
+pub mod demo_documents;
+pub mod extractor;
+mod host;
 pub mod http_client;
+pub mod limiter;
+mod runtime;
+mod secrets;
+mod seed;
+mod server;
+pub mod testing;
+mod web;
+
+pub use cli::main;
+pub use database::LibsqlDatabase;
+pub use host::{Host, HostOptions, Overrides};
+pub use runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
+pub use server::serve;

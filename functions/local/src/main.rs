@@ -1,2 +1,5 @@
-//! The one-machine host.
-fn main() {}
+//! `frontdesk`: the one-machine host.
+
+fn main() -> std::process::ExitCode {
+    frontdesk_local::main()
+}

@@ -1,1 +1,22 @@
-//! Use cases and all SQL.
+//! Use cases and all SQL of Frontdesk. Knows no runtime: everything outside comes through `frontdesk_ports`.
+
+pub mod audit;
+pub mod auth;
+pub mod chat;
+pub mod config;
+pub mod documents;
+pub mod health;
+pub mod ingest;
+pub mod jobs;
+pub mod limits;
+pub mod migrations;
+pub mod retrieval;
+pub mod rooms;
+pub mod settings;
+mod store;
+pub mod tenancy;
+pub mod turn;
+pub mod uploads;
+pub mod usage;
+pub mod vectors;
+pub mod widget;

@@ -1,4 +1,5 @@
 //! Protocols spoken through ports.
 
+pub mod bounded;
 pub mod breaker;
 pub mod openai;

@@ -2,12 +2,24 @@
 //!
 //! Nothing here awaits, reads a clock, draws a random number or touches I/O: time and randomness are arguments.
 
+pub mod address;
 pub mod answer;
 pub mod breaker;
+pub mod citation;
 pub mod conversation;
+pub mod document;
 pub mod error;
 pub mod event;
+pub mod guard;
 pub mod id;
+pub mod limits;
+pub mod password;
+pub mod prompt;
+pub mod quote;
 pub mod room;
 pub mod scope;
+pub mod settings;
+pub mod site;
+pub mod text;
+pub mod texts;
 pub mod time;

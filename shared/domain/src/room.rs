@@ -23,8 +23,8 @@ pub const RECENT_MESSAGES: usize = 40;
 /// How long a turn may go without a sign of life before somebody else may take it up.
 pub const TURN_LEASE: Duration = Duration::from_secs(60);
 
-/// How often a turn is begun at most: once, and once more after its worker died.
-pub const TURN_ATTEMPTS: u32 = 2;
+/// How often a turn is begun at most. One whose worker died is begun again; one that kills its workers is given up.
+pub const TURN_ATTEMPTS: u32 = 5;
 
 /// A turn that has begun and has not finished.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,8 +93,6 @@ pub enum Command {
         message: NewMessage,
         /// The id of the turn it may begin.
         turn: TurnId,
-        /// Who would work on it.
-        worker: WorkerId,
     },
     /// A turn ends.
     Finish {
@@ -110,8 +108,6 @@ pub enum Command {
         usage: Option<Usage>,
         /// The id of the turn that begins now if more was asked meanwhile.
         next: TurnId,
-        /// Who would work on it.
-        worker: WorkerId,
     },
     /// Who may speak changes.
     SetMode {
@@ -240,7 +236,7 @@ impl Room {
         let mut draft = Draft { seq: self.head.conversation.last_seq, at: now.max(self.head.last_at), events: Vec::new() };
         let epoch = self.head.conversation.epoch;
         match command {
-            Command::Post { message, turn, .. } => {
+            Command::Post { message, turn } => {
                 if let Some(receipt) = self.find(message)? {
                     return Ok(Decision::Duplicate(receipt));
                 }
@@ -253,7 +249,7 @@ impl Room {
                     draft.push(epoch, EventBody::TurnStarted { turn: *turn, answers: seq });
                 }
             }
-            Command::Finish { turn, epoch: began_in, outcome, reply, usage, next, .. } => {
+            Command::Finish { turn, epoch: began_in, outcome, reply, usage, next } => {
                 let open = self.fence(*turn, *began_in)?;
                 let answers = open.answers;
                 if let Some(reply) = reply {
@@ -395,6 +391,17 @@ impl Room {
         open.worker = worker;
         open.lease_until = now.after(TURN_LEASE);
         self.answer.clear();
+        Some(open.clone())
+    }
+
+    /// A sign of life of the turn in progress: prolongs its lease when half of it has gone, and returns the turn then,
+    /// for the host to store.
+    pub fn renew_lease(&mut self, now: Timestamp) -> Option<OpenTurn> {
+        let open = self.head.turn.as_mut()?;
+        if open.lease_until.since(now) > TURN_LEASE / 2 {
+            return None;
+        }
+        open.lease_until = now.after(TURN_LEASE);
         Some(open.clone())
     }
 

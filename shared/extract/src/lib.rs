@@ -1,1 +1,101 @@
-//! Text from txt, md, html, csv, pdf and docx under strict limits.
+//! Text from txt, md, html, csv, pdf and docx, as Markdown, under strict limits.
+//!
+//! The type is told by the content alone. Everything here works in one pass over bounded input; what the pdf libraries
+//! may still do (panic, overflow the stack, eat memory) a host contains by running [`extract`] in a process of its own.
+
+mod archive;
+mod docx;
+mod encoding;
+mod html;
+mod kind;
+mod pdf;
+mod table;
+mod text;
+
+use serde::{Deserialize, Serialize};
+
+pub use frontdesk_ports::{ExtractFailure, Extracted};
+pub use kind::{ACCEPTED, Kind, kind_of};
+
+/// What one file may cost. Each limit is checked before or while the data arises, never after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of the file.
+    pub max_bytes: u64,
+    /// Pages of a pdf.
+    pub max_pages: u32,
+    /// Bytes after unpacking, over all parts that are read.
+    pub max_unpacked: u64,
+    /// Entries of an archive.
+    pub max_entries: u32,
+    /// Bytes of the text that comes out.
+    pub max_text: u64,
+    /// How deep elements may be nested.
+    pub max_depth: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_bytes: 100 << 20,
+            max_pages: 2_000,
+            max_unpacked: 128 << 20,
+            max_entries: 4_000,
+            max_text: 8 << 20,
+            max_depth: 256,
+        }
+    }
+}
+
+/// The text of a file. `name` gives the title where the document has none of its own; it never decides the type.
+///
+/// # Errors
+/// [`ExtractFailure`]: not one of the accepted types, encrypted, broken, empty, or over a limit.
+pub fn extract(bytes: &[u8], name: &str, limits: &Limits) -> Result<Extracted, ExtractFailure> {
+    if as_u64(bytes.len()) > limits.max_bytes {
+        return Err(over("bytes", limits.max_bytes));
+    }
+    let (kind, decoded) = kind::recognise(bytes, limits)?;
+    let read = match kind {
+        Kind::Pdf => pdf::read(bytes, limits)?,
+        Kind::Docx => docx::read(bytes, limits)?,
+        Kind::Html => html::read(&decoded, limits)?,
+        Kind::Csv => table::read_csv(&decoded, limits)?,
+        Kind::Markdown | Kind::Plain => text::read(&decoded, kind, limits)?,
+    };
+    let text = text::tidy(&read.text);
+    if text.is_empty() {
+        let reason = match kind {
+            Kind::Pdf => {
+                "the pdf holds no text (scanned pages are pictures; they need text recognition first)"
+            }
+            _ => "the file holds no text",
+        };
+        return Err(unreadable(reason));
+    }
+    if as_u64(text.len()) > limits.max_text {
+        return Err(over("text in bytes", limits.max_text));
+    }
+    let title = read.title.and_then(|title| text::title(&title)).or_else(|| text::title_from_name(name));
+    Ok(Extracted { media_type: kind.media_type().to_owned(), title, text, pages: read.pages })
+}
+
+/// What a format's reader gives; the text is not tidied yet.
+#[derive(Debug, Default)]
+struct Read {
+    title: Option<String>,
+    text: String,
+    pages: Option<u32>,
+}
+
+fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn unreadable(reason: impl Into<String>) -> ExtractFailure {
+    ExtractFailure::Unreadable { reason: reason.into() }
+}
+
+fn over(what: &str, limit: u64) -> ExtractFailure {
+    ExtractFailure::OverLimit { what: what.to_owned(), limit }
+}

@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::{
-    Blobs, Breakers, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics, Random,
-    Rooms, Tasks, VectorIndex,
+    Blobs, Breakers, Caches, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics, Random, Rooms,
+    Tasks, VectorIndex,
 };
 
 /// Every port of a host.
@@ -36,6 +36,8 @@ pub struct Ports {
     pub compute: Rc<dyn Compute>,
     /// Counters.
     pub metrics: Rc<Metrics>,
+    /// What this process remembers for a short time; begins empty.
+    pub caches: Caches,
     /// Circuit breakers of the services that are called.
     pub breakers: Breakers,
 }

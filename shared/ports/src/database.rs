@@ -74,6 +74,13 @@ impl Statement {
         self
     }
 
+    /// Adds the next parameter as it is.
+    #[must_use]
+    pub fn with(mut self, value: Value) -> Self {
+        self.params.push(value);
+        self
+    }
+
     /// Adds an identifier as text.
     #[must_use]
     pub fn bind_id(self, id: impl std::fmt::Display) -> Self {

@@ -4,6 +4,7 @@
 //! Nothing shared may be held across an await.
 
 mod blobs;
+mod caches;
 mod breakers;
 mod clock;
 mod config;
@@ -18,6 +19,7 @@ pub mod unconfigured;
 mod vectors;
 
 pub use blobs::{BlobError, BlobKey, Blobs};
+pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
 pub use breakers::{Breakers, Permit};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};

@@ -47,6 +47,8 @@ pub struct TurnStart {
     pub answers: Seq,
     /// How often it was begun, from 1.
     pub attempt: u32,
+    /// The name of the site it was begun on.
+    pub site: String,
     /// The latest messages, oldest first.
     pub history: Vec<(Seq, Rc<Message>)>,
 }

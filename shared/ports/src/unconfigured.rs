@@ -76,6 +76,9 @@ impl VectorIndex for Unconfigured {
     async fn search(&self, _: &TenantScope, _: &str, _: &[f32], _: u32) -> Result<Vec<VectorHit>> {
         Err(absent("vectors"))
     }
+    async fn probe(&self) -> Result<()> {
+        Err(absent("vectors"))
+    }
     fn colocated(&self, _: &TenantScope, _: &str, _: &[f32], _: u32) -> Option<Statement> {
         None
     }

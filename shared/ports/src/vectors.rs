@@ -54,4 +54,13 @@ pub trait VectorIndex {
     /// For an index that lives in the same database: the search as a statement giving (passage id, score), so that
     /// it shares the round trip of the lexical search.
     fn colocated(&self, scope: &TenantScope, model: &str, vector: &[f32], limit: u32) -> Option<Statement>;
+
+    /// Whether the index answers, at the cost of one small call. An index in the database has nothing of its own to
+    /// ask.
+    ///
+    /// # Errors
+    /// An upstream error.
+    async fn probe(&self) -> Result<()> {
+        Ok(())
+    }
 }

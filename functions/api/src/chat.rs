@@ -1,0 +1,254 @@
+//! Conversations: messages, events, ratings.
+
+use std::rc::Rc;
+
+use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::rooms::MAX_REPLAY;
+use frontdesk_domain::conversation::{Conversation, Epoch, Mode, Seq};
+use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::event::{Event, Thumb};
+use frontdesk_domain::id::{ConversationId, MessageId, UploadId, UserId};
+use http::{HeaderName, Response, StatusCode};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::body::Body;
+use crate::call::{Call, json, no_content};
+use crate::problem::Problem;
+use crate::sse::{self, Until};
+
+/// An empty object.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BeginRequest {}
+
+/// A message to be posted.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PostRequest {
+    /// The sender's id of the message: the same id again is the same message.
+    #[schema(min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
+    client_id: String,
+    /// Its text. A visitor's is at most as long as `limits.max_message_chars` says.
+    #[schema(max_length = 20000)]
+    text: String,
+    /// Uploads it refers to.
+    #[serde(default)]
+    #[schema(max_items = 10)]
+    attachments: Vec<UploadId>,
+    /// A private note; operators only.
+    #[serde(default)]
+    note: bool,
+}
+
+/// Where a posted message stands.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PostResponse {
+    /// The message with its `seq`.
+    message: PostedMessage,
+    /// Whether it was there already.
+    deduplicated: bool,
+}
+
+/// A message with its place.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct PostedMessage {
+    /// Its `seq`.
+    seq: Seq,
+    /// The message.
+    #[serde(flatten)]
+    message: frontdesk_domain::conversation::Message,
+}
+
+/// A piece of the log.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct EventsResponse {
+    /// Events in `seq` order.
+    #[schema(value_type = Vec<Event>)]
+    events: Vec<Rc<Event>>,
+    /// The `seq` of the conversation's last event.
+    last_seq: Seq,
+    /// The current epoch.
+    epoch: Epoch,
+}
+
+/// Which events.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// Events after this `seq`; 0 gives all.
+    after: Option<u64>,
+    /// How many at most.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+}
+
+/// A change by an operator.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRequest {
+    /// Who may speak.
+    mode: Option<Mode>,
+    /// To whom it is assigned; null for nobody.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    assignee: Option<Option<UserId>>,
+}
+
+/// Up to where the caller has read.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReadRequest {
+    /// The last `seq` read.
+    seq: Seq,
+}
+
+/// A rating.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RatingRequest {
+    /// Stars.
+    #[schema(minimum = 1, maximum = 5)]
+    score: u8,
+    /// The visitor's words.
+    #[schema(max_length = 2000)]
+    comment: Option<String>,
+}
+
+/// Feedback on one answer.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackRequest {
+    /// Thumb.
+    rating: Thumb,
+    /// The visitor's words.
+    #[schema(max_length = 2000)]
+    comment: Option<String>,
+}
+
+/// Tells `null` (some nothing) from a field that is not there (nothing).
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+fn conversation(call: &Call) -> Result<ConversationId> {
+    call.id("id", "conversation")
+}
+
+/// Begins a conversation.
+#[utoipa::path(post, path = "/api/v1/conversations", tag = "visitor", request_body = BeginRequest,
+    security(("bearer" = [])), responses((status = 201, body = Conversation), crate::openapi::WriteProblems))]
+pub async fn begin(mut call: Call) -> Result<Response<Body>> {
+    let BeginRequest {} = call.json().await?;
+    json(StatusCode::CREATED, &chat::begin(&call.ctx, call.scope()?).await?)
+}
+
+/// Posts a message. With `Accept: text/event-stream` the answer is the room's events from this message on, until it is
+/// answered.
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/messages", tag = "visitor", request_body = PostRequest,
+    params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The room's events from this message on, until it is answered", content_type = "text/event-stream", body = String),
+        (status = 202, body = PostResponse),
+        (status = 409, description = "The conversation is closed", body = Problem, content_type = "application/problem+json"),
+        crate::openapi::WriteProblems))]
+pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
+    let id = conversation(&call)?;
+    let request: PostRequest = call.json().await?;
+    let command = PostMessage {
+        conversation: id,
+        client_id: request.client_id,
+        text: request.text,
+        attachments: request.attachments,
+        note: request.note,
+    };
+    let posted = chat::post_message(&call.ctx, call.scope()?, command).await?;
+    let seq = posted.receipt.seq;
+    if call.wants_events() {
+        let frames = call.ctx.rooms.subscribe(call.scope()?, id, seq.saturating_sub(1)).await?;
+        let until = if posted.conversation.mode == Mode::Ai { Until::Answered(seq) } else { Until::Sent(seq) };
+        return Ok(sse::response(call.ctx.clone(), frames, until));
+    }
+    let message = PostedMessage { seq, message: posted.receipt.message };
+    json(StatusCode::ACCEPTED, &PostResponse { message, deduplicated: posted.deduplicated })
+}
+
+/// The events after a `seq`. With `Accept: text/event-stream` what is stored, then live; `Last-Event-ID` counts more than
+/// `after`.
+#[utoipa::path(get, path = "/api/v1/conversations/{id}/events", tag = "visitor",
+    params(("id" = ConversationId, Path, description = "The conversation"), EventsQuery,
+        ("Last-Event-ID" = Option<u64>, Header, description = "The last `seq` the client has; for event streams")),
+    security(("bearer" = [])),
+    responses((status = 200, content((EventsResponse = "application/json"), (String = "text/event-stream"))),
+        crate::openapi::ReadProblems))]
+pub async fn events(call: Call) -> Result<Response<Body>> {
+    let id = conversation(&call)?;
+    let query: EventsQuery = call.query()?;
+    let mut after = query.after.unwrap_or(0);
+    if call.wants_events() {
+        if let Some(last) = call.header(HeaderName::from_static("last-event-id")) {
+            after = last.parse().map_err(|_| Error::invalid("Last-Event-ID", "must be a seq"))?;
+        }
+        let frames = call.ctx.rooms.subscribe(call.scope()?, id, after).await?;
+        return Ok(sse::response(call.ctx.clone(), frames, Until::Forever));
+    }
+    let limit = query.limit.unwrap_or(100);
+    if limit == 0 || limit > MAX_REPLAY {
+        return Err(Error::invalid("?limit", format!("must be from 1 to {MAX_REPLAY}")));
+    }
+    let replay = call.ctx.rooms.replay(call.scope()?, id, after, limit).await?;
+    let (last_seq, epoch) = (replay.conversation.last_seq, replay.conversation.epoch);
+    json(StatusCode::OK, &EventsResponse { events: replay.events, last_seq, epoch })
+}
+
+/// Changes who may speak, or to whom the conversation is assigned. `If-Match` names the epoch the caller has seen.
+#[utoipa::path(patch, path = "/api/v1/conversations/{id}", tag = "operator", request_body = ChangeRequest,
+    params(("id" = ConversationId, Path, description = "The conversation"),
+        ("If-Match" = String, Header, description = "The epoch, as `\"3\"`")),
+    security(("bearer" = [])),
+    responses((status = 200, body = Conversation),
+        (status = 412, description = "The epoch moved", body = Problem, content_type = "application/problem+json"),
+        crate::openapi::WriteProblems))]
+pub async fn change(mut call: Call) -> Result<Response<Body>> {
+    let id = conversation(&call)?;
+    let epoch = call.if_match()?;
+    let request: ChangeRequest = call.json().await?;
+    if request.mode.is_none() && request.assignee.is_none() {
+        return Err(Error::invalid("", "name what is to change: mode or assignee"));
+    }
+    let change = Change { mode: request.mode, assignee: request.assignee };
+    json(StatusCode::OK, &chat::change(&call.ctx, call.scope()?, id, epoch, change).await?)
+}
+
+/// Notes up to where the caller has read.
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/read", tag = "visitor", request_body = ReadRequest,
+    params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
+    responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
+pub async fn read(mut call: Call) -> Result<Response<Body>> {
+    let id = conversation(&call)?;
+    let request: ReadRequest = call.json().await?;
+    chat::read(&call.ctx, call.scope()?, id, request.seq).await?;
+    Ok(no_content())
+}
+
+/// Rates the conversation.
+#[utoipa::path(post, path = "/api/v1/conversations/{id}/rating", tag = "visitor", request_body = RatingRequest,
+    params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
+    responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
+pub async fn rate(mut call: Call) -> Result<Response<Body>> {
+    let id = conversation(&call)?;
+    let request: RatingRequest = call.json().await?;
+    chat::rate(&call.ctx, call.scope()?, id, request.score, request.comment).await?;
+    Ok(no_content())
+}
+
+/// Thumb up or down for one answer.
+#[utoipa::path(post, path = "/api/v1/messages/{id}/feedback", tag = "visitor", request_body = FeedbackRequest,
+    params(("id" = MessageId, Path, description = "The message")), security(("bearer" = [])),
+    responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
+pub async fn feedback(mut call: Call) -> Result<Response<Body>> {
+    let id: MessageId = call.id("id", "message")?;
+    let request: FeedbackRequest = call.json().await?;
+    chat::feedback(&call.ctx, call.scope()?, id, request.rating, request.comment).await?;
+    Ok(no_content())
+}

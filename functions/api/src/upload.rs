@@ -1,0 +1,235 @@
+//! `POST /api/v1/uploads`: files to be attached to messages. And files in multipart bodies, for every function.
+
+use bytes::Bytes;
+use frontdesk_app::{documents, uploads};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::UploadId;
+use futures_channel::mpsc;
+use futures_util::future::{Either, select};
+use futures_util::{SinkExt, StreamExt};
+use http::{Response, StatusCode, header};
+use serde::Serialize;
+
+use crate::body::Body;
+use crate::call::{Call, json};
+use crate::problem::Problem;
+
+/// What the parts' own headers and borders may take, in bytes.
+const OVERHEAD: u64 = 16 * 1024;
+
+/// An upload.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct UploadView {
+    /// To be named in `attachments` of a message.
+    id: UploadId,
+    /// The file's name, without folders.
+    name: String,
+    /// The type, by content.
+    media_type: String,
+    /// The size.
+    bytes: u64,
+}
+
+/// A multipart body with one file.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "describes the body in OpenAPI; it is read as a stream")]
+pub struct FileForm {
+    /// The file.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+}
+
+/// Stores a file to be attached to a message. The type is told by the content: pictures (png, jpeg, webp, gif) and
+/// documents (txt, md, html, csv, pdf, docx).
+#[utoipa::path(
+    post, path = "/api/v1/uploads", tag = "conversations",
+    request_body(content = FileForm, content_type = "multipart/form-data"),
+    responses(
+        (status = 201, body = UploadView),
+        (status = 400, description = "The body cannot be read", body = Problem),
+        (status = 401, body = Problem),
+        (status = 403, body = Problem),
+        (status = 413, description = "The file is over the limit, which the problem names", body = Problem),
+        (status = 415, description = "Not an accepted type; the problem names those", body = Problem),
+        (status = 422, description = "A field is missing, unknown or wrong", body = Problem),
+        (status = 429, body = Problem),
+        (status = 500, body = Problem),
+        (status = 503, body = Problem),
+    ),
+    security(("visitor" = []), ("operator" = [])),
+)]
+pub async fn create(mut call: Call) -> Result<Response<Body>> {
+    let scope = call.scope()?.clone();
+    let limit = documents::max_upload_bytes(&call.ctx, &scope).await?;
+    let file = read_file(&mut call, limit).await?;
+    let stored = uploads::store(&call.ctx, &scope, &file.name, file.bytes).await?;
+    let view =
+        UploadView { id: stored.id, name: stored.name, media_type: stored.media_type, bytes: stored.bytes };
+    json(StatusCode::CREATED, &view)
+}
+
+/// A file from a multipart body.
+pub(crate) struct FilePart {
+    /// Its name as the client says; not cleaned yet.
+    pub name: String,
+    /// Its content.
+    pub bytes: Bytes,
+}
+
+/// Whether the body is multipart.
+pub(crate) fn is_multipart(call: &Call) -> bool {
+    let kind = call.header(header::CONTENT_TYPE).unwrap_or("");
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("multipart/form-data"))
+}
+
+/// Takes the body's only part, the file `file` of at most `limit` bytes. What is longer is not read to its end.
+///
+/// # Errors
+/// 415 when the body is not multipart, 413 with the limit, 400 when it is cut or malformed, 422 when the file is missing
+/// or another field is there.
+pub(crate) async fn read_file(call: &mut Call, limit: u64) -> Result<FilePart> {
+    let kind = call.header(header::CONTENT_TYPE).unwrap_or("").to_owned();
+    let announced = call.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit.saturating_add(OVERHEAD)) {
+        return Err(too_large(limit));
+    }
+    parse(&kind, std::mem::replace(&mut call.body, Body::empty()), limit).await
+}
+
+async fn parse(kind: &str, body: Body, limit: u64) -> Result<FilePart> {
+    let boundary = multer::parse_boundary(kind).map_err(|_| CallerError::UnsupportedMedia {
+        detail: format!("the body's type is \"{}\"", kind.chars().take(100).collect::<String>()),
+        accepted: "multipart/form-data with a boundary".to_owned(),
+    })?;
+    // The parser wants a stream that may change threads, which a body is not; a channel between them is.
+    let mut body = body.into_stream();
+    let (mut pieces, received) = mpsc::channel::<Result<Bytes, String>>(1);
+    let pump = Box::pin(async move {
+        while let Some(piece) = body.next().await {
+            if pieces.send(piece.map_err(|error| error.to_string())).await.is_err() {
+                return;
+            }
+        }
+    });
+    let sizes = multer::SizeLimit::new().whole_stream(limit.saturating_add(OVERHEAD)).per_field(limit);
+    let constraints = multer::Constraints::new().allowed_fields(vec!["file"]).size_limit(sizes);
+    let parts = multer::Multipart::with_constraints(received, boundary, constraints);
+    let file = Box::pin(one_file(parts));
+    let outcome = match select(file, pump).await {
+        Either::Left((outcome, _)) => outcome,
+        Either::Right(((), file)) => file.await,
+    };
+    outcome
+        .map_err(|error| refusal(&error, limit))?
+        .ok_or_else(|| Error::invalid("/file", "exactly one file is needed"))
+}
+
+async fn one_file(mut parts: multer::Multipart<'_>) -> Result<Option<FilePart>, multer::Error> {
+    let Some(field) = parts.next_field().await? else { return Ok(None) };
+    let name = field.file_name().unwrap_or("").to_owned();
+    let bytes = field.bytes().await?;
+    // A second file is as wrong as none; the rest is read so that a broken end is seen.
+    let more = parts.next_field().await?.is_some();
+    Ok((!more).then_some(FilePart { name, bytes }))
+}
+
+fn too_large(limit: u64) -> Error {
+    CallerError::TooLarge { field: "file", limit }.into()
+}
+
+fn refusal(error: &multer::Error, limit: u64) -> Error {
+    match error {
+        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => {
+            too_large(limit)
+        }
+        multer::Error::UnknownField { field_name } => {
+            let name: String = field_name.as_deref().unwrap_or("").chars().take(100).collect();
+            Error::invalid(format!("/{name}"), "unknown field; the only one is `file`")
+        }
+        other => CallerError::Unreadable(format!("the multipart body cannot be read: {other}")).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use super::*;
+
+    const LIMIT: u64 = 100_000;
+
+    fn part(headers: &str, content: &[u8]) -> Vec<u8> {
+        let mut body = format!("--b\r\nContent-Disposition: form-data; {headers}\r\n\r\n").into_bytes();
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+        body
+    }
+
+    fn read(kind: &str, body: Vec<u8>, piece: usize) -> Result<FilePart> {
+        let pieces: Vec<Bytes> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
+        let stream = futures_util::stream::iter(pieces.into_iter().map(Ok));
+        futures_executor::block_on(parse(kind, Body::Stream(Box::pin(stream)), LIMIT))
+    }
+
+    fn finished(mut body: Vec<u8>) -> Vec<u8> {
+        body.extend_from_slice(b"--b--\r\n");
+        body
+    }
+
+    const KIND: &str = "multipart/form-data; boundary=b";
+
+    #[test]
+    fn a_file_comes_whole_however_it_is_cut() {
+        let content: Vec<u8> = (0..=255_u8).cycle().take(50_000).collect();
+        let body = finished(part("name=\"file\"; filename=\"чай.bin\"", &content));
+        for piece in [7, 4096, 1 << 20] {
+            let file = read(KIND, body.clone(), piece).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!((file.name.as_str(), file.bytes.as_ref()), ("чай.bin", content.as_slice()));
+        }
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_with_the_limit_before_its_end() {
+        let endless = futures_util::stream::iter(
+            std::iter::once(Bytes::from(part("name=\"file\"; filename=\"a\"", b"")))
+                .chain(std::iter::repeat_with(|| Bytes::from(vec![b'x'; 10_000])))
+                .map(Ok),
+        );
+        let error = futures_executor::block_on(parse(KIND, Body::Stream(Box::pin(endless)), LIMIT)).err();
+        assert_eq!(error, Some(CallerError::TooLarge { field: "file", limit: LIMIT }.into()));
+    }
+
+    #[test]
+    fn everything_else_is_refused_by_name() {
+        let ok = part("name=\"file\"; filename=\"a\"", b"tea");
+        let error = |kind: &str, body: Vec<u8>| match read(kind, body, 1000) {
+            Err(Error::Caller(error)) => error,
+            _ => panic!("not refused"),
+        };
+        assert!(matches!(error("text/plain", ok.clone()), CallerError::UnsupportedMedia { .. }));
+        assert!(matches!(error("multipart/form-data", ok.clone()), CallerError::UnsupportedMedia { .. }));
+        assert!(matches!(error(KIND, ok.clone()), CallerError::Unreadable(_)), "no end");
+        assert!(matches!(error(KIND, b"tea".to_vec()), CallerError::Unreadable(_)));
+        let pointer = |error: CallerError| match error {
+            CallerError::Invalid(fields) => fields.first().map(|field| field.pointer.clone()),
+            other => panic!("{other}"),
+        };
+        assert_eq!(pointer(error(KIND, b"--b--\r\n".to_vec())).as_deref(), Some("/file"));
+        assert_eq!(pointer(error(KIND, finished([ok.clone(), ok].concat()))).as_deref(), Some("/file"));
+        assert_eq!(
+            pointer(error(KIND, finished(part("name=\"colour\"", b"red")))).as_deref(),
+            Some("/colour")
+        );
+    }
+
+    #[test]
+    fn the_body_may_stay_on_its_thread() {
+        let local = Rc::new(());
+        let body = finished(part("name=\"file\"; filename=\"a\"", b"tea"));
+        let stream = futures_util::stream::once(async move {
+            let _held = local;
+            Ok(Bytes::from(body))
+        });
+        assert!(futures_executor::block_on(parse(KIND, Body::Stream(Box::pin(stream)), LIMIT)).is_ok());
+    }
+}

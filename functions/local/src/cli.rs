@@ -1,0 +1,346 @@
+//! The command line.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, Parser, Subcommand};
+use frontdesk_app::config::{self, HostConfig};
+use frontdesk_app::migrations::{self, State};
+use frontdesk_app::tenancy;
+use frontdesk_ports::Clock;
+use tokio::net::TcpListener;
+
+use crate::database::LibsqlDatabase;
+use crate::host::{Host, HostOptions, Overrides, database_path};
+use crate::runtime::{OsRandom, SystemClock};
+use crate::{secrets, seed, server};
+
+/// The AI front desk for websites, on one machine.
+#[derive(Parser)]
+#[command(name = "frontdesk", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a demonstration: makes the data directory, its secrets, the schema and a demo organisation where they are
+    /// missing.
+    Dev(Dev),
+    /// Serves. Secrets come from the environment or from `secrets.env` in the data directory.
+    Serve(Serve),
+    /// The schema of the database.
+    Migrate {
+        #[command(subcommand)]
+        step: Migrate,
+    },
+    /// Adds the demo organisation and its documents where they are missing.
+    Seed {
+        #[command(flatten)]
+        place: Place,
+        /// Only the organisation and its administrator, no documents.
+        #[arg(long)]
+        empty: bool,
+    },
+    /// Reads one untrusted file from standard input.
+    #[command(hide = true)]
+    Extract,
+}
+
+#[derive(Args)]
+struct Place {
+    /// The data directory.
+    #[arg(long, env = "FRONTDESK_DATA", default_value = ".frontdesk")]
+    data: PathBuf,
+}
+
+#[derive(Args)]
+struct Serve {
+    #[command(flatten)]
+    place: Place,
+    /// The address to listen on.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: std::net::IpAddr,
+    /// The port to listen on; 0 takes any that is free.
+    #[arg(long, default_value_t = 8787)]
+    port: u16,
+    /// The folder of static files (widget and demo page).
+    #[arg(long)]
+    web: Option<PathBuf>,
+    /// No rate limits: for tests and load.
+    #[arg(long)]
+    no_limits: bool,
+    /// When requests are answered, write {base_url, site_key, admin_email, admin_password, data_dir} as JSON there.
+    #[arg(long)]
+    ready: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Dev {
+    #[command(flatten)]
+    serve: Serve,
+    /// No demo documents.
+    #[arg(long)]
+    empty: bool,
+}
+
+#[derive(Subcommand)]
+enum Migrate {
+    /// Takes every pending step.
+    Up(Place),
+    /// Undoes the last step, or the last few.
+    Down {
+        #[command(flatten)]
+        place: Place,
+        /// How many steps.
+        #[arg(long, default_value_t = 1)]
+        steps: usize,
+    },
+    /// Lists every step and where the database stands.
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// One JSON object on the last line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command line.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::Extract) {
+        return crate::extractor::run_child();
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    let tasks = tokio::task::LocalSet::new();
+    let result = tasks.block_on(&runtime, run(cli.command));
+    // Whatever still runs (a file that is being read) is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("frontdesk: {error:#}");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Dev(dev) => {
+            prepare(&dev.serve.place.data, &mut |text| say(text)).await?;
+            serve(dev.serve, Some(Demo { documents: !dev.empty })).await
+        }
+        Command::Serve(options) => serve(options, None).await,
+        Command::Migrate { step } => migrate(step).await,
+        Command::Seed { place, empty } => {
+            prepare(&place.data, &mut |text| say(text)).await?;
+            let host = open(&place.data, None, true).await?;
+            fill(&host, &place.data, !empty).await
+        }
+        Command::Extract => Ok(()),
+    }
+}
+
+/// What `dev` adds to a new data directory.
+struct Demo {
+    documents: bool,
+}
+
+/// Makes what is missing: the directory, its secrets, the schema.
+async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if !data.exists() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| data.display().to_string())?;
+        say(&format!("made the data directory {}", data.display()));
+    }
+    secrets::ensure(data, &OsRandom)?;
+    let database = LibsqlDatabase::open(&database_path(data))?;
+    for name in migrations::up(&database, SystemClock.now()).await? {
+        say(&format!("migrated {name}"));
+    }
+    Ok(())
+}
+
+/// The configuration: the environment, and for what it does not name the data directory's secrets.
+fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
+    let kept = secrets::read(data)?;
+    let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned());
+    let mut config = HostConfig::from_vars(&lookup).map_err(|problems| {
+        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+        anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
+    })?;
+    if no_limits {
+        config.core.rate_limits = false;
+    }
+    Ok(config)
+}
+
+async fn open(data: &Path, web: Option<PathBuf>, no_limits: bool) -> Result<Rc<Host>> {
+    let config = configure(data, no_limits)?;
+    let program = std::env::current_exe().context("the path of this program")?;
+    Host::open(HostOptions { data: data.to_path_buf(), web, config, program }, Overrides::default()).await
+}
+
+/// Makes the demo organisation and its documents where they are missing.
+async fn fill(host: &Host, data: &Path, documents: bool) -> Result<()> {
+    let (email, password) = admin(data)?;
+    if seed::organisation(&host.ctx, &seed::Admin { email: &email, password: &password }).await? {
+        say("made the organisation Camomile and its administrator");
+        if documents {
+            let count = seed::demo_documents(&host.ctx, |name| say(&format!("  reading {name}"))).await?;
+            say(&format!("read {count} documents"));
+        }
+    }
+    Ok(())
+}
+
+fn admin(data: &Path) -> Result<(String, String)> {
+    let kept = secrets::read(data)?;
+    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned());
+    let email = get("ADMIN_EMAIL").unwrap_or_else(|| config::DEFAULT_ADMIN_EMAIL.to_owned());
+    let password = get("ADMIN_PASSWORD").context("ADMIN_PASSWORD is missing")?;
+    Ok((email, password))
+}
+
+async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
+    let data = options.place.data;
+    if !data.is_dir() {
+        bail!("{} is no directory; `frontdesk dev` makes one", data.display());
+    }
+    let config = configure(&data, options.no_limits)?;
+    start_logs(&config);
+    let listener = TcpListener::bind((options.host, options.port))
+        .await
+        .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
+    let mut host = open(&data, options.web.clone(), options.no_limits).await?;
+    if let Some(demo) = &demo {
+        fill(&host, &data, demo.documents).await?;
+        // Opened anew: the demo page knows the site now.
+        drop(host);
+        host = open(&data, options.web, options.no_limits).await?;
+    }
+    host.begin_work();
+    let address = listener.local_addr()?;
+    let base_url = format!("http://{address}");
+    if demo.is_some() {
+        let (email, password) = admin(&data)?;
+        say(&format!("\n  Demo page      {base_url}/demo/"));
+        say(&format!("  Console login  {email} / {password}"));
+        say(&format!("  Data           {}", data.display()));
+        let model = host.ctx.config.model.as_ref();
+        say(&match model {
+            Some(model) => format!("  Model          {}", model.base_url),
+            None => "  Model          none: answers are quoted from the documents (set OPENAI_API_KEY or OPENAI_BASE_URL)".to_owned(),
+        });
+    } else {
+        tracing::info!(%address, "serving");
+    }
+    if let Some(ready) = &options.ready {
+        write_ready(ready, &host, &base_url, &data).await?;
+    }
+    if demo.is_some() {
+        say("\n  Stop with Ctrl-C.\n");
+    }
+    server::serve(host, listener, stop_signal()).await
+}
+
+async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> Result<()> {
+    let site_key = tenancy::first_site(&host.ctx).await?.map(|site| site.site_key);
+    let (email, password) = admin(data)?;
+    let ready = serde_json::json!({
+        "base_url": base_url,
+        "site_key": site_key,
+        "admin_email": email,
+        "admin_password": password,
+        "data_dir": std::path::absolute(data)?,
+    });
+    // Whole or not there: whoever waits for the file never reads half of it.
+    let new = path.with_extension("new");
+    std::fs::write(&new, ready.to_string())?;
+    std::fs::rename(&new, path)?;
+    Ok(())
+}
+
+async fn migrate(step: Migrate) -> Result<()> {
+    let open = |place: &Place| -> Result<LibsqlDatabase> {
+        if !place.data.is_dir() {
+            bail!("{} is no directory", place.data.display());
+        }
+        LibsqlDatabase::open(&database_path(&place.data))
+    };
+    match step {
+        Migrate::Up(place) => {
+            let taken = migrations::up(&open(&place)?, SystemClock.now()).await?;
+            if taken.is_empty() {
+                say("nothing to do: every step is taken");
+            }
+            for name in taken {
+                say(&format!("migrated {name}"));
+            }
+        }
+        Migrate::Down { place, steps } => {
+            for name in migrations::down(&open(&place)?, steps).await? {
+                say(&format!("undid {name}"));
+            }
+        }
+        Migrate::Status { place, json } => {
+            let lines = migrations::status(&open(&place)?).await?;
+            for line in &lines {
+                let state = match &line.state {
+                    State::Applied { at } => format!("applied {at}"),
+                    State::Edited => "EDITED after it was applied".to_owned(),
+                    State::Pending => "pending".to_owned(),
+                    State::Unknown => "UNKNOWN to this version".to_owned(),
+                };
+                say(&format!("{:<32} {state}", line.name));
+            }
+            if json {
+                say(&serde_json::json!({ "migrations": lines }).to_string());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// JSON lines on standard error: one object each, with the request id, never a secret or a message's text.
+fn start_logs(config: &HostConfig) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr);
+    // A second start in one process (tests) keeps the first.
+    let _ = logs.try_init();
+}
+
+/// Ends at SIGTERM or Ctrl-C.
+async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(error) => {
+            tracing::error!(%error, "SIGTERM cannot be heard");
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
+}

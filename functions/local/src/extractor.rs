@@ -1,0 +1,165 @@
+//! Untrusted files are read in a process of their own: this program again, with the subcommand [`SUBCOMMAND`].
+//!
+//! The child gets no environment, limits its own memory, processor time and files before it reads a byte, and is killed
+//! at the deadline. Whatever a parser does (panic, overflow of the stack, endless loop, memory), the host goes on.
+//!
+//! Between both: one line of JSON with the request, then the file, on the child's stdin; one JSON value on its stdout.
+
+use std::io::{BufRead, Read, Write};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use frontdesk_extract::Limits;
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::sync::Semaphore;
+
+/// The hidden subcommand that runs [`run_child`].
+pub const SUBCOMMAND: &str = "extract";
+
+/// Address space of a child, in bytes.
+pub const MAX_MEMORY: u64 = 1 << 30;
+
+/// How many files are read at once.
+const AT_ONCE: usize = 2;
+
+/// How much of what a dying child says is looked at.
+const MAX_STDERR: u64 = 64 * 1024;
+
+/// The first line that the child reads.
+#[derive(Debug, Serialize, Deserialize)]
+struct Header {
+    name: String,
+    limits: Limits,
+    max_memory: u64,
+    max_seconds: u64,
+}
+
+/// Reads files in child processes.
+pub struct SubprocessExtractor {
+    program: PathBuf,
+    limits: Limits,
+    max_memory: u64,
+    places: Rc<Semaphore>,
+}
+
+impl SubprocessExtractor {
+    /// `program` is run with [`SUBCOMMAND`] and must then call [`run_child`]; a host gives `std::env::current_exe()`.
+    #[must_use]
+    pub fn new(program: PathBuf, limits: Limits) -> Self {
+        Self { program, limits, max_memory: MAX_MEMORY, places: Rc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// With another limit of memory, in bytes.
+    #[must_use]
+    pub const fn with_max_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = bytes;
+        self
+    }
+
+    async fn run(&self, request: &ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        let header = Header {
+            name: request.name.clone(),
+            limits: self.limits,
+            max_memory: self.max_memory,
+            max_seconds: request.deadline.as_secs().saturating_add(1),
+        };
+        let mut header = serde_json::to_vec(&header).map_err(|error| failed(&error))?;
+        header.push(b'\n');
+        let mut child = Command::new(&self.program)
+            .arg(SUBCOMMAND)
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(&error))?;
+        let (Some(mut stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        else {
+            return Err(failed(&"no pipes"));
+        };
+        let write = async move {
+            // A child that answers before it has read everything closes its end: no error of ours.
+            let _ = stdin.write_all(&header).await;
+            let _ = stdin.write_all(&request.bytes).await;
+        };
+        // JSON writes a control character as six bytes; everything else is far below.
+        let max_answer = self.limits.max_text.saturating_mul(6).saturating_add(64 * 1024);
+        let (mut answer, mut complaint) = (Vec::new(), Vec::new());
+        let (mut stdout, mut stderr) = (stdout.take(max_answer), stderr.take(MAX_STDERR));
+        let ((), read, _) =
+            tokio::join!(write, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
+        read.map_err(|error| failed(&error))?;
+        let status = child.wait().await.map_err(|error| failed(&error))?;
+        if status.success()
+            && let Ok(answer) = serde_json::from_slice(&answer)
+        {
+            return answer;
+        }
+        let complaint = String::from_utf8_lossy(&complaint);
+        tracing::warn!(%status, complaint = complaint.lines().next().unwrap_or(""), "reading a file failed");
+        if complaint.contains("memory allocation of") {
+            return Err(ExtractFailure::OverLimit {
+                what: "memory in bytes".to_owned(),
+                limit: self.max_memory,
+            });
+        }
+        Err(ExtractFailure::Unreadable { reason: "the file is broken and cannot be read".to_owned() })
+    }
+}
+
+fn failed(error: &dyn std::fmt::Display) -> ExtractFailure {
+    tracing::error!(%error, "the reader of files cannot be run");
+    ExtractFailure::Unreadable { reason: "the file could not be read; please try again".to_owned() }
+}
+
+#[async_trait(?Send)]
+impl Extractor for SubprocessExtractor {
+    async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        let Ok(_place) = self.places.acquire().await else { return Err(failed(&"shutting down")) };
+        // Dropping the future at the deadline kills the child.
+        match tokio::time::timeout(request.deadline, self.run(&request)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(ExtractFailure::OverLimit {
+                what: "seconds".to_owned(),
+                limit: request.deadline.max(Duration::from_secs(1)).as_secs(),
+            }),
+        }
+    }
+}
+
+/// The child: reads a request on stdin, writes the outcome on stdout.
+#[must_use]
+pub fn run_child() -> ExitCode {
+    match child() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn child() -> std::io::Result<()> {
+    let mut stdin = std::io::stdin().lock();
+    let mut line = Vec::new();
+    stdin.by_ref().take(64 * 1024).read_until(b'\n', &mut line)?;
+    let header: Header = serde_json::from_slice(&line)?;
+    let only = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
+    setrlimit(Resource::As, only(header.max_memory))?;
+    setrlimit(Resource::Cpu, only(header.max_seconds))?;
+    setrlimit(Resource::Fsize, only(0))?;
+    setrlimit(Resource::Core, only(0))?;
+    setrlimit(Resource::Nofile, only(3))?;
+    let mut bytes = Vec::new();
+    stdin.take(header.limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
+    let outcome = frontdesk_extract::extract(&bytes, &header.name, &header.limits);
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer(&mut stdout, &outcome)?;
+    stdout.flush()
+}

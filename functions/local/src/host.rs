@@ -1,0 +1,169 @@
+//! The host: every port of this machine, bundled.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use fs4::fs_std::FileExt;
+use frontdesk_app::config::{HostConfig, RateLimitStore};
+use frontdesk_app::limits::DatabaseLimiter;
+use frontdesk_app::rooms::LogRooms;
+use frontdesk_app::vectors::LibsqlVectors;
+use frontdesk_app::{jobs, migrations};
+use frontdesk_domain::id::WorkerId;
+use frontdesk_ports::{Breakers, Caches, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random};
+
+use crate::blobs::DiskBlobs;
+use crate::counted::CountedDatabase;
+use crate::database::LibsqlDatabase;
+use crate::extractor::SubprocessExtractor;
+use crate::http_client::ReqwestClient;
+use crate::limiter::MemoryLimiter;
+use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
+use crate::web::Web;
+
+/// How often due jobs are looked for when none has been announced.
+const JOBS_EVERY: Duration = Duration::from_millis(500);
+
+/// What a host is made of.
+pub struct HostOptions {
+    /// The data directory; it exists.
+    pub data: PathBuf,
+    /// The static files.
+    pub web: Option<PathBuf>,
+    /// The configuration.
+    pub config: HostConfig,
+    /// The program that reads untrusted files as `<program> extract`.
+    pub program: PathBuf,
+}
+
+/// Ports that tests put in place of the machine's.
+#[derive(Default)]
+pub struct Overrides {
+    /// Time.
+    pub clock: Option<Rc<dyn Clock>>,
+    /// Randomness.
+    pub random: Option<Rc<dyn Random>>,
+    /// HTTP.
+    pub http: Option<Rc<dyn HttpClient>>,
+    /// The database, made from the real one.
+    pub database: Option<Box<dyn FnOnce(Rc<dyn Database>) -> Rc<dyn Database>>>,
+}
+
+/// A running host.
+pub struct Host {
+    /// Every port.
+    pub ctx: Ctx,
+    /// The rooms, for start and end.
+    pub rooms: LogRooms,
+    /// Work in progress.
+    pub tasks: LocalTasks,
+    /// The static files.
+    pub web: Web,
+    /// Held as long as the host lives: one process per data directory.
+    _lock: std::fs::File,
+}
+
+impl Host {
+    /// Opens the data directory and bundles the ports. The schema must be up to date.
+    ///
+    /// # Errors
+    /// When another process uses the directory, or the schema is not this version's.
+    pub async fn open(options: HostOptions, overrides: Overrides) -> Result<Rc<Self>> {
+        let lock = lock(&options.data)?;
+        let clock = overrides.clock.unwrap_or_else(|| Rc::new(SystemClock));
+        let random = overrides.random.unwrap_or_else(|| Rc::new(OsRandom));
+        let file: Rc<dyn Database> = Rc::new(LibsqlDatabase::open(&database_path(&options.data))?);
+        let database = match overrides.database {
+            Some(wrap) => wrap(file),
+            None => file,
+        };
+        let metrics = Rc::new(Metrics::default());
+        let db: Rc<dyn Database> = Rc::new(CountedDatabase::new(database, Rc::clone(&metrics)));
+        migrations::check(db.as_ref()).await?;
+        let worker = WorkerId::new(clock.now(), random.entropy());
+        let tasks = LocalTasks::default();
+        let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
+            RateLimitStore::Memory => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
+            RateLimitStore::Libsql => {
+                Rc::new(DatabaseLimiter::new(Rc::clone(&db), Rc::clone(&clock), &options.config.core))
+            }
+        };
+        let http = match overrides.http {
+            Some(http) => http,
+            None => Rc::new(ReqwestClient::new().context("HTTP client")?),
+        };
+        let site_key = RefCell::new(String::new());
+        let mut rooms = None;
+        let ports = Rc::new_cyclic(|weak| {
+            let made = LogRooms::new(weak.clone(), worker, true);
+            rooms = Some(made.clone());
+            Ports {
+                config: options.config.core,
+                vectors: Rc::new(LibsqlVectors::new(Rc::clone(&db))),
+                db,
+                rooms: Rc::new(made),
+                http,
+                blobs: Rc::new(DiskBlobs::new(options.data.join("blobs"))),
+                extractor: Rc::new(SubprocessExtractor::new(options.program.clone(), Default::default())),
+                limiter,
+                clock,
+                random,
+                tasks: Rc::new(tasks.clone()),
+                compute: Rc::new(BlockingCompute::default()),
+                metrics,
+                breakers: Breakers::default(),
+                caches: Caches::default(),
+            }
+        });
+        let Some(rooms) = rooms else { bail!("rooms were not made") };
+        let ctx = Ctx::new(ports);
+        if let Some(site) = frontdesk_app::tenancy::first_site(&ctx).await? {
+            site_key.replace(site.site_key);
+        }
+        let web = Web::new(options.web.as_deref(), &site_key.into_inner());
+        Ok(Rc::new(Self { ctx, rooms, tasks, web, _lock: lock }))
+    }
+
+    /// Begins what goes on beside requests: turns that a process left open, and jobs.
+    pub fn begin_work(&self) {
+        let rooms = self.rooms.clone();
+        tokio::task::spawn_local(async move {
+            match rooms.recover().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "took up turns that were left open"),
+                Err(error) => tracing::error!(%error, "turns that were left open were not taken up"),
+            }
+        });
+        let ctx = self.ctx.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                match jobs::run_due(&ctx).await {
+                    Ok(0) => tokio::time::sleep(JOBS_EVERY).await,
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "jobs could not be run");
+                        tokio::time::sleep(JOBS_EVERY.saturating_mul(10)).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+/// The database file of a data directory.
+#[must_use]
+pub fn database_path(data: &Path) -> PathBuf {
+    data.join("frontdesk.db")
+}
+
+fn lock(data: &Path) -> Result<std::fs::File> {
+    let path = data.join("lock");
+    let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    if !FileExt::try_lock_exclusive(&file)? {
+        bail!("{} is in use by another process", data.display());
+    }
+    Ok(file)
+}

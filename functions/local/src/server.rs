@@ -1,0 +1,229 @@
+//! The HTTP server: hyper in front of `api::handle`, and the static files.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use frontdesk_api::{Body, BodyError, Peer};
+use futures_core::Stream;
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::host::Host;
+
+/// How long a client may take to send the head of its request.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How many connections are open at most.
+const MAX_CONNECTIONS: usize = 10_000;
+/// How long the end waits for turns and requests in progress.
+const DRAIN: Duration = Duration::from_secs(10);
+/// How much of a refused body is still read, so that the client sees the refusal instead of a reset.
+const LINGER_BYTES: usize = 256 * 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Serves until `stop` ends; then takes no more connections, waits up to 10 s for what is in progress, and returns. A turn
+/// that is not done by then is taken up at the next start.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve(host: Rc<Host>, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let (stopping, stopped) = watch::channel(false);
+    let open = Rc::new(Cell::new(0_usize));
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                match accepted {
+                    Ok((socket, address)) if open.get() < MAX_CONNECTIONS => {
+                        // A streamed answer is many small writes.
+                        let _ = socket.set_nodelay(true);
+                        open.set(open.get().saturating_add(1));
+                        let (host, stopped, open) = (Rc::clone(&host), stopped.clone(), Rc::clone(&open));
+                        tokio::task::spawn_local(async move {
+                            connection(host, socket, address, stopped).await;
+                            open.set(open.get().saturating_sub(1));
+                        });
+                    }
+                    Ok(_) => tracing::warn!("too many connections"),
+                    Err(error) => {
+                        // Out of file descriptors, most likely: wait instead of spinning.
+                        tracing::warn!(%error, "accept failed");
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+            }
+            () = &mut stop => break,
+        }
+    }
+    drop(listener);
+    tracing::info!(turns = host.rooms.turns_in_progress(), "stopping");
+    host.rooms.drain();
+    let _ = stopping.send(true);
+    let work = async {
+        while host.rooms.turns_in_progress() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        host.rooms.disconnect();
+        host.tasks.idle().await;
+    };
+    if tokio::time::timeout(DRAIN, work).await.is_err() {
+        tracing::warn!(turns = host.rooms.turns_in_progress(), "stopped with turns in progress; they are taken up at the next start");
+    }
+    host.rooms.disconnect();
+    // Let the ends of the streams reach their sockets.
+    for _ in 0..50 {
+        if open.get() == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}
+
+async fn connection(
+    host: Rc<Host>,
+    socket: tokio::net::TcpStream,
+    address: SocketAddr,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let host = Rc::clone(&host);
+        async move { Ok::<_, Infallible>(answer(&host, request, address.ip()).await) }
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).half_close(false);
+    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = &mut connection => ended,
+        _ = stopped.wait_for(|stopped| *stopped) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Clients go at any time; that is no fault of anybody.
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+type ResponseBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A response body that stays on its thread.
+pub enum Served {
+    /// From the API.
+    Api(Body),
+    /// A static file.
+    File(ResponseBody),
+}
+
+impl http_body::Body for Served {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        match &mut *self {
+            Self::Api(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            Self::File(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Api(body) => body.is_end_stream(),
+            Self::File(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::Api(body) => body.size_hint(),
+            Self::File(body) => body.size_hint(),
+        }
+    }
+}
+
+async fn answer(host: &Rc<Host>, request: http::Request<Incoming>, ip: IpAddr) -> http::Response<Served> {
+    let path = request.uri().path();
+    let is_api = ["/api/", "/health", "/metrics"].iter().any(|prefix| path.starts_with(prefix));
+    if !is_api && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
+        let (parts, _) = request.into_parts();
+        if let Some(response) = host.web.serve(http::Request::from_parts(parts, ())).await {
+            return response.map(|body| Served::File(body.map_err(Into::into).boxed_unsync()));
+        }
+        let missing = http::Request::builder().uri("/not-found").body(Body::empty()).unwrap_or_default();
+        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip) }).await.map(Served::Api);
+    }
+    let head = request.method() == http::Method::HEAD;
+    let request = request.map(|body| Body::Stream(Box::pin(Lingering { body: Some(body), left: LINGER_BYTES })));
+    let response = frontdesk_api::handle(host.ctx.clone(), request, Peer { ip: Some(ip) }).await;
+    if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
+}
+
+/// A request's body. One that is dropped half-read is read on and thrown away for a while: a client that is still
+/// sending would see a reset connection instead of the answer that refuses it.
+struct Lingering {
+    body: Option<Incoming>,
+    left: usize,
+}
+
+impl Stream for Lingering {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
+            let frame = std::task::ready!(http_body::Body::poll_frame(Pin::new(body), cx));
+            match frame {
+                None => {
+                    self.body = None;
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => {
+                    self.body = None;
+                    return Poll::Ready(Some(Err(BodyError(error.to_string()))));
+                }
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(data)));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(mut body) = self.body.take() else { return };
+        if http_body::Body::is_end_stream(&body) {
+            return;
+        }
+        let mut left = self.left;
+        tokio::task::spawn_local(async move {
+            let _ = tokio::time::timeout(LINGER, async {
+                while let Some(Ok(frame)) = body.frame().await {
+                    let size = frame.data_ref().map_or(0, Bytes::len);
+                    match left.checked_sub(size) {
+                        Some(rest) => left = rest,
+                        None => break,
+                    }
+                }
+            })
+            .await;
+        });
+    }
+}

@@ -1,0 +1,110 @@
+//! A whole host in a temporary directory, for tests: the real database, rooms and files; time, randomness and HTTP as
+//! the test says.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use frontdesk_app::config::HostConfig;
+use frontdesk_app::{auth, migrations, widget};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::site::Site;
+use frontdesk_ports::{Clock, Ctx};
+
+use crate::database::LibsqlDatabase;
+use crate::host::{Host, HostOptions, Overrides, database_path};
+use crate::runtime::SystemClock;
+use crate::seed;
+
+/// The administrator of a [`World`].
+pub const ADMIN_EMAIL: &str = "admin@camomile.example";
+/// Its password.
+pub const ADMIN_PASSWORD: &str = "kettle-orbit-77-lantern";
+
+/// A host in a directory of its own.
+pub struct World {
+    /// The host.
+    pub host: Rc<Host>,
+    /// Its directory; gone when the world is.
+    pub directory: tempfile::TempDir,
+}
+
+/// Runs a test on the thread of the core, as the host runs.
+///
+/// # Panics
+/// When no runtime can be made.
+#[expect(clippy::expect_used, reason = "for tests")]
+pub fn run<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test)
+}
+
+impl World {
+    /// A world with one organisation, Camomile, without documents.
+    ///
+    /// # Errors
+    /// When the directory or the database cannot be made.
+    pub async fn new(vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let database = LibsqlDatabase::open(&database_path(directory.path()))?;
+        let now = overrides.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
+        migrations::up(&database, now).await?;
+        let host = Self::open(directory.path().to_path_buf(), vars, overrides).await?;
+        let admin = seed::Admin { email: ADMIN_EMAIL, password: ADMIN_PASSWORD };
+        seed::organisation(&host.ctx, &admin).await?;
+        Ok(Self { host, directory })
+    }
+
+    /// The same directory, opened by a new process: what was in memory is gone.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened.
+    pub async fn restart(self, vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Self> {
+        let Self { host, directory } = self;
+        drop(host);
+        let host = Self::open(directory.path().to_path_buf(), vars, overrides).await?;
+        Ok(Self { host, directory })
+    }
+
+    async fn open(data: PathBuf, vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Rc<Host>> {
+        let lookup = |name: &str| {
+            let given = vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+            given.or_else(|| match name {
+                "JWT_SECRET" => Some("b1f4c7a90e3d56820f9a7bc4d1e8356af02c".to_owned()),
+                "ENCRYPTION_KEY" => Some("7d20e9b3ac5814f6370cd2e5b98a61f40bce".to_owned()),
+                _ => None,
+            })
+        };
+        let mut config =
+            HostConfig::from_vars(&lookup).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+        config.core.rate_limits = vars.iter().any(|(name, _)| *name == "RATE_LIMIT_STORE");
+        let program = std::env::var_os("CARGO_BIN_EXE_frontdesk").map_or_else(|| PathBuf::from("frontdesk"), PathBuf::from);
+        Host::open(HostOptions { data, web: None, config, program }, overrides).await
+    }
+
+    /// Every port.
+    #[must_use]
+    pub fn ctx(&self) -> &Ctx {
+        &self.host.ctx
+    }
+
+    /// The organisation's site.
+    ///
+    /// # Errors
+    /// When the database is out of reach.
+    pub async fn site(&self) -> anyhow::Result<Site> {
+        let site = frontdesk_app::tenancy::first_site(self.ctx()).await?;
+        site.ok_or_else(|| anyhow::anyhow!("no site"))
+    }
+
+    /// A new visitor of the site, with its token.
+    ///
+    /// # Errors
+    /// When the session is refused.
+    pub async fn visitor(&self) -> anyhow::Result<(TenantScope, String)> {
+        let site_key = self.site().await?.site_key;
+        let begin = widget::BeginSession { site_key, ..widget::BeginSession::default() };
+        let session = widget::begin_session(self.ctx(), begin).await?;
+        let scope = auth::verify_visitor_token(self.ctx(), &session.visitor_token)?;
+        Ok((scope, session.visitor_token))
+    }
+}

@@ -1,0 +1,74 @@
+//! Files are read in a child process that can do no harm.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use frontdesk_extract::Limits;
+use frontdesk_local::demo_documents::DOCUMENTS;
+use frontdesk_local::extractor::SubprocessExtractor;
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+fn extractor() -> SubprocessExtractor {
+    SubprocessExtractor::new(env!("CARGO_BIN_EXE_frontdesk").into(), Limits::default())
+}
+
+async fn read(
+    extractor: &SubprocessExtractor,
+    bytes: impl Into<Bytes>,
+    deadline: Duration,
+) -> Result<Extracted, ExtractFailure> {
+    extractor.extract(ExtractRequest { bytes: bytes.into(), name: "tea list.txt".to_owned(), deadline }).await
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn every_demo_document_is_read_as_it_is_in_process() {
+    let extractor = extractor();
+    for (name, bytes) in DOCUMENTS {
+        let request = ExtractRequest { bytes: (*bytes).into(), name: (*name).to_owned(), deadline: DEADLINE };
+        let here = frontdesk_extract::extract(bytes, name, &Limits::default());
+        assert!(here.is_ok(), "{name}: {here:?}");
+        assert_eq!(extractor.extract(request).await, here, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_failure_comes_back_with_its_reason() {
+    let failure = read(&extractor(), "", DEADLINE).await.unwrap_err();
+    assert_eq!(failure, ExtractFailure::Unreadable { reason: "the file is empty".to_owned() });
+    let picture: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01";
+    assert!(matches!(read(&extractor(), picture, DEADLINE).await, Err(ExtractFailure::Unsupported { .. })));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_child_out_of_memory_is_a_failure_of_that_file_alone() {
+    let extractor = extractor().with_max_memory(48 << 20);
+    let large = "чай и чайник ".repeat(1_000_000);
+    let failure = read(&extractor, large, DEADLINE).await.unwrap_err();
+    assert!(
+        matches!(&failure, ExtractFailure::OverLimit { what, limit } if what == "memory in bytes" && *limit == 48 << 20),
+        "{failure:?}"
+    );
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_child_past_its_deadline_is_killed() {
+    // `sleep`-like: a program that reads nothing and says nothing for long.
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("hangs");
+    std::fs::write(&program, "#!/bin/sh\nexec /bin/sleep 600\n").unwrap();
+    std::fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let extractor = SubprocessExtractor::new(program, Limits::default());
+    let failure = read(&extractor, "tea", Duration::from_millis(300)).await;
+    assert_eq!(failure, Err(ExtractFailure::OverLimit { what: "seconds".to_owned(), limit: 1 }));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_child_that_dies_or_talks_nonsense_is_unreadable() {
+    for program in ["/bin/false", "/bin/echo", "/nowhere/at/all"] {
+        let extractor = SubprocessExtractor::new(program.into(), Limits::default());
+        let failure = read(&extractor, "tea", DEADLINE).await;
+        assert!(matches!(failure, Err(ExtractFailure::Unreadable { .. })), "{program}: {failure:?}");
+    }
+}

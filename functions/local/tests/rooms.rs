@@ -1,0 +1,193 @@
+//! The room over its log: dense, idempotent, fenced, whatever the database and the clients do.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_domain::conversation::Mode;
+use frontdesk_domain::error::{CallerError, Error};
+use frontdesk_domain::event::{EventBody, Frame};
+use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_local::Overrides;
+use frontdesk_local::testing::{World, run};
+use frontdesk_ports::{Clock, Database, Rooms};
+use frontdesk_testkit::{Fault, FaultyDatabase, ManualClock, SeededRandom};
+use futures_util::StreamExt;
+
+fn message(conversation: ConversationId, client_id: &str, text: &str) -> PostMessage {
+    PostMessage {
+        conversation,
+        client_id: client_id.to_owned(),
+        text: text.to_owned(),
+        attachments: Vec::new(),
+        note: false,
+    }
+}
+
+/// An operator of the visitor's organisation.
+fn operator(of: &TenantScope) -> TenantScope {
+    let user = "user_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
+    TenantScope::authenticated(of.org(), Actor::User { user, name: "Vera".to_owned(), role: Role::Operator })
+}
+
+#[test]
+fn faults_of_the_database_lose_and_double_nothing() {
+    run(async {
+        let faulty: Rc<RefCell<Option<Rc<FaultyDatabase>>>> = Rc::default();
+        let keep = Rc::clone(&faulty);
+        let overrides = Overrides {
+            database: Some(Box::new(move |inner| {
+                let database = Rc::new(FaultyDatabase::new(inner));
+                keep.replace(Some(Rc::clone(&database)));
+                database as Rc<dyn Database>
+            })),
+            ..Overrides::default()
+        };
+        let world = World::new(&[], overrides).await.unwrap();
+        let faulty = faulty.borrow().clone().unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let ctx = world.ctx();
+        let random = SeededRandom::new(7);
+        for _ in 0..20 {
+            let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+            for number in 0..10 {
+                let post = message(conversation, &format!("m{number}"), &format!("text {number}"));
+                // The client tries until it is told that its message is stored.
+                loop {
+                    faulty.plan([match random.below(3) {
+                        0 => Fault::None,
+                        1 => Fault::NotStored,
+                        _ => Fault::StoredButReportedFailed,
+                    }]);
+                    if chat::post_message(ctx, &scope, post.clone()).await.is_ok() {
+                        break;
+                    }
+                }
+            }
+            world.host.tasks.idle().await;
+            let replay = ctx.rooms.replay(&scope, conversation, 0, 500).await.unwrap();
+            let mut texts = Vec::new();
+            for (index, event) in replay.events.iter().enumerate() {
+                assert_eq!(event.seq, index as u64 + 1);
+                if let EventBody::MessageCreated { message } = &event.body
+                    && message.client_id.is_some()
+                {
+                    texts.push(message.text.clone());
+                }
+            }
+            assert_eq!(texts, (0..10).map(|number| format!("text {number}")).collect::<Vec<_>>());
+        }
+    });
+}
+
+#[test]
+fn a_message_older_than_those_in_memory_is_still_recognised() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let ctx = world.ctx();
+        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        let mut first = None;
+        for number in 0..60 {
+            let posted =
+                chat::post_message(ctx, &scope, message(conversation, &format!("m{number}"), "x")).await.unwrap();
+            first.get_or_insert(posted.receipt);
+            world.host.tasks.idle().await;
+        }
+        let again = chat::post_message(ctx, &scope, message(conversation, "m0", "x")).await.unwrap();
+        assert!(again.deduplicated);
+        assert_eq!(Some(again.receipt), first);
+    });
+}
+
+#[test]
+fn a_stale_epoch_changes_nothing_and_a_note_is_hidden_from_the_visitor() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let (ctx, operator) = (world.ctx(), operator(&scope));
+        let conversation = chat::begin(ctx, &scope).await.unwrap();
+        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        let taken = chat::change(ctx, &operator, conversation.id, conversation.epoch, take.clone()).await.unwrap();
+        assert_eq!((taken.mode, taken.epoch), (Mode::Operator, conversation.epoch + 1));
+        let back = Change { mode: Some(Mode::Ai), assignee: None };
+        let stale = chat::change(ctx, &operator, conversation.id, conversation.epoch, back).await;
+        assert_eq!(stale, Err(Error::Caller(CallerError::Stale { current: taken.epoch })));
+
+        let note = PostMessage { note: true, ..message(conversation.id, "n", "secret") };
+        chat::post_message(ctx, &operator, note).await.unwrap();
+        let seen = ctx.rooms.replay(&scope, conversation.id, 0, 100).await.unwrap();
+        assert!(!format!("{seen:?}").contains("secret"));
+        assert!(seen.events.iter().any(|event| event.body == EventBody::Hidden {}));
+        let all = ctx.rooms.replay(&operator, conversation.id, 0, 100).await.unwrap();
+        assert_eq!(all.events.len(), seen.events.len(), "seq stays dense for the visitor");
+    });
+}
+
+#[test]
+fn another_visitors_conversation_is_not_there() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let ((one, _), (other, _)) = (world.visitor().await.unwrap(), world.visitor().await.unwrap());
+        let ctx = world.ctx();
+        let conversation = chat::begin(ctx, &one).await.unwrap().id;
+        let not_found = Err(Error::not_found("conversation"));
+        assert_eq!(ctx.rooms.replay(&other, conversation, 0, 1).await.map(|_| ()), not_found);
+        assert_eq!(ctx.rooms.subscribe(&other, conversation, 0).await.map(|_| ()), not_found);
+        assert_eq!(chat::post_message(ctx, &other, message(conversation, "a", "x")).await.map(|_| ()), not_found);
+        assert_eq!(chat::read(ctx, &other, conversation, 0).await, not_found);
+    });
+}
+
+#[test]
+fn a_clock_that_goes_back_leaves_events_in_order() {
+    run(async {
+        let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let overrides = Overrides { clock: Some(Rc::new(clock.clone())), ..Overrides::default() };
+        let world = World::new(&[], overrides).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let ctx = world.ctx();
+        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        for number in 0..5 {
+            chat::post_message(ctx, &scope, message(conversation, &format!("m{number}"), "x")).await.unwrap();
+            clock.set(Timestamp::from_millis(clock.now().millis() - 60_000));
+        }
+        let replay = ctx.rooms.replay(&scope, conversation, 0, 100).await.unwrap();
+        assert!(replay.events.is_sorted_by_key(|event| (event.seq, event.at)));
+    });
+}
+
+#[test]
+fn a_slow_listener_is_let_go_and_misses_nothing_when_it_comes_back() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let ctx = world.ctx();
+        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        let mut slow = ctx.rooms.subscribe(&scope, conversation, 0).await.unwrap();
+        for number in 0..1200 {
+            chat::read(ctx, &scope, conversation, number).await.unwrap();
+        }
+        let mut last = 0;
+        while let Some(Frame::Event(event)) = slow.next().await {
+            assert_eq!(event.seq, last + 1);
+            last = event.seq;
+        }
+        assert!(last < 1200, "it was never let go");
+        let rest = ctx.rooms.subscribe(&scope, conversation, last).await.unwrap();
+        let seqs: Vec<u64> = rest
+            .take(usize::try_from(1200 - last).unwrap())
+            .filter_map(|frame| async move {
+                match frame {
+                    Frame::Event(event) => Some(event.seq),
+                    Frame::Delta(_) => None,
+                }
+            })
+            .collect()
+            .await;
+        assert_eq!(seqs, (last + 1..=1200).collect::<Vec<_>>());
+    });
+}

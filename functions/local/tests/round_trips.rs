@@ -1,0 +1,124 @@
+//! Counted: what an answer costs in database round trips.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_domain::event::{EventBody, Frame};
+use frontdesk_local::Overrides;
+use frontdesk_local::testing::{World, run};
+use frontdesk_ports::{
+    ByteStream, Ctx, Database, DbError, FetchError, FetchLimits, HttpClient, Rooms, Rows, Statement,
+};
+use futures_util::StreamExt;
+
+/// A journal of what happened, in order.
+type Journal = Rc<RefCell<Vec<&'static str>>>;
+
+struct Noted {
+    inner: Rc<dyn Database>,
+    journal: Journal,
+}
+
+#[async_trait(?Send)]
+impl Database for Noted {
+    async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        self.journal.borrow_mut().push("query");
+        self.inner.query(statements).await
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        self.journal.borrow_mut().push("batch");
+        self.inner.batch(statements).await
+    }
+}
+
+/// A model that answers in three pieces.
+struct Model {
+    journal: Journal,
+}
+
+#[async_trait(?Send)]
+impl HttpClient for Model {
+    async fn send(
+        &self,
+        _: http::Request<Bytes>,
+        _: FetchLimits,
+    ) -> Result<http::Response<ByteStream>, FetchError> {
+        self.journal.borrow_mut().push("model");
+        let piece = |text: &str| {
+            let frame = serde_json::json!({ "choices": [{ "index": 0, "delta": { "content": text } }] });
+            Ok(Bytes::from(format!("data: {frame}\n\n")))
+        };
+        let end = serde_json::json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
+        let end = Ok(Bytes::from(format!("data: {end}\n\ndata: [DONE]\n\n")));
+        let pieces = vec![piece("Delivery "), piece("costs "), piece("300."), end];
+        let body: ByteStream = futures_util::stream::iter(pieces).boxed_local();
+        let mut response = http::Response::new(body);
+        response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+        Ok(response)
+    }
+}
+
+/// Asks once and gives the journal from the message to the end of the answer, with the first delta noted.
+async fn asked(ctx: &Ctx, scope: &frontdesk_domain::scope::TenantScope, journal: &Journal) -> Vec<&'static str> {
+    let conversation = chat::begin(ctx, scope).await.unwrap().id;
+    let mut frames = ctx.rooms.subscribe(scope, conversation, 0).await.unwrap();
+    journal.borrow_mut().clear();
+    let post = PostMessage {
+        conversation,
+        client_id: "a".to_owned(),
+        text: "How much is delivery?".to_owned(),
+        attachments: Vec::new(),
+        note: false,
+    };
+    chat::post_message(ctx, scope, post).await.unwrap();
+    let mut shown = false;
+    while let Some(frame) = frames.next().await {
+        match frame {
+            Frame::Delta(_) if !shown => {
+                shown = true;
+                journal.borrow_mut().push("first delta");
+            }
+            Frame::Event(event) => {
+                if let EventBody::TurnFinished { outcome, .. } = &event.body {
+                    assert_eq!(outcome.name(), "answered");
+                    break;
+                }
+            }
+            Frame::Delta(_) => {}
+        }
+    }
+    journal.borrow().clone()
+}
+
+#[test]
+fn two_round_trips_before_the_first_word_and_one_after_the_last() {
+    run(async {
+        let journal: Journal = Rc::default();
+        let noted = Rc::clone(&journal);
+        let overrides = Overrides {
+            http: Some(Rc::new(Model { journal: Rc::clone(&journal) })),
+            database: Some(Box::new(move |inner| Rc::new(Noted { inner, journal: noted }))),
+            ..Overrides::default()
+        };
+        let vars = [("OPENAI_BASE_URL", "http://model.example/v1"), ("OPENAI_MODEL", "m")];
+        let world = World::new(&vars, overrides).await.unwrap();
+        let ctx = world.ctx();
+        let (scope, _) = world.visitor().await.unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test changes its own settings")]
+        let admin = frontdesk_domain::scope::TenantScope::authenticated(
+            scope.org(),
+            frontdesk_domain::scope::Actor::System,
+        );
+        // Nothing is indexed here: let the model answer without evidence.
+        let patch = frontdesk_domain::settings::SettingsPatch(
+            serde_json::json!({ "guardrails": { "only_from_evidence": false } }),
+        );
+        let version = frontdesk_app::settings::read(ctx, &admin).await.unwrap().version;
+        frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
+        assert_eq!(asked(ctx, &scope, &journal).await, ["batch", "query", "model", "first delta", "batch"]);
+    });
+}

@@ -1,0 +1,38 @@
+//! The audit log: who changed what.
+
+use frontdesk_domain::id::{AuditId, OrgId};
+use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_ports::Ctx;
+
+use crate::store::audit::Entry;
+
+/// A new entry for what `scope` does. `detail` holds no secret and no message text.
+#[must_use]
+pub fn entry(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    action: &'static str,
+    target: impl Into<String>,
+    detail: serde_json::Value,
+) -> Entry {
+    let actor = match scope.actor() {
+        Actor::User { user, .. } => user.to_string(),
+        Actor::Visitor { visitor, .. } => visitor.to_string(),
+        Actor::System => "system".to_owned(),
+    };
+    entry_of(ctx, scope.org(), actor, action, target, detail)
+}
+
+/// As [`entry`], for what happens before anybody is authenticated.
+#[must_use]
+pub(crate) fn entry_of(
+    ctx: &Ctx,
+    org: OrgId,
+    actor: String,
+    action: &'static str,
+    target: impl Into<String>,
+    detail: serde_json::Value,
+) -> Entry {
+    let at = ctx.clock.now();
+    Entry { id: AuditId::new(at, ctx.random.entropy()), org, at, actor, action, target: target.into(), detail }
+}

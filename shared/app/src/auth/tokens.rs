@@ -1,0 +1,191 @@
+//! Signed tokens. Each kind has a key and an audience of its own, so that one can never be taken for another.
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::{LoginId, OrgId, SiteId, UserId, VisitorId};
+use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Config, Ctx};
+use hkdf::Hkdf;
+use jwt_simple::algorithms::{HS256Key, MACLike};
+use jwt_simple::claims::{Audiences, JWTClaims};
+use jwt_simple::common::VerificationOptions;
+use jwt_simple::prelude::Duration as Seconds;
+use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// How long an access token is valid, in seconds.
+pub const ACCESS_SECONDS: u64 = 15 * 60;
+/// How long a visitor token is valid, in seconds.
+pub const VISITOR_SECONDS: u64 = 30 * 24 * 60 * 60;
+/// The longest token that is looked at, in bytes.
+const MAX_TOKEN_BYTES: usize = 4 * 1024;
+const ISSUER: &str = "frontdesk";
+const ACCESS: &str = "frontdesk:user";
+const VISITOR: &str = "frontdesk:visitor";
+const REFRESH: &str = "frontdesk:refresh";
+
+#[derive(Serialize, Deserialize)]
+struct AccessClaims {
+    org: OrgId,
+    name: String,
+    role: Role,
+    login: LoginId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VisitorClaims {
+    org: OrgId,
+    site: SiteId,
+}
+
+/// A key of its own for each purpose (HKDF-SHA-256, RFC 5869).
+pub(crate) fn derived_key(config: &Config, purpose: &str) -> [u8; 32] {
+    let mut key = [0; 32];
+    let source = Hkdf::<Sha256>::new(None, config.jwt_secret.expose_secret().as_bytes());
+    // 32 bytes are within what HKDF can give (255 × 32).
+    let _ = source.expand(purpose.as_bytes(), &mut key);
+    key
+}
+
+fn sign<C: Serialize + DeserializeOwned>(
+    ctx: &Ctx,
+    audience: &'static str,
+    subject: String,
+    seconds: u64,
+    custom: C,
+) -> Result<String> {
+    let now = ctx.clock.now().unix_seconds();
+    let claims = JWTClaims {
+        issued_at: Some(Seconds::from_secs(now)),
+        expires_at: Some(Seconds::from_secs(now.saturating_add(seconds))),
+        invalid_before: None,
+        issuer: Some(ISSUER.to_owned()),
+        subject: Some(subject),
+        audiences: Some(Audiences::AsString(audience.to_owned())),
+        jwt_id: None,
+        nonce: None,
+        custom,
+    };
+    HS256Key::from_bytes(&derived_key(&ctx.config, audience))
+        .authenticate(claims)
+        .map_err(|error| Error::ours(format!("token: {error}")))
+}
+
+/// Subject and claims of a token that is valid for `audience` now.
+fn verify<C: Serialize + DeserializeOwned>(ctx: &Ctx, audience: &'static str, token: &str) -> Option<(String, C)> {
+    let options = VerificationOptions {
+        // Only its end counts: a clock that was set back must not lock everybody out.
+        accept_future: true,
+        allowed_issuers: Some(HashSet::from([ISSUER.to_owned()])),
+        allowed_audiences: Some(HashSet::from([audience.to_owned()])),
+        time_tolerance: Some(Seconds::from_secs(0)),
+        max_token_length: Some(MAX_TOKEN_BYTES),
+        artificial_time: Some(Seconds::from_secs(ctx.clock.now().unix_seconds())),
+        ..VerificationOptions::default()
+    };
+    let claims = HS256Key::from_bytes(&derived_key(&ctx.config, audience))
+        .verify_token::<C>(token, Some(options))
+        .ok()
+        // A token that never ends was not made here.
+        .filter(|claims| claims.expires_at.is_some())?;
+    Some((claims.subject?, claims.custom))
+}
+
+/// An access token for a user.
+pub(super) fn issue_access_token(
+    ctx: &Ctx,
+    org: OrgId,
+    user: UserId,
+    name: &str,
+    role: Role,
+    login: LoginId,
+) -> Result<String> {
+    sign(ctx, ACCESS, user.to_string(), ACCESS_SECONDS, AccessClaims { org, name: name.to_owned(), role, login })
+}
+
+/// Who an access token stands for.
+#[expect(clippy::disallowed_methods, reason = "this is authentication")]
+pub(super) fn verify_access_token(ctx: &Ctx, token: &str) -> Option<TenantScope> {
+    let (subject, claims) = verify::<AccessClaims>(ctx, ACCESS, token)?;
+    let actor = Actor::User { user: subject.parse().ok()?, name: claims.name, role: claims.role };
+    Some(TenantScope::authenticated(claims.org, actor))
+}
+
+/// A visitor token: one browser on one site, for 30 days.
+///
+/// # Errors
+/// Only a defect of ours.
+pub fn issue_visitor_token(ctx: &Ctx, org: OrgId, site: SiteId, visitor: VisitorId) -> Result<String> {
+    sign(ctx, VISITOR, visitor.to_string(), VISITOR_SECONDS, VisitorClaims { org, site })
+}
+
+/// Who a visitor token stands for; the actor is always a visitor.
+///
+/// # Errors
+/// 401 when it is not valid (any more).
+#[expect(clippy::disallowed_methods, reason = "this is authentication")]
+pub fn verify_visitor_token(ctx: &Ctx, token: &str) -> Result<TenantScope> {
+    let invalid = || Error::from(CallerError::Unauthenticated("the token is not valid or has expired"));
+    let (subject, claims) = verify::<VisitorClaims>(ctx, VISITOR, token).ok_or_else(invalid)?;
+    let visitor = subject.parse().map_err(|_| invalid())?;
+    Ok(TenantScope::authenticated(claims.org, Actor::Visitor { site: claims.site, visitor }))
+}
+
+/// A refresh token: `org.login.random.tag`. The tag proves that it was issued here, so that only a stolen or repeated
+/// token, and not an invented one, can end a login.
+pub(super) struct RefreshToken {
+    pub org: OrgId,
+    pub login: LoginId,
+    text: String,
+}
+
+impl RefreshToken {
+    pub fn new(ctx: &Ctx, org: OrgId, login: LoginId) -> Self {
+        let mut random = [0; 24];
+        ctx.random.fill(&mut random);
+        let body = format!("{org}.{login}.{}", URL_SAFE_NO_PAD.encode(random));
+        let tag = URL_SAFE_NO_PAD.encode(tag(ctx, &body));
+        Self { org, login, text: format!("{body}.{tag}") }
+    }
+
+    /// The token, if it was issued here.
+    pub fn parse(ctx: &Ctx, text: &str) -> Option<Self> {
+        if text.len() > 512 {
+            return None;
+        }
+        let (body, shown) = text.rsplit_once('.')?;
+        let shown = URL_SAFE_NO_PAD.decode(shown).ok()?;
+        if !bool::from(shown.ct_eq(&tag(ctx, body))) {
+            return None;
+        }
+        let mut parts = body.split('.');
+        let (org, login) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+        Some(Self { org, login, text: text.to_owned() })
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What is stored of it.
+    pub fn hash(&self) -> String {
+        hex::encode(Sha256::digest(self.text.as_bytes()))
+    }
+}
+
+/// HMAC-SHA-256, as HKDF-Extract is defined.
+fn tag(ctx: &Ctx, body: &str) -> [u8; 32] {
+    Hkdf::<Sha256>::extract(Some(&derived_key(&ctx.config, REFRESH)), body.as_bytes()).0.into()
+}
+
+/// When a login ends that is not used again.
+pub(super) fn refresh_expiry(now: Timestamp) -> Timestamp {
+    now.after(super::sessions::IDLE)
+}

@@ -1,0 +1,226 @@
+//! Conversations: the one way in for messages, whoever writes and through whatever channel.
+
+use frontdesk_domain::conversation::{Author, AuthorKind, Conversation, Epoch, Mode, Seq};
+use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
+use frontdesk_domain::event::Thumb;
+use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
+use frontdesk_domain::room::{Command, NewMessage, Receipt};
+use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_ports::{Ctx, Rows};
+
+use crate::{settings, store};
+
+/// The longest `client_id`, in bytes.
+pub const MAX_CLIENT_ID: usize = 64;
+/// The most attachments of a message.
+pub const MAX_ATTACHMENTS: usize = 10;
+/// The longest comment of a rating, in characters.
+pub const MAX_COMMENT_CHARS: usize = 2000;
+/// The longest message of an operator, in characters.
+pub const MAX_OPERATOR_CHARS: u32 = 20_000;
+
+/// A message to be posted.
+#[derive(Debug, Clone)]
+pub struct PostMessage {
+    /// Where.
+    pub conversation: ConversationId,
+    /// The sender's id of it: the same id again is the same message.
+    pub client_id: String,
+    /// Its text.
+    pub text: String,
+    /// Uploads it refers to.
+    pub attachments: Vec<UploadId>,
+    /// A private note of operators.
+    pub note: bool,
+}
+
+/// Where a posted message stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// The message and its `seq`.
+    pub receipt: Receipt,
+    /// Whether it was there already.
+    pub deduplicated: bool,
+    /// The conversation afterwards.
+    pub conversation: Conversation,
+}
+
+/// Begins a conversation of the visitor.
+///
+/// # Errors
+/// 403 for anybody else.
+pub async fn begin(ctx: &Ctx, scope: &TenantScope) -> Result<Conversation> {
+    let id = ConversationId::new(ctx.clock.now(), ctx.random.entropy());
+    ctx.rooms.create(scope, id).await
+}
+
+/// Posts a message: the only writer of messages. It is stored when this returns. An operator that writes to a visitor
+/// takes over.
+///
+/// # Errors
+/// 422 naming the field; 404 for somebody else's conversation; 409 when it is closed.
+pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) -> Result<Posted> {
+    let author = author(scope);
+    let limit = match author.kind {
+        AuthorKind::Visitor => settings::current(ctx, scope).await?.limits.max_message_chars,
+        _ => MAX_OPERATOR_CHARS,
+    };
+    validate(&command, limit)?;
+    if !matches!(scope.actor(), Actor::User { .. }) && command.note {
+        return Err(Error::invalid("/note", "only operators write notes"));
+    }
+    if !command.attachments.is_empty() {
+        crate::uploads::check(ctx, scope, &command.attachments).await?;
+    }
+    if author.kind == AuthorKind::Operator && !command.note {
+        take_over(ctx, scope, command.conversation, &author).await?;
+    }
+    let now = ctx.clock.now();
+    let message = NewMessage {
+        id: MessageId::new(now, ctx.random.entropy()),
+        client_id: Some(command.client_id),
+        author,
+        text: command.text,
+        attachments: command.attachments,
+        note: command.note,
+    };
+    let turn = TurnId::new(now, ctx.random.entropy());
+    let appended = ctx.rooms.append(scope, command.conversation, Command::Post { message, turn }).await?;
+    let receipt = appended.receipt.ok_or_else(|| Error::ours("a posted message has no receipt"))?;
+    Ok(Posted { receipt, deduplicated: appended.deduplicated, conversation: appended.conversation })
+}
+
+/// A change of a conversation by an operator.
+#[derive(Debug, Clone, Default)]
+pub struct Change {
+    /// Who may speak.
+    pub mode: Option<Mode>,
+    /// To whom it is assigned.
+    pub assignee: Option<Option<UserId>>,
+}
+
+/// Changes who may speak, or to whom it is assigned, if the epoch is still the one the caller has seen.
+///
+/// # Errors
+/// 412 when it is not.
+pub async fn change(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    id: ConversationId,
+    if_epoch: Epoch,
+    change: Change,
+) -> Result<Conversation> {
+    let mode = match change.mode {
+        Some(mode) => mode,
+        None => ctx.rooms.replay(scope, id, 0, 1).await?.conversation.mode,
+    };
+    let command =
+        Command::SetMode { mode, if_epoch: Some(if_epoch), by: author(scope), assignee: change.assignee };
+    Ok(ctx.rooms.append(scope, id, command).await?.conversation)
+}
+
+/// Notes that the caller has read everything up to `upto`.
+///
+/// # Errors
+/// 422 when there is no such `seq` yet.
+pub async fn read(ctx: &Ctx, scope: &TenantScope, id: ConversationId, upto: Seq) -> Result<()> {
+    ctx.rooms.append(scope, id, Command::Read { by: author(scope), upto }).await.map(|_| ())
+}
+
+/// Rates a conversation with 1 to 5 stars.
+///
+/// # Errors
+/// 422 naming the field.
+pub async fn rate(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    id: ConversationId,
+    score: u8,
+    comment: Option<String>,
+) -> Result<()> {
+    if !(1..=5).contains(&score) {
+        return Err(Error::invalid("/score", "must be from 1 to 5"));
+    }
+    check_comment(comment.as_deref())?;
+    let command = Command::Rate { score: Some(score), message_id: None, rating: None, comment };
+    ctx.rooms.append(scope, id, command).await.map(|_| ())
+}
+
+/// Thumb up or down for one answer.
+///
+/// # Errors
+/// 404 when the caller cannot see the message; 422 naming the field.
+pub async fn feedback(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    message: MessageId,
+    rating: Thumb,
+    comment: Option<String>,
+) -> Result<()> {
+    check_comment(comment.as_deref())?;
+    let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
+    let row = results.first().and_then(Rows::first).ok_or_else(|| Error::not_found("message"))?;
+    let id: ConversationId = row.parse(0)?;
+    let command = Command::Rate { score: None, message_id: Some(message), rating: Some(rating), comment };
+    match ctx.rooms.append(scope, id, command).await {
+        Err(Error::Caller(CallerError::NotFound { .. })) => Err(Error::not_found("message")),
+        other => other.map(|_| ()),
+    }
+}
+
+async fn take_over(ctx: &Ctx, scope: &TenantScope, id: ConversationId, author: &Author) -> Result<()> {
+    let Actor::User { user, role, .. } = scope.actor() else { return Ok(()) };
+    if *role < Role::Operator {
+        return Err(CallerError::Forbidden("writing to visitors needs the role operator").into());
+    }
+    let conversation = ctx.rooms.replay(scope, id, 0, 1).await?.conversation;
+    if conversation.mode != Mode::Ai {
+        return Ok(());
+    }
+    let command =
+        Command::SetMode { mode: Mode::Operator, if_epoch: None, by: author.clone(), assignee: Some(Some(*user)) };
+    ctx.rooms.append(scope, id, command).await.map(|_| ())
+}
+
+/// How the caller appears in a conversation.
+fn author(scope: &TenantScope) -> Author {
+    match scope.actor() {
+        Actor::Visitor { visitor, .. } => {
+            Author { kind: AuthorKind::Visitor, id: Some(visitor.to_string()), name: None }
+        }
+        Actor::User { user, name, .. } => {
+            Author { kind: AuthorKind::Operator, id: Some(user.to_string()), name: Some(name.clone()) }
+        }
+        Actor::System => Author::SYSTEM,
+    }
+}
+
+fn validate(command: &PostMessage, max_chars: u32) -> Result<()> {
+    let mut errors = Vec::new();
+    let mut wrong = |pointer: &str, detail: String| errors.push(FieldError { pointer: pointer.to_owned(), detail });
+    let printable = |byte: u8| byte.is_ascii_graphic();
+    if command.client_id.is_empty() || command.client_id.len() > MAX_CLIENT_ID || !command.client_id.bytes().all(printable) {
+        wrong("/client_id", format!("must be 1 to {MAX_CLIENT_ID} printable ASCII characters without spaces"));
+    }
+    let chars = command.text.chars().count();
+    if command.text.trim().is_empty() && command.attachments.is_empty() {
+        wrong("/text", "must not be empty".to_owned());
+    } else if chars > usize::try_from(max_chars).unwrap_or(usize::MAX) {
+        wrong("/text", format!("has {chars} characters; at most {max_chars} are allowed"));
+    } else if command.text.contains('\0') {
+        wrong("/text", "must not contain NUL".to_owned());
+    }
+    if command.attachments.len() > MAX_ATTACHMENTS {
+        wrong("/attachments", format!("at most {MAX_ATTACHMENTS} are allowed"));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(CallerError::Invalid(errors).into()) }
+}
+
+fn check_comment(comment: Option<&str>) -> Result<()> {
+    match comment {
+        Some(comment) if comment.chars().count() > MAX_COMMENT_CHARS => {
+            Err(Error::invalid("/comment", format!("at most {MAX_COMMENT_CHARS} characters are allowed")))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,517 @@
+//! The configuration of a deployment, from environment variables.
+//!
+//! One table names every variable; the documentation is made from it. What is missing, weak or wrong is told all at
+//! once, and a value is never repeated: it may be a secret that was put in the wrong place. No secret has a default.
+
+use std::fmt;
+
+use frontdesk_domain::password::weakness;
+use frontdesk_domain::settings;
+use frontdesk_ports::{Config, ModelEndpoint};
+use secrecy::SecretString;
+use url::Url;
+
+use crate::auth::normal_email;
+
+/// Who the first administrator is when `ADMIN_EMAIL` does not say.
+pub const DEFAULT_ADMIN_EMAIL: &str = "admin@frontdesk.localhost";
+const OPENAI: &str = "https://api.openai.com/v1";
+const OPENAI_MODEL: &str = "gpt-4o-mini";
+const MIN_SECRET_BYTES: usize = 32;
+/// The least information in a secret, in bits, as far as its characters tell.
+const MIN_SECRET_BITS: f64 = 96.0;
+
+/// One variable: everything there is to know about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means.
+    pub meaning: &'static str,
+    /// What it may be.
+    pub range: &'static str,
+    /// What it is when it is not set.
+    pub default: &'static str,
+    /// Whether it must not be seen by others.
+    pub secret: bool,
+}
+
+const fn variable(
+    name: &'static str,
+    meaning: &'static str,
+    range: &'static str,
+    default: &'static str,
+    secret: bool,
+) -> Variable {
+    Variable { name, meaning, range, default, secret }
+}
+
+const SECRET_RANGE: &str = "at least 32 bytes of randomness, for example `openssl rand -hex 32`";
+const NAME_RANGE: &str = "1 to 200 characters";
+
+/// Every variable.
+pub const VARIABLES: &[Variable] = &[
+    variable("JWT_SECRET", "Signs the tokens of users and visitors. A new value logs everybody out.", SECRET_RANGE, "required", true),
+    variable("ENCRYPTION_KEY", "Encrypts stored credentials. Not the same as `JWT_SECRET`.", SECRET_RANGE, "required", true),
+    variable("DATABASE_URL", "The libSQL server (sqld, Turso). The local host keeps a file in its data directory instead.", "`libsql://`, `https://` or `http://` address", "none", false),
+    variable("DATABASE_AUTH_TOKEN", "The token for `DATABASE_URL`.", "any", "none", true),
+    variable("OPENAI_API_KEY", "The key for the model's endpoint. Without it and `OPENAI_BASE_URL`, answers are quotes from the documents.", "any", "none", true),
+    variable("OPENAI_BASE_URL", "An OpenAI-compatible endpoint: OpenRouter, Azure, Ollama, ….", "`https://` or `http://` address", "`https://api.openai.com/v1`", false),
+    variable("OPENAI_MODEL", "The chat model. Needed with `OPENAI_BASE_URL`, unless only `OPENAI_EMBEDDING_MODEL` is used.", NAME_RANGE, "`gpt-4o-mini` at OpenAI", false),
+    variable("OPENAI_FALLBACK_MODEL", "A smaller model at the same endpoint, asked when the first one fails.", NAME_RANGE, "none", false),
+    variable("OPENAI_EMBEDDING_MODEL", "The embedding model. Without it search is by words alone.", NAME_RANGE, "none", false),
+    variable("QDRANT_URL", "A Qdrant server for vectors. Without it they are in the database.", "`https://` or `http://` address", "none", false),
+    variable("QDRANT_API_KEY", "The key for `QDRANT_URL`.", "any", "none", true),
+    variable("ALLOWED_ORIGINS", "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.", "origins separated by commas, like `https://desk.example.org`", "none", false),
+    variable("RATE_LIMIT_STORE", "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database.", "`memory` or `libsql`", "`memory`", false),
+    variable("ADMIN_EMAIL", "Who the first administrator is, when a data directory or database is new.", "an e-mail address", "`admin@frontdesk.localhost`", false),
+    variable("ADMIN_PASSWORD", "The first administrator's password. The local host makes one when it is not set.", "10 characters or more, not common", "none", true),
+    variable("METRICS_TOKEN", "Opens `/metrics`. Without it there is no such page.", "at least 16 bytes", "none", true),
+    variable("LOG_LEVEL", "How much is logged.", "`error`, `warn`, `info`, `debug` or `trace`", "`info`", false),
+    variable("SENTRY_DSN", "Where errors are reported to.", "`https://` or `http://` address with a key", "none", true),
+];
+
+/// Where rate limits are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RateLimitStore {
+    /// In the process.
+    #[default]
+    Memory,
+    /// In the database.
+    Libsql,
+}
+
+/// An address with what opens it.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where.
+    pub url: Url,
+    /// The key or token.
+    pub key: Option<SecretString>,
+}
+
+/// The first administrator.
+#[derive(Debug, Clone)]
+pub struct AdminLogin {
+    /// The e-mail address, in lower case.
+    pub email: String,
+    /// The password; the host makes one when there is none.
+    pub password: Option<SecretString>,
+}
+
+/// Everything a host is told.
+#[derive(Debug, Clone)]
+pub struct HostConfig {
+    /// What the core needs of it.
+    pub core: Config,
+    /// The database server.
+    pub database: Option<Endpoint>,
+    /// The Qdrant server.
+    pub qdrant: Option<Endpoint>,
+    /// Where rate limits are counted.
+    pub rate_limit_store: RateLimitStore,
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub log_level: String,
+    /// Where errors are reported to.
+    pub sentry_dsn: Option<SecretString>,
+    /// The first administrator.
+    pub admin: AdminLogin,
+}
+
+/// What is wrong with one variable. Never holds its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigProblem {
+    /// The variable.
+    pub variable: &'static str,
+    /// What is wrong and what it may be.
+    pub detail: String,
+}
+
+impl fmt::Display for ConfigProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.variable, self.detail)
+    }
+}
+
+impl HostConfig {
+    /// Reads the configuration through `get`. An empty variable counts as one that is not set.
+    ///
+    /// # Errors
+    /// Everything that is missing, weak or wrong.
+    pub fn from_vars(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigProblem>> {
+        let mut read = Reader { get, problems: Vec::new() };
+        let jwt_secret = read.strong_secret("JWT_SECRET");
+        let encryption_key = read.strong_secret("ENCRYPTION_KEY");
+        if let (Some(a), Some(b)) = (read.text("JWT_SECRET"), read.text("ENCRYPTION_KEY"))
+            && a == b
+        {
+            read.problem("ENCRYPTION_KEY", "must not be the same as JWT_SECRET");
+        }
+        let model = read.model();
+        let database = read.endpoint("DATABASE_URL", "DATABASE_AUTH_TOKEN", &["libsql", "https", "http"]);
+        let qdrant = read.endpoint("QDRANT_URL", "QDRANT_API_KEY", &["https", "http"]);
+        let allowed_origins = read.origins();
+        let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
+            None | Some("memory") => RateLimitStore::Memory,
+            Some("libsql") => RateLimitStore::Libsql,
+            Some(_) => {
+                read.problem("RATE_LIMIT_STORE", "must be memory or libsql");
+                RateLimitStore::Memory
+            }
+        };
+        let log_level = read.text("LOG_LEVEL").map_or_else(|| "info".to_owned(), |level| level.to_lowercase());
+        if !["error", "warn", "info", "debug", "trace"].contains(&log_level.as_str()) {
+            read.problem("LOG_LEVEL", "must be error, warn, info, debug or trace");
+        }
+        let sentry_dsn = read.url("SENTRY_DSN", &["https", "http"]);
+        if sentry_dsn.as_ref().is_some_and(|url| url.username().is_empty()) {
+            read.problem("SENTRY_DSN", "must hold a key, like https://<key>@<host>/<project>");
+        }
+        let metrics_token = read.text("METRICS_TOKEN");
+        if metrics_token.as_ref().is_some_and(|token| token.len() < 16) {
+            read.problem("METRICS_TOKEN", "must be at least 16 bytes");
+        }
+        let admin = read.admin();
+        let problems = read.problems;
+        let (Some(jwt_secret), Some(encryption_key), true) = (jwt_secret, encryption_key, problems.is_empty()) else {
+            return Err(problems);
+        };
+        Ok(Self {
+            core: Config {
+                jwt_secret,
+                encryption_key,
+                metrics_token: metrics_token.map(SecretString::from),
+                allowed_origins,
+                model,
+                rate_limits: true,
+                secure_cookies: true,
+                version: env!("CARGO_PKG_VERSION"),
+            },
+            database,
+            qdrant,
+            rate_limit_store,
+            log_level,
+            sentry_dsn: sentry_dsn.map(|url| SecretString::from(url.to_string())),
+            admin,
+        })
+    }
+}
+
+struct Reader<'a> {
+    get: &'a dyn Fn(&str) -> Option<String>,
+    problems: Vec<ConfigProblem>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, variable: &'static str, detail: impl Into<String>) {
+        self.problems.push(ConfigProblem { variable, detail: detail.into() });
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        (self.get)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn secret(&self, name: &str) -> Option<SecretString> {
+        self.text(name).map(SecretString::from)
+    }
+
+    fn strong_secret(&mut self, name: &'static str) -> Option<SecretString> {
+        let Some(value) = self.text(name) else {
+            self.problem(name, format!("is missing; it must be {SECRET_RANGE}"));
+            return None;
+        };
+        if let Some(weak) = weak_secret(&value) {
+            self.problem(name, format!("{weak}; it must be {SECRET_RANGE}"));
+            return None;
+        }
+        Some(value.into())
+    }
+
+    fn url(&mut self, name: &'static str, schemes: &[&str]) -> Option<Url> {
+        let text = self.text(name)?;
+        match Url::parse(&text) {
+            Ok(url) if schemes.contains(&url.scheme()) && url.has_host() => Some(url),
+            _ => {
+                let wanted: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+                self.problem(name, format!("must be an address that begins with {}", wanted.join(" or ")));
+                None
+            }
+        }
+    }
+
+    fn endpoint(&mut self, name: &'static str, key: &'static str, schemes: &[&str]) -> Option<Endpoint> {
+        let given = self.text(name).is_some();
+        let url = self.url(name, schemes);
+        let key_value = self.secret(key);
+        if key_value.is_some() && !given {
+            self.problem(key, format!("is set without {name}"));
+        }
+        url.map(|url| Endpoint { url, key: key_value })
+    }
+
+    fn name(&mut self, name: &'static str) -> Option<String> {
+        let text = self.text(name)?;
+        if text.chars().count() > 200 || text.chars().any(char::is_control) {
+            self.problem(name, format!("must be {NAME_RANGE}"));
+            return None;
+        }
+        Some(text)
+    }
+
+    fn model(&mut self) -> Option<ModelEndpoint> {
+        let api_key = self.secret("OPENAI_API_KEY");
+        let own_url = self.text("OPENAI_BASE_URL").is_some();
+        let url = self.url("OPENAI_BASE_URL", &["https", "http"]);
+        let chat_model = self.name("OPENAI_MODEL");
+        let fallback_model = self.name("OPENAI_FALLBACK_MODEL");
+        let embedding_model = self.name("OPENAI_EMBEDDING_MODEL");
+        if api_key.is_none() && !own_url {
+            for (name, set) in [
+                ("OPENAI_MODEL", chat_model.is_some()),
+                ("OPENAI_FALLBACK_MODEL", fallback_model.is_some()),
+                ("OPENAI_EMBEDDING_MODEL", embedding_model.is_some()),
+            ] {
+                if set {
+                    self.problem(name, "is set without OPENAI_API_KEY or OPENAI_BASE_URL");
+                }
+            }
+            return None;
+        }
+        if own_url && chat_model.is_none() && embedding_model.is_none() {
+            self.problem("OPENAI_MODEL", "is missing; with OPENAI_BASE_URL it must name the chat model");
+        }
+        if chat_model.is_none() && own_url && fallback_model.is_some() {
+            self.problem("OPENAI_FALLBACK_MODEL", "is set without OPENAI_MODEL");
+        }
+        let chat_model = chat_model.or_else(|| (!own_url).then(|| OPENAI_MODEL.to_owned()));
+        let base_url = url.map_or_else(|| OPENAI.to_owned(), |url| url.as_str().trim_end_matches('/').to_owned());
+        Some(ModelEndpoint { base_url, api_key, chat_model, fallback_model, embedding_model })
+    }
+
+    fn origins(&mut self) -> Vec<String> {
+        let Some(list) = self.text("ALLOWED_ORIGINS") else { return Vec::new() };
+        let mut origins = Vec::new();
+        for (at, text) in list.split(',').map(str::trim).filter(|text| !text.is_empty()).enumerate() {
+            match exact_origin(text) {
+                Some(origin) => origins.push(origin),
+                None => self.problem(
+                    "ALLOWED_ORIGINS",
+                    format!("entry {}: must be scheme and host alone, like https://desk.example.org", at.saturating_add(1)),
+                ),
+            }
+        }
+        origins
+    }
+
+    fn admin(&mut self) -> AdminLogin {
+        let email = self.text("ADMIN_EMAIL");
+        let normal = email.as_deref().map_or_else(|| Some(DEFAULT_ADMIN_EMAIL.to_owned()), normal_email);
+        if normal.is_none() {
+            self.problem("ADMIN_EMAIL", "must be an e-mail address");
+        }
+        let email = normal.unwrap_or_default();
+        let password = self.text("ADMIN_PASSWORD");
+        if let Some(weak) = password.as_deref().and_then(|password| weakness(password, &[&email])) {
+            self.problem("ADMIN_PASSWORD", weak);
+        }
+        AdminLogin { email, password: password.map(SecretString::from) }
+    }
+}
+
+/// An origin as browsers write it: scheme, host and a port that is not the usual one. `None` for anything more.
+fn exact_origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let bare = matches!(url.scheme(), "https" | "http")
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    bare.then(|| url.origin().ascii_serialization())
+}
+
+/// Why a secret can be guessed; `None` when it seems to be random.
+fn weak_secret(value: &str) -> Option<&'static str> {
+    const PLACEHOLDERS: [&str; 14] = [
+        "changeme", "change-me", "change_me", "secret", "password", "example", "placeholder", "your-", "your_", "default",
+        "insecure", "frontdesk", "xxxx", "0123456789",
+    ];
+    if value.len() < MIN_SECRET_BYTES {
+        return Some("is too short");
+    }
+    let folded = value.to_lowercase();
+    if PLACEHOLDERS.iter().any(|placeholder| folded.contains(placeholder)) {
+        return Some("looks like a placeholder");
+    }
+    // A text that repeats itself holds no more than what it repeats.
+    let bytes = value.as_bytes();
+    let period = (1..=bytes.len()).find(|period| bytes.iter().zip(bytes.iter().skip(*period)).all(|(a, b)| a == b));
+    let unit = bytes.get(..period.unwrap_or(bytes.len())).unwrap_or(bytes);
+    (information(unit) < MIN_SECRET_BITS).then_some("can be guessed")
+}
+
+/// Shannon's information of the bytes, each by its share, in bits.
+#[expect(clippy::cast_precision_loss, reason = "lengths of secrets")]
+fn information(bytes: &[u8]) -> f64 {
+    let mut counts = [0_u32; 256];
+    for byte in bytes {
+        if let Some(count) = counts.get_mut(usize::from(*byte)) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let length = bytes.len() as f64;
+    counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) * (length / f64::from(*count)).log2()).sum()
+}
+
+/// `docs/CONFIGURATION.md`.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(
+        "# Configuration\n\n\
+         This page is made from the code; a test fails when it is not up to date (`UPDATE_DOCS=1 cargo test -p \
+         frontdesk-app configuration` writes it anew).\n\n\
+         ## Variables of a deployment\n\n\
+         Read once at the start. Everything that is missing, weak or wrong is told at once, and Frontdesk does not start. No \
+         secret has a default: `cargo xtask dev` makes the ones it needs and keeps them in the data directory \
+         (`secrets.env`, readable by its owner alone). A variable of the environment comes before that file. An empty variable \
+         counts as one that is not set.\n\n\
+         | variable | what it means | allowed | default |\n|---|---|---|---|\n",
+    );
+    for Variable { name, meaning, range, default, secret } in VARIABLES {
+        let secret = if *secret { " *(secret)*" } else { "" };
+        text.push_str(&format!("| `{name}`{secret} | {meaning} | {range} | {default} |\n"));
+    }
+    text.push_str(
+        "\n## Settings of an organisation\n\n\
+         Changed while Frontdesk runs, by an administrator: `GET` and `PATCH /api/v1/settings`. A change is in the audit log and \
+         is in force at once in the process that made it, and within 5 seconds elsewhere. `null` brings a default back.\n\n",
+    );
+    text.push_str(&settings::markdown());
+    text.push_str(
+        "\nBesides its own range, `timeouts.answer_ms` must be at least `timeouts.first_token_ms`, that at least \
+         `timeouts.connect_ms`, and `model.context_tokens` more than `model.max_answer_tokens`.\n",
+    );
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use secrecy::ExposeSecret;
+
+    const JWT: &str = "b1f4c7a90e3d56820f9a7bc4d1e8356af02c";
+    const KEY: &str = "7d20e9b3ac5814f6370cd2e5b98a61f40bce";
+
+    fn read(vars: &[(&str, &str)]) -> Result<HostConfig, Vec<ConfigProblem>> {
+        let all: Vec<(&str, &str)> = vars.iter().copied().chain([("JWT_SECRET", JWT), ("ENCRYPTION_KEY", KEY)]).collect();
+        HostConfig::from_vars(&|name| all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn problems(vars: &[(&str, &str)]) -> Vec<&'static str> {
+        read(vars).map(|_| Vec::new()).unwrap_or_else(|problems| problems.iter().map(|problem| problem.variable).collect())
+    }
+
+    #[test]
+    fn two_secrets_are_enough_to_start() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.core.jwt_secret.expose_secret(), JWT);
+        assert!(config.core.model.is_none() && config.core.metrics_token.is_none());
+        assert_eq!((config.rate_limit_store, config.log_level.as_str()), (RateLimitStore::Memory, "info"));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_and_no_value_is_repeated() {
+        let vars = [
+            ("ENCRYPTION_KEY", "tooshort-SENTINEL"),
+            ("DATABASE_URL", "ftp://SENTINEL"),
+            ("OPENAI_BASE_URL", "SENTINEL"),
+            ("QDRANT_API_KEY", "SENTINEL"),
+            ("ALLOWED_ORIGINS", "https://ok.example, https://SENTINEL.example/path"),
+            ("RATE_LIMIT_STORE", "SENTINEL"),
+            ("LOG_LEVEL", "SENTINEL"),
+            ("SENTRY_DSN", "https://SENTINEL"),
+            ("ADMIN_EMAIL", "SENTINEL"),
+            ("ADMIN_PASSWORD", "SENTINEL"),
+            ("METRICS_TOKEN", "SENTINEL"),
+        ];
+        let found = HostConfig::from_vars(&|name| {
+            vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
+        .unwrap_err();
+        let named: Vec<_> = found.iter().map(|problem| problem.variable).collect();
+        for name in vars.iter().map(|(name, _)| *name).chain(["JWT_SECRET", "OPENAI_MODEL"]) {
+            assert!(named.contains(&name), "{name} is missing in {named:?}");
+        }
+        let told: String = found.iter().map(|problem| problem.to_string().to_lowercase()).collect();
+        assert!(!told.contains("sentinel"), "{told}");
+    }
+
+    #[test]
+    fn weak_secrets_are_refused() {
+        for weak in [
+            "short",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+            "abababababababababababababababababababab",
+            "b1f4c7a9b1f4c7a9b1f4c7a9b1f4c7a9b1f4c7a9b1f4c7a9",
+            "please-change-me-please-change-me-now",
+            "my-super-secret-key-for-the-application-2026",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbbbbbbbbbbcccccccccc",
+        ] {
+            assert!(weak_secret(weak).is_some(), "{weak}");
+        }
+        for good in [JWT, KEY, "Zm9vbG93IHJhbmRvbSBpcyBoYXJkIQ9xk2+Vq", "wolf tram eleven quilt sugar Peru 4481"] {
+            assert_eq!(weak_secret(good), None, "{good}");
+        }
+        assert_eq!(problems(&[("ENCRYPTION_KEY", JWT)]), ["ENCRYPTION_KEY"]);
+    }
+
+    #[test]
+    fn a_model_is_configured_by_key_or_by_address() {
+        let model = read(&[("OPENAI_API_KEY", "k")]).unwrap().core.model.unwrap();
+        assert_eq!((model.base_url.as_str(), model.chat_model.as_deref()), (OPENAI, Some(OPENAI_MODEL)));
+        let model = read(&[("OPENAI_BASE_URL", "http://localhost:11434/v1/"), ("OPENAI_MODEL", "llama")]).unwrap().core.model.unwrap();
+        assert_eq!(model.base_url, "http://localhost:11434/v1");
+        assert!(model.api_key.is_none());
+        assert_eq!(problems(&[("OPENAI_BASE_URL", "http://localhost:11434/v1/")]), ["OPENAI_MODEL"]);
+        assert_eq!(problems(&[("OPENAI_MODEL", "llama")]), ["OPENAI_MODEL"]);
+        let model = read(&[("OPENAI_BASE_URL", "http://e/v1"), ("OPENAI_EMBEDDING_MODEL", "bge")]).unwrap().core.model.unwrap();
+        assert_eq!(model.chat_model, None);
+    }
+
+    #[test]
+    fn origins_are_written_as_browsers_write_them() {
+        let config = read(&[("ALLOWED_ORIGINS", "https://Desk.Example.org:443/, http://localhost:5173")]).unwrap();
+        assert_eq!(config.core.allowed_origins, ["https://desk.example.org", "http://localhost:5173"]);
+        for wrong in ["*", "desk.example.org", "https://a.example/x", "https://u:p@a.example", "file:///x"] {
+            assert_eq!(problems(&[("ALLOWED_ORIGINS", wrong)]), ["ALLOWED_ORIGINS"], "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_secret_of_a_configuration_is_not_printed() {
+        let config = read(&[("OPENAI_API_KEY", "sk-SENTINEL"), ("ADMIN_PASSWORD", "kettle-SENTINEL-orbit")]).unwrap();
+        assert!(!format!("{config:?}").contains("SENTINEL"));
+    }
+
+    #[test]
+    fn the_configuration_page_is_up_to_date() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/CONFIGURATION.md");
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, markdown()).unwrap();
+        }
+        let written = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(written == markdown(), "docs/CONFIGURATION.md is not up to date; run with UPDATE_DOCS=1");
+    }
+
+    #[test]
+    fn only_variables_of_the_table_are_read() {
+        let asked = std::cell::RefCell::new(std::collections::BTreeSet::new());
+        let _ = HostConfig::from_vars(&|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            None
+        });
+        let known: std::collections::BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
+        assert_eq!(asked.into_inner(), known);
+    }
+}

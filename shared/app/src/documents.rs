@@ -1,0 +1,313 @@
+//! Documents: created from a file, a text or a web page; listed, read again, deleted everywhere.
+
+use bytes::Bytes;
+use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS, clean_name};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::{DocumentId, JobId};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_extract::Limits;
+use frontdesk_ports::{Ctx, ExtractFailure, Rows};
+
+use crate::ingest::{self, blob_key, web};
+use crate::jobs::MAX_WAITING;
+use crate::{retrieval, settings, store};
+
+pub use store::documents::{Document, Passage};
+
+/// The longest text that is typed in, in bytes.
+pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// When a queue that is full may have room again.
+const QUEUE_RETRY: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// How long the clean-up job of a deleted document waits for the call itself to do it.
+const PURGE_AFTER: std::time::Duration = std::time::Duration::from_secs(120);
+
+/// What creating a document gave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// The document.
+    pub document: Document,
+    /// Whether the organisation had this content already: then it is that document, and nothing was stored.
+    pub duplicate: bool,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` after the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// The largest file that the organisation takes, in bytes.
+///
+/// # Errors
+/// When the settings cannot be read.
+pub async fn max_upload_bytes(ctx: &Ctx, scope: &TenantScope) -> Result<u64> {
+    Ok(settings::current(ctx, scope).await?.limits.max_upload_bytes)
+}
+
+/// The type of a file's content, if it is one that can be a document.
+///
+/// # Errors
+/// 415 naming the accepted types, 422 when it is empty or locked.
+pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
+    frontdesk_extract::kind_of(bytes, &Limits::default()).map(frontdesk_extract::Kind::media_type).map_err(
+        |failure| match failure {
+            ExtractFailure::Unsupported { found } => CallerError::UnsupportedMedia {
+                detail: format!("the file is of the type {found}"),
+                accepted: frontdesk_extract::ACCEPTED.to_owned(),
+            }
+            .into(),
+            other => Error::invalid("/file", other.to_string()),
+        },
+    )
+}
+
+/// Creates a document from a file. It is read later, by a job.
+///
+/// # Errors
+/// 415, 422 when the file cannot be a document, 503 when too many documents wait already.
+pub async fn create_from_file(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> Result<Created> {
+    let media_type = media_type(&bytes)?;
+    let name = clean_name(name);
+    let new = Document {
+        title: name.clone(),
+        name: Some(name),
+        media_type: Some(media_type.to_owned()),
+        ..blank(ctx, DocumentSource::File)
+    };
+    create(ctx, scope, new, Some(bytes)).await
+}
+
+/// Creates a document from a text.
+///
+/// # Errors
+/// 422 naming the field, 503 when too many documents wait already.
+pub async fn create_from_text(ctx: &Ctx, scope: &TenantScope, title: &str, text: &str) -> Result<Created> {
+    let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS {
+        return Err(Error::invalid(
+            "/title",
+            format!("the title must have 1 to {MAX_TITLE_CHARS} characters"),
+        ));
+    }
+    if text.trim().is_empty() || text.len() > MAX_TEXT_BYTES {
+        return Err(Error::invalid("/text", format!("the text must have 1 to {MAX_TEXT_BYTES} bytes")));
+    }
+    let bytes = Bytes::from(text.to_owned());
+    let media_type = media_type(&bytes).map_err(|error| Error::invalid("/text", error.to_string()))?;
+    let new = Document { title, media_type: Some(media_type.to_owned()), ..blank(ctx, DocumentSource::Text) };
+    create(ctx, scope, new, Some(bytes)).await
+}
+
+/// Creates a document from a web page, which a job fetches.
+///
+/// # Errors
+/// 422 when the address is not allowed, 503 when too many documents wait already.
+pub async fn create_from_url(ctx: &Ctx, scope: &TenantScope, url: &str) -> Result<Created> {
+    let url = web::check(url).map_err(|reason| Error::invalid("/url", reason))?;
+    let title = url.as_str().chars().take(MAX_TITLE_CHARS).collect();
+    let new = Document { title, url: Some(url.into()), ..blank(ctx, DocumentSource::Url) };
+    create(ctx, scope, new, None).await
+}
+
+fn blank(ctx: &Ctx, source: DocumentSource) -> Document {
+    let now = ctx.clock.now();
+    Document {
+        id: DocumentId::new(now, ctx.random.entropy()),
+        title: String::new(),
+        source,
+        url: None,
+        name: None,
+        media_type: None,
+        bytes: 0,
+        content_hash: None,
+        version: 0,
+        language: None,
+        status: DocumentStatus::Queued,
+        progress: 0,
+        reason: None,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option<Bytes>) -> Result<Created> {
+    if let Some(bytes) = &bytes {
+        new.bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        new.content_hash = Some(ingest::content_hash(bytes));
+    }
+    let equal = store::documents::select_equal(scope, new.content_hash.as_deref(), new.url.as_deref());
+    // Asked first, so that a duplicate costs no file.
+    if let Some(found) = first_document(&ctx.db.query(vec![equal.clone()]).await?, 0)? {
+        return duplicate(ctx, scope, found).await;
+    }
+    // The file before the row: a document in the list always has its file.
+    if let Some(bytes) = bytes {
+        ctx.blobs.put(&blob_key(scope, new.id), bytes).await?;
+    }
+    let job = JobId::new(new.created_at, ctx.random.entropy());
+    let results = ctx
+        .db
+        .batch(vec![
+            store::documents::insert(scope, &new, MAX_WAITING),
+            store::jobs::insert_for_document(scope, job, new.id, new.created_at),
+            equal,
+        ])
+        .await?;
+    if results.first().is_some_and(|rows| rows.affected > 0) {
+        return Ok(Created { document: new, duplicate: false });
+    }
+    ctx.blobs.delete(&blob_key(scope, new.id)).await?;
+    match first_document(&results, 2)? {
+        Some(found) => duplicate(ctx, scope, found).await,
+        None => Err(queue_full()),
+    }
+}
+
+/// The document that is there already; one that failed is tried again.
+async fn duplicate(ctx: &Ctx, scope: &TenantScope, found: Document) -> Result<Created> {
+    let document =
+        if found.status == DocumentStatus::Failed { enqueue(ctx, scope, found).await? } else { found };
+    Ok(Created { document, duplicate: true })
+}
+
+fn queue_full() -> Error {
+    CallerError::Unavailable { reason: "too many documents wait to be read", retry_after: QUEUE_RETRY }.into()
+}
+
+fn first_document(results: &[Rows], statement: usize) -> Result<Option<Document>> {
+    let row = results.get(statement).and_then(Rows::first);
+    Ok(row.map(store::documents::document).transpose()?)
+}
+
+/// Documents, newest first. `cursor` is what the page before gave.
+///
+/// # Errors
+/// 422 when the cursor is none.
+pub async fn list(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    limit: u32,
+    cursor: Option<&str>,
+) -> Result<Page<Document>> {
+    let before = cursor
+        .map(|cursor| {
+            cursor.parse::<DocumentId>().map_err(|error| Error::invalid("?cursor", error.to_string()))
+        })
+        .transpose()?;
+    let page = store::documents::select_page(scope, before, limit.saturating_add(1));
+    let results = ctx.db.query(vec![page]).await?;
+    let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
+    let items = rows.iter().map(store::documents::document).collect::<Result<Vec<_>, _>>()?;
+    Ok(cut(items, limit, |last| last.id.to_string()))
+}
+
+/// Takes the one row more than asked for away; it only told that there is a next page.
+fn cut<T>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = items.len() > limit;
+    items.truncate(limit);
+    Page { next_cursor: items.last().filter(|_| more).map(cursor), items }
+}
+
+/// One document.
+///
+/// # Errors
+/// 404.
+pub async fn get(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<Document> {
+    let results = ctx.db.query(vec![store::documents::select(scope, id)]).await?;
+    first_document(&results, 0)?.ok_or(Error::not_found("document"))
+}
+
+/// The passages of the version that is searched, in their order.
+///
+/// # Errors
+/// 404, 422 when the cursor is none.
+pub async fn passages(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    id: DocumentId,
+    limit: u32,
+    cursor: Option<&str>,
+) -> Result<(Document, Page<Passage>)> {
+    let from = cursor
+        .map(|cursor| {
+            cursor.parse::<u32>().map_err(|_| Error::invalid("?cursor", "not a cursor of this list"))
+        })
+        .transpose()?
+        .unwrap_or(0);
+    let page = store::documents::select_passages(scope, id, from.into(), limit.saturating_add(1));
+    let results = ctx.db.query(vec![store::documents::select(scope, id), page]).await?;
+    let document = first_document(&results, 0)?.ok_or(Error::not_found("document"))?;
+    let rows = results.get(1).map(|rows| rows.rows.as_slice()).unwrap_or_default();
+    let items = rows.iter().map(store::documents::passage).collect::<Result<Vec<_>, _>>()?;
+    Ok((document, cut(items, limit, |last| last.ordinal.saturating_add(1).to_string())))
+}
+
+/// Reads a document again: fetches the page anew, or the stored file (for another embedding model, say). It is searched
+/// in its old version until the new one is whole.
+///
+/// # Errors
+/// 404, 503 when too many documents wait already.
+pub async fn sync(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<Document> {
+    let results =
+        ctx.db.query(vec![store::documents::select(scope, id), store::jobs::count_waiting(scope)]).await?;
+    let document = first_document(&results, 0)?.ok_or(Error::not_found("document"))?;
+    let waiting = results.get(1).and_then(Rows::first).map(|row| row.count(0)).transpose()?.unwrap_or(0);
+    if waiting >= u64::from(MAX_WAITING) {
+        return Err(queue_full());
+    }
+    enqueue(ctx, scope, document).await
+}
+
+async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<Document> {
+    let now = ctx.clock.now();
+    let job = JobId::new(now, ctx.random.entropy());
+    let results = ctx
+        .db
+        .batch(vec![
+            store::jobs::delete_failed(scope, document.id),
+            store::documents::update_queued(scope, document.id, now),
+            store::jobs::insert_for_document(scope, job, document.id, now),
+        ])
+        .await?;
+    if results.get(1).is_some_and(|rows| rows.affected == 0) {
+        return Err(Error::not_found("document"));
+    }
+    Ok(Document { status: DocumentStatus::Queued, progress: 0, reason: None, updated_at: now, ..document })
+}
+
+/// Deletes a document everywhere. It is not found from the moment of the one batch on; its vectors in an index elsewhere
+/// and its file go right after, and if that fails, by a job that is tried until it succeeds.
+///
+/// # Errors
+/// 404.
+pub async fn delete(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<()> {
+    get(ctx, scope, id).await?;
+    let now = ctx.clock.now();
+    let job = JobId::new(now, ctx.random.entropy());
+    let mut batch =
+        vec![store::documents::delete(scope, id), store::documents::delete_texts(scope, id, None)];
+    batch.extend(retrieval::unindex(scope, id, None));
+    batch.push(store::jobs::delete_of_document(scope, id));
+    batch.push(store::jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER)));
+    ctx.db.batch(batch).await?;
+    match purge(ctx, scope, id).await {
+        Ok(()) => {
+            ctx.db.batch(vec![store::jobs::delete(scope, job)]).await?;
+        }
+        Err(error) => tracing::warn!(%error, document = %id, "a deleted document's file is cleaned up later"),
+    }
+    Ok(())
+}
+
+/// What a deleted document leaves outside of the database.
+pub(crate) async fn purge(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<()> {
+    ctx.vectors.delete(scope, id, None).await?;
+    ctx.blobs.delete(&blob_key(scope, id)).await?;
+    Ok(())
+}

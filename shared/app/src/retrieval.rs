@@ -1,0 +1,10 @@
+//! Retrieval: passages into the index, and the passages that answer a question out of it.
+
+mod fusion;
+mod index;
+mod search;
+
+pub use frontdesk_domain::settings::SearchMode;
+pub use frontdesk_domain::text::MIN_EVIDENCE;
+pub use index::{IndexedDocument, embed, index, unindex};
+pub use search::{Found, MAX_LIMIT, MAX_QUERY_CHARS, Results, Search, search};

@@ -1,0 +1,277 @@
+//! The read side: one embeddings call where the mode needs it, then one round trip to the database.
+
+use frontdesk_clients::openai;
+use frontdesk_domain::citation::Source;
+use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::id::{DocumentId, PassageId};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::settings::SearchMode;
+use frontdesk_domain::text::{self, Coverage, QueryTerm};
+use frontdesk_ports::{Ctx, ModelEndpoint, Rows, Statement, VectorHit};
+
+use super::fusion::{Scores, fuse};
+use crate::store;
+use crate::store::passages::{Counts, Hit};
+
+/// The longest question, in characters.
+pub const MAX_QUERY_CHARS: usize = 2000;
+
+/// The most passages one search gives. The API allows fewer.
+pub const MAX_LIMIT: u32 = 500;
+
+/// A search.
+#[derive(Debug, Clone)]
+pub struct Search {
+    /// The question; what is beyond [`MAX_QUERY_CHARS`] is not looked at.
+    pub query: String,
+    /// How many passages at most, 1 to [`MAX_LIMIT`].
+    pub limit: u32,
+    /// How to match.
+    pub mode: SearchMode,
+    /// The vectors' share in a hybrid score, 0 to 1.
+    pub vector_weight: f64,
+    /// Passages with less evidence (0 to 1) are left out; [`super::MIN_EVIDENCE`] by default, 0 for all.
+    pub min_evidence: f64,
+}
+
+/// A passage that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// The passage.
+    pub passage_id: PassageId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The document's title.
+    pub title: String,
+    /// Where the document came from, if it was a web page.
+    pub url: Option<String>,
+    /// The document's version.
+    pub version: u32,
+    /// First byte in the extracted text of that version.
+    pub start: u64,
+    /// The byte after the last one.
+    pub end: u64,
+    /// The path of headings above it.
+    pub heading: Option<String>,
+    /// The text.
+    pub text: String,
+    /// What it is ranked by: BM25, cosine similarity, or in hybrid mode the fused score (0 to 1).
+    pub score: f64,
+    /// BM25 of the passage and its document; `None` when words did not find it or were not asked.
+    pub lexical_score: Option<f64>,
+    /// Cosine similarity; `None` when vectors did not find it or were not asked.
+    pub vector_score: Option<f64>,
+    /// How much of the question it covers, 0 to 1.
+    pub evidence: f64,
+}
+
+impl Found {
+    /// As an answer may cite it.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            passage_id: self.passage_id,
+            document_id: self.document_id,
+            title: &self.title,
+            version: self.version,
+            url: self.url.as_deref(),
+            heading: self.heading.as_deref(),
+            start: self.start,
+            text: &self.text,
+        }
+    }
+}
+
+/// What a search gave.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Results {
+    /// The passages, best first.
+    pub passages: Vec<Found>,
+    /// Whether vectors were wanted and could not be had, so that words alone were searched.
+    pub stepped_down: bool,
+}
+
+/// The endpoint and the name of the embedding model, if one is configured.
+pub(super) fn embedding_endpoint(ctx: &Ctx) -> Option<(&ModelEndpoint, &str)> {
+    let endpoint = ctx.config.model.as_ref()?;
+    Some((endpoint, endpoint.embedding_model.as_deref()?))
+}
+
+/// The vectors of some texts, one for each.
+pub(super) async fn embeddings(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+    openai::embed(ctx, endpoint, texts).await
+}
+
+/// The passages of the organisation's current documents that fit a question, best first.
+///
+/// # Errors
+/// When the database fails; in [`SearchMode::Vector`] also when there is no embedding model or it fails.
+pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<Results> {
+    let query: String = search.query.chars().take(MAX_QUERY_CHARS).collect();
+    let limit = search.limit.clamp(1, MAX_LIMIT);
+    let words = text::query_terms(&query, text::detect(&query));
+    let mut vectors = Vectors::Unwanted;
+    if search.mode != SearchMode::Lexical {
+        vectors = match vectors_of(ctx, scope, &query, pool(limit)).await {
+            Ok(vectors) => vectors,
+            Err(error) if search.mode == SearchMode::Hybrid => {
+                tracing::warn!(%error, "hybrid search goes on with words alone");
+                Vectors::Failed
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    if matches!(vectors, Vectors::Unwanted) && search.mode == SearchMode::Vector {
+        return Err(Error::invalid("/mode", "vector search needs an embedding model, and none is configured"));
+    }
+
+    let mut plan = Plan::default();
+    // In vector mode the words are not ranked by, but evidence needs their counts: one row is enough.
+    let lexical_limit = match search.mode {
+        SearchMode::Lexical => limit,
+        SearchMode::Vector => 1,
+        SearchMode::Hybrid => pool(limit),
+    };
+    let lexical_at = plan.add((!words.is_empty()).then(|| store::passages::search(scope, &words, lexical_limit)));
+    let (vectors_at, elsewhere) = match &mut vectors {
+        Vectors::Here { search, dimensions } => (plan.add(search.take()), plan.add(dimensions.take())),
+        Vectors::Elsewhere(hits) => {
+            let ids: Vec<PassageId> = hits.iter().map(|hit| hit.passage).collect();
+            (plan.add(Some(store::passages::select(scope, &ids))), None)
+        }
+        Vectors::Unwanted | Vectors::Failed => (None, None),
+    };
+    let _ = elsewhere;
+    let answers = if plan.0.is_empty() { Vec::new() } else { ctx.db.query(plan.0).await? };
+    let rows = |at: Option<usize>| at.and_then(|at| answers.get(at)).map_or(&[][..], |rows: &Rows| &rows.rows);
+
+    let counts = rows(lexical_at).first().map(store::passages::counts).transpose()?.unwrap_or_default();
+    let mut candidates: Vec<(Hit, Scores)> = Vec::new();
+    if search.mode != SearchMode::Vector {
+        for row in rows(lexical_at) {
+            let hit = store::passages::hit(row)?;
+            let lexical = hit.score;
+            candidates.push((hit, Scores { lexical, vector: None }));
+        }
+    }
+    for row in rows(vectors_at) {
+        let hit = store::passages::hit(row)?;
+        let similarity = match &vectors {
+            Vectors::Elsewhere(hits) => hits.iter().find(|other| other.passage == hit.id).map(|other| other.score),
+            _ => hit.score,
+        };
+        match candidates.iter_mut().find(|(other, _)| other.id == hit.id) {
+            Some((_, scores)) => scores.vector = similarity,
+            None => candidates.push((hit, Scores { lexical: None, vector: similarity })),
+        }
+    }
+    let stepped_down = matches!(vectors, Vectors::Failed);
+    let with_vectors = !matches!(vectors, Vectors::Failed | Vectors::Unwanted);
+    let coverage = Coverage::new(weigh(words, &counts));
+    let passages = rank(candidates, search, with_vectors, &coverage, limit);
+    Ok(Results { passages, stepped_down })
+}
+
+/// How many candidates each side of a hybrid search gives.
+fn pool(limit: u32) -> u32 {
+    limit.saturating_mul(4).clamp(50, 200).max(limit)
+}
+
+/// The statements of the one round trip.
+#[derive(Default)]
+struct Plan(Vec<Statement>);
+
+impl Plan {
+    /// Adds a statement; returns where its answer will be.
+    fn add(&mut self, statement: Option<Statement>) -> Option<usize> {
+        let at = self.0.len();
+        self.0.push(statement?);
+        Some(at)
+    }
+}
+
+/// What is known of the vectors' side before the round trip.
+enum Vectors {
+    /// Not asked, or no model.
+    Unwanted,
+    /// Asked, and the model or the index failed.
+    Failed,
+    /// In the same database.
+    Here { search: Option<Statement>, dimensions: Option<Statement> },
+    /// Found in another index.
+    Elsewhere(Vec<VectorHit>),
+}
+
+async fn vectors_of(ctx: &Ctx, scope: &TenantScope, query: &str, limit: u32) -> Result<Vectors> {
+    let Some((endpoint, model)) = embedding_endpoint(ctx) else { return Ok(Vectors::Unwanted) };
+    let vector = embeddings(ctx, endpoint, &[query.to_owned()]).await?.into_iter().next().ok_or_else(|| {
+        Error::Upstream { service: "embeddings", retryable: false, detail: "no vector in the answer".to_owned() }
+    })?;
+    match ctx.vectors.colocated(scope, model, &vector, limit) {
+        Some(statement) => Ok(Vectors::Here { search: Some(statement), dimensions: None }),
+        None => ctx.vectors.search(scope, model, &vector, limit).await.map(Vectors::Elsewhere),
+    }
+}
+
+/// The words of the question with their inverse document frequencies; a word that stands nowhere has the highest.
+fn weigh(words: Vec<QueryTerm>, counts: &Counts) -> Vec<(QueryTerm, f64)> {
+    words
+        .into_iter()
+        .enumerate()
+        .map(|(number, word)| {
+            let df = counts.words.iter().find(|(other, _)| *other == number).map_or(0, |(_, df)| *df);
+            (word, idf(counts.passages, df))
+        })
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a weight, not a counter")]
+fn idf(passages: u64, df: u64) -> f64 {
+    ((passages.saturating_sub(df) as f64 + 0.5) / (df as f64 + 0.5)).ln_1p()
+}
+
+fn rank(
+    candidates: Vec<(Hit, Scores)>,
+    search: &Search,
+    with_vectors: bool,
+    coverage: &Coverage,
+    limit: u32,
+) -> Vec<Found> {
+    let scores: Vec<Scores> = candidates.iter().map(|(_, scores)| *scores).collect();
+    let fused = if search.mode == SearchMode::Hybrid && with_vectors {
+        fuse(&scores, search.vector_weight)
+    } else {
+        scores.iter().map(|score| score.lexical.or(score.vector).unwrap_or(0.0)).collect()
+    };
+    let mut ranked: Vec<(Hit, Scores, f64)> =
+        candidates.into_iter().zip(fused).map(|((hit, scores), score)| (hit, scores, score)).collect();
+    ranked.sort_by(|a, b| b.2.total_cmp(&a.2));
+    ranked
+        .into_iter()
+        .take(usize::try_from(limit).unwrap_or(usize::MAX))
+        .map(|(hit, scores, score)| {
+            let parts = [hit.title.as_str(), hit.heading.as_deref().unwrap_or(""), hit.text.as_str()];
+            let evidence = text::combine(coverage.of(&parts, hit.language), scores.vector);
+            found(hit, scores, score, evidence)
+        })
+        .filter(|found| found.evidence >= search.min_evidence)
+        .collect()
+}
+
+fn found(hit: Hit, scores: Scores, score: f64, evidence: f64) -> Found {
+    Found {
+        passage_id: hit.id,
+        document_id: hit.document,
+        title: hit.title,
+        url: hit.url,
+        version: hit.version,
+        start: hit.start,
+        end: hit.end,
+        heading: hit.heading,
+        text: hit.text,
+        score,
+        lexical_score: scores.lexical,
+        vector_score: scores.vector,
+        evidence,
+    }
+}

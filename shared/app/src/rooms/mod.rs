@@ -1,0 +1,482 @@
+//! Rooms whose log is in libSQL and whose listeners are in this process.
+//!
+//! Appends of one conversation go one after the other; of different ones, at the same time. Two processes on the same
+//! database are safe: of two appends at the same `seq` the log refuses one, which then reads the room anew.
+
+mod listeners;
+mod log;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::{Rc, Weak};
+
+use async_trait::async_trait;
+use frontdesk_domain::conversation::{Conversation, Message, Seq};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::event::{Event, EventBody, Frame};
+use frontdesk_domain::id::{ConversationId, OrgId, SiteId, TurnId, VisitorId, WorkerId};
+use frontdesk_domain::answer::Outcome;
+use frontdesk_domain::room::{Command, Decision, OpenTurn, Refusal, Room, TURN_ATTEMPTS, TURN_LEASE};
+use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Appended, BoxStream, Ctx, DbError, Ports, Replay, Rooms, Rows, TurnStart};
+use futures_channel::oneshot;
+use futures_util::lock::Mutex;
+
+use crate::store;
+use listeners::Listeners;
+
+/// How many rooms stay in memory; idle ones beyond that are read again when somebody comes.
+const ROOMS_IN_MEMORY: usize = 4096;
+/// How often an append that lost a race is tried again.
+const RACES: u32 = 8;
+/// The longest piece of the log that one call gives.
+pub const MAX_REPLAY: u32 = 500;
+
+/// Rooms over the `Database` port.
+#[derive(Clone)]
+pub struct LogRooms(Rc<Inner>);
+
+struct Inner {
+    ports: Weak<Ports>,
+    worker: WorkerId,
+    /// Whether this is the only process on its database: then a turn that is open and not run here was left by a
+    /// process that is gone.
+    exclusive: bool,
+    rooms: RefCell<HashMap<(OrgId, ConversationId), Rc<Seat>>>,
+    draining: Cell<bool>,
+}
+
+/// One room in memory.
+struct Seat {
+    /// Held by whoever appends.
+    gate: Mutex<()>,
+    state: RefCell<Option<Open>>,
+}
+
+struct Open {
+    room: Room,
+    site: SiteId,
+    site_name: String,
+    visitor: VisitorId,
+    listeners: Listeners,
+}
+
+impl LogRooms {
+    /// Rooms over these ports. `worker` names this process in leases.
+    #[must_use]
+    pub fn new(ports: Weak<Ports>, worker: WorkerId, exclusive: bool) -> Self {
+        let rooms = RefCell::new(HashMap::new());
+        Self(Rc::new(Inner { ports, worker, exclusive, rooms, draining: Cell::new(false) }))
+    }
+
+    /// Takes up, or closes, every turn whose worker is gone. Returns how many rooms it looked at.
+    ///
+    /// # Errors
+    /// When the database is out of reach.
+    pub async fn recover(&self) -> Result<usize> {
+        let ctx = self.ctx()?;
+        let now = if self.0.exclusive { ctx.clock.now().after(TURN_LEASE) } else { ctx.clock.now() };
+        let results = ctx.db.query(vec![store::conversations::select_abandoned(now)]).await?;
+        let mut count = 0_usize;
+        for row in results.iter().flat_map(|rows| &rows.rows) {
+            let (org, id) = store::conversations::abandoned(row)?;
+            #[expect(clippy::disallowed_methods, reason = "Frontdesk's own turn, in the room's own organisation")]
+            let scope = TenantScope::authenticated(org, Actor::System);
+            self.open(&ctx, &scope, id).await?;
+            count = count.saturating_add(1);
+        }
+        Ok(count)
+    }
+
+    /// Ends every listener's stream and begins no new turn: the host is about to stop.
+    pub fn drain(&self) {
+        self.0.draining.set(true);
+    }
+
+    /// Ends every listener's stream; they come back to whoever answers next.
+    pub fn disconnect(&self) {
+        for cell in self.0.rooms.borrow().values() {
+            if let Some(open) = cell.state.borrow_mut().as_mut() {
+                open.listeners.close();
+            }
+        }
+    }
+
+    /// How many turns are in progress in this process.
+    #[must_use]
+    pub fn turns_in_progress(&self) -> usize {
+        let rooms = self.0.rooms.borrow();
+        rooms.values().filter(|cell| cell.state.borrow().as_ref().is_some_and(Open::has_turn)).count()
+    }
+
+    fn ctx(&self) -> Result<Ctx> {
+        self.0.ports.upgrade().map(Ctx::new).ok_or_else(|| Error::ours("the host has stopped"))
+    }
+
+    fn cell(&self, scope: &TenantScope, id: ConversationId) -> Rc<Seat> {
+        let mut rooms = self.0.rooms.borrow_mut();
+        if rooms.len() >= ROOMS_IN_MEMORY {
+            rooms.retain(|_, cell| Rc::strong_count(cell) > 1 || cell.in_use());
+        }
+        let fresh = || Rc::new(Seat { gate: Mutex::new(()), state: RefCell::new(None) });
+        Rc::clone(rooms.entry((scope.org(), id)).or_insert_with(fresh))
+    }
+
+    /// The room, read from the log if it is not in memory. A turn that was left open is taken up or closed.
+    async fn open(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Rc<Seat>> {
+        let cell = self.cell(scope, id);
+        let unread = cell.state.borrow().is_none();
+        if unread {
+            let gate = cell.gate.lock().await;
+            self.read(ctx, scope, id, &cell).await?;
+            drop(gate);
+        }
+        cell.check(scope)?;
+        Ok(cell)
+    }
+
+    /// Reads the room from the log, under its gate.
+    async fn read(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, cell: &Seat) -> Result<()> {
+        if cell.state.borrow().is_some() {
+            return Ok(());
+        }
+        let Some((stored, recent)) = log::read(ctx, scope, id).await? else {
+            self.0.rooms.borrow_mut().remove(&(scope.org(), id));
+            return Err(Error::not_found("conversation"));
+        };
+        let mut open = Open::new(stored, recent);
+        let taken = open.room.take_up(self.0.worker, ctx.clock.now(), self.0.exclusive);
+        *cell.state.borrow_mut() = Some(open);
+        if let Some(turn) = taken {
+            ctx.db.batch(vec![store::conversations::update_lease(scope, id, &turn)]).await?;
+            self.resume(ctx, scope, id, cell, &turn);
+        }
+        Ok(())
+    }
+
+    /// Goes on with a turn whose worker is gone; one that failed too often is closed.
+    fn resume(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, cell: &Seat, turn: &OpenTurn) {
+        if turn.attempt <= TURN_ATTEMPTS {
+            if let Some(open) = cell.state.borrow().as_ref() {
+                self.run(ctx, scope, open.start(id, turn));
+            }
+            return;
+        }
+        let finish = Command::Finish {
+            turn: turn.turn,
+            epoch: turn.epoch,
+            outcome: Outcome::Failed,
+            reply: None,
+            usage: None,
+            next: TurnId::new(ctx.clock.now(), ctx.random.entropy()),
+        };
+        let (rooms, scope) = (self.clone(), scope.as_system());
+        ctx.tasks.spawn(
+            "close_turn",
+            Box::pin(async move {
+                if let Err(error) = rooms.append(&scope, id, finish).await {
+                    tracing::error!(%error, "a turn that died could not be closed");
+                }
+            }),
+        );
+    }
+
+    fn run(&self, ctx: &Ctx, scope: &TenantScope, start: TurnStart) {
+        if self.0.draining.get() {
+            return;
+        }
+        ctx.tasks.spawn("turn", Box::pin(crate::turn::run(ctx.clone(), scope.as_system(), start)));
+    }
+
+    /// Decides, stores and applies; runs to its end even if whoever asked has gone.
+    async fn commit(&self, scope: TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
+        let ctx = self.ctx()?;
+        let mut races = 0;
+        loop {
+            let cell = self.open(&ctx, &scope, id).await?;
+            let gate = cell.gate.lock().await;
+            let decided = match cell.state.borrow().as_ref() {
+                Some(open) => open.decide(&command, ctx.clock.now(), self.0.worker)?,
+                // Somebody's commit failed meanwhile.
+                None => continue,
+            };
+            let (events, room) = match decided {
+                Decided::Done(appended) => return Ok(*appended),
+                Decided::Store(events, room) => (events, room),
+            };
+            match log::store(&ctx, &scope, id, &events, room.head()).await {
+                Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, *room)),
+                Err(DbError::Conflict(detail)) => {
+                    // Another process wrote, or a message older than those in memory is sent again.
+                    if let Some(appended) = log::find_repeated(&ctx, &scope, id, &command).await? {
+                        return Ok(appended);
+                    }
+                    cell.forget();
+                    races = u32::saturating_add(races, 1);
+                    if races > RACES {
+                        return Err(Error::Upstream { service: "database", retryable: true, detail });
+                    }
+                }
+                Err(error) => {
+                    // It may have been stored: what is in memory is not to be trusted any more.
+                    cell.forget();
+                    return Err(error.into());
+                }
+            }
+            drop(gate);
+        }
+    }
+
+    fn apply(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        cell: &Seat,
+        events: &[Rc<Event>],
+        next: Room,
+    ) -> Appended {
+        let conversation = next.head().conversation.clone();
+        let mut started = None;
+        if let Some(open) = cell.state.borrow_mut().as_mut() {
+            open.room = next;
+            for event in events {
+                open.listeners.send(&Frame::Event(Rc::clone(event)));
+                match &event.body {
+                    EventBody::TurnStarted { .. } => {
+                        ctx.metrics.turns_open.inc();
+                        started = open.room.head().turn.as_ref().map(|turn| open.start(id, turn));
+                    }
+                    EventBody::TurnFinished { outcome, .. } => {
+                        ctx.metrics.turns_open.dec();
+                        ctx.metrics.turns.get_or_create(&[("outcome", outcome.name().to_owned())]).inc();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        if let Some(start) = started {
+            self.run(ctx, scope, start);
+        }
+        let receipt = events.iter().find_map(|event| match &event.body {
+            EventBody::MessageCreated { message } => {
+                Some(frontdesk_domain::room::Receipt { seq: event.seq, message: message.clone() })
+            }
+            _ => None,
+        });
+        Appended { events: events.to_vec(), receipt, deduplicated: false, conversation }
+    }
+
+    /// Prolongs the turn's lease when half of it has gone.
+    fn sign_of_life(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, room: &mut Room) {
+        let now = ctx.clock.now();
+        let Some(turn) = room.renew_lease(now) else { return };
+        let (ctx, statement) = (ctx.clone(), store::conversations::update_lease(scope, id, &turn));
+        let tasks = Rc::clone(&ctx.tasks);
+        tasks.spawn(
+            "renew_lease",
+            Box::pin(async move {
+                if let Err(error) = ctx.db.batch(vec![statement]).await {
+                    tracing::warn!(%error, "a lease was not prolonged");
+                }
+            }),
+        );
+    }
+}
+
+enum Decided {
+    Done(Box<Appended>),
+    Store(Vec<Rc<Event>>, Box<Room>),
+}
+
+impl Open {
+    fn new(stored: store::conversations::Stored, recent: impl IntoIterator<Item = (Seq, Rc<Message>)>) -> Self {
+        Self {
+            room: Room::restore(stored.head, recent),
+            site: stored.site,
+            site_name: stored.site_name,
+            visitor: stored.visitor,
+            listeners: Listeners::default(),
+        }
+    }
+
+    fn has_turn(&self) -> bool {
+        self.room.head().turn.is_some()
+    }
+
+    /// What a command leads to, and the room as it is afterwards.
+    fn decide(&self, command: &Command, now: Timestamp, worker: WorkerId) -> Result<Decided> {
+        let conversation = || self.room.head().conversation.clone();
+        let done = |receipt, deduplicated| {
+            let events = Vec::new();
+            Decided::Done(Box::new(Appended { events, receipt, deduplicated, conversation: conversation() }))
+        };
+        Ok(match self.room.decide(command, now).map_err(refused)? {
+            Decision::Nothing => done(None, false),
+            Decision::Duplicate(receipt) => done(Some(receipt), true),
+            Decision::Commit(events) => {
+                let mut next = self.room.clone();
+                for event in &events {
+                    next.apply(event, worker);
+                }
+                Decided::Store(events, Box::new(next))
+            }
+        })
+    }
+
+    fn start(&self, conversation: ConversationId, turn: &OpenTurn) -> TurnStart {
+        TurnStart {
+            conversation,
+            turn: turn.turn,
+            epoch: turn.epoch,
+            answers: turn.answers,
+            attempt: turn.attempt,
+            site: self.site_name.clone(),
+            history: self.room.recent().filter(|(seq, _)| *seq <= turn.answers).cloned().collect(),
+        }
+    }
+}
+
+impl Seat {
+    fn in_use(&self) -> bool {
+        self.state.borrow().as_ref().is_some_and(|open| open.has_turn() || !open.listeners.is_empty())
+    }
+
+    /// Whose it is: a visitor reaches its own conversations only.
+    fn check(&self, scope: &TenantScope) -> Result<()> {
+        let state = self.state.borrow();
+        let open = state.as_ref().ok_or_else(|| Error::not_found("conversation"))?;
+        match scope.actor() {
+            Actor::Visitor { site, visitor } if *site != open.site || *visitor != open.visitor => {
+                Err(Error::not_found("conversation"))
+            }
+            Actor::Visitor { .. } | Actor::User { .. } | Actor::System => Ok(()),
+        }
+    }
+
+    /// Drops what is in memory. Listeners come back with their last `seq`.
+    fn forget(&self) {
+        if let Some(mut open) = self.state.borrow_mut().take() {
+            open.listeners.close();
+        }
+    }
+}
+
+/// A room's refusal as the caller's error.
+fn refused(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::Closed => CallerError::Conflict("the conversation is closed").into(),
+        Refusal::Fenced { .. } => CallerError::Conflict("somebody else may speak now").into(),
+        Refusal::Stale { epoch } => CallerError::Stale { current: epoch }.into(),
+        Refusal::ClientIdReused => Error::invalid("/client_id", "this client_id was used for another message"),
+        Refusal::SeqOutOfRange { last } => Error::invalid("/seq", format!("must be from 0 to {last}")),
+    }
+}
+
+#[async_trait(?Send)]
+impl Rooms for LogRooms {
+    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
+        let Actor::Visitor { site, visitor } = scope.actor() else {
+            return Err(CallerError::Forbidden("a conversation is begun by a visitor").into());
+        };
+        let ctx = self.ctx()?;
+        let insert = store::conversations::insert(scope, id, *site, *visitor, ctx.clock.now());
+        // Read back in the same round trip, so that the first message finds the room in memory.
+        let results = ctx.db.batch(vec![insert, store::conversations::select(scope, id)]).await?;
+        let row = results.get(1).and_then(Rows::first).ok_or_else(|| Error::not_found("site"))?;
+        let stored = store::conversations::stored(row)?;
+        let conversation = stored.head.conversation.clone();
+        *self.cell(scope, id).state.borrow_mut() = Some(Open::new(stored, []));
+        Ok(conversation)
+    }
+
+    async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
+        let ctx = self.ctx()?;
+        let results = ctx.db.query(vec![store::conversations::select_latest(scope, visitor)]).await?;
+        let row = results.first().and_then(Rows::first);
+        Ok(row.map(store::conversations::stored).transpose()?.map(|stored| stored.head.conversation))
+    }
+
+    async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
+        // The commit must not be dropped half-way when the client goes.
+        let (answer, answered) = oneshot::channel();
+        let (rooms, scope) = (self.clone(), scope.clone());
+        self.ctx()?.tasks.spawn(
+            "append",
+            Box::pin(async move {
+                // Whoever asked may be gone; what was stored stays.
+                let _ = answer.send(rooms.commit(scope, id, command).await);
+            }),
+        );
+        answered.await.map_err(|_| Error::ours("the append was dropped"))?
+    }
+
+    async fn replay(&self, scope: &TenantScope, id: ConversationId, after: Seq, limit: u32) -> Result<Replay> {
+        let ctx = self.ctx()?;
+        let cell = self.open(&ctx, scope, id).await?;
+        let conversation = {
+            let state = cell.state.borrow();
+            let open = state.as_ref().ok_or_else(|| Error::not_found("conversation"))?;
+            open.room.join(after).map_err(after_out_of_range)?;
+            open.room.head().conversation.clone()
+        };
+        let upto = conversation.last_seq;
+        let mut events = log::page(&ctx, scope, id, after, limit.min(MAX_REPLAY)).await?;
+        // What was stored after the head was read is for the next call: `last_seq` must not lie behind.
+        events.retain(|event| event.seq <= upto);
+        Ok(Replay { events: for_actor(scope, events), conversation })
+    }
+
+    async fn subscribe(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+    ) -> Result<BoxStream<'static, Frame>> {
+        let ctx = self.ctx()?;
+        let cell = self.open(&ctx, scope, id).await?;
+        let (joined, live) = {
+            let mut state = cell.state.borrow_mut();
+            let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+            let joined = open.room.join(after).map_err(after_out_of_range)?;
+            // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
+            (joined, open.listeners.add())
+        };
+        Ok(listeners::stream(ctx, scope.clone(), id, after, joined, live))
+    }
+
+    async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()> {
+        let ctx = self.ctx()?;
+        let cell = self.open(&ctx, scope, start.conversation).await?;
+        let mut state = cell.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let delta = open.room.say(start.turn, start.epoch, text).map_err(refused)?;
+        open.listeners.send(&Frame::Delta(delta));
+        self.sign_of_life(&ctx, scope, start.conversation, &mut open.room);
+        Ok(())
+    }
+
+    async fn unsay(&self, scope: &TenantScope, start: &TurnStart) -> Result<()> {
+        let ctx = self.ctx()?;
+        let cell = self.open(&ctx, scope, start.conversation).await?;
+        let mut state = cell.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        open.room.unsay(start.turn, start.epoch).map_err(refused)
+    }
+}
+
+fn after_out_of_range(refusal: Refusal) -> Error {
+    match refusal {
+        Refusal::SeqOutOfRange { last } => Error::invalid("?after", format!("must be from 0 to {last}")),
+        other => refused(other),
+    }
+}
+
+/// The events as this actor may see them.
+fn for_actor(scope: &TenantScope, events: Vec<Rc<Event>>) -> Vec<Rc<Event>> {
+    match scope.actor() {
+        Actor::Visitor { .. } => events.iter().map(Event::for_visitor).collect(),
+        Actor::User { .. } | Actor::System => events,
+    }
+}

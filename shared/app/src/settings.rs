@@ -1,0 +1,148 @@
+//! The settings of an organisation: read through a short cache, changed optimistically, every change in the audit log.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::settings::{Settings, SettingsPatch};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{CachedSettings, Ctx};
+use serde_json::json;
+
+use crate::{audit, auth, store};
+
+/// Until settings are read again.
+const FRESH: Duration = Duration::from_secs(5);
+/// Until a request waits for them to be read again; before that it gets the old ones.
+const USABLE: Duration = Duration::from_secs(60);
+/// Until somebody who went to read them again is given up.
+const REFRESH_LIMIT: Duration = Duration::from_secs(10);
+
+/// Settings with their version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Versioned {
+    /// Grows with every change; 0 when nothing was ever changed.
+    pub version: u64,
+    /// The settings.
+    pub values: Rc<Settings>,
+}
+
+/// The settings as they are now, at most 5 s old where they are in use, never older than 60 s while the database
+/// answers. Another process's change is seen within that time; this process's at once.
+///
+/// # Errors
+/// When they were never read and the database does not answer.
+pub async fn current(ctx: &Ctx, scope: &TenantScope) -> Result<Rc<Settings>> {
+    let now = ctx.clock.now();
+    let Some(cached) = ctx.caches.settings.get(scope.org()) else {
+        count(ctx, "miss");
+        return read(ctx, scope).await.map(|read| read.values);
+    };
+    // A clock that went back makes an entry of the future: it counts as old.
+    let age = if cached.read_at > now { USABLE } else { now.since(cached.read_at) };
+    if age < FRESH {
+        count(ctx, "hit");
+        return Ok(cached.settings);
+    }
+    if age < USABLE {
+        count(ctx, "stale");
+        let underway = cached.refreshing.is_some_and(|since| since <= now && now.since(since) < REFRESH_LIMIT);
+        if !underway {
+            ctx.caches.settings.refreshing(scope.org(), now);
+            let (ctx, scope) = (ctx.clone(), scope.as_system());
+            ctx.clone().tasks.spawn(
+                "settings",
+                Box::pin(async move {
+                    if let Err(error) = read(&ctx, &scope).await {
+                        tracing::warn!(%error, "settings could not be read again");
+                    }
+                }),
+            );
+        }
+        return Ok(cached.settings);
+    }
+    count(ctx, "miss");
+    match read(ctx, scope).await {
+        Ok(read) => Ok(read.values),
+        // Old settings are better than none: the front desk stays open while the database is away.
+        Err(Error::Upstream { .. }) => Ok(cached.settings),
+        Err(error) => Err(error),
+    }
+}
+
+fn count(ctx: &Ctx, result: &str) {
+    ctx.metrics.cache.get_or_create(&[("cache", "settings".to_owned()), ("result", result.to_owned())]).inc();
+}
+
+/// The settings as they are stored, past the cache.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn read(ctx: &Ctx, scope: &TenantScope) -> Result<Versioned> {
+    let read_at = ctx.clock.now();
+    let results = ctx.db.query(vec![store::settings::select(scope)]).await?;
+    let (version, settings) = store::settings::settings(results.first().unwrap_or(&EMPTY))?;
+    Ok(remember(ctx, scope, version, Rc::new(settings), read_at))
+}
+
+static EMPTY: frontdesk_ports::Rows = frontdesk_ports::Rows { rows: Vec::new(), affected: 0 };
+
+fn remember(ctx: &Ctx, scope: &TenantScope, version: u64, settings: Rc<Settings>, read_at: Timestamp) -> Versioned {
+    let entry = CachedSettings { version, settings: Rc::clone(&settings), read_at, refreshing: None };
+    ctx.caches.settings.put(scope.org(), entry);
+    Versioned { version, values: settings }
+}
+
+/// Changes settings by a JSON merge patch, if their version is still `if_match`. The audit entry is stored with it.
+///
+/// # Errors
+/// 412 with the current version, 422 naming every wrong field, or an upstream error.
+pub async fn patch(ctx: &Ctx, scope: &TenantScope, if_match: u64, patch: &SettingsPatch) -> Result<Versioned> {
+    let old = read(ctx, scope).await?;
+    if old.version != if_match {
+        return Err(CallerError::Stale { current: old.version }.into());
+    }
+    let new = old.values.patched(&patch.0).map_err(CallerError::Invalid)?;
+    let changes = old.values.changes(&new);
+    if changes.is_empty() {
+        return Ok(old);
+    }
+    let now = ctx.clock.now();
+    let entry = audit::entry(ctx, scope, "settings.changed", "settings", json!({
+        "version": old.version.saturating_add(1),
+        "changes": changes,
+    }));
+    let outcome = ctx
+        .db
+        .batch(vec![
+            store::settings::upsert(scope, old.version, &new, now),
+            store::audit::insert_if_changed(&entry),
+        ])
+        .await;
+    // Also after an error: it may be stored all the same.
+    ctx.caches.settings.forget(scope.org());
+    match outcome?.first().and_then(frontdesk_ports::Rows::first) {
+        Some(row) => {
+            let version = row.count(0)?;
+            Ok(remember(ctx, scope, version, Rc::new(new), now))
+        }
+        None => Err(CallerError::Stale { current: read(ctx, scope).await?.version }.into()),
+    }
+}
+
+/// The settings for a caller that nobody knows yet: of the site's organisation, else of the only organisation, else the
+/// defaults.
+///
+/// # Errors
+/// 404 for an unknown site key; when the database does not answer.
+pub async fn public(ctx: &Ctx, site_key: Option<&str>) -> Result<Rc<Settings>> {
+    let scope = match site_key {
+        Some(site_key) => Some(auth::scope_of_site(ctx, site_key).await?),
+        None => auth::only_organisation(ctx).await?,
+    };
+    match scope {
+        Some(scope) => current(ctx, &scope).await,
+        None => Ok(Rc::default()),
+    }
+}

@@ -1,0 +1,111 @@
+//! `events`: the log of every conversation.
+
+use std::rc::Rc;
+
+use frontdesk_domain::conversation::{Author, AuthorKind, Message, Seq};
+use frontdesk_domain::event::{Event, EventBody};
+use frontdesk_domain::id::{ConversationId, MessageId};
+use frontdesk_domain::room::RECENT_MESSAGES;
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_ports::{DbError, Row, Statement};
+
+/// An event at the end of the log. A conflict means that somebody else was first, or that the message is there.
+pub fn insert(scope: &TenantScope, conversation: ConversationId, event: &Event) -> Statement {
+    let message = match &event.body {
+        EventBody::MessageCreated { message } => Some(message),
+        _ => None,
+    };
+    Statement::new(
+        "INSERT INTO events (org_id, conversation_id, seq, at, epoch, kind, body, message_id, client_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    )
+    .bind_id(scope.org())
+    .bind_id(conversation)
+    .bind(event.seq)
+    .bind(event.at)
+    .bind(event.epoch)
+    .bind(event.body.kind())
+    .bind(serde_json::to_string(&event.body).unwrap_or_default())
+    .bind(message.map(|message| message.id.to_string()))
+    .bind(message.and_then(|message| {
+        message.client_id.as_ref().map(|client_id| client_key(&message.author, client_id))
+    }))
+}
+
+/// Events after `after`, in order.
+pub fn select_after(scope: &TenantScope, conversation: ConversationId, after: Seq, limit: u32) -> Statement {
+    Statement::new(
+        "SELECT seq, at, epoch, body FROM events
+         WHERE org_id = ?1 AND conversation_id = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4",
+    )
+    .bind_id(scope.org())
+    .bind_id(conversation)
+    .bind(after)
+    .bind(limit)
+}
+
+/// The latest messages, newest first.
+pub fn select_recent_messages(scope: &TenantScope, conversation: ConversationId) -> Statement {
+    Statement::new(
+        "SELECT seq, at, epoch, body FROM events
+         WHERE org_id = ?1 AND conversation_id = ?2 AND kind = 'message.created' ORDER BY seq DESC LIMIT ?3",
+    )
+    .bind_id(scope.org())
+    .bind_id(conversation)
+    .bind(RECENT_MESSAGES)
+}
+
+/// The message with this `client_id`.
+pub fn select_by_client_id(
+    scope: &TenantScope,
+    conversation: ConversationId,
+    author: &Author,
+    client_id: &str,
+) -> Statement {
+    Statement::new(
+        "SELECT seq, at, epoch, body FROM events WHERE org_id = ?1 AND conversation_id = ?2 AND client_key = ?3",
+    )
+    .bind_id(scope.org())
+    .bind_id(conversation)
+    .bind(client_key(author, client_id))
+}
+
+/// The conversation and author kind of a message.
+pub fn select_by_message(scope: &TenantScope, message: MessageId) -> Statement {
+    Statement::new(
+        "SELECT conversation_id, json_extract(body, '$.message.author.kind') FROM events
+         WHERE org_id = ?1 AND message_id = ?2",
+    )
+    .bind_id(scope.org())
+    .bind_id(message)
+}
+
+/// A row of the selects of events.
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn event(row: &Row) -> Result<Rc<Event>, DbError> {
+    Ok(Rc::new(Event { seq: row.count(0)?, at: row.time(1)?, epoch: row.count(2)?, body: row.json(3)? }))
+}
+
+/// A row of the selects of messages.
+///
+/// # Errors
+/// When the row is of another shape, or no message.
+pub fn message(row: &Row) -> Result<(Seq, Rc<Message>), DbError> {
+    match row.json(3)? {
+        EventBody::MessageCreated { message } => Ok((row.count(0)?, Rc::new(message))),
+        other => Err(DbError::Schema(format!("expected a message, found {}", other.kind()))),
+    }
+}
+
+/// Who sent it and under which id: unique in a conversation, so that two people never collide.
+fn client_key(author: &Author, client_id: &str) -> String {
+    let kind = match author.kind {
+        AuthorKind::Visitor => "visitor",
+        AuthorKind::Ai => "ai",
+        AuthorKind::Operator => "operator",
+        AuthorKind::System => "system",
+    };
+    format!("{kind}/{}/{client_id}", author.id.as_deref().unwrap_or(""))
+}

@@ -1,0 +1,17 @@
+//! All SQL of Frontdesk, one file per table: functions that make statements, and functions that read rows.
+
+pub mod audit;
+pub mod conversations;
+pub mod documents;
+pub mod events;
+pub mod jobs;
+pub mod logins;
+pub mod migrations;
+pub mod passages;
+pub mod rate_limits;
+pub mod settings;
+pub mod tenancy;
+pub mod uploads;
+pub mod usage;
+pub mod users;
+pub mod vectors;

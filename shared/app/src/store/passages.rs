@@ -1,0 +1,319 @@
+//! `passages`, `passages_fts`, `passage_stats`: what is searched by words.
+//!
+//! A term in the index is `<organisation>_<language>_<stem>`. As the organisation is a part of the term, counts over a
+//! term are the organisation's own, and a query walks only the organisation's posting lists.
+
+use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::text::{self, Language, QueryTerm, Term};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{DbError, Row, Statement};
+
+/// One passage to be written.
+pub struct NewPassage<'a> {
+    /// Its id.
+    pub id: PassageId,
+    /// From 0 in the document.
+    pub ordinal: usize,
+    /// Where it stands, with its heading.
+    pub span: &'a text::Span,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// Of which version of which document.
+pub struct Origin<'a> {
+    /// The document.
+    pub document: DocumentId,
+    /// The version.
+    pub version: u32,
+    /// The document's title; indexed with every passage.
+    pub title: &'a str,
+    /// The language whose stemmer is used.
+    pub language: Language,
+    /// When the version was made.
+    pub created_at: Timestamp,
+}
+
+/// How many passages one statement writes; about a megabyte of JSON at most.
+pub const PER_STATEMENT: usize = 100;
+
+fn key(org: OrgId, term: &Term) -> String {
+    format!("{}{}", key_prefix(org, term.language), term.stem)
+}
+
+fn key_prefix(org: OrgId, language: Language) -> String {
+    let org = org.to_string();
+    let bare = org.strip_prefix(OrgId::PREFIX).map_or(org.as_str(), |rest| rest.trim_start_matches('_'));
+    format!("{bare}_{}_", language.tag())
+}
+
+/// The terms of a text, as one column of the index holds them, and how many.
+fn column(org: OrgId, text: &str, language: Language) -> (String, usize) {
+    let keys: Vec<String> = text::terms(text, language).map(|(term, _)| key(org, &term)).collect();
+    (keys.join(" "), keys.len())
+}
+
+/// The statements that write up to [`PER_STATEMENT`] passages: rows, their terms, their share of the statistics.
+pub fn insert(scope: &TenantScope, origin: &Origin<'_>, passages: &[NewPassage<'_>]) -> [Statement; 3] {
+    let org = scope.org();
+    let (title, title_tokens) = column(org, origin.title, origin.language);
+    let mut all_tokens: usize = 0;
+    let rows: Vec<serde_json::Value> = passages
+        .iter()
+        .map(|passage| {
+            let heading = passage.span.heading.as_deref();
+            let (heading_terms, heading_tokens) = column(org, heading.unwrap_or(""), origin.language);
+            let (body, body_tokens) = column(org, passage.text, origin.language);
+            let tokens = title_tokens.saturating_add(heading_tokens).saturating_add(body_tokens);
+            all_tokens = all_tokens.saturating_add(tokens);
+            serde_json::json!({
+                "id": passage.id, "ordinal": passage.ordinal, "start": passage.span.start, "end": passage.span.end,
+                "heading": heading, "text": passage.text, "tokens": tokens, "heading_terms": heading_terms, "body": body,
+            })
+        })
+        .collect();
+    let rows = serde_json::Value::Array(rows).to_string();
+    [
+        Statement::new(
+            r#"INSERT INTO passages
+                   (org_id, id, document_id, version, ordinal, start, "end", heading, text, tokens, created_at)
+               SELECT ?1, value ->> 'id', ?2, ?3, value ->> 'ordinal', value ->> 'start', value ->> 'end',
+                      value ->> 'heading', value ->> 'text', value ->> 'tokens', ?4
+               FROM json_each(?5)"#,
+        )
+        .bind_id(org)
+        .bind_id(origin.document)
+        .bind(origin.version)
+        .bind(origin.created_at)
+        .bind(rows.as_str()),
+        Statement::new(
+            "INSERT INTO passages_fts (rowid, title, heading, body)
+             SELECT p.n, ?2, value ->> 'heading_terms', value ->> 'body'
+             FROM json_each(?3) CROSS JOIN passages p ON p.org_id = ?1 AND p.id = value ->> 'id'",
+        )
+        .bind_id(org)
+        .bind(title)
+        .bind(rows),
+        Statement::new(
+            "INSERT INTO passage_stats (org_id, documents, passages, tokens) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (org_id) DO UPDATE SET documents = documents + excluded.documents,
+                 passages = passages + excluded.passages, tokens = tokens + excluded.tokens",
+        )
+        .bind_id(org)
+        .bind(passages.first().is_some_and(|passage| passage.ordinal == 0))
+        .bind(passages.len())
+        .bind(all_tokens),
+    ]
+}
+
+/// The statements that take a document's passages away: all versions, or all but one.
+pub fn delete(scope: &TenantScope, document: DocumentId, keep_version: Option<u32>) -> [Statement; 3] {
+    // No version has the number 0.
+    let keep = keep_version.unwrap_or(0);
+    let bound = |sql| Statement::new(sql).bind_id(scope.org()).bind_id(document).bind(keep);
+    [
+        bound(
+            "UPDATE passage_stats SET documents = documents - gone.documents, passages = passages - gone.passages,
+                 tokens = tokens - gone.tokens
+             FROM (SELECT count(DISTINCT version) AS documents, count(*) AS passages, coalesce(sum(tokens), 0) AS tokens
+                   FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3) AS gone
+             WHERE org_id = ?1",
+        ),
+        bound(
+            "DELETE FROM passages_fts WHERE rowid IN
+                 (SELECT n FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3)",
+        ),
+        bound("DELETE FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3"),
+    ]
+}
+
+/// BM25's saturation of repeated words.
+const K1: f64 = 1.5;
+/// BM25's share of length normalisation.
+const B: f64 = 0.75;
+/// What a word in the title, in a heading, and a related form count of a word in the text.
+const TITLE: f64 = 1.0;
+const HEADING: f64 = 1.0;
+const RELATED: f64 = 0.4;
+/// What the document as a whole counts beside the passage: of two similar passages the one from the document that is
+/// about the question wins.
+const DOCUMENT: f64 = 1.0;
+
+/// The best passages by words, as one statement: BM25 of the passage plus BM25 of its document, both with the
+/// organisation's own counts. Rows: the columns of [`Hit`], and in each row the counts of the words.
+///
+/// A word's variants and related forms are one word: their frequencies are added before saturation, and its document
+/// frequency is that of their union. SQLite has no `ln` in this build, so `logs` computes it: halve into 1..2, then the
+/// series of the inverse hyperbolic tangent, exact to 1e-6.
+pub fn search(scope: &TenantScope, words: &[QueryTerm], limit: u32) -> Statement {
+    let org = scope.org();
+    let rows: Vec<serde_json::Value> = words
+        .iter()
+        .enumerate()
+        .flat_map(|(number, word)| word.variants.iter().map(move |variant| (number, variant)))
+        .map(|(number, variant)| {
+            let prefix = key_prefix(org, variant.language);
+            let (root, longest) = variant.root();
+            let first = format!("{prefix}{root}");
+            let exact = key(org, variant);
+            let last = if root == variant.stem && longest == root.chars().count() {
+                exact.clone()
+            } else {
+                format!("{first}\u{10ffff}")
+            };
+            serde_json::json!([number, exact, first, last, prefix.chars().count().saturating_add(longest)])
+        })
+        .collect();
+    Statement::new(SEARCH)
+        .bind_id(org)
+        .bind(serde_json::Value::Array(rows).to_string())
+        .bind(TITLE)
+        .bind(HEADING)
+        .bind(RELATED)
+        .bind(K1)
+        .bind(B)
+        .bind(DOCUMENT)
+        .bind(limit)
+}
+
+const SEARCH: &str = r#"
+WITH words AS MATERIALIZED (
+    SELECT value ->> 0 AS word, value ->> 1 AS exact, value ->> 2 AS first, value ->> 3 AS last, value ->> 4 AS longest
+    FROM json_each(?2)
+), hits AS MATERIALIZED (
+    SELECT t.doc AS n, w.word,
+           sum(CASE t.col WHEN 'title' THEN ?3 WHEN 'heading' THEN ?4 ELSE 1.0 END
+               * CASE WHEN t.term = w.exact THEN 1.0 ELSE ?5 END) AS tf
+    FROM words w CROSS JOIN passages_terms t ON t.term >= w.first AND t.term <= w.last
+    WHERE length(t.term) <= w.longest
+    GROUP BY t.doc, w.word
+), live AS MATERIALIZED (
+    SELECT h.n, h.word, h.tf, p.tokens, p.document_id, p.version
+    FROM hits h CROSS JOIN passages p ON p.n = h.n AND p.org_id = ?1
+    CROSS JOIN documents d ON d.org_id = ?1 AND d.id = p.document_id AND d.version = p.version
+), whole AS MATERIALIZED (
+    SELECT document_id, word, sum(tf) AS tf, max(version) AS version FROM live GROUP BY document_id, word
+), lengths AS MATERIALIZED (
+    SELECT w.document_id, (SELECT sum(p.tokens) FROM passages p
+        WHERE p.org_id = ?1 AND p.document_id = w.document_id AND p.version = w.version) AS tokens
+    FROM (SELECT DISTINCT document_id, version FROM whole) w
+), stats AS MATERIALIZED (
+    SELECT documents, passages, 1.0 * tokens / max(documents, 1) AS document_tokens,
+           1.0 * tokens / max(passages, 1) AS passage_tokens
+    FROM passage_stats WHERE org_id = ?1
+), ratios AS (
+    SELECT 0 AS level, word, count(*) AS df,
+           1.0 + (max(s.passages - count(*), 0) + 0.5) / (count(*) + 0.5) AS x
+    FROM live, stats s GROUP BY word
+    UNION ALL
+    SELECT 1, word, count(*), 1.0 + (max(s.documents - count(*), 0) + 0.5) / (count(*) + 0.5)
+    FROM whole, stats s GROUP BY word
+), halved AS (
+    SELECT level, word, df, x, (SELECT max(value) FROM json_each('[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30]')
+        WHERE x >= (1 << value)) AS halvings
+    FROM ratios
+), logs AS (
+    SELECT level, word, df, halvings, (x / (1 << halvings) - 1.0) / (x / (1 << halvings) + 1.0) AS y FROM halved
+), idf AS MATERIALIZED (
+    SELECT level, word, df, halvings * 0.6931471805599453
+        + 2.0 * y * (1.0 + y * y * (1.0 / 3 + y * y * (1.0 / 5 + y * y * (1.0 / 7 + y * y / 9)))) AS idf
+    FROM logs
+), of_passages AS MATERIALIZED (
+    SELECT l.n, l.document_id,
+           sum(i.idf * l.tf * (?6 + 1.0) / (l.tf + ?6 * (1.0 - ?7 + ?7 * l.tokens / s.passage_tokens))) AS score
+    FROM live l, stats s JOIN idf i ON i.level = 0 AND i.word = l.word
+    GROUP BY l.n
+), of_documents AS MATERIALIZED (
+    SELECT w.document_id,
+           sum(i.idf * w.tf * (?6 + 1.0) / (w.tf + ?6 * (1.0 - ?7 + ?7 * g.tokens / s.document_tokens))) AS score
+    FROM whole w, stats s JOIN lengths g ON g.document_id = w.document_id JOIN idf i ON i.level = 1 AND i.word = w.word
+    GROUP BY w.document_id
+)
+SELECT p.id, p.document_id, p.version, p.start, p."end", p.heading, p.text, d.title, d.url, d.language, f.score,
+       (SELECT passages FROM stats), (SELECT json_group_array(json_array(word, df)) FROM idf WHERE level = 0)
+FROM (SELECT a.n, a.score + ?8 * b.score AS score
+      FROM of_passages a JOIN of_documents b ON b.document_id = a.document_id
+      ORDER BY 2 DESC, 1 LIMIT ?9) f
+CROSS JOIN passages p ON p.n = f.n
+CROSS JOIN documents d ON d.org_id = ?1 AND d.id = p.document_id
+ORDER BY f.score DESC, f.n"#;
+
+/// The passages with these ids that are current: for an index of vectors that lives elsewhere. The score is NULL.
+pub fn select(scope: &TenantScope, ids: &[PassageId]) -> Statement {
+    Statement::new(
+        r#"SELECT p.id, p.document_id, p.version, p.start, p."end", p.heading, p.text, d.title, d.url, d.language, NULL
+           FROM json_each(?2) wanted
+           CROSS JOIN passages p ON p.org_id = ?1 AND p.id = wanted.value
+           CROSS JOIN documents d ON d.org_id = ?1 AND d.id = p.document_id AND d.version = p.version"#,
+    )
+    .bind_id(scope.org())
+    .bind(serde_json::json!(ids).to_string())
+}
+
+/// A passage that was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// The passage.
+    pub id: PassageId,
+    /// Its document.
+    pub document: DocumentId,
+    /// The document's version.
+    pub version: u32,
+    /// First byte in the extracted text.
+    pub start: u64,
+    /// The byte after the last one.
+    pub end: u64,
+    /// The path of headings above it.
+    pub heading: Option<String>,
+    /// The text.
+    pub text: String,
+    /// The document's title.
+    pub title: String,
+    /// Where the document came from, if it was a web page.
+    pub url: Option<String>,
+    /// The language it was stemmed in.
+    pub language: Language,
+    /// The score of the search that found it; `None` for [`select`].
+    pub score: Option<f64>,
+}
+
+/// How many columns a [`Hit`] takes.
+const HIT_COLUMNS: usize = 11;
+
+/// A row of [`search`], [`select`] or `vectors::search`.
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn hit(row: &Row) -> Result<Hit, DbError> {
+    Ok(Hit {
+        id: row.parse(0)?,
+        document: row.parse(1)?,
+        version: u32::try_from(row.int(2)?).map_err(|_| DbError::Schema("version".to_owned()))?,
+        start: row.count(3)?,
+        end: row.count(4)?,
+        heading: row.opt_text(5)?.map(str::to_owned),
+        text: row.text(6)?.to_owned(),
+        title: row.text(7)?.to_owned(),
+        url: row.opt_text(8)?.map(str::to_owned),
+        language: row.opt_text(9)?.and_then(|code| code.parse().ok()).unwrap_or_default(),
+        score: if row.0.get(10) == Some(&frontdesk_ports::Value::Null) { None } else { Some(row.real(10)?) },
+    })
+}
+
+/// How often the words of a question occur in an organisation.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counts {
+    /// Passages of the organisation.
+    pub passages: u64,
+    /// Number of the word in the question, and in how many passages it stands. Words that stand nowhere are left out.
+    pub words: Vec<(usize, u64)>,
+}
+
+/// The counts that every row of [`search`] carries.
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn counts(row: &Row) -> Result<Counts, DbError> {
+    Ok(Counts { passages: row.count(HIT_COLUMNS)?, words: row.json(HIT_COLUMNS.saturating_add(1))? })
+}

@@ -1,0 +1,74 @@
+//! `passage_vectors`: what is searched by meaning.
+
+use frontdesk_domain::id::DocumentId;
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_ports::{Statement, VectorRecord};
+
+/// Writes vectors of one model. All have the same length.
+pub fn upsert(scope: &TenantScope, model: &str, record: &VectorRecord) -> Statement {
+    Statement::new(
+        "INSERT INTO passage_vectors (org_id, model, passage_id, document_id, version, vector)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (org_id, model, passage_id) DO UPDATE SET
+             document_id = excluded.document_id, version = excluded.version, vector = excluded.vector",
+    )
+    .bind_id(scope.org())
+    .bind(model)
+    .bind_id(record.passage)
+    .bind_id(record.document)
+    .bind(record.version)
+    .bind(blob(&record.vector))
+}
+
+/// Deletes the vectors of a document: of one version, or of all.
+pub fn delete(scope: &TenantScope, document: DocumentId, version: Option<u32>) -> Statement {
+    Statement::new(
+        "DELETE FROM passage_vectors WHERE org_id = ?1 AND document_id = ?2 AND (?3 IS NULL OR version = ?3)",
+    )
+    .bind_id(scope.org())
+    .bind_id(document)
+    .bind(version)
+}
+
+/// Deletes the vectors of all versions of a document but one, or of all.
+pub fn delete_others(scope: &TenantScope, document: DocumentId, keep_version: Option<u32>) -> Statement {
+    Statement::new("DELETE FROM passage_vectors WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3")
+        .bind_id(scope.org())
+        .bind_id(document)
+        .bind(keep_version.unwrap_or(0))
+}
+
+/// The length of the organisation's vectors of a model; no row when there are none.
+pub fn dimensions(scope: &TenantScope, model: &str) -> Statement {
+    Statement::new("SELECT length(vector) / 4 FROM passage_vectors WHERE org_id = ?1 AND model = ?2 LIMIT 1")
+        .bind_id(scope.org())
+        .bind(model)
+}
+
+/// The nearest passages of current versions, best first: the columns of `passages::hit`, its score the cosine
+/// similarity.
+///
+/// Exact: every vector of the organisation is compared. libSQL's approximate index (`libsql_vector_idx`) cannot filter
+/// by organisation: it would give the nearest rows of all tenants, and after the filter perhaps none.
+pub fn search(scope: &TenantScope, model: &str, vector: &[f32], limit: u32) -> Statement {
+    Statement::new(
+        r#"SELECT p.id, p.document_id, p.version, p.start, p."end", p.heading, p.text, d.title, d.url, d.language, f.score
+           FROM (SELECT v.passage_id, 1.0 - vector_distance_cos(v.vector, ?3) AS score
+                 FROM passage_vectors v
+                 CROSS JOIN documents d ON d.org_id = ?1 AND d.id = v.document_id AND d.version = v.version
+                 WHERE v.org_id = ?1 AND v.model = ?2 AND length(v.vector) = length(?3)
+                 ORDER BY 2 DESC, 1 LIMIT ?4) f
+           CROSS JOIN passages p ON p.org_id = ?1 AND p.id = f.passage_id
+           CROSS JOIN documents d ON d.org_id = ?1 AND d.id = p.document_id AND d.version = p.version
+           ORDER BY f.score DESC, p.id"#,
+    )
+    .bind_id(scope.org())
+    .bind(model)
+    .bind(blob(vector))
+    .bind(limit)
+}
+
+/// libSQL's form of a 32-bit vector (what `vector32` gives).
+fn blob(vector: &[f32]) -> Vec<u8> {
+    vector.iter().flat_map(|number| number.to_le_bytes()).collect()
+}

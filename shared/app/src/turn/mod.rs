@@ -1,0 +1,157 @@
+//! The turn: how the AI answers.
+//!
+//! Input guardrails → retrieval → context → model → output guardrails → deltas → one closing append. When something is
+//! down the answer steps down and says so: model → smaller model → best passage quoted → handed over to people. A turn
+//! runs to its end whoever leaves; when somebody takes over, the room refuses its next word and it stops.
+
+mod model;
+
+use frontdesk_domain::answer::{Citation, Outcome, Usage};
+use frontdesk_domain::conversation::{AuthorKind, Message};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::guard::{self, InputVerdict};
+use frontdesk_domain::id::{MessageId, TurnId};
+use frontdesk_domain::quote;
+use frontdesk_domain::room::{Command, Reply};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::settings::Settings;
+use frontdesk_domain::text::{self, Language};
+use frontdesk_domain::texts::{self, TextKey};
+use frontdesk_ports::{Ctx, TurnStart};
+
+use crate::retrieval::{self, Found, Search};
+use crate::{settings, usage};
+
+/// What a turn says in the end.
+struct Answer {
+    outcome: Outcome,
+    text: String,
+    citations: Vec<Citation>,
+    usage: Option<Usage>,
+}
+
+/// What everybody in a turn needs.
+struct Turn<'a> {
+    ctx: &'a Ctx,
+    scope: &'a TenantScope,
+    start: &'a TurnStart,
+    settings: &'a Settings,
+    language: Language,
+}
+
+/// Runs a turn to its end. Errors end it as `failed`; only a room that is out of reach leaves it open, for whoever comes
+/// next.
+pub async fn run(ctx: Ctx, scope: TenantScope, start: TurnStart) {
+    let answer = match answer(&ctx, &scope, &start).await {
+        Ok(answer) => Some(answer),
+        Err(error) if fenced(&error) => return,
+        Err(error) => {
+            tracing::error!(turn = %start.turn, %error, "a turn failed");
+            None
+        }
+    };
+    let now = ctx.clock.now();
+    let (outcome, reply, usage) = match answer {
+        Some(answer) => {
+            let id = MessageId::new(now, ctx.random.entropy());
+            (answer.outcome, Some(Reply { id, text: answer.text, citations: answer.citations }), answer.usage)
+        }
+        None => (Outcome::Failed, None, None),
+    };
+    let next = TurnId::new(now, ctx.random.entropy());
+    let finish = Command::Finish { turn: start.turn, epoch: start.epoch, outcome, reply, usage, next };
+    if let Err(error) = ctx.rooms.append(&scope, start.conversation, finish).await
+        && !fenced(&error)
+    {
+        tracing::error!(turn = %start.turn, %error, "a turn could not be closed");
+    }
+}
+
+fn fenced(error: &Error) -> bool {
+    matches!(error, Error::Caller(CallerError::Conflict(_) | CallerError::NotFound { .. }))
+}
+
+async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Answer> {
+    let settings = settings::current(ctx, scope).await?;
+    let visitor = |message: &&Message| message.author.kind == AuthorKind::Visitor;
+    let messages: Vec<&Message> = start.history.iter().map(|(_, message)| message.as_ref()).collect();
+    let Some(question) = messages.iter().rev().copied().find(|message| visitor(message)) else {
+        return Err(Error::ours("a turn without a question"));
+    };
+    let earlier: Vec<&Message> = messages.iter().copied().filter(|message| message.id != question.id).collect();
+    let turn = Turn { ctx, scope, start, settings: &settings, language: text::detect(&question.text) };
+
+    let said: Vec<&str> = earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
+    let for_model = match guard::check_input(&settings, &question.text, &said) {
+        InputVerdict::Pass { for_model } => for_model,
+        InputVerdict::Refuse { reason, reply_key } => {
+            let labels = [("guard", reason.name().to_owned()), ("side", "in".to_owned())];
+            ctx.metrics.guards.get_or_create(&labels).inc();
+            return turn.notice(reply_key, Outcome::NoAnswer).await;
+        }
+    };
+
+    let query = search_text(&question.text, &said);
+    let search = Search {
+        query,
+        limit: settings.retrieval.passages,
+        mode: settings.retrieval.mode,
+        vector_weight: settings.retrieval.vector_weight,
+        min_evidence: settings.retrieval.min_evidence,
+    };
+    let found = retrieval::search(ctx, scope, &search).await?.passages;
+
+    let budget = settings.budget.tokens_per_day > 0;
+    let within_budget = !budget || !usage::over_budget(&settings, usage::spent_today(ctx, scope).await?);
+    if let Some(endpoint) = ctx.config.model.as_ref().filter(|_| within_budget) {
+        if found.is_empty() && settings.guardrails.only_from_evidence {
+            return turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await;
+        }
+        if let Some(answer) = model::ask(&turn, endpoint, &for_model, &earlier, &found).await? {
+            return Ok(answer);
+        }
+        // No model answered; nothing of what one may have begun to say is left.
+        return match turn.quoted(&question.text, &found).await? {
+            Some(answer) => Ok(answer),
+            None => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
+        };
+    }
+    match turn.quoted(&question.text, &found).await? {
+        Some(answer) => Ok(answer),
+        None => turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await,
+    }
+}
+
+impl Turn<'_> {
+    /// Says something that is not from a model.
+    async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<Answer> {
+        self.ctx.rooms.say(self.scope, self.start, &text).await?;
+        Ok(Answer { outcome, text, citations, usage: None })
+    }
+
+    async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<Answer> {
+        let text = match key {
+            TextKey::NoAnswer => texts::fallback(self.settings, self.language.code()),
+            _ => texts::text(key, self.language.code()).to_owned(),
+        };
+        self.say(outcome, text, Vec::new()).await
+    }
+
+    /// The best passage, word for word.
+    async fn quoted(&self, question: &str, found: &[Found]) -> Result<Option<Answer>> {
+        let sources: Vec<_> = found.iter().map(Found::source).collect();
+        match quote::quoted_answer(question, &sources) {
+            Some((text, citations)) => self.say(Outcome::Quoted, text, citations).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// What to search for: the question; a very short one ("and to Kazan?") together with the one before it.
+fn search_text(question: &str, earlier: &[&str]) -> String {
+    const SHORT: usize = 4;
+    match earlier.last() {
+        Some(before) if question.split_whitespace().count() < SHORT => format!("{question}\n{before}"),
+        _ => question.to_owned(),
+    }
+}

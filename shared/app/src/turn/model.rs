@@ -1,0 +1,147 @@
+//! The steps of the ladder that ask a model.
+
+use std::time::Duration;
+
+use frontdesk_clients::openai::{self, ChatEvent, ChatMessage, ChatRequest, Role, Timeouts};
+use frontdesk_domain::answer::{Outcome, Usage};
+use frontdesk_domain::citation::CitationFilter;
+use frontdesk_domain::conversation::Message;
+use frontdesk_domain::error::Result;
+use frontdesk_domain::guard::OutputFilter;
+use frontdesk_domain::prompt::{ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context};
+use frontdesk_domain::texts;
+use frontdesk_ports::ModelEndpoint;
+use futures_util::{StreamExt, pin_mut};
+
+use super::{Answer, Turn};
+use crate::retrieval::Found;
+
+/// Asks the model, then the smaller one. `None` when neither answered; what one of them began to say is withdrawn.
+pub async fn ask(
+    turn: &Turn<'_>,
+    endpoint: &ModelEndpoint,
+    question: &str,
+    earlier: &[&Message],
+    found: &[Found],
+) -> Result<Option<Answer>> {
+    let settings = turn.settings;
+    let chosen = settings.model.chat_model.as_ref().or(endpoint.chat_model.as_ref());
+    let smaller = settings.model.fallback_model.as_ref().or(endpoint.fallback_model.as_ref());
+    let fallback = texts::fallback(settings, turn.language.code());
+    let offered: Vec<_> =
+        found.iter().map(|found| OfferedPassage { title: &found.title, text: &found.text }).collect();
+    let context = build_model_context(&ContextParts {
+        blocks: &PromptBlocks::default(),
+        site: &turn.start.site,
+        fallback: &fallback,
+        passages: &offered,
+        history: earlier,
+        question,
+        budget: settings.model.context_tokens.saturating_sub(settings.model.max_answer_tokens),
+    });
+    let messages: Vec<ChatMessage> = context
+        .messages
+        .into_iter()
+        .map(|message| ChatMessage::new(role(message.speaker), message.content))
+        .collect();
+    let cited = found.get(..context.passages).unwrap_or(found);
+    for model in [chosen, smaller].into_iter().flatten() {
+        let request = ChatRequest {
+            model: model.clone(),
+            messages: messages.clone(),
+            temperature: Some(settings.model.temperature),
+            max_tokens: Some(settings.model.max_answer_tokens),
+            tools: None,
+            tool_choice: None,
+        };
+        if let Some(answer) = stream(turn, endpoint, request, cited).await? {
+            return Ok(Some(answer));
+        }
+    }
+    Ok(None)
+}
+
+/// One model's answer, shown while it is written. `None` when it did not come whole.
+async fn stream(
+    turn: &Turn<'_>,
+    endpoint: &ModelEndpoint,
+    request: ChatRequest,
+    found: &[Found],
+) -> Result<Option<Answer>> {
+    let (ctx, scope, start) = (turn.ctx, turn.scope, turn.start);
+    let began = ctx.clock.now();
+    let timeouts = &turn.settings.timeouts;
+    let model = request.model.clone();
+    let events = openai::chat(
+        ctx,
+        endpoint,
+        request,
+        Timeouts {
+            connect: Duration::from_millis(timeouts.connect_ms.into()),
+            first_token: Duration::from_millis(timeouts.first_token_ms.into()),
+            gap: Duration::from_millis(timeouts.token_gap_ms.into()),
+            whole: Duration::from_millis(timeouts.answer_ms.into()),
+        },
+    );
+    pin_mut!(events);
+    let sources: Vec<_> = found.iter().map(Found::source).collect();
+    let mut citations = CitationFilter::new(&sources);
+    let mut guard = OutputFilter::new(turn.settings, sources.iter().map(|source| source.text));
+    let mut text = String::new();
+    let mut usage = Usage { model, ..Usage::default() };
+    loop {
+        let shown = match events.next().await {
+            Some(Ok(ChatEvent::Text(piece))) => guard.push(&citations.push(&piece)),
+            Some(Ok(ChatEvent::Usage { prompt_tokens, completion_tokens })) => {
+                usage.prompt_tokens = prompt_tokens;
+                usage.completion_tokens = completion_tokens;
+                continue;
+            }
+            Some(Ok(ChatEvent::ToolCall { .. } | ChatEvent::Finished { .. })) => continue,
+            Some(Err(error)) => {
+                tracing::warn!(turn = %start.turn, model = usage.model, %error, "a model did not answer");
+                if !text.is_empty() {
+                    ctx.rooms.unsay(scope, start).await?;
+                }
+                return Ok(None);
+            }
+            None => {
+                let rest = citations.finish();
+                let mut last = guard.push(&rest);
+                last.push_str(&guard.finish());
+                if !last.is_empty() {
+                    ctx.rooms.say(scope, start, &last).await?;
+                    text.push_str(&last);
+                }
+                break;
+            }
+        };
+        if shown.is_empty() {
+            continue;
+        }
+        if text.is_empty() {
+            ctx.metrics.first_delta_seconds.observe(ctx.clock.now().since(began).as_secs_f64());
+        }
+        ctx.rooms.say(scope, start, &shown).await?;
+        text.push_str(&shown);
+    }
+    if text.trim().is_empty() {
+        if !text.is_empty() {
+            ctx.rooms.unsay(scope, start).await?;
+        }
+        return Ok(None);
+    }
+    for (direction, tokens) in [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)] {
+        ctx.metrics.tokens.get_or_create(&[("direction", direction.to_owned())]).inc_by(tokens);
+    }
+    let citations = frontdesk_domain::citation::cited(&text, &sources);
+    Ok(Some(Answer { outcome: Outcome::Answered, text, citations, usage: Some(usage) }))
+}
+
+const fn role(speaker: Speaker) -> Role {
+    match speaker {
+        Speaker::System => Role::System,
+        Speaker::User => Role::User,
+        Speaker::Assistant => Role::Assistant,
+    }
+}

@@ -1,0 +1,91 @@
+//! Visitor sessions: how the widget begins.
+
+use frontdesk_domain::conversation::Conversation;
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::VisitorId;
+use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::site::Site;
+use frontdesk_ports::{Ctx, Rows};
+
+use crate::{auth, settings, store};
+
+/// What the widget says when it begins.
+#[derive(Debug, Clone, Default)]
+pub struct BeginSession {
+    /// The site's public key.
+    pub site_key: String,
+    /// The token of an earlier session in this browser.
+    pub visitor_token: Option<String>,
+    /// The visitor's language (`ru-RU`).
+    pub locale: Option<String>,
+    /// The `Origin` of the request.
+    pub origin: Option<String>,
+    /// The origin on which this deployment itself is reached.
+    pub own_origin: Option<String>,
+}
+
+/// A visitor's session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// The token for every further call.
+    pub visitor_token: String,
+    /// Who it is.
+    pub visitor: VisitorId,
+    /// The site.
+    pub site: Site,
+    /// The language chosen.
+    pub locale: String,
+    /// The conversation that goes on.
+    pub conversation: Option<Conversation>,
+    /// The longest message, in characters.
+    pub max_message_chars: u32,
+    /// The largest upload, in bytes.
+    pub max_upload_bytes: u64,
+}
+
+/// Begins or goes on with a visitor's session. A token that is not valid any more begins a new visitor.
+///
+/// # Errors
+/// 422 for an unknown site key; 403 when the page's origin is not one of the site's.
+pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> {
+    let unknown = || Error::invalid("/site_key", "no site has this key");
+    if command.site_key.is_empty() || command.site_key.len() > 64 {
+        return Err(unknown());
+    }
+    let results = ctx.db.query(vec![store::tenancy::select_site_by_key(&command.site_key)]).await?;
+    let site = store::tenancy::site(results.first().and_then(Rows::first).ok_or_else(unknown)?)?;
+    // A browser always names the origin of a cross-origin request; without one it is the deployment's own page, or no
+    // browser at all, which no origin check could hold back.
+    if let Some(origin) = &command.origin
+        && command.own_origin.as_ref() != Some(origin)
+        && !site.origins.contains(origin)
+    {
+        return Err(CallerError::Forbidden("this origin is not one of the site's").into());
+    }
+    let now = ctx.clock.now();
+    let known = command.visitor_token.as_deref().and_then(|token| auth::verify_visitor_token(ctx, token).ok());
+    let known = known.and_then(|scope| match scope.actor() {
+        Actor::Visitor { site: of, visitor } if *of == site.id && scope.org() == site.org => Some(*visitor),
+        _ => None,
+    });
+    let visitor = known.unwrap_or_else(|| VisitorId::new(now, ctx.random.entropy()));
+    let locale = site.locale_for(command.locale.as_deref());
+    ctx.db.batch(vec![store::tenancy::upsert_visitor(site.org, site.id, visitor, &locale, now)]).await?;
+    let visitor_token = auth::issue_visitor_token(ctx, site.org, site.id, visitor)?;
+    #[expect(clippy::disallowed_methods, reason = "the token for exactly this scope was issued a line above")]
+    let scope = TenantScope::authenticated(site.org, Actor::Visitor { site: site.id, visitor });
+    let conversation = match known {
+        Some(_) => ctx.rooms.latest(&scope, visitor).await?,
+        None => None,
+    };
+    let limits = settings::current(ctx, &scope).await?.limits.clone();
+    Ok(Session {
+        visitor_token,
+        visitor,
+        site,
+        locale,
+        conversation,
+        max_message_chars: limits.max_message_chars,
+        max_upload_bytes: limits.max_upload_bytes,
+    })
+}

@@ -1,0 +1,240 @@
+//! Attempts to change or read the assistant's instructions.
+//!
+//! A single word is never enough: people ask about instructions, rules and systems all day. A strong sign is a whole
+//! pattern (ignore … previous … instructions); two different weak signs count as one strong.
+
+/// Whether the text tries it. `words` are its folded words.
+pub(super) fn found(text: &str, words: &[String]) -> bool {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let strong = template_tokens(text) || overrides(&words) || asks_for_prompt(&words) || has_phrase(&words, STRONG);
+    let weak = [role_marker(text), has_phrase(&words, NEW_ROLE), has_phrase(&words, NO_LIMITS)];
+    strong || weak.into_iter().filter(|sign| *sign).count() >= 2
+}
+
+/// Tokens of chat templates. Nobody types them by accident.
+const TOKENS: [&str; 6] = ["[inst]", "[/inst]", "<<sys>>", "<</sys>>", "<start_of_turn>", "<end_of_turn>"];
+
+fn template_tokens(text: &str) -> bool {
+    let text = super::words::visible(text).to_lowercase();
+    let pipes = text.split("<|").skip(1).any(|rest| {
+        rest.split_once("|>").is_some_and(|(name, _)| {
+            (1..=40).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
+    });
+    pipes || TOKENS.iter().any(|token| text.contains(token))
+}
+
+/// A line that poses as somebody else's: `system: …`. Alone it may be a support request ("System: Windows 10").
+fn role_marker(text: &str) -> bool {
+    const ROLES: [&str; 10] = [
+        "system", "assistant", "developer", "system prompt", "system message", "система", "ассистент", "разработчик",
+        "системное сообщение", "системный промпт",
+    ];
+    super::words::visible(text).lines().any(|line| {
+        let line = line.trim_start_matches(|letter: char| !letter.is_alphanumeric()).to_lowercase();
+        let marks = |role: &&str| {
+            line.strip_prefix(*role).is_some_and(|rest| {
+                let rest = rest.trim_start_matches(['*', '_', ']', '>', ' ', '"']);
+                rest.starts_with([':', '：'])
+            })
+        };
+        ROLES.iter().any(marks)
+    })
+}
+
+/// Phrases that are enough alone; words match by their beginning.
+const STRONG: &[&[&str]] = &[
+    &["do", "anything", "now"],
+    &["you", "are", "now", "dan"],
+    &["you", "are", "now", "jailbr"],
+    &["you", "are", "now", "unrestrict"],
+    &["you", "are", "now", "an", "unrestrict"],
+    &["you", "are", "no", "longer", "an", "ai"],
+    &["you", "are", "no", "longer", "an", "assistant"],
+    &["ты", "больше", "не", "ассистент"],
+    &["ты", "больше", "не", "бот"],
+    &["ты", "больше", "не", "помощник"],
+    &["теперь", "ты", "dan"],
+    &["pretend", "you", "have", "no", "rule"],
+    &["pretend", "you", "have", "no", "restrict"],
+    &["притворись", "что", "у", "тебя", "нет", "правил"],
+    &["притворись", "что", "у", "тебя", "нет", "огранич"],
+    &["new", "system", "prompt"],
+    &["новый", "системный", "промпт"],
+];
+
+/// Weak: somebody is told who to be.
+const NEW_ROLE: &[&[&str]] = &[
+    &["you", "are", "now"],
+    &["from", "now", "on", "you"],
+    &["pretend", "to", "be"],
+    &["pretend", "you", "are"],
+    &["act", "as"],
+    &["roleplay", "as"],
+    &["теперь", "ты"],
+    &["ты", "теперь"],
+    &["отныне", "ты"],
+    &["с", "этого", "момента", "ты"],
+    &["притворись"],
+    &["веди", "себя", "как"],
+    &["представь", "что", "ты"],
+];
+
+/// Weak: limits are talked away.
+const NO_LIMITS: &[&[&str]] = &[
+    &["developer", "mode"],
+    &["jailbr"],
+    &["without", "restrict"],
+    &["without", "any", "restrict"],
+    &["no", "restrict"],
+    &["unrestricted"],
+    &["without", "filter"],
+    &["without", "any", "filter"],
+    &["no", "filter"],
+    &["uncensored"],
+    &["new", "instruct"],
+    &["your", "real", "instruct"],
+    &["режим", "разработчик"],
+    &["режиме", "разработчик"],
+    &["без", "ограничен"],
+    &["без", "фильтр"],
+    &["без", "цензур"],
+    &["джейлбре"],
+    &["новые", "инструкц"],
+];
+
+/// Whether one of the phrases is there; the last word of each matches by its beginning, the others whole.
+fn has_phrase(words: &[&str], phrases: &[&[&str]]) -> bool {
+    phrases.iter().any(|phrase| {
+        words.windows(phrase.len().max(1)).any(|window| {
+            let last = phrase.len().saturating_sub(1);
+            window.iter().zip(*phrase).enumerate().all(|(at, (word, want))| {
+                if at == last { word.starts_with(want) } else { word == want }
+            })
+        })
+    })
+}
+
+fn any_of(word: &str, list: &[&str]) -> bool {
+    list.contains(&word)
+}
+
+fn any_stem(word: &str, list: &[&str]) -> bool {
+    list.iter().any(|stem| word.starts_with(stem))
+}
+
+const OVERRIDE: &[&str] = &[
+    "ignore", "disregard", "forget", "override", "bypass", "neglect", "discard", "игнорируй", "игнорируйте",
+    "проигнорируй", "проигнорируйте", "забудь", "забудьте", "отбрось", "отбросьте", "пренебреги", "пренебрегите",
+    "отмени", "отмените", "обойди", "обойдите",
+];
+/// Count only after somebody is told to: "ты должен игнорировать".
+const OVERRIDE_INFINITIVE: &[&str] = &["игнорировать", "проигнорировать", "забыть", "отбросить", "нарушить", "обойти"];
+const TOLD: &[&str] = &["должен", "должна", "обязан", "обязана", "прошу", "приказываю", "требую", "тебе"];
+/// Count only after a "not": "do not follow".
+const FOLLOW: &[&str] = &["follow", "obey", "следуй", "следуйте", "соблюдай", "соблюдайте", "обращай", "обращайте", "слушай"];
+const NOT: &[&str] = &["not", "don't", "don’t", "never", "stop", "не"];
+const RULES: &[&str] = &[
+    "instruction", "prompt", "rule", "guideline", "directive", "guardrail", "инструкци", "указани", "правил", "промпт",
+    "промт", "директив", "установк",
+];
+const WHOSE: &[&str] = &[
+    "previous", "prior", "above", "earlier", "preceding", "foregoing", "all", "any", "your", "system", "initial",
+    "original", "existing", "предыдущие", "предыдущих", "предыдущую", "предыдущий", "предыдущим", "прошлые", "прошлых",
+    "прежние", "прежних", "все", "всех", "всем", "всеми", "любые", "свои", "своих", "своим", "твои", "твоих", "твоим",
+    "ваши", "ваших", "системные", "системных", "системный", "системную", "исходные", "исходных", "выше", "вышеуказанные",
+    "данные", "изначальные", "начальные",
+];
+/// Whose own instructions may well be withdrawn: "please ignore my previous instructions".
+const MINE: &[&str] = &["my", "our", "мои", "моих", "моим", "мою", "наши", "наших", "нашу"];
+/// Who is in the word before: the speaker, not the assistant.
+const SPEAKER: &[&str] = &["i", "we", "they", "customers", "people", "я", "мы", "ли", "можно", "нельзя", "клиенты"];
+
+/// `ignore all previous instructions`, `забудь все, что тебе говорили`.
+fn overrides(words: &[&str]) -> bool {
+    words.iter().enumerate().any(|(at, word)| {
+        let before = |count: usize| words.get(at.saturating_sub(count)..at).unwrap_or_default();
+        let told = any_of(word, OVERRIDE)
+            || (any_of(word, OVERRIDE_INFINITIVE) && before(3).iter().any(|word| any_of(word, TOLD)))
+            || (any_of(word, FOLLOW) && before(1).iter().any(|word| any_of(word, NOT)));
+        if !told || before(1).iter().any(|word| any_of(word, SPEAKER)) {
+            return false;
+        }
+        let after = words.get(at.saturating_add(1)..).unwrap_or_default();
+        let window: Vec<&str> = after.iter().take(8).copied().collect();
+        if window.iter().any(|word| any_of(word, MINE)) {
+            return false;
+        }
+        let rules = window.iter().any(|word| any_stem(word, RULES)) && window.iter().any(|word| any_of(word, WHOSE));
+        rules || has_phrase(&window, TOLD_BEFORE)
+    })
+}
+
+const TOLD_BEFORE: &[&[&str]] = &[
+    &["everything", "above"],
+    &["everything", "you", "were"],
+    &["everything", "you", "have", "been"],
+    &["all", "of", "the", "above"],
+    &["what", "you", "were", "told"],
+    &["все", "что", "тебе"],
+    &["все", "что", "было", "выше"],
+    &["все", "что", "написано", "выше"],
+    &["все", "сказанное", "выше"],
+    &["что", "тебе", "говорили"],
+    &["what", "your", "developer"],
+];
+
+const SHOW: &[&str] = &[
+    "show", "reveal", "print", "repeat", "output", "tell", "give", "display", "write", "share", "leak", "dump", "what",
+    "what's", "покажи", "покажите", "выведи", "выведите", "раскрой", "раскройте", "напечатай", "повтори", "повторите",
+    "скажи", "скажите", "процитируй", "перечисли", "опиши", "какой", "какие", "каковы", "напиши",
+];
+const PROMPTS: &[&[&str]] = &[
+    &["system", "prompt"],
+    &["system", "message"],
+    &["system", "instruction"],
+    &["your", "prompt"],
+    &["your", "initial", "prompt"],
+    &["your", "initial", "instruction"],
+    &["your", "original", "instruction"],
+    &["your", "hidden", "instruction"],
+    &["your", "secret", "instruction"],
+    &["hidden", "prompt"],
+    &["initial", "prompt"],
+    &["системный", "промпт"],
+    &["системный", "промт"],
+    &["системную", "инструкци"],
+    &["системные", "инструкци"],
+    &["системное", "сообщени"],
+    &["твой", "промпт"],
+    &["твой", "промт"],
+    &["свой", "промпт"],
+    &["свой", "промт"],
+    &["твои", "системные"],
+    &["свои", "системные"],
+    &["свои", "скрытые", "инструкци"],
+    &["твои", "скрытые", "инструкци"],
+    &["исходный", "промпт"],
+];
+/// Ask for the assistant's own instructions, unless they are *for* something.
+const OWN: &[&[&str]] = &[&["your", "instruction"], &["свои", "инструкци"], &["твои", "инструкци"], &["your", "rules"]];
+const ABOUT: &[&str] = &["for", "on", "about", "how", "to", "regarding", "по", "для", "о", "об", "как", "к"];
+
+/// `show me your system prompt`, `выведи свои инструкции`.
+fn asks_for_prompt(words: &[&str]) -> bool {
+    words.iter().enumerate().any(|(at, word)| {
+        if !any_of(word, SHOW) {
+            return false;
+        }
+        let window: Vec<&str> = words.iter().skip(at).take(9).copied().collect();
+        has_phrase(&window, PROMPTS)
+            || (!any_of(word, &["what", "what's", "какой", "какие", "каковы", "tell", "скажи", "скажите"])
+                && OWN.iter().any(|own| {
+                    window.windows(3).any(|three| {
+                        matches!(three, [a, b, c] if *a == own.first().copied().unwrap_or("")
+                            && b.starts_with(own.get(1).copied().unwrap_or("?")) && !any_of(c, ABOUT))
+                    }) || matches!(window.as_slice(), [.., a, b] if *a == own.first().copied().unwrap_or("")
+                        && b.starts_with(own.get(1).copied().unwrap_or("?")))
+                }))
+    })
+}

@@ -1,0 +1,19 @@
+//! Text as retrieval sees it: languages, words, stems and passages.
+//!
+//! The same functions serve the index and the query; whatever they do to a word, they do it on both sides.
+
+
+mod evidence;
+mod language;
+mod passage;
+mod stop;
+mod term;
+mod word;
+
+
+pub use evidence::{Coverage, MIN_EVIDENCE, combine};
+pub use language::{Language, Script, detect};
+pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, passages};
+pub use stop::is_stop_word;
+pub use term::{MAX_QUERY_TERMS, QueryTerm, Term, query_terms, stems, terms};
+pub use word::{MAX_WORD_CHARS, Word, words};

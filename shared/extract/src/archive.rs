@@ -1,0 +1,68 @@
+//! Zip archives that lie: nothing is believed but the bytes that really come out.
+
+use std::io::{Cursor, Read};
+
+use frontdesk_ports::ExtractFailure;
+use zip::ZipArchive;
+use zip::result::ZipError;
+
+use crate::{Limits, as_u64, over, unreadable};
+
+/// A packed byte can become at most this many by deflate; a whole document stays far below.
+const MAX_RATIO: u64 = 400;
+
+/// Below this many bytes the ratio says nothing.
+const RATIO_FROM: u64 = 4 << 20;
+
+/// An archive in memory and what it may still unpack. Entries are only read by exact names that the reader knows; their
+/// names are never used as paths.
+pub(crate) struct Archive<'a> {
+    zip: ZipArchive<Cursor<&'a [u8]>>,
+    budget: u64,
+    limit: u64,
+}
+
+pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Archive<'a>, ExtractFailure> {
+    // Checked before the directory is built: each entry has a record of at least 46 bytes with this signature.
+    let entries = bytes.windows(4).filter(|window| *window == b"PK\x01\x02").count();
+    if as_u64(entries) > u64::from(limits.max_entries) {
+        return Err(over("entries of the archive", limits.max_entries.into()));
+    }
+    let zip = ZipArchive::new(Cursor::new(bytes))
+        .map_err(|error| unreadable(format!("the archive is broken: {error}")))?;
+    if as_u64(zip.len()) > u64::from(limits.max_entries) {
+        return Err(over("entries of the archive", limits.max_entries.into()));
+    }
+    Ok(Archive { zip, budget: limits.max_unpacked, limit: limits.max_unpacked })
+}
+
+impl Archive<'_> {
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.zip.index_for_name(name).is_some()
+    }
+
+    /// The part with exactly this name, `None` when there is none.
+    pub(crate) fn part(&mut self, name: &str) -> Result<Option<Vec<u8>>, ExtractFailure> {
+        let part = match self.zip.by_name(name) {
+            Ok(part) => part,
+            Err(ZipError::FileNotFound) => return Ok(None),
+            Err(ZipError::UnsupportedArchive(message)) if message.contains("assword") => {
+                return Err(unreadable("the file is protected with a password"));
+            }
+            Err(error) => return Err(unreadable(format!("the archive is broken: {error}"))),
+        };
+        let packed = part.compressed_size();
+        let by_ratio = packed.saturating_mul(MAX_RATIO).max(RATIO_FROM);
+        let allowed = self.budget.min(by_ratio);
+        let mut bytes = Vec::new();
+        part.take(allowed.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(format!("the archive is broken: {error}")))?;
+        let size = as_u64(bytes.len());
+        if size > allowed {
+            return Err(over("unpacked size in bytes", self.limit.min(by_ratio)));
+        }
+        self.budget = self.budget.saturating_sub(size);
+        Ok(Some(bytes))
+    }
+}

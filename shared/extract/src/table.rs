@@ -1,0 +1,94 @@
+//! Tables as lines of `header: value`, so that each row can be found and quoted by itself.
+
+use frontdesk_ports::ExtractFailure;
+
+use crate::text::{Writer, squeeze};
+use crate::{Limits, Read, unreadable};
+
+/// How many records decide about the delimiter.
+const SAMPLE_RECORDS: usize = 200;
+
+/// `Name: Kettle; Price: 3990 ₽`, or the cells alone where there is no header.
+pub(crate) fn row_line(header: Option<&[String]>, cells: &[String]) -> String {
+    let mut parts = Vec::new();
+    for (column, cell) in cells.iter().enumerate() {
+        let cell = squeeze(cell);
+        if cell.is_empty() {
+            continue;
+        }
+        let name = header.and_then(|names| names.get(column)).map_or("", String::as_str);
+        parts.push(if name.is_empty() || name == cell { cell } else { format!("{name}: {cell}") });
+    }
+    parts.join("; ")
+}
+
+/// Whether a first row reads like names of columns.
+pub(crate) fn is_header(cells: &[String]) -> bool {
+    cells.len() >= 2
+        && cells.iter().all(|cell| !cell.trim().is_empty() && cell.chars().count() <= 60)
+        && cells.iter().all(|cell| !cell.trim().ends_with('.') && cell.parse::<f64>().is_err())
+}
+
+/// The delimiter, when the text is a table: every record has the same number of fields, at least two, and the first
+/// row names the columns. Prose with commas is none.
+pub(crate) fn delimiter(text: &str) -> Option<u8> {
+    [b';', b'\t', b',', b'|'].into_iter().find(|delimiter| is_table(text, *delimiter))
+}
+
+fn is_table(text: &str, delimiter: u8) -> bool {
+    let Some(first) = text.lines().next() else { return false };
+    let separator = char::from(delimiter);
+    // "Hello, world" is a greeting; "name,price" is a header.
+    if delimiter == b',' && first.matches(", ").count() == first.matches(separator).count() {
+        return false;
+    }
+    let mut reader = reader(text, delimiter, false);
+    let mut rows = 0_usize;
+    for (index, record) in reader.records().take(SAMPLE_RECORDS).enumerate() {
+        let Ok(record) = record else { return false };
+        let cells: Vec<String> = record.iter().map(str::to_owned).collect();
+        if cells.len() < 2 || (index == 0 && !is_header(&cells)) {
+            return false;
+        }
+        rows = index;
+    }
+    rows >= 1
+}
+
+fn reader(text: &str, delimiter: u8, flexible: bool) -> csv::Reader<&[u8]> {
+    csv::ReaderBuilder::new()
+        .delimiter(delimiter)
+        .has_headers(false)
+        .flexible(flexible)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes())
+}
+
+pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<Read, ExtractFailure> {
+    let Some(delimiter) = delimiter(text) else { return Err(unreadable("the table cannot be read")) };
+    let mut writer = Writer::new(limits);
+    let mut header: Option<Vec<String>> = None;
+    for record in reader(text, delimiter, true).records() {
+        let record = record.map_err(|error| unreadable(format!("the table cannot be read: {error}")))?;
+        let cells: Vec<String> = record.iter().map(squeeze).collect();
+        match &header {
+            None => header = Some(cells),
+            Some(names) => writer.block_after("\n", "", &row_line(Some(names), &cells))?,
+        }
+    }
+    Ok(Read { title: None, text: writer.finish(), pages: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_with_commas_is_no_table() {
+        assert_eq!(delimiter("Hello, world\nBye, world\n"), None);
+        assert_eq!(delimiter("One line, with commas, and more."), None);
+        assert_eq!(delimiter("name,price\ntea,5\ncup,7\n"), Some(b','));
+        assert_eq!(delimiter("Товар;Цена\nЧай;\"5;0\"\n"), Some(b';'));
+        assert_eq!(delimiter("a,b\n1,2,3\n"), None);
+    }
+}

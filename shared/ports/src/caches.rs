@@ -1,0 +1,123 @@
+//! What one process remembers for a short time. It lives here, not in statics: one process may carry several hosts.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use frontdesk_domain::id::OrgId;
+use frontdesk_domain::settings::Settings;
+use frontdesk_domain::time::Timestamp;
+
+/// Every cache. Each is bounded.
+#[derive(Debug, Default)]
+pub struct Caches {
+    /// Settings by organisation.
+    pub settings: SettingsCache,
+    /// The only organisation of this deployment, if there is exactly one.
+    pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
+    /// The last result of each health probe.
+    pub health: RefCell<HashMap<&'static str, CachedProbe>>,
+}
+
+/// Settings that were read.
+#[derive(Debug, Clone)]
+pub struct CachedSettings {
+    /// Their version; 0 when nothing differs from the defaults yet.
+    pub version: u64,
+    /// The settings.
+    pub settings: Rc<Settings>,
+    /// When they were read.
+    pub read_at: Timestamp,
+    /// When somebody began to read them again.
+    pub refreshing: Option<Timestamp>,
+}
+
+/// Settings by organisation, at most [`SettingsCache::CAPACITY`] of them.
+#[derive(Debug, Default)]
+pub struct SettingsCache(RefCell<HashMap<OrgId, CachedSettings>>);
+
+impl SettingsCache {
+    /// How many organisations are remembered.
+    pub const CAPACITY: usize = 1_000;
+
+    /// What is remembered of an organisation.
+    #[must_use]
+    pub fn get(&self, org: OrgId) -> Option<CachedSettings> {
+        self.0.borrow().get(&org).cloned()
+    }
+
+    /// Remembers. An older version never replaces a newer one: a read that began before a change may end after it.
+    pub fn put(&self, org: OrgId, entry: CachedSettings) {
+        let mut all = self.0.borrow_mut();
+        if all.get(&org).is_some_and(|known| known.version > entry.version) {
+            return;
+        }
+        if all.len() >= Self::CAPACITY && !all.contains_key(&org) {
+            let oldest = all.iter().min_by_key(|(_, entry)| entry.read_at).map(|(org, _)| *org);
+            if let Some(oldest) = oldest {
+                all.remove(&oldest);
+            }
+        }
+        all.insert(org, entry);
+    }
+
+    /// Marks that somebody reads them again.
+    pub fn refreshing(&self, org: OrgId, since: Timestamp) {
+        if let Some(entry) = self.0.borrow_mut().get_mut(&org) {
+            entry.refreshing = Some(since);
+        }
+    }
+
+    /// Forgets an organisation.
+    pub fn forget(&self, org: OrgId) {
+        self.0.borrow_mut().remove(&org);
+    }
+}
+
+/// A health probe that ran.
+#[derive(Debug, Clone)]
+pub struct CachedProbe {
+    /// `ok`, `degraded`, `down` or `off`; none while the first one runs.
+    pub status: Option<&'static str>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: u64,
+    /// What there is to say.
+    pub detail: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// When the one that runs now began.
+    pub running: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(version: u64, at: i64) -> CachedSettings {
+        CachedSettings { version, settings: Rc::default(), read_at: Timestamp::from_millis(at), refreshing: None }
+    }
+
+    fn org(n: usize) -> OrgId {
+        let mut entropy = [0; 10];
+        entropy[2..].copy_from_slice(&n.to_be_bytes());
+        OrgId::new(Timestamp::from_millis(1), entropy)
+    }
+
+    #[test]
+    fn an_older_version_never_replaces_a_newer_one() {
+        let cache = SettingsCache::default();
+        cache.put(org(1), entry(5, 10));
+        cache.put(org(1), entry(4, 20));
+        assert_eq!(cache.get(org(1)).unwrap().version, 5);
+    }
+
+    #[test]
+    fn it_stays_bounded_and_forgets_the_oldest() {
+        let cache = SettingsCache::default();
+        for n in 0..SettingsCache::CAPACITY + 5 {
+            cache.put(org(n), entry(1, i64::try_from(n).unwrap()));
+        }
+        assert_eq!(cache.0.borrow().len(), SettingsCache::CAPACITY);
+        assert!(cache.get(org(0)).is_none() && cache.get(org(6)).is_some());
+    }
+}

@@ -1,0 +1,101 @@
+// States that a healthy server shows only by chance; the stand-in shows them when asked.
+
+import assert from 'node:assert/strict';
+import { suite } from '../with-visitor.mjs';
+
+const visitorTest = suite();
+const QUESTION = 'How much is delivery in Moscow?';
+
+const say = (target, event) => fetch(`${target.baseUrl}/__emit`, { method: 'POST', body: JSON.stringify({ event }) });
+const operator = (id, text) => ({ kind: 'message.created', message: { id, author: { kind: 'operator', name: 'Anna' }, text } });
+
+visitorTest('a closed panel counts what was missed on its launcher', { lang: 'en' }, async (visit, target) => {
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  await visit.page.keyboard.press('Escape');
+  await say(target, operator('msg_a', 'Hello from Anna'));
+  await say(target, operator('msg_b', 'Are you there?'));
+  await visit.page.getByRole('button', { name: 'Open chat, 2 new messages' }).click();
+  await visit.panel.getByText('Are you there?').last().waitFor();
+  await visit.page.keyboard.press('Escape');
+  await visit.page.getByRole('button', { name: 'Open chat', exact: true }).waitFor();
+});
+
+visitorTest('someone who reads further up is not pulled down', { lang: 'en', viewport: { width: 1000, height: 420 + 60 } }, async (visit, target) => {
+  await visit.open();
+  for (const n of [0, 1, 2]) {
+    await visit.ask(QUESTION);
+    await visit.answer(n);
+  }
+  const scroller = visit.panel.locator('.scroller');
+  await scroller.evaluate((node) => node.scrollTo(0, 0));
+  await scroller.evaluate((node) => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(node.scrollTop)))));
+  await say(target, operator('msg_c', 'One more thing'));
+  const pill = visit.page.getByRole('button', { name: 'New messages' });
+  await pill.waitFor();
+  assert.equal(await scroller.evaluate((node) => node.scrollTop), 0);
+  await pill.click();
+  await pill.waitFor({ state: 'hidden' });
+  assert.ok(await scroller.evaluate((node) => node.scrollHeight - node.scrollTop - node.clientHeight < 4));
+});
+
+visitorTest('an answer that failed can be asked for again', { lang: 'en' }, async (visit) => {
+  await visit.open();
+  await visit.ask('fail please');
+  await visit.panel.getByText('The answer did not come through.').first().waitFor();
+  await visit.page.getByRole('button', { name: 'Try again' }).click();
+  await visit.mine.nth(1).waitFor();
+  assert.equal(await visit.mine.nth(1).innerText(), 'fail please');
+});
+
+visitorTest('too many messages: it says how long, and sends by itself', { lang: 'ru' }, async (visit, target) => {
+  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 429, retryAfter: 2, times: 1 }] });
+  await visit.open();
+  await visit.ask('Сколько стоит доставка?');
+  await visit.panel.getByText(/Повторим через [12] секунд/).waitFor();
+  await visit.answer();
+});
+
+visitorTest('a message that is too long is counted, kept, and not sent', { lang: 'en' }, async (visit) => {
+  await visit.open();
+  await visit.field.fill('x'.repeat(1900));
+  await visit.panel.getByText('100 characters left').waitFor();
+  await visit.field.fill('x'.repeat(2001));
+  await visit.panel.getByText('1 character too many').waitFor();
+  await visit.field.press('Enter');
+  assert.equal(await visit.mine.count(), 0);
+  assert.equal((await visit.field.inputValue()).length, 2001);
+});
+
+visitorTest('a message that is refused can be edited', { lang: 'en' }, async (visit, target) => {
+  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 422, times: 1 }] });
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.page.getByRole('button', { name: 'Edit' }).click();
+  assert.equal(await visit.field.inputValue(), QUESTION);
+  await visit.field.press('Enter');
+  await visit.answer();
+});
+
+visitorTest('a colleague who takes over is announced, and shown typing', { lang: 'ru' }, async (visit, target) => {
+  await visit.open();
+  await visit.ask('operator, please');
+  await visit.panel.getByText('К разговору подключился сотрудник').first().waitFor();
+  await say(target, { kind: 'typing', on: true, author: { kind: 'operator' } });
+  await visit.panel.locator('.typing').waitFor();
+  await say(target, operator('msg_d', 'Добрый день!'));
+  await visit.panel.getByText('Добрый день!').first().waitFor();
+  await visit.panel.locator('.typing').waitFor({ state: 'hidden' });
+});
+
+visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {
+  await visit.page.route('**/demo/?lang=en', async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).replace(/pk_\w+/, 'pk_unknown') });
+  });
+  const told = visit.page.waitForEvent('console', (message) => message.text().includes('Frontdesk'));
+  await visit.page.reload();
+  await told;
+  assert.equal(await visit.launcher.isVisible(), false);
+});

@@ -1,0 +1,75 @@
+//! Start, stop, start again.
+
+use anyhow::{Context, Result, ensure};
+use frontdesk_stand_ins::fake_ai::{FakeAi, Options as AiOptions};
+use futures_util::StreamExt;
+use serde_json::json;
+
+use crate::client::{Transcript, Visitor, events};
+use crate::program::{Options, Program};
+
+#[tokio::test]
+async fn a_terminated_server_finishes_its_answers_first() -> Result<()> {
+    let ai = FakeAi::start(AiOptions {
+        tokens: Some(200),
+        tokens_per_second: Some(200.0),
+        ..AiOptions::default()
+    })
+    .await?;
+    let options =
+        Options::default().flag("--no-limits").var("OPENAI_BASE_URL", &ai.base_url).var("OPENAI_MODEL", "fake-chat");
+    let mut program = Program::start(options).await?;
+    let visitor = Visitor::new(&program.ready).await?;
+    let conversation = visitor.begin().await?;
+    let body = json!({ "client_id": "q", "text": "How much is delivery in Moscow?" });
+    let path = format!("/api/v1/conversations/{conversation}/messages");
+    let mut stream = events(visitor.post(&path, &body, "text/event-stream").await?);
+    let mut transcript = Transcript::default();
+    while transcript.partial.is_none() {
+        transcript.take(&stream.next().await.context("the answer's beginning")??)?;
+    }
+    let (ended, rest) = tokio::join!(program.terminate(), async {
+        while let Some(Ok(event)) = stream.next().await {
+            if transcript.take(&event)? {
+                return Ok::<_, anyhow::Error>(true);
+            }
+        }
+        Ok(false)
+    });
+    ensure!(ended?, "it ended with an error");
+    ensure!(rest?, "the answer was cut by an orderly stop");
+    ensure!(transcript.outcome() == "answered");
+
+    program.start_again().await?;
+    let log = visitor.log(&conversation).await?;
+    ensure!(log.len() == 4 && log[2]["message"]["text"] == transcript.answer());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything_and_asks_for_nothing() -> Result<()> {
+    let mut program = Program::start(Options::default()).await?;
+    let visitor = Visitor::new(&program.ready).await?;
+    let conversation = visitor.begin().await?;
+    let before = visitor.ask(&conversation, "When are you open?").await?;
+    let ready = program.ready.clone();
+    program.kill().await?;
+    program.start_again().await?;
+    ensure!(program.ready.site_key == ready.site_key && program.ready.admin_password == ready.admin_password);
+    let log = visitor.log(&conversation).await?;
+    ensure!(log.len() == 4 && log[2]["message"]["text"] == before.answer(), "{log:?}");
+    let after = visitor.ask(&visitor.begin().await?, "When are you open?").await?;
+    ensure!(after.answer() == before.answer());
+    Ok(())
+}
+
+#[tokio::test]
+async fn secrets_are_their_owners_alone() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let program = Program::start(Options::default().flag("--empty")).await?;
+    let mode = |name: &str| -> Result<u32> {
+        Ok(std::fs::metadata(program.data().join(name))?.permissions().mode() & 0o777)
+    };
+    ensure!(mode("secrets.env")? == 0o600 && mode("")? == 0o700);
+    Ok(())
+}

@@ -1,0 +1,444 @@
+// Everything that goes between the page and the server: one event stream, the outbox, and what to do when either fails.
+// It knows no DOM; the page tells it when it is online, seen or open.
+
+import { Problem, Unreachable, type Api } from './api';
+import { Backoff } from './backoff';
+import { emptyConversation, liveEntry, reduce, type Action, type ConversationState } from './conversation';
+import type { Outbox } from './outbox';
+import { isFinal, Session, type SessionOptions } from './session';
+import { SseDecoder } from './sse';
+import type { Box } from './storage';
+import type { Conversation, ServerEvent, Site } from './wire';
+
+export type Link = 'idle' | 'connecting' | 'live' | 'offline';
+/** Why sending waits: too many messages, a server that cannot take it now, or no way to reach it. */
+export type WaitReason = 'rate' | 'busy' | 'network';
+
+export interface Snapshot {
+  conversation: ConversationState;
+  link: Link;
+  site: Site | null;
+  /** The server does not serve this page: wrong site key or a foreign origin. Nothing will change until a reload. */
+  refused: boolean;
+  /** `until` is in milliseconds since 1970. */
+  waiting: { reason: WaitReason; until: number } | null;
+  /** A conversation exists, and its history has not arrived yet. */
+  loading: boolean;
+  outboxFull: boolean;
+  /** Everything up to this `seq` was seen by the visitor. */
+  read: number;
+}
+
+export interface Surroundings {
+  now(): number;
+  random(): number;
+  newId(): string;
+  online(): boolean;
+  /** Runs `work` while no other tab of this origin runs something under the same name. */
+  exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
+  onChange(snapshot: Snapshot): void;
+}
+
+export interface ConnectionOptions extends SessionOptions {
+  /** Milliseconds. */
+  backoff?: { base: number; max: number };
+}
+
+/** The server says something at least every 15 s; two of these missed means a dead connection. */
+const SILENCE = 40_000;
+/** A closed widget in which nothing happens gives its connection back to the page. */
+const IDLE = 10 * 60_000;
+/** A page nobody sees keeps its stream this long: browsers allow six connections to a host, tabs are many. */
+const HIDDEN = 60_000;
+const TYPING = 6_000;
+/** A browser that claims to be offline may be wrong; ask anyway now and then. */
+const OFFLINE_PROBE = 20_000;
+/** A stream that lived this long was a good one: the next failure starts counting anew. */
+const STEADY = 5_000;
+
+export class Connection {
+  private state: ConversationState = emptyConversation;
+  private link: Link = 'idle';
+  private waiting: Snapshot['waiting'] = null;
+  private outboxFull = false;
+
+  private readonly session: Session;
+
+  private open = false;
+  private closed = false;
+  private hiddenSince: number | null = null;
+  private lastActivity = 0;
+  private stream: AbortController | null = null;
+  private streaming = false;
+  private pumping = false;
+  private typingTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly sleepers = new Set<() => void>();
+  private readonly everyTimer = new Set<ReturnType<typeof setTimeout>>();
+
+  constructor(
+    private readonly api: Api,
+    private readonly box: Box,
+    private readonly outbox: Outbox,
+    private readonly around: Surroundings,
+    private readonly options: ConnectionOptions,
+  ) {
+    this.session = new Session(api, box, options, {
+      exclusively: (name, work) => around.exclusively(name, work),
+      onSwitch: (conversation, first) => this.onSwitch(conversation, first),
+      onChange: () => this.changed(),
+    });
+  }
+
+  snapshot(): Snapshot {
+    const { state: conversation, link, waiting, outboxFull } = this;
+    const { site, refused, read, knownSeq } = this.session;
+    const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
+    return { conversation, link, site, refused, waiting, loading, outboxFull, read };
+  }
+
+  /** Opens the session and goes on with whatever was left undone. */
+  async start(): Promise<void> {
+    this.dispatch({ type: 'outbox', items: this.outbox.all() });
+    const backoff = this.newBackoff();
+    while (!this.closed && !this.session.refused && !this.session.ready) {
+      try {
+        await this.session.open();
+        this.setLink(this.around.online() ? 'idle' : 'offline');
+      } catch (cause) {
+        this.setLink(this.around.online() ? 'connecting' : 'offline');
+        await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
+      }
+    }
+    void this.pump();
+    void this.follow();
+  }
+
+  /** Stops everything for good. */
+  stop(): void {
+    this.closed = true;
+    this.stream?.abort();
+    clearTimeout(this.typingTimer);
+    for (const timer of this.everyTimer) clearTimeout(timer);
+    this.wake();
+  }
+
+  setOpen(open: boolean): void {
+    this.open = open;
+    if (open) this.resume();
+  }
+
+  /** The page is seen, online, or back from the back-forward cache: try now instead of waiting. */
+  resume(): void {
+    this.hiddenSince = null;
+    if (this.link === 'offline') this.setLink(this.streaming ? 'connecting' : 'idle');
+    this.wake();
+    void this.pump();
+    void this.follow();
+  }
+
+  offline(): void {
+    this.setLink('offline');
+    this.stream?.abort();
+  }
+
+  hide(): void {
+    this.hiddenSince = this.around.now();
+  }
+
+  /** The page is being left; a stream would keep it out of the back-forward cache. */
+  suspend(): void {
+    this.hiddenSince = 0;
+    this.stream?.abort();
+  }
+
+  /** The visitor saw everything up to `seq`. */
+  markRead(seq: number): void {
+    this.session.markRead(seq);
+  }
+
+  /** False where too many messages are waiting already. */
+  send(text: string): boolean {
+    const kept = this.outbox.add({ client_id: this.around.newId(), text, at: this.around.now() });
+    this.outboxFull = !kept;
+    this.lastActivity = this.around.now();
+    this.dispatch({ type: 'outbox', items: this.outbox.all() });
+    this.wake();
+    void this.pump();
+    return kept;
+  }
+
+  /** Takes back a message that has not been sent. Gives its text. */
+  takeBack(clientId: string): string | null {
+    const item = this.outbox.all().find((other) => other.client_id === clientId);
+    if (!item) return null;
+    this.outbox.remove(clientId);
+    this.dispatch({ type: 'outbox', items: this.outbox.all() });
+    return item.text;
+  }
+
+  /** Another tab wrote into the shared storage. */
+  storageChanged(key: string | null): void {
+    if (key === this.box.key('outbox')) {
+      this.dispatch({ type: 'outbox', items: this.outbox.all() });
+      void this.pump();
+    } else if (key === this.box.key('session') && this.session.catchUp()) {
+      void this.follow();
+    }
+  }
+
+  private onSwitch(conversation: Conversation | null, first: boolean): void {
+    // Into the first conversation goes what was written before it existed; any other begins empty.
+    if (!first) this.dispatch({ type: 'reset', ...(conversation?.mode ? { mode: conversation.mode } : {}) });
+    if (this.session.knownSeq > this.session.read) this.lastActivity = this.around.now();
+    this.stream?.abort();
+  }
+
+  // --- sending ------------------------------------------------------------------------------------------------
+
+  private async pump(): Promise<void> {
+    if (this.pumping || this.closed) return;
+    this.pumping = true;
+    const backoff = this.newBackoff();
+    let strikes = 0;
+    try {
+      for (let item = this.outbox.next(); item && !this.closed && !this.session.refused; item = this.outbox.next()) {
+        const clientId = item.client_id;
+        try {
+          const { token, conversation } = await this.session.writable(this.state.mode === 'closed');
+          this.dispatch({ type: 'sending', clientId });
+          void this.follow();
+          const posted = await this.api.postMessage(token, conversation, { client_id: clientId, text: item.text });
+          this.outbox.remove(clientId);
+          this.outboxFull = false;
+          this.waiting = null;
+          this.lastActivity = this.around.now();
+          this.session.knownSeq = Math.max(this.session.knownSeq, posted.message.seq);
+          backoff.reset();
+          strikes = 0;
+          this.dispatch({ type: 'acknowledged', clientId, id: posted.message.id, seq: posted.message.seq });
+        } catch (cause) {
+          this.dispatch({ type: 'not-sent', clientId });
+          if (cause instanceof Problem && (await this.answerTo(cause, clientId, strikes))) {
+            strikes += 1;
+            continue;
+          }
+          await this.wait(cause, backoff);
+        }
+      }
+    } finally {
+      this.pumping = false;
+      this.waiting = null;
+      this.changed();
+    }
+  }
+
+  /** True where the same message may be tried again at once, or the next one. */
+  private async answerTo(problem: Problem, clientId: string, strikes: number): Promise<boolean> {
+    const { status, detail } = problem;
+    if (status === 401 && strikes < 2) {
+      this.session.expire();
+      return true;
+    }
+    if ((status === 404 || status === 409) && strikes < 2) {
+      // Gone or closed: the session knows which conversation is the visitor's now, if any.
+      const before = this.session.conversation;
+      this.session.expire();
+      try {
+        await this.session.open();
+      } catch {
+        return false;
+      }
+      if (this.session.conversation === before) this.session.leave();
+      return true;
+    }
+    if (isFinal(problem)) {
+      this.outbox.reject(clientId, status, detail);
+      this.dispatch({ type: 'outbox', items: this.outbox.all() });
+      return true;
+    }
+    return false;
+  }
+
+  private async wait(cause: unknown, backoff: Backoff): Promise<void> {
+    const delay = this.delayAfter(cause, backoff);
+    const reason: WaitReason = cause instanceof Problem ? (cause.status === 429 ? 'rate' : 'busy') : 'network';
+    this.waiting = { reason, until: this.around.now() + delay };
+    this.changed();
+    await this.rest(delay, !isThrottled(cause));
+    this.waiting = null;
+    this.changed();
+  }
+
+  // --- the event stream ---------------------------------------------------------------------------------------
+
+  private wanted(): boolean {
+    if (this.closed || this.session.refused || !this.session.conversation) return false;
+    const now = this.around.now();
+    const writing = liveEntry(this.state) !== undefined || this.state.outgoing.length > 0;
+    if (this.hiddenSince !== null && now - this.hiddenSince > HIDDEN) return this.hiddenSince !== 0 && writing;
+    return this.open || writing || now - this.lastActivity < IDLE;
+  }
+
+  private async follow(): Promise<void> {
+    if (this.streaming || !this.wanted()) return;
+    this.streaming = true;
+    const backoff = this.newBackoff();
+    try {
+      while (this.wanted()) {
+        if (this.link !== 'offline') this.setLink('connecting');
+        const began = this.around.now();
+        const seq = this.state.lastSeq;
+        try {
+          const ended = await this.readStream();
+          if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
+          if (!this.wanted()) break;
+          // Also after an orderly end there is a pause: the server may be ending every stream.
+          await this.rest(ended ? Math.max(250, backoff.next()) : backoff.next(), true);
+        } catch (cause) {
+          if (this.closed) break;
+          if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
+          if (cause instanceof Problem && cause.status === 401 && backoff.attempts < 3) this.session.expire();
+          else if (cause instanceof Problem && cause.status === 404 && backoff.attempts < 3) {
+            this.session.expire();
+            this.session.leave();
+          }
+          if (!this.around.online()) this.setLink('offline');
+          else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
+          await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
+          await this.refreshSession();
+        }
+      }
+    } finally {
+      this.streaming = false;
+      if (this.link !== 'offline') this.setLink('idle');
+    }
+  }
+
+  private async refreshSession(): Promise<void> {
+    if (this.session.ready || this.closed) return;
+    try {
+      await this.session.open();
+    } catch {
+      // The loop comes back here after its next pause.
+    }
+  }
+
+  /** True where the server ended the stream, false where we cut it; throws where it was cut. */
+  private async readStream(): Promise<boolean> {
+    if (!this.session.ready) await this.session.open();
+    const { token, conversation } = this.session;
+    if (!token || !conversation) return true;
+    const abort = new AbortController();
+    this.stream = abort;
+    let silence: ReturnType<typeof setTimeout> | undefined;
+    const listen = () => {
+      clearTimeout(silence);
+      silence = setTimeout(() => abort.abort(), SILENCE);
+    };
+    try {
+      const body = await this.api.events(token, conversation, this.state.lastSeq, abort.signal);
+      this.dispatch({ type: 'connected' });
+      this.setLink('live');
+      const decoder = new SseDecoder();
+      const reader = body.getReader();
+      listen();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) throw new Unreachable('the stream was cut');
+        listen();
+        for (const frame of decoder.push(value)) {
+          if (frame.event === 'end') return true;
+          const event = parseEvent(frame.data);
+          if (event?.kind === 'end') return true;
+          if (event) this.onEvent(event);
+          if (this.state.gap) throw new Unreachable('a gap in the stream');
+        }
+        if (!this.wanted() || conversation !== this.session.conversation) return false;
+      }
+    } catch (cause) {
+      if (abort.signal.aborted && !this.wanted()) return false;
+      throw cause;
+    } finally {
+      clearTimeout(silence);
+      abort.abort();
+      if (this.stream === abort) this.stream = null;
+    }
+  }
+
+  private onEvent(event: ServerEvent): void {
+    this.lastActivity = this.around.now();
+    this.dispatch({ type: 'event', event });
+    if (event.kind === 'message.created' && event.message.client_id) this.outbox.remove(event.message.client_id);
+    if (event.kind === 'typing') {
+      clearTimeout(this.typingTimer);
+      this.typingTimer = setTimeout(() => this.dispatch({ type: 'typing-ended' }), TYPING);
+    }
+  }
+
+  // --- the rest -----------------------------------------------------------------------------------------------
+
+  private newBackoff(): Backoff {
+    const { base, max } = this.options.backoff ?? { base: 800, max: 20_000 };
+    return new Backoff({ base, max, random: () => this.around.random() });
+  }
+
+  /** Milliseconds until the next attempt after this failure. */
+  private delayAfter(cause: unknown, backoff: Backoff): number {
+    const pause = backoff.next();
+    if (cause instanceof Problem) {
+      if (cause.retryAfter !== null) return Math.max(pause, cause.retryAfter * 1000);
+      return pause;
+    }
+    return this.around.online() ? pause : Math.max(pause, OFFLINE_PROBE);
+  }
+
+  private rest(delay: number, wakeable: boolean): Promise<void> {
+    if (this.closed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.everyTimer.delete(timer);
+        this.sleepers.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, delay);
+      this.everyTimer.add(timer);
+      if (wakeable) this.sleepers.add(done);
+    });
+  }
+
+  private wake(): void {
+    for (const sleeper of [...this.sleepers]) sleeper();
+  }
+
+  private setLink(link: Link): void {
+    if (this.link === link) return;
+    this.link = link;
+    this.changed();
+  }
+
+  private dispatch(action: Action): void {
+    const next = reduce(this.state, action);
+    if (next === this.state) return;
+    this.state = next;
+    this.changed();
+  }
+
+  private changed(): void {
+    if (!this.closed) this.around.onChange(this.snapshot());
+  }
+}
+
+/** The server asked for a pause: an impatient visitor does not shorten it. */
+function isThrottled(cause: unknown): boolean {
+  return cause instanceof Problem && cause.retryAfter !== null;
+}
+
+function parseEvent(data: string): ServerEvent | null {
+  try {
+    const event = JSON.parse(data) as ServerEvent | null;
+    return event && typeof event === 'object' && typeof event.kind === 'string' ? event : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,117 @@
+// Every word the widget says. Another language is a copy of this file, added to the list in index.ts.
+
+import type { Outcome } from '../wire';
+import type { Notice } from '../conversation';
+
+/** Forms by CLDR plural category (Intl.PluralRules); `other` is always there. */
+export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
+
+export interface Messages {
+  launcher: string;
+  /** {n} */
+  unread: Forms;
+  close: string;
+  assistant: string;
+  you: string;
+  colleague: string;
+  online: string;
+  connecting: string;
+  offline: string;
+  offlineBanner: string;
+  connectingBanner: string;
+  greeting: string;
+  welcome: string;
+  suggestions: string;
+  conversation: string;
+  placeholder: string;
+  placeholderClosed: string;
+  send: string;
+  disclaimer: string;
+  /** {n} characters left */
+  left: Forms;
+  /** {n} characters too many */
+  over: Forms;
+  thinking: string;
+  typing: string;
+  loading: string;
+  newMessages: string;
+  sources: string;
+  source: string;
+  /** {n} {title} */
+  openSource: string;
+  openDocument: string;
+  closeSource: string;
+  /** {version} */
+  version: string;
+  queued: string;
+  sending: string;
+  /** {n} seconds */
+  waitRate: Forms;
+  waitBusy: Forms;
+  waitNetwork: string;
+  rejectedLong: string;
+  rejected: string;
+  edit: string;
+  remove: string;
+  retry: string;
+  outboxFull: string;
+  outcomes: Partial<Record<Outcome, string>>;
+  notices: Record<Notice, string>;
+}
+
+export const en: Messages = {
+  launcher: 'Open chat',
+  unread: { one: '{n} new message', other: '{n} new messages' },
+  close: 'Close chat',
+  assistant: 'Assistant',
+  you: 'You',
+  colleague: 'Colleague',
+  online: 'Online, replies in seconds',
+  connecting: 'Connecting…',
+  offline: 'No connection',
+  offlineBanner: 'You are offline. Messages are kept and go out when the connection is back.',
+  connectingBanner: 'Reconnecting…',
+  greeting: 'Hello! How can we help?',
+  welcome: 'Ask anything. Answers come with their source.',
+  suggestions: 'Suggested questions',
+  conversation: 'Conversation',
+  placeholder: 'Ask a question…',
+  placeholderClosed: 'Start a new conversation…',
+  send: 'Send',
+  disclaimer: 'AI can be wrong. Check the sources.',
+  left: { one: '{n} character left', other: '{n} characters left' },
+  over: { one: '{n} character too many', other: '{n} characters too many' },
+  thinking: 'The assistant is writing',
+  typing: 'Typing',
+  loading: 'Loading the conversation',
+  newMessages: 'New messages',
+  sources: 'Sources',
+  source: 'Source',
+  openSource: 'Source {n}: {title}',
+  openDocument: 'Open document',
+  closeSource: 'Close source',
+  version: 'Version {version}',
+  queued: 'Waiting to be sent',
+  sending: 'Sending…',
+  waitRate: { one: 'That was a lot of messages. Trying again in {n} second', other: 'That was a lot of messages. Trying again in {n} seconds' },
+  waitBusy: { one: 'We are a little busy. Trying again in {n} second', other: 'We are a little busy. Trying again in {n} seconds' },
+  waitNetwork: 'Not sent yet. It goes out when the connection is back',
+  rejectedLong: 'Message too long',
+  rejected: 'Message not accepted',
+  edit: 'Edit',
+  remove: 'Remove',
+  retry: 'Try again',
+  outboxFull: 'Too many messages are waiting. Please wait for the connection.',
+  outcomes: {
+    quoted: 'From the documents',
+    no_answer: 'Not found in the documents',
+    handed_off: 'Passed on to a colleague',
+    cancelled: 'The answer was stopped',
+    failed: 'The answer did not come through.',
+  },
+  notices: {
+    operator: 'A colleague has joined the conversation',
+    ai: 'The assistant is answering again',
+    closed: 'This conversation is closed',
+  },
+};

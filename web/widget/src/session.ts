@@ -1,0 +1,179 @@
+// Who the visitor is and which conversation is theirs: opened once for a page, remembered between pages, shared by tabs.
+
+import { Problem, Unreachable, type Api } from './api';
+import type { Box } from './storage';
+import type { Conversation, SessionAnswer, Site } from './wire';
+
+export interface SessionOptions {
+  siteKey: string;
+  locale: string;
+  pageUrl?: string;
+}
+
+export interface SessionHooks {
+  /** Runs `work` while no other tab of this origin runs something under the same name. */
+  exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** The visitor's conversation is another one now, or none. `first` where there was none before. */
+  onSwitch(conversation: Conversation | null, first: boolean): void;
+  onChange(): void;
+}
+
+interface Remembered {
+  token: string;
+  conversation: string | null;
+}
+
+interface RememberedSite {
+  locale: string;
+  site: Site;
+}
+
+interface Seen {
+  conversation: string;
+  seq: number;
+}
+
+/** The server understood and will not change its mind: asking the same again is useless. */
+export function isFinal(problem: Problem): boolean {
+  return problem.status >= 400 && problem.status < 500 && ![408, 425, 429].includes(problem.status);
+}
+
+export class Session {
+  token: string | null;
+  conversation: string | null = null;
+  /** The last `seq` the server told of; less than it in hand means that history is still to come. */
+  knownSeq = 0;
+  /** Everything up to this `seq` was seen by the visitor. */
+  read = 0;
+  site: Site | null = null;
+  /** The server does not serve this page: wrong site key or a foreign origin. */
+  refused = false;
+  private opened = false;
+  private opening: Promise<void> | null = null;
+  /** A request for a conversation got no answer: it may exist all the same. */
+  private doubtful = false;
+
+  constructor(
+    private readonly api: Api,
+    private readonly box: Box,
+    private readonly options: SessionOptions,
+    private readonly hooks: SessionHooks,
+  ) {
+    const known = this.remembered();
+    this.token = typeof known?.token === 'string' ? known.token : null;
+    const site = box.get<RememberedSite>('site');
+    if (site?.locale === options.locale) this.site = site.site;
+  }
+
+  get ready(): boolean {
+    return this.token !== null && this.opened;
+  }
+
+  /** One at a time; every caller waits for the same one. */
+  open(): Promise<void> {
+    this.opening ??= this.ask().finally(() => (this.opening = null));
+    return this.opening;
+  }
+
+  /** The next call opens the session anew. */
+  expire(): void {
+    this.opened = false;
+    this.hooks.onChange();
+  }
+
+  /** The conversation is gone or closed: the next message begins another. */
+  leave(): void {
+    this.switchTo(null);
+    this.remember();
+  }
+
+  /** The visitor saw everything up to `seq`. */
+  markRead(seq: number): void {
+    if (seq <= this.read || !this.conversation) return;
+    this.read = seq;
+    this.box.set('read', { conversation: this.conversation, seq } satisfies Seen);
+  }
+
+  /** Another tab wrote: true where it began the conversation that this one lacked. */
+  catchUp(): boolean {
+    const known = this.remembered();
+    if (!known?.token || !known.conversation || this.conversation) return false;
+    this.token = known.token;
+    this.switchTo({ id: known.conversation });
+    return true;
+  }
+
+  /** The conversation to write into; made at the first message, or when the old one is `closed`. */
+  async writable(closed: boolean): Promise<{ token: string; conversation: string }> {
+    if (!this.ready || this.doubtful) await this.open();
+    this.doubtful = false;
+    const { token, conversation: old } = this;
+    if (!token) throw new Unreachable('no session');
+    if (old && !closed) return { token, conversation: old };
+    const conversation = await this.hooks.exclusively(this.box.key('create'), async () => {
+      const known = this.remembered();
+      // Another tab was faster: one visitor, one conversation.
+      if (known?.conversation && known.conversation !== old && known.token === token) return { id: known.conversation };
+      try {
+        const created = await this.api.createConversation(token);
+        this.box.set('session', { token, conversation: created.id } satisfies Remembered);
+        return created;
+      } catch (cause) {
+        this.doubtful = cause instanceof Unreachable;
+        throw cause;
+      }
+    });
+    this.switchTo(conversation);
+    return { token, conversation: conversation.id };
+  }
+
+  private async ask(): Promise<void> {
+    const { siteKey, locale, pageUrl } = this.options;
+    const ask = (token: string | null): Promise<SessionAnswer> =>
+      this.api.openSession({
+        site_key: siteKey,
+        ...(token ? { visitor_token: token } : {}),
+        locale,
+        ...(pageUrl ? { page_url: pageUrl } : {}),
+      });
+    let answer: SessionAnswer;
+    try {
+      try {
+        answer = await ask(this.token);
+      } catch (cause) {
+        // A token that is no longer good must not lock the visitor out: begin as a new one.
+        if (!(this.token && cause instanceof Problem && isFinal(cause))) throw cause;
+        answer = await ask(null);
+      }
+    } catch (cause) {
+      this.refused = cause instanceof Problem && isFinal(cause);
+      if (this.refused) this.hooks.onChange();
+      throw cause;
+    }
+    this.opened = true;
+    this.token = answer.visitor_token;
+    this.site = answer.site;
+    this.box.set('site', { locale, site: answer.site } satisfies RememberedSite);
+    if (answer.conversation?.id !== this.conversation) this.switchTo(answer.conversation);
+    else if (answer.conversation) this.knownSeq = Math.max(this.knownSeq, answer.conversation.last_seq ?? 0);
+    this.remember();
+    this.hooks.onChange();
+  }
+
+  private switchTo(conversation: Conversation | null): void {
+    const first = this.conversation === null && conversation !== null;
+    this.conversation = conversation?.id ?? null;
+    this.knownSeq = conversation?.last_seq ?? 0;
+    const seen = this.box.get<Seen>('read');
+    this.read = seen && seen.conversation === this.conversation ? seen.seq : 0;
+    this.hooks.onSwitch(conversation, first);
+  }
+
+  private remembered(): Remembered | null {
+    return this.box.get<Remembered>('session');
+  }
+
+  private remember(): void {
+    if (this.token) this.box.set('session', { token: this.token, conversation: this.conversation } satisfies Remembered);
+  }
+}

@@ -1,0 +1,59 @@
+// The card of one citation: which document, which version, and the words that were quoted.
+
+import type { Language } from '../i18n/index';
+import { safeHref } from '../markdown';
+import type { Citation } from '../wire';
+import { el, icon } from './element';
+
+export class CitationCard {
+  readonly node = el('div', { class: 'sheet', hidden: true });
+  private from: HTMLElement | null = null;
+
+  constructor(private readonly language: Language) {
+    this.node.addEventListener('click', (event) => {
+      if (event.target === this.node) this.close();
+    });
+  }
+
+  get isOpen(): boolean {
+    return !this.node.hidden;
+  }
+
+  open(citation: Citation, from: HTMLElement): void {
+    const { messages, fill } = this.language;
+    const href = citation.url ? safeHref(citation.url) : null;
+    const version = citation.version === undefined || citation.version === '' ? null : fill(messages.version, { version: citation.version });
+    const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.closeSource, onclick: () => this.close() }, icon('close'));
+    const card = el(
+      'section',
+      { class: 'card', role: 'dialog', 'aria-modal': 'true', 'aria-labelledby': 'card-title' },
+      el(
+        'div',
+        { class: 'card-head' },
+        el('span', { class: 'tile', 'aria-hidden': 'true' }, icon('document')),
+        el(
+          'div',
+          { class: 'head' },
+          el('div', { class: 'kicker' }, [`${messages.source} ${citation.n}`, version].filter(Boolean).join(' · ')),
+          el('h2', { id: 'card-title' }, citation.title),
+        ),
+        close,
+      ),
+      el('blockquote', { tabindex: 0 }, citation.quote),
+      href && el('a', { class: 'button', href, target: '_blank', rel: 'noopener noreferrer' }, messages.openDocument, icon('out')),
+    );
+    this.node.replaceChildren(card);
+    this.node.hidden = false;
+    this.from = from;
+    close.focus({ preventScroll: true });
+  }
+
+  /** Gives the focus back to what opened it. */
+  close(): void {
+    if (!this.isOpen) return;
+    this.node.hidden = true;
+    this.node.replaceChildren();
+    if (this.from?.isConnected) this.from.focus({ preventScroll: true });
+    this.from = null;
+  }
+}

@@ -1,0 +1,247 @@
+// The panel as a whole: launcher, header, messages, composer; where the focus is, and how it fits a phone.
+
+import type { Snapshot } from '../connection';
+import type { Language } from '../i18n/index';
+import { parseMarkdown, plainText } from '../markdown';
+import { CitationCard } from './citation-card';
+import { Composer } from './composer';
+import { el, icon } from './element';
+import { MessageList } from './message-list';
+
+export interface PanelActions {
+  setOpen(open: boolean): void;
+  send(text: string): boolean;
+  draft(text: string): void;
+  takeBack(clientId: string): string | null;
+}
+
+export interface PanelOptions {
+  language: Language;
+  suggestions: readonly string[];
+  draft: string;
+}
+
+/** The same condition as in widget.css. */
+const PHONE = '(max-width: 520px), (max-height: 420px)';
+const FOCUSABLE = 'button:not([disabled]), textarea, a[href], [tabindex="0"]';
+
+export class Panel {
+  readonly nodes: HTMLElement[];
+  private readonly root: HTMLElement;
+  private readonly launcher: HTMLButtonElement;
+  private readonly badge = el('span', { class: 'badge', hidden: true });
+  private readonly title = el('h1');
+  private readonly status = el('span', { class: 'status-text' });
+  private readonly banner = el('div', { class: 'banner', role: 'status', hidden: true });
+  private readonly greeting = el('h2');
+  private readonly skeleton: HTMLElement;
+  private readonly welcome: HTMLElement;
+  private readonly log = el('div', { class: 'sr', role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions' });
+  private readonly card: CitationCard;
+  private readonly list: MessageList;
+  private readonly composer: Composer;
+  private readonly phone = matchMedia(PHONE);
+  private announced: number | null = null;
+  private snapshot: Snapshot | null = null;
+  private opened = false;
+  private pageOverflow = '';
+  private ticker: ReturnType<typeof setInterval> | undefined;
+
+  constructor(
+    private readonly host: HTMLElement,
+    private readonly options: PanelOptions,
+    private readonly actions: PanelActions,
+  ) {
+    const { language } = options;
+    const { messages } = language;
+    this.card = new CitationCard(language);
+    this.composer = new Composer(language, { send: (text) => this.send(text), draft: (text) => actions.draft(text) }, options.draft);
+    const chips = options.suggestions.map((text) =>
+      el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.ask(text) }, el('span', {}, text), icon('arrow'))),
+    );
+    this.welcome = el(
+      'div',
+      { class: 'welcome', hidden: true },
+      el('span', { class: 'mark', 'aria-hidden': 'true' }, icon('spark')),
+      this.greeting,
+      el('p', {}, messages.welcome),
+      chips.length > 0 && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...chips),
+    );
+    this.skeleton = el('div', { class: 'skeleton', role: 'status', 'aria-label': messages.loading, hidden: true }, el('i'), el('i'), el('i'));
+    this.list = new MessageList(
+      language,
+      {
+        cite: (citation, from) => this.card.open(citation, from),
+        retry: (text) => void this.send(text),
+        edit: (clientId) => {
+          const text = actions.takeBack(clientId);
+          if (text !== null) this.composer.bring(text);
+        },
+        remove: (clientId) => {
+          actions.takeBack(clientId);
+          this.composer.field.focus();
+        },
+      },
+      el('div', {}, this.welcome, this.skeleton),
+    );
+    this.list.askedBy((entry) => {
+      const entries = this.snapshot?.conversation.entries ?? [];
+      const before = entries.slice(0, entries.indexOf(entry)).filter((other) => other.kind === 'visitor');
+      return before.pop()?.text ?? null;
+    });
+    const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.close, title: messages.close, onclick: () => actions.setOpen(false) }, icon('down'));
+    const header = el(
+      'div',
+      { class: 'header' },
+      el('span', { class: 'logo', 'aria-hidden': 'true' }, icon('spark')),
+      el('div', { class: 'head' }, this.title, el('div', { class: 'status' }, el('i', { 'aria-hidden': 'true' }), this.status)),
+      close,
+    );
+    this.title.id = 'title';
+    const foot = el('div', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
+    this.root = el('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: -1, hidden: true }, header, this.banner, this.list.node, foot, this.card.node, this.log);
+    this.launcher = el('button', { type: 'button', class: 'launcher', 'aria-haspopup': 'dialog', onclick: () => actions.setOpen(!this.opened) });
+    this.launcher.append(el('span', { class: 'face' }, icon('chat')), el('span', { class: 'face back' }, icon('down')), this.badge);
+    this.nodes = [this.root, this.launcher];
+    this.root.addEventListener('keydown', (event) => this.onKey(event));
+    this.phone.addEventListener?.('change', () => this.fitPage());
+    window.visualViewport?.addEventListener('resize', () => this.fitViewport());
+    window.visualViewport?.addEventListener('scroll', () => this.fitViewport());
+  }
+
+  /** `focus` is false where the panel is open from the start: a page that loads keeps its own focus. */
+  setOpen(open: boolean, focus = true): void {
+    if (open === this.opened) return;
+    this.opened = open;
+    this.root.hidden = !open;
+    this.host.toggleAttribute('data-open', open);
+    this.launcher.setAttribute('aria-expanded', String(open));
+    this.fitPage();
+    if (open) {
+      this.composer.fit();
+      this.list.toBottom();
+      if (!focus) return;
+      // On a touch screen the focus would bring the keyboard up over the greeting.
+      if (matchMedia('(pointer: coarse)').matches) this.root.focus({ preventScroll: true });
+      else this.composer.field.focus({ preventScroll: true });
+    } else {
+      this.card.close();
+      if (focus) this.launcher.focus({ preventScroll: true });
+    }
+  }
+
+  ask(text: string): void {
+    this.send(text);
+    this.composer.field.focus({ preventScroll: true });
+  }
+
+  update(snapshot: Snapshot, unread: number): void {
+    this.snapshot = snapshot;
+    const { language } = this.options;
+    const { messages } = language;
+    const { conversation, site, link } = snapshot;
+    const now = Date.now();
+    this.title.textContent = site?.name ?? messages.assistant;
+    this.greeting.textContent = site?.greeting || messages.greeting;
+    const state = link === 'offline' ? 'offline' : link === 'connecting' || !site ? 'connecting' : 'online';
+    this.root.dataset['link'] = state;
+    this.status.textContent = messages[state];
+    this.banner.hidden = state === 'online' && !snapshot.outboxFull;
+    this.banner.classList.toggle('late', state === 'connecting');
+    this.banner.textContent = snapshot.outboxFull ? messages.outboxFull : state === 'offline' ? messages.offlineBanner : state === 'connecting' ? messages.connectingBanner : '';
+    const empty = conversation.entries.length === 0 && conversation.outgoing.length === 0;
+    this.skeleton.hidden = !(empty && snapshot.loading);
+    this.welcome.hidden = !empty || snapshot.loading;
+    this.composer.setLimit(site?.limits?.max_message_chars);
+    this.composer.setPlaceholder(conversation.mode === 'closed' ? messages.placeholderClosed : messages.placeholder);
+    this.list.update(snapshot, now);
+    this.badge.hidden = unread === 0;
+    this.badge.textContent = unread > 99 ? '99+' : String(unread);
+    const label = this.opened ? messages.close : unread ? `${messages.launcher}, ${language.plural(messages.unread, unread)}` : messages.launcher;
+    this.launcher.setAttribute('aria-label', label);
+    this.launcher.setAttribute('aria-expanded', String(this.opened));
+    this.announce(snapshot);
+    this.tick(snapshot.waiting !== null);
+  }
+
+  /** Only whole answers are read out, and only new ones: a stream of words would never let anyone listen. */
+  private announce({ conversation, loading }: Snapshot): void {
+    if (loading) return;
+    const { messages } = this.options.language;
+    const said = this.announced;
+    this.announced = Math.max(said ?? 0, conversation.lastSeq);
+    if (said === null || !this.opened) return;
+    for (const entry of conversation.entries) {
+      if (entry.seq <= said || entry.kind === 'visitor' || entry.live) continue;
+      const text = entry.notice ? messages.notices[entry.notice] : plainText(parseMarkdown(entry.text));
+      const outcome = entry.outcome && entry.outcome !== 'answered' ? messages.outcomes[entry.outcome] : '';
+      const line = [outcome, text].filter(Boolean).join('. ');
+      if (line) this.log.append(el('p', {}, entry.kind === 'notice' ? line : `${entry.name ?? (entry.kind === 'operator' ? messages.colleague : messages.assistant)}: ${line}`));
+    }
+    while (this.log.childElementCount > 5) this.log.firstChild?.remove();
+  }
+
+  /** The countdown of a waiting message. */
+  private tick(on: boolean): void {
+    if (on === (this.ticker !== undefined)) return;
+    if (on) {
+      this.ticker = setInterval(() => this.snapshot && this.list.update(this.snapshot, Date.now()), 1000);
+    } else {
+      clearInterval(this.ticker);
+      this.ticker = undefined;
+    }
+  }
+
+  private send(text: string): boolean {
+    const sent = this.actions.send(text);
+    if (sent) this.list.toBottom();
+    return sent;
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    // A page's own shortcuts ("/", "j") must not fire on what is typed here.
+    event.stopPropagation();
+    if (event.key === 'Escape' && !event.isComposing) {
+      if (this.card.isOpen) this.card.close();
+      else this.actions.setOpen(false);
+    } else if (event.key === 'Tab' && (this.card.isOpen || this.phone.matches)) {
+      this.keepFocus(event, this.card.isOpen ? this.card.node : this.root);
+    }
+  }
+
+  private keepFocus(event: KeyboardEvent, within: HTMLElement): void {
+    const stops = [...within.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((node) => node.getClientRects().length > 0);
+    const first = stops[0];
+    const last = stops[stops.length - 1];
+    const active = (this.root.getRootNode() as ShadowRoot).activeElement;
+    if (!first || !last) return;
+    if (event.shiftKey ? active === first || active === this.root : active === last) {
+      event.preventDefault();
+      (event.shiftKey ? last : first).focus();
+    }
+  }
+
+  /** On a phone the panel is the screen: the page behind it neither scrolls nor takes the focus. */
+  private fitPage(): void {
+    const modal = this.opened && this.phone.matches;
+    if (modal) this.root.setAttribute('aria-modal', 'true');
+    else this.root.removeAttribute('aria-modal');
+    const { style } = document.documentElement;
+    if (modal && this.pageOverflow === '') {
+      this.pageOverflow = style.overflow || 'auto-restore';
+      style.overflow = 'hidden';
+    } else if (!modal && this.pageOverflow !== '') {
+      style.overflow = this.pageOverflow === 'auto-restore' ? '' : this.pageOverflow;
+      this.pageOverflow = '';
+    }
+    this.fitViewport();
+  }
+
+  /** With the keyboard up only the visual viewport says how much is left to see. */
+  private fitViewport(): void {
+    const view = window.visualViewport;
+    if (!view || !this.opened || !this.phone.matches) return;
+    this.host.style.setProperty('--view-top', `${view.offsetTop}px`);
+    this.host.style.setProperty('--view-height', `${view.height}px`);
+  }
+}

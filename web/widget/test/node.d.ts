@@ -1,0 +1,33 @@
+// The little of Node that the tests use, so that type checking needs no further package.
+declare module 'node:test' {
+  export function test(name: string, body: () => void | Promise<void>): void;
+  export function after(body: () => void | Promise<void>): void;
+}
+declare module 'node:assert/strict' {
+  interface Assert {
+    equal(actual: unknown, expected: unknown, message?: string): void;
+    notEqual(actual: unknown, expected: unknown, message?: string): void;
+    deepEqual(actual: unknown, expected: unknown, message?: string): void;
+    ok(value: unknown, message?: string): asserts value;
+    match(value: string, pattern: RegExp, message?: string): void;
+    throws(body: () => unknown, error?: unknown): void;
+  }
+  const assert: Assert;
+  export default assert;
+}
+declare module '*/stand-in.mjs' {
+  export interface StandIn {
+    url: string;
+    siteKey: string;
+    counts: { posts: number; streams: number; cut: number };
+    conversations: Map<string, { id: string; events: { seq: number; kind: string; message?: { text: string; client_id?: string; author: { kind: string } } }[] }>;
+    listen(port?: number): Promise<void>;
+    stop(): Promise<void>;
+    restart(): Promise<void>;
+    setFaults(faults: Record<string, unknown>): void;
+    forgetVisitors(): void;
+    emit(conversation: string, event: Record<string, unknown>): void;
+  }
+  export function createStandIn(options?: { pace?: number; chunk?: number }): StandIn;
+}
+declare const process: { env: Record<string, string | undefined>; cwd(): string };

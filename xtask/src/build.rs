@@ -1,0 +1,134 @@
+//! `build`: what is deployed, and how large it is.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use crate::setup::{tools, wasm_std};
+use crate::stamp::Stamp;
+use crate::workspace::Workspace;
+use crate::{dev, run, web};
+
+/// A host.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    /// One process on one machine.
+    Local,
+    /// The Cloudflare Worker.
+    Cloudflare,
+    /// The Spin component.
+    Spin,
+}
+
+/// Build for release and print the sizes.
+#[derive(Args)]
+pub struct BuildArgs {
+    /// Which host; all when none is named.
+    #[arg(value_enum)]
+    hosts: Vec<Host>,
+}
+
+/// The Worker's files, made by `worker-build`.
+const WORKER: [&str; 2] = ["functions/cloudflare/build/index_bg.wasm", "functions/cloudflare/build/index.js"];
+
+/// Builds.
+pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
+    const ALL: [Host; 3] = [Host::Local, Host::Cloudflare, Host::Spin];
+    let hosts = if args.hosts.is_empty() { &ALL[..] } else { &args.hosts };
+    for host in hosts {
+        match host {
+            Host::Local => {
+                web::build(workspace)?;
+                sizes(&[dev::host(workspace, true)?])?;
+            }
+            Host::Cloudflare => sizes(&worker(workspace)?)?,
+            Host::Spin => {
+                // Left where spin.toml expects it.
+                sizes(&[component(workspace, true)?])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The Worker's files.
+pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    wasm_std::ensure(&["wasm32-unknown-unknown"])?;
+    web::packages(workspace, "functions/cloudflare")?;
+    let wasm_bindgen = tools::wasm_bindgen(workspace)?.ensure(workspace)?;
+    let worker_build = tools::worker_build(workspace)?.ensure(workspace)?;
+
+    run::step("compiling the Worker");
+    let mut cargo = workspace.cargo();
+    let crate_args = ["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"];
+    run::run(cargo.args(crate_args).args(["--package", "frontdesk-cloudflare"]))?;
+
+    // The rest is only done again when the module changed.
+    let module = workspace.target().join("wasm32-unknown-unknown/edge/frontdesk_cloudflare.wasm");
+    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &[module])?;
+    let files = WORKER.map(|file| workspace.path(file));
+    if !(stamp.is_fresh() && files.iter().all(|file| file.is_file())) {
+        run::step("bundling the Worker");
+        let packages = workspace.path("functions/cloudflare/node_modules/.bin");
+        let mut bundle = std::process::Command::new(worker_build);
+        bundle
+            .current_dir(workspace.path("functions/cloudflare"))
+            .args(["--profile", "edge"])
+            // Without these it would download programs.
+            .env("WASM_BINDGEN_BIN", wasm_bindgen)
+            .env("WASM_OPT_BIN", packages.join("wasm-opt"))
+            .env("ESBUILD_BIN", packages.join("esbuild"));
+        run::run_logged(&mut bundle, &workspace.state("logs").join("worker-build.log"))?;
+        stamp.write()?;
+    }
+    Ok(files.to_vec())
+}
+
+/// The component: for Spin itself, or portable, for any host of `wasi:http`.
+pub fn component(workspace: &Workspace, for_spin: bool) -> Result<PathBuf> {
+    wasm_std::ensure(&["wasm32-wasip2"])?;
+    run::step(if for_spin { "compiling the Spin component" } else { "compiling the portable component" });
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--quiet", "--target", "wasm32-wasip2", "--profile", "edge"]);
+    cargo.args(["--package", "frontdesk-spin"]);
+    if for_spin {
+        cargo.args(["--features", "frontdesk-spin/spin-variables"]);
+    }
+    run::run(&mut cargo)?;
+    let built = workspace.target().join("wasm32-wasip2/edge/frontdesk_spin.wasm");
+    // spin.toml names the file under target/, wherever cargo built it.
+    let name = if for_spin { "frontdesk_spin.wasm" } else { "frontdesk_portable.wasm" };
+    let kept = workspace.path("target/wasm32-wasip2/edge").join(name);
+    if kept != built {
+        let directory = kept.parent().context("no directory")?;
+        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+        std::fs::copy(&built, &kept).with_context(|| built.display().to_string())?;
+    }
+    Ok(kept)
+}
+
+/// Prints each file's size, raw and compressed.
+fn sizes(files: &[PathBuf]) -> Result<()> {
+    for file in files {
+        let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+        run::say(&format!(
+            "  {:<28} {:>10} bytes, {:>10} gzip",
+            file.file_name().unwrap_or_default().to_string_lossy(),
+            bytes.len(),
+            gzip(&bytes).with_context(|| shown(file))?
+        ));
+    }
+    Ok(())
+}
+
+fn gzip(bytes: &[u8]) -> Result<usize> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?.len())
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}

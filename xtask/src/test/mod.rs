@@ -1,0 +1,158 @@
+//! `test`: every part, from formatting to the browser, and one total.
+
+mod count;
+mod hosts;
+mod sources;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+use console::style;
+
+use crate::dev::On;
+use crate::run;
+use crate::test::count::Counts;
+use crate::workspace::Workspace;
+
+/// A part of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Formatting and lints.
+    Lint,
+    /// Rust tests.
+    Rust,
+    /// Types and tests of the web pages.
+    Web,
+    /// The core and the edge hosts, compiled and linted for both WebAssembly targets.
+    Wasm,
+    /// The pages in a real browser against a real server.
+    Browser,
+    /// The Worker under workerd and the component under wasmtime.
+    Edge,
+    /// The API against its own description.
+    Api,
+    /// Licences, advisories and origins of the dependencies.
+    Deny,
+}
+
+impl Part {
+    const ALL: [Self; 8] =
+        [Self::Lint, Self::Rust, Self::Web, Self::Wasm, Self::Browser, Self::Edge, Self::Api, Self::Deny];
+    const FAST: [Self; 3] = [Self::Lint, Self::Rust, Self::Web];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Lint => "lint",
+            Self::Rust => "rust",
+            Self::Web => "web",
+            Self::Wasm => "wasm",
+            Self::Browser => "browser",
+            Self::Edge => "edge",
+            Self::Api => "api",
+            Self::Deny => "deny",
+        }
+    }
+}
+
+/// Run every test, from unit to browser, and print one total.
+#[derive(Args)]
+pub struct TestArgs {
+    /// Only formatting, lints, Rust tests and the web pages' own tests.
+    #[arg(long)]
+    fast: bool,
+    /// Only this part; may be given several times.
+    #[arg(long = "part", value_enum, value_name = "NAME")]
+    parts: Vec<Part>,
+    /// The host that the browser and API tests run against.
+    #[arg(long, value_enum, default_value = "local")]
+    on: On,
+}
+
+/// What a part works with.
+struct Session<'a> {
+    workspace: &'a Workspace,
+    /// The part's whole output.
+    log: PathBuf,
+}
+
+impl Session<'_> {
+    /// Runs a program into the log; whether it ended well, and what it printed.
+    fn run(&self, command: &mut Command) -> Result<(bool, String)> {
+        let before = std::fs::metadata(&self.log).map_or(0, |file| file.len());
+        let well = run::logged(command.env("CARGO_TERM_COLOR", "never").env("NO_COLOR", "1"), &self.log)?;
+        let text = std::fs::read(&self.log).with_context(|| self.log.display().to_string())?;
+        let printed = text.get(usize::try_from(before).unwrap_or(usize::MAX)..).unwrap_or_default();
+        Ok((well, String::from_utf8_lossy(printed).into_owned()))
+    }
+
+    /// Runs a program that is one test by itself.
+    fn check(&self, command: &mut Command) -> Result<Counts> {
+        let (well, _) = self.run(command)?;
+        Ok(Counts::one(well))
+    }
+}
+
+/// Runs the parts.
+pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
+    let parts = match (&args.parts[..], args.fast) {
+        ([], false) => &Part::ALL[..],
+        ([], true) => &Part::FAST[..],
+        (named, _) => named,
+    };
+    match args.on {
+        On::Local => {}
+    }
+    let logs = workspace.path("target/test-logs");
+    std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+
+    let mut total = Counts::default();
+    let mut lines = Vec::new();
+    for part in parts {
+        let session = Session { workspace, log: logs.join(format!("{}.log", part.name())) };
+        let _ = std::fs::remove_file(&session.log);
+        run::step(&format!("test part: {}", part.name()));
+        let begun = Instant::now();
+        let outcome = run_part(*part, &session);
+        let seconds = begun.elapsed().as_secs_f32();
+        let (counts, note) = match outcome {
+            Ok(counts) => (counts, String::new()),
+            Err(error) => (Counts::one(false), format!("could not run: {error:#}")),
+        };
+        if counts.failed > 0 {
+            let log = std::fs::read(&session.log).unwrap_or_default();
+            run::say(&String::from_utf8_lossy(&log));
+            if !note.is_empty() {
+                run::say(&format!("{} {note}", style("error:").red().bold()));
+            }
+        }
+        let line = format!("{:<8} {counts} in {seconds:.1} s {note}", part.name());
+        run::say(&format!("  {line}"));
+        lines.push((counts.failed > 0, line));
+        total = total.add(counts);
+    }
+
+    run::say("");
+    for (failed, line) in lines {
+        let mark = if failed { style("✗").red() } else { style("✓").green() };
+        run::say(&format!("{mark} {}", line.trim_end()));
+    }
+    run::say(&format!("Logs: {}", logs.display()));
+    run::print(&total.to_string());
+    Ok(if total.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
+    match part {
+        Part::Lint => sources::lint(session),
+        Part::Rust => sources::rust(session),
+        Part::Web => sources::web(session),
+        Part::Wasm => sources::wasm(session),
+        Part::Deny => sources::deny(session),
+        Part::Browser => hosts::browser(session),
+        Part::Edge => hosts::edge(session),
+        Part::Api => hosts::api(session),
+    }
+}

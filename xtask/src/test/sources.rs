@@ -1,0 +1,84 @@
+//! Parts that need the sources alone.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::run;
+use crate::setup::wasm_std;
+use crate::test::Session;
+use crate::test::count::{self, Counts};
+use crate::web;
+use crate::workspace::which;
+
+/// The edge hosts with their targets. Each pulls in the whole core.
+const EDGE: [(&str, &str); 2] =
+    [("wasm32-unknown-unknown", "frontdesk-cloudflare"), ("wasm32-wasip2", "frontdesk-spin")];
+
+/// Formatting and lints.
+pub fn lint(session: &Session<'_>) -> Result<Counts> {
+    let format = session.check(session.workspace.cargo().args(["fmt", "--all", "--check"]))?;
+    let clippy = session.check(session.workspace.cargo().args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--features",
+        "frontdesk-tests/parity",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    Ok(format.add(clippy))
+}
+
+/// Rust tests.
+pub fn rust(session: &Session<'_>) -> Result<Counts> {
+    if which("cargo-nextest").is_some() {
+        let args = ["nextest", "run", "--workspace", "--no-fail-fast"];
+        let (well, text) = session.run(session.workspace.cargo().args(args))?;
+        return Ok(count::nextest(&text).judged(well));
+    }
+    let (well, text) =
+        session.run(session.workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    Ok(count::cargo_test(&text).judged(well))
+}
+
+/// Types and tests of the web pages.
+pub fn web(session: &Session<'_>) -> Result<Counts> {
+    web::packages(session.workspace, "web")?;
+    let directory = session.workspace.path("web");
+    let types = session.check(web::npm(&directory).args(["run", "check"]))?;
+    let (well, text) = session.run(web::npm(&directory).arg("test"))?;
+    Ok(types.add(count::node(&text).judged(well)))
+}
+
+/// The core and the edge hosts for both WebAssembly targets.
+pub fn wasm(session: &Session<'_>) -> Result<Counts> {
+    wasm_std::ensure(&wasm_std::TARGETS)?;
+    let mut counts = Counts::default();
+    for (target, package) in EDGE {
+        let mut clippy = session.workspace.cargo();
+        clippy.args(["clippy", "--quiet", "--target", target, "--package", package, "--", "-D", "warnings"]);
+        counts = counts.add(session.check(&mut clippy)?);
+    }
+    Ok(counts)
+}
+
+/// Licences, advisories and origins of the dependencies.
+pub fn deny(session: &Session<'_>) -> Result<Counts> {
+    if which("cargo-deny").is_none() {
+        run::say("  skipped: cargo-deny not installed");
+        return Ok(Counts::SKIPPED);
+    }
+    // Offline: advisories come from the machine's own copy of their database.
+    let (well, _) = session.run(Command::new("cargo").current_dir(&session.workspace.root).args([
+        "deny",
+        "--offline",
+        "check",
+        "bans",
+        "licenses",
+        "sources",
+    ]))?;
+    Ok(Counts::one(well))
+}
