@@ -5,7 +5,7 @@ use frontdesk_domain::document::clean_name;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::UploadId;
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_ports::{BlobKey, Ctx, Rows};
+use frontdesk_ports::{BlobKey, Ctx};
 
 use crate::{documents, store};
 
@@ -74,18 +74,23 @@ pub async fn store(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> 
     Ok(upload)
 }
 
-/// An upload that the caller may attach: its own, or any of the organisation for its users.
+/// Whether the caller may attach these: its own, or any of the organisation for its users. One round trip.
 ///
 /// # Errors
-/// 404.
-pub async fn get(ctx: &Ctx, scope: &TenantScope, id: UploadId) -> Result<Upload> {
-    let results = ctx.db.query(vec![store::uploads::select(scope, id)]).await?;
-    let row = results.first().and_then(Rows::first).ok_or(Error::not_found("upload"))?;
-    let upload = store::uploads::upload(row)?;
-    match scope.actor() {
-        Actor::Visitor { visitor, .. } if upload.visitor != Some(*visitor) => Err(Error::not_found("upload")),
-        _ => Ok(upload),
+/// 422 naming the first one that is not there.
+pub async fn check(ctx: &Ctx, scope: &TenantScope, ids: &[UploadId]) -> Result<()> {
+    let results = ctx.db.query(ids.iter().map(|id| store::uploads::select(scope, *id)).collect()).await?;
+    for (index, rows) in results.iter().enumerate() {
+        let upload = rows.first().map(store::uploads::upload).transpose()?;
+        let allowed = upload.is_some_and(|upload| match scope.actor() {
+            Actor::Visitor { visitor, .. } => upload.visitor == Some(*visitor),
+            Actor::User { .. } | Actor::System => true,
+        });
+        if !allowed {
+            return Err(Error::invalid(format!("/attachments/{index}"), "no such upload"));
+        }
     }
+    Ok(())
 }
 
 fn blob_key(scope: &TenantScope, id: UploadId) -> BlobKey {

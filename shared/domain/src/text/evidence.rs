@@ -1,5 +1,7 @@
 //! How much of a question a passage covers: whether there is an answer at all.
 
+use std::collections::BTreeSet;
+
 use super::language::Language;
 use super::term::{QueryTerm, Term, terms};
 
@@ -37,7 +39,7 @@ impl Coverage {
     /// The share of the question's weight whose words stand in `parts` (title, heading, text), 0 to 1.
     #[must_use]
     pub fn of(&self, parts: &[&str], language: Language) -> f64 {
-        let found: Vec<Term> =
+        let found: BTreeSet<Term> =
             parts.iter().flat_map(|part| terms(part, language)).map(|(term, _)| term).collect();
         let whole: f64 = self.terms.iter().map(|(_, weight)| weight).sum();
         if whole <= 0.0 {
@@ -48,14 +50,24 @@ impl Coverage {
     }
 }
 
-fn credit(word: &QueryTerm, found: &[Term]) -> f64 {
-    if found.iter().any(|term| word.matches(term)) {
+fn credit(word: &QueryTerm, found: &BTreeSet<Term>) -> f64 {
+    if word.variants.iter().any(|variant| found.contains(variant)) {
         1.0
-    } else if found.iter().any(|term| word.is_related(term)) {
+    } else if word.variants.iter().any(|variant| has_related(variant, found)) {
         RELATED
     } else {
         0.0
     }
+}
+
+/// Whether a related form of a term is among those found, which are sorted by language and stem.
+fn has_related(variant: &Term, found: &BTreeSet<Term>) -> bool {
+    let (root, longest) = variant.root();
+    let first = Term { language: variant.language, stem: root.to_owned() };
+    found
+        .range(first..)
+        .take_while(|term| term.language == variant.language && term.stem.starts_with(root))
+        .any(|term| term.stem.chars().count() <= longest)
 }
 
 /// Evidence of words and, where there is one, of a vector: each makes up for a part of what the other lacks.

@@ -31,17 +31,6 @@ impl QueryTerm {
     pub fn matches(&self, term: &Term) -> bool {
         self.variants.contains(term)
     }
-
-    /// Whether a term of a text is a related form of this word (`deliver` and `delivery`, `доставка` and `доставить`).
-    #[must_use]
-    pub fn is_related(&self, term: &Term) -> bool {
-        self.variants.iter().any(|variant| {
-            let (root, longest) = variant.root();
-            variant.language == term.language
-                && term.stem.starts_with(root)
-                && term.stem.chars().count() <= longest
-        })
-    }
 }
 
 /// The shortest beginning that related forms share, in characters.

@@ -1,0 +1,238 @@
+//! The embedded libSQL file: one writer thread, a few reader threads, WAL.
+//!
+//! Batches that wait at the same time share one transaction and one fsync (group commit), each inside its own
+//! savepoint: a batch that fails is rolled back alone. A batch is answered after the commit is on disk.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use frontdesk_ports::{Database, DbError, Row, Rows, Statement, Value};
+use futures_channel::oneshot;
+use futures_util::FutureExt;
+
+/// Reader threads. Reads are short; two keep both cores of a small machine busy.
+const READERS: usize = 2;
+/// How long a connection waits for another process that holds the file (a backup, the CLI).
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many batches share one commit at most.
+const GROUP: usize = 64;
+
+type Answer = Result<Vec<Rows>, DbError>;
+
+struct Request {
+    statements: Vec<Statement>,
+    answer: oneshot::Sender<Answer>,
+}
+
+/// An embedded libSQL database file.
+#[derive(Clone)]
+pub struct LibsqlDatabase {
+    reader: mpsc::Sender<Request>,
+    writer: mpsc::Sender<Request>,
+}
+
+impl LibsqlDatabase {
+    /// Opens or creates the file.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or is no database.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let database = Arc::new(now(libsql::Builder::new_local(path).build())?);
+        let writer = Connection::open(&database)?;
+        let (write_to, writes) = mpsc::channel::<Request>();
+        std::thread::Builder::new().name("db-writer".into()).spawn(move || write_loop(writer, &writes))?;
+
+        let (read_to, reads) = mpsc::channel::<Request>();
+        let reads = Arc::new(Mutex::new(reads));
+        for number in 0..READERS {
+            let reader = Connection::open(&database)?;
+            reader.run_sql("PRAGMA query_only = ON")?;
+            let reads = Arc::clone(&reads);
+            std::thread::Builder::new()
+                .name(format!("db-reader-{number}"))
+                .spawn(move || read_loop(reader, &reads))?;
+        }
+        Ok(Self { reader: read_to, writer: write_to })
+    }
+
+    async fn ask(to: &mpsc::Sender<Request>, statements: Vec<Statement>) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        to.send(Request { statements, answer }).map_err(|_| stopped())?;
+        answered.await.map_err(|_| stopped())?
+    }
+}
+
+fn stopped() -> DbError {
+    DbError::Retryable("the database thread has ended".to_owned())
+}
+
+#[async_trait(?Send)]
+impl Database for LibsqlDatabase {
+    async fn query(&self, statements: Vec<Statement>) -> Answer {
+        Self::ask(&self.reader, statements).await
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Answer {
+        Self::ask(&self.writer, statements).await
+    }
+}
+
+fn read_loop(mut connection: Connection, requests: &Mutex<mpsc::Receiver<Request>>) {
+    loop {
+        let received = match requests.lock() {
+            Ok(requests) => requests.recv(),
+            Err(_) => return,
+        };
+        let Ok(request) = received else { return };
+        let answer = connection.read(&request.statements);
+        // Whoever asked may be gone.
+        let _ = request.answer.send(answer);
+    }
+}
+
+fn write_loop(mut connection: Connection, requests: &mpsc::Receiver<Request>) {
+    while let Ok(first) = requests.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP
+            && let Ok(next) = requests.try_recv()
+        {
+            group.push(next);
+        }
+        let (statements, answers): (Vec<_>, Vec<_>) =
+            group.into_iter().map(|request| (request.statements, request.answer)).unzip();
+        let results = connection.write_group(&statements);
+        for (answer, result) in answers.into_iter().zip(results) {
+            // Whoever asked may be gone; the batch is stored all the same.
+            let _ = answer.send(result);
+        }
+    }
+}
+
+/// One connection with its prepared statements.
+struct Connection {
+    inner: libsql::Connection,
+    prepared: HashMap<&'static str, libsql::Statement>,
+}
+
+impl Connection {
+    fn open(database: &libsql::Database) -> anyhow::Result<Self> {
+        let connection = Self { inner: database.connect()?, prepared: HashMap::new() };
+        connection.inner.busy_timeout(BUSY_TIMEOUT)?;
+        // FULL: an acknowledged message survives a power cut, not only a crash of the process.
+        for pragma in [
+            "PRAGMA journal_mode = WAL",
+            "PRAGMA synchronous = FULL",
+            "PRAGMA foreign_keys = ON",
+            "PRAGMA temp_store = MEMORY",
+            "PRAGMA cache_size = -8000",
+        ] {
+            connection.run_sql(pragma)?;
+        }
+        Ok(connection)
+    }
+
+    fn run_sql(&self, sql: &str) -> Result<(), DbError> {
+        let rows = now(self.inner.query(sql, ())).map_err(failure)?;
+        drain(rows).map(|_| ())
+    }
+
+    fn read(&mut self, statements: &[Statement]) -> Answer {
+        if let [one] = statements {
+            return self.run(one).map(|rows| vec![rows]);
+        }
+        self.run_sql("BEGIN")?;
+        let answer = statements.iter().map(|statement| self.run(statement)).collect();
+        self.run_sql("COMMIT")?;
+        answer
+    }
+
+    fn write_group(&mut self, batches: &[Vec<Statement>]) -> Vec<Answer> {
+        if let Err(error) = self.run_sql("BEGIN IMMEDIATE") {
+            return batches.iter().map(|_| Err(error.clone())).collect();
+        }
+        let answers: Vec<Answer> = batches.iter().map(|batch| self.write_one(batch)).collect();
+        match self.run_sql("COMMIT") {
+            Ok(()) => answers,
+            Err(error) => {
+                let _ = self.run_sql("ROLLBACK");
+                answers.into_iter().map(|answer| answer.and(Err(error.clone()))).collect()
+            }
+        }
+    }
+
+    fn write_one(&mut self, batch: &[Statement]) -> Answer {
+        self.run_sql("SAVEPOINT batch")?;
+        let answer: Answer = batch.iter().map(|statement| self.run(statement)).collect();
+        if answer.is_err() {
+            self.run_sql("ROLLBACK TO batch")?;
+        }
+        self.run_sql("RELEASE batch")?;
+        answer
+    }
+
+    fn run(&mut self, statement: &Statement) -> Result<Rows, DbError> {
+        if !self.prepared.contains_key(statement.sql) {
+            let prepared = now(self.inner.prepare(statement.sql)).map_err(failure)?;
+            self.prepared.insert(statement.sql, prepared);
+        }
+        let prepared = self.prepared.get(statement.sql).ok_or_else(stopped)?;
+        let params: Vec<libsql::Value> = statement.params.iter().map(to_libsql).collect();
+        let before = self.inner.total_changes();
+        let result = now(prepared.query(params)).map_err(failure).and_then(drain);
+        let affected = self.inner.total_changes().saturating_sub(before);
+        prepared.reset();
+        result.map(|rows| Rows { rows, affected })
+    }
+}
+
+fn drain(mut rows: libsql::Rows) -> Result<Vec<Row>, DbError> {
+    let columns = rows.column_count();
+    let mut all = Vec::new();
+    while let Some(row) = now(rows.next()).map_err(failure)? {
+        let values =
+            (0..columns).map(|column| row.get_value(column).map(from_libsql).map_err(failure)).collect::<Result<_, _>>();
+        all.push(Row(values?));
+    }
+    Ok(all)
+}
+
+fn to_libsql(value: &Value) -> libsql::Value {
+    match value {
+        Value::Null => libsql::Value::Null,
+        Value::Integer(value) => libsql::Value::Integer(*value),
+        Value::Real(value) => libsql::Value::Real(*value),
+        Value::Text(text) => libsql::Value::Text(text.clone()),
+        Value::Blob(bytes) => libsql::Value::Blob(bytes.to_vec()),
+    }
+}
+
+fn from_libsql(value: libsql::Value) -> Value {
+    match value {
+        libsql::Value::Null => Value::Null,
+        libsql::Value::Integer(value) => Value::Integer(value),
+        libsql::Value::Real(value) => Value::Real(value),
+        libsql::Value::Text(text) => Value::Text(text),
+        libsql::Value::Blob(bytes) => Value::Blob(bytes.into()),
+    }
+}
+
+fn failure(error: libsql::Error) -> DbError {
+    // SQLite's result codes: https://www.sqlite.org/rescode.html
+    match error {
+        libsql::Error::SqliteFailure(code, text) => match code & 0xff {
+            19 => DbError::Conflict(text),
+            5 | 6 | 10 | 13 => DbError::Retryable(text),
+            1 | 11 | 26 => DbError::Schema(text),
+            _ => DbError::Other(text),
+        },
+        other => DbError::Other(other.to_string()),
+    }
+}
+
+/// The embedded driver's futures never wait: they are ready at the first poll.
+fn now<T>(future: impl Future<Output = libsql::Result<T>>) -> libsql::Result<T> {
+    future.now_or_never().unwrap_or_else(|| Err(libsql::Error::Misuse("the embedded driver waited".to_owned())))
+}

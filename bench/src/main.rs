@@ -1,0 +1,37 @@
+//! `bench retrieval`: a collection of documents, questions and judgements through the product's own retrieval.
+#![expect(clippy::print_stdout, reason = "a command that prints its figures")]
+
+mod cranfield;
+mod database;
+mod measures;
+mod retrieval;
+mod world;
+
+use clap::{Parser, Subcommand};
+
+/// Measures Frontdesk.
+#[derive(Parser)]
+#[command(name = "bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Ranking quality and speed on a collection in the Cranfield format.
+    Retrieval(retrieval::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Retrieval(options) => {
+            let report = futures_executor::block_on(retrieval::run(&options))?;
+            println!("{}", report.table());
+            if options.json {
+                println!("{}", serde_json::to_string(&report)?);
+            }
+            Ok(())
+        }
+    }
+}
