@@ -5,6 +5,7 @@
 pub mod address;
 pub mod answer;
 pub mod breaker;
+pub mod citation;
 pub mod conversation;
 pub mod document;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod id;
 pub mod limits;
 pub mod password;
 pub mod prompt;
+pub mod quote;
 pub mod room;
 pub mod scope;
 pub mod settings;

@@ -1,11 +1,13 @@
 //! The read side: one embeddings call where the mode needs it, then one round trip to the database.
 
+use frontdesk_clients::openai;
+use frontdesk_domain::citation::Source;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::settings::SearchMode;
 use frontdesk_domain::text::{self, Coverage, QueryTerm};
 use frontdesk_ports::{Ctx, ModelEndpoint, Rows, Statement, VectorHit};
-use serde::{Deserialize, Serialize};
 
 use super::fusion::{Scores, fuse};
 use crate::store;
@@ -16,19 +18,6 @@ pub const MAX_QUERY_CHARS: usize = 2000;
 
 /// The most passages one search gives. The API allows fewer.
 pub const MAX_LIMIT: u32 = 500;
-
-/// How a question is matched with passages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SearchMode {
-    /// By words.
-    Lexical,
-    /// By meaning; needs an embedding model.
-    Vector,
-    /// Both, fused; words alone when there is no embedding model or it does not answer.
-    #[default]
-    Hybrid,
-}
 
 /// A search.
 #[derive(Debug, Clone)]
@@ -76,6 +65,23 @@ pub struct Found {
     pub evidence: f64,
 }
 
+impl Found {
+    /// As an answer may cite it.
+    #[must_use]
+    pub fn source(&self) -> Source<'_> {
+        Source {
+            passage_id: self.passage_id,
+            document_id: self.document_id,
+            title: &self.title,
+            version: self.version,
+            url: self.url.as_deref(),
+            heading: self.heading.as_deref(),
+            start: self.start,
+            text: &self.text,
+        }
+    }
+}
+
 /// What a search gave.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Results {
@@ -93,8 +99,7 @@ pub(super) fn embedding_endpoint(ctx: &Ctx) -> Option<(&ModelEndpoint, &str)> {
 
 /// The vectors of some texts, one for each.
 pub(super) async fn embeddings(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-    let _ = (ctx, endpoint, texts);
-    Err(Error::Upstream { service: "embeddings", retryable: false, detail: "not built in".to_owned() })
+    openai::embed(ctx, endpoint, texts).await
 }
 
 /// The passages of the organisation's current documents that fit a question, best first.

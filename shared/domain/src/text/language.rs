@@ -104,6 +104,12 @@ impl Language {
         self.row().map_or(Script::Other, |row| row.3)
     }
 
+    /// The language to answer a question in: what [`detect`] says.
+    #[must_use]
+    pub fn of_question(question: &str) -> Self {
+        detect(question)
+    }
+
     /// The Snowball stem of a word that is already in the form of [`super::words`].
     #[must_use]
     pub fn stem(self, word: &str) -> String {

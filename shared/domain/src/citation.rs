@@ -1,0 +1,153 @@
+//! Citations: what of an answer may be shown, and what each `[n]` in it stands for.
+
+mod filter;
+
+pub use filter::CitationFilter;
+
+use crate::answer::Citation;
+use crate::id::{DocumentId, PassageId};
+use crate::quote;
+
+/// A passage that an answer may cite. Its number is its position among those offered, from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// The passage.
+    pub passage_id: PassageId,
+    /// Its document.
+    pub document_id: DocumentId,
+    /// The document's title.
+    pub title: &'a str,
+    /// The document's version.
+    pub version: u32,
+    /// Where the document came from, if it was a web page.
+    pub url: Option<&'a str>,
+    /// The path of headings above the passage.
+    pub heading: Option<&'a str>,
+    /// First byte of `text` in the extracted text of that version.
+    pub start: u64,
+    /// The passage.
+    pub text: &'a str,
+}
+
+impl Source<'_> {
+    /// The citation of a part of the passage; `None` when the bytes are none of its text.
+    #[must_use]
+    pub fn cite(&self, n: u32, part: std::ops::Range<usize>) -> Option<Citation> {
+        let offset = |at: usize| self.start.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
+        Some(Citation {
+            n,
+            document_id: self.document_id,
+            title: self.title.to_owned(),
+            version: self.version,
+            passage_id: self.passage_id,
+            start: offset(part.start),
+            end: offset(part.end),
+            quote: self.text.get(part)?.to_owned(),
+            url: self.url.map(str::to_owned),
+        })
+    }
+}
+
+/// Whether a quote is exactly the bytes it names of the extracted text.
+#[must_use]
+pub fn is_exact(citation: &Citation, extracted: &str) -> bool {
+    let (Ok(start), Ok(end)) = (usize::try_from(citation.start), usize::try_from(citation.end)) else { return false };
+    extracted.get(start..end) == Some(citation.quote.as_str())
+}
+
+/// The citations of an answer that [`CitationFilter`] let through, in the order in which they first appear. Each quotes
+/// the sentences of its passage that are nearest to what the answer says with it.
+#[must_use]
+pub fn cited(answer: &str, sources: &[Source<'_>]) -> Vec<Citation> {
+    let mut claims: Vec<(usize, String)> = Vec::new();
+    let mut claim = "";
+    let mut from = 0;
+    for (start, end, n) in references(answer) {
+        // Several numbers after one statement belong to the same statement.
+        let before = answer.get(from..start).unwrap_or("").trim();
+        if before.chars().any(char::is_alphanumeric) {
+            claim = quote::last_statement(before);
+        }
+        from = end;
+        match claims.iter_mut().find(|(other, _)| *other == n) {
+            Some((_, text)) => {
+                text.push(' ');
+                text.push_str(claim);
+            }
+            None => claims.push((n, claim.to_owned())),
+        }
+    }
+    claims
+        .into_iter()
+        .filter_map(|(n, claim)| {
+            let source = sources.get(n.checked_sub(1)?)?;
+            source.cite(u32::try_from(n).ok()?, quote::nearest(&claim, source.text)?)
+        })
+        .collect()
+}
+
+/// Every `[n]` in a text: first byte, byte after the last one, number.
+fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
+    text.match_indices('[').filter_map(|(start, _)| {
+        let rest = text.get(start.checked_add(1)?..)?;
+        let (number, _) = rest.split_once(']')?;
+        let digits = !number.is_empty() && number.len() <= 4 && number.bytes().all(|byte| byte.is_ascii_digit());
+        let end = start.checked_add(number.len())?.checked_add(2)?;
+        Some((start, end, digits.then(|| number.parse().ok()).flatten()?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Timestamp;
+
+    pub(super) fn source(text: &str, start: u64) -> Source<'_> {
+        Source {
+            passage_id: PassageId::new(Timestamp::from_millis(1), [1; 10]),
+            document_id: DocumentId::new(Timestamp::from_millis(1), [2; 10]),
+            title: "Delivery",
+            version: 3,
+            url: Some("https://shop.example/delivery"),
+            heading: None,
+            start,
+            text,
+        }
+    }
+
+    const TEXT: &str = "Преамбула. We ship every weekday. Courier delivery in Moscow costs 300 roubles. Pickup is free.";
+
+    #[test]
+    fn a_citation_quotes_the_sentence_that_the_answer_used() {
+        let start = "Преамбула. ".len();
+        let source = source(&TEXT[start..], start as u64);
+        let citations = cited("The courier in Moscow costs 300 roubles [1]. You may pick up for free [1].", &[source]);
+        assert_eq!(citations.len(), 1);
+        assert!(is_exact(&citations[0], TEXT));
+        assert!(citations[0].quote.contains("300 roubles"), "{}", citations[0].quote);
+        assert!(!citations[0].quote.contains("weekday"), "{}", citations[0].quote);
+    }
+
+    #[test]
+    fn numbers_after_one_statement_share_it() {
+        let one = source("Courier delivery costs 300 roubles. Other things.", 0);
+        let two = source("We have no shoes. The courier charges 300 roubles everywhere.", 0);
+        let citations = cited("A courier costs 300 roubles [1][2].", &[one, two]);
+        assert_eq!(citations.iter().map(|citation| citation.n).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(citations[1].quote, "The courier charges 300 roubles everywhere.");
+    }
+
+    #[test]
+    fn a_number_without_a_passage_is_no_citation() {
+        assert!(cited("So it is [2] [0] [x] [].", &[source("Text.", 0)]).is_empty());
+    }
+
+    #[test]
+    fn a_quote_that_is_not_in_the_text_is_noticed() {
+        let mut citation = source("Pickup is free.", 0).cite(1, 0..15).unwrap();
+        assert!(is_exact(&citation, "Pickup is free."));
+        citation.start = 1;
+        assert!(!is_exact(&citation, "Pickup is free."));
+        assert!(source("Ё", 0).cite(1, 0..1).is_none());
+    }
+}
