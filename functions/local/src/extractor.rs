@@ -29,6 +29,9 @@ pub const MAX_MEMORY: u64 = 1 << 30;
 /// How many files are read at once.
 const AT_ONCE: usize = 2;
 
+/// How a Rust program says that it dies for lack of memory.
+const OUT_OF_MEMORY: &str = "memory allocation of";
+
 /// How much of what a dying child says is looked at.
 const MAX_STDERR: u64 = 64 * 1024;
 
@@ -106,7 +109,7 @@ impl SubprocessExtractor {
         }
         let complaint = String::from_utf8_lossy(&complaint);
         tracing::warn!(%status, complaint = complaint.lines().next().unwrap_or(""), "reading a file failed");
-        if complaint.contains("memory allocation of") {
+        if complaint.contains(OUT_OF_MEMORY) {
             return Err(ExtractFailure::OverLimit {
                 what: "memory in bytes".to_owned(),
                 limit: self.max_memory,
@@ -141,6 +144,11 @@ impl Extractor for SubprocessExtractor {
 pub fn run_child() -> ExitCode {
     match child() {
         Ok(()) => ExitCode::SUCCESS,
+        // Where the standard library gives the lack of memory as an error, it is told as where it aborts.
+        Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
+            let _ = writeln!(std::io::stderr(), "{OUT_OF_MEMORY} a file failed");
+            ExitCode::FAILURE
+        }
         Err(_) => ExitCode::FAILURE,
     }
 }

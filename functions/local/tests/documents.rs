@@ -18,7 +18,8 @@ use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::testing::{World, run};
 use frontdesk_local::{Overrides, SystemClock};
 use frontdesk_ports::{
-    BoxFuture, ByteStream, Clock, Ctx, Egress, FetchError, FetchLimits, HttpClient, Statement, Value,
+    BoxFuture, ByteStream, Clock, Ctx, Database, DbError, Egress, FetchError, FetchLimits, HttpClient, Rows,
+    Statement, Value,
 };
 
 /// The time of the machine, moved on by the test.
@@ -78,6 +79,47 @@ impl HttpClient for Web {
     }
 }
 
+/// What happens to the swap of a version.
+#[derive(Clone, Copy)]
+enum Trouble {
+    /// Another statement comes in between.
+    Before(&'static str),
+    /// It is not stored, and reported as failed.
+    NotStored,
+    /// It is stored, but reported as failed.
+    StoredButFailed,
+}
+
+/// A database in which the first swap meets trouble.
+struct Troubled {
+    inner: Rc<dyn Database>,
+    trouble: Cell<Option<Trouble>>,
+}
+
+#[async_trait(?Send)]
+impl Database for Troubled {
+    async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        self.inner.query(statements).await
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        let is_swap = statements.iter().any(|statement| statement.sql.contains("INTO document_texts"));
+        let lost = Err(DbError::Retryable("the connection was lost".to_owned()));
+        match if is_swap { self.trouble.take() } else { None } {
+            None => self.inner.batch(statements).await,
+            Some(Trouble::Before(sql)) => {
+                self.inner.batch(vec![Statement::new(sql)]).await?;
+                self.inner.batch(statements).await
+            }
+            Some(Trouble::NotStored) => lost,
+            Some(Trouble::StoredButFailed) => {
+                self.inner.batch(statements).await?;
+                lost
+            }
+        }
+    }
+}
+
 struct Shop {
     world: World,
     clock: Rc<MovedClock>,
@@ -87,10 +129,18 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
+        Self::open_with(None).await
+    }
+
+    async fn open_with(trouble: Option<Trouble>) -> Self {
         let clock = Rc::new(MovedClock::default());
         let web = Rc::new(Web::default());
-        let overrides =
-            Overrides { clock: Some(clock.clone()), http: Some(web.clone()), ..Overrides::default() };
+        let overrides = Overrides {
+            clock: Some(clock.clone()),
+            http: Some(web.clone()),
+            database: Some(Box::new(move |inner| Rc::new(Troubled { inner, trouble: Cell::new(trouble) }))),
+            ..Overrides::default()
+        };
         let world = World::new(&[], overrides).await.unwrap();
         let scope = system(world.site().await.unwrap().org);
         Self { world, clock, web, scope }
@@ -111,7 +161,9 @@ impl Shop {
     }
 
     async fn file(&self, name: &str, bytes: &[u8]) -> documents::Created {
-        documents::create_from_file(self.ctx(), &self.scope, name, Bytes::copy_from_slice(bytes)).await.unwrap()
+        documents::create_from_file(self.ctx(), &self.scope, name, Bytes::copy_from_slice(bytes))
+            .await
+            .unwrap()
     }
 
     async fn url(&self, url: &str) -> DocumentId {
@@ -138,7 +190,10 @@ impl Shop {
     fn blobs(&self) -> usize {
         fn files(directory: &std::path::Path) -> usize {
             let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
-            entries.map(|entry| entry.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+            entries
+                .map(|entry| entry.unwrap().path())
+                .map(|path| if path.is_dir() { files(&path) } else { 1 })
+                .sum()
         }
         files(&self.world.directory.path().join("blobs"))
     }
@@ -162,7 +217,11 @@ fn every_demo_document_becomes_ready_with_its_title_and_passages() {
         assert_eq!(shop.run_jobs().await, DOCUMENTS.len());
         for ((name, _), id) in DOCUMENTS.iter().zip(&ids) {
             let document = shop.get(*id).await;
-            assert_eq!((document.status, document.reason.as_deref()), (DocumentStatus::Ready, None), "{name}");
+            assert_eq!(
+                (document.status, document.reason.as_deref()),
+                (DocumentStatus::Ready, None),
+                "{name}"
+            );
             assert_eq!((document.version, document.progress), (1, 100), "{name}");
             let language = if name.contains("-ru") { "rus" } else { "eng" };
             assert_eq!(document.language.as_deref(), Some(language), "{name}");
@@ -199,7 +258,8 @@ fn lists_come_in_pages_without_a_gap_or_a_double() {
 
         shop.run_jobs().await;
         let long = "Зелёный чай заваривают при восьмидесяти градусах.\n\n".repeat(100);
-        let id = documents::create_from_text(shop.ctx(), &shop.scope, "Длинный", &long).await.unwrap().document.id;
+        let id =
+            documents::create_from_text(shop.ctx(), &shop.scope, "Длинный", &long).await.unwrap().document.id;
         shop.run_jobs().await;
         let (mut ordinals, mut cursor) = (Vec::new(), None::<String>);
         loop {
@@ -228,10 +288,14 @@ fn equal_content_is_the_same_document() {
         assert_eq!(shop.get(first.document.id).await.version, 1);
         // Another organisation's equal content is its own.
         let other = system(OrgId::new(shop.ctx().clock.now(), [9; 10]));
-        let theirs =
-            documents::create_from_file(shop.ctx(), &other, "a.txt", "Чай стоит 350 ₽.".into()).await.unwrap();
+        let theirs = documents::create_from_file(shop.ctx(), &other, "a.txt", "Чай стоит 350 ₽.".into())
+            .await
+            .unwrap();
         assert!(!theirs.duplicate);
-        assert_eq!(documents::get(shop.ctx(), &shop.scope, theirs.document.id).await, Err(Error::not_found("document")));
+        assert_eq!(
+            documents::get(shop.ctx(), &shop.scope, theirs.document.id).await,
+            Err(Error::not_found("document"))
+        );
         assert!(documents::delete(shop.ctx(), &shop.scope, theirs.document.id).await.is_err());
         assert!(documents::sync(shop.ctx(), &shop.scope, theirs.document.id).await.is_err());
     });
@@ -283,7 +347,10 @@ fn what_cannot_be_read_fails_with_a_reason_and_can_be_tried_again() {
         assert_eq!((failed.status, failed.version), (DocumentStatus::Failed, 0));
         assert!(failed.reason.as_deref().is_some_and(|reason| reason.contains("pdf")), "{:?}", failed.reason);
         let again = shop.file("manual.pdf", broken).await;
-        assert_eq!((again.duplicate, again.document.id, again.document.status), (true, id, DocumentStatus::Queued));
+        assert_eq!(
+            (again.duplicate, again.document.id, again.document.status),
+            (true, id, DocumentStatus::Queued)
+        );
         assert_eq!(shop.run_jobs().await, 1);
         assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 1, "the failure before is forgotten");
     });
@@ -297,14 +364,19 @@ fn wrong_types_are_refused_before_anything_is_stored() {
             documents::create_from_file(shop.ctx(), &shop.scope, "a.txt", Bytes::from_static(bytes))
         };
         let picture = create(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01").await.unwrap_err();
-        assert!(matches!(&picture, Error::Caller(CallerError::UnsupportedMedia { detail, accepted })
-            if detail.contains("image/png") && accepted.contains("docx")), "{picture}");
+        assert!(
+            matches!(&picture, Error::Caller(CallerError::UnsupportedMedia { detail, accepted })
+            if detail.contains("image/png") && accepted.contains("docx")),
+            "{picture}"
+        );
         assert!(matches!(create(b"").await, Err(Error::Caller(CallerError::Invalid(_)))));
         let text = |title: &'static str, text: &'static str| {
             documents::create_from_text(shop.ctx(), &shop.scope, title, text)
         };
         for (title, body, field) in [("", "x", "/title"), (" ", "x", "/title"), ("Tea", " \n", "/text")] {
-            let Err(Error::Caller(CallerError::Invalid(fields))) = text(title, body).await else { panic!("{field}") };
+            let Err(Error::Caller(CallerError::Invalid(fields))) = text(title, body).await else {
+                panic!("{field}")
+            };
             assert_eq!(fields[0].pointer, field);
         }
         assert_eq!((shop.count("SELECT count(*) FROM documents").await, shop.blobs()), (0, 0));
@@ -340,7 +412,10 @@ fn a_page_is_read_and_read_again_when_it_changed() {
         let id = shop.url(&format!("{address}#today")).await;
         shop.run_jobs().await;
         let first = shop.get(id).await;
-        assert_eq!((first.title.as_str(), first.version, first.status), ("Часы работы", 1, DocumentStatus::Ready));
+        assert_eq!(
+            (first.title.as_str(), first.version, first.status),
+            ("Часы работы", 1, DocumentStatus::Ready)
+        );
         assert_eq!(shop.url(address).await, id, "the same address is the same document");
 
         documents::sync(shop.ctx(), &shop.scope, id).await.unwrap();
@@ -360,7 +435,11 @@ fn a_page_is_read_and_read_again_when_it_changed() {
         documents::sync(shop.ctx(), &shop.scope, id).await.unwrap();
         shop.run_jobs().await;
         let gone = shop.get(id).await;
-        assert_eq!((gone.status, gone.version), (DocumentStatus::Failed, 2), "the version before is still searched");
+        assert_eq!(
+            (gone.status, gone.version),
+            (DocumentStatus::Failed, 2),
+            "the version before is still searched"
+        );
         assert!(shop.text(id).await.contains("с 10 до 20"));
     });
 }
@@ -371,7 +450,12 @@ fn pages_that_lead_inside_are_forbidden_or_wrong_fail_with_a_reason() {
         let shop = Shop::open().await;
         let web = &shop.web;
         let long = "x".repeat(21 << 20);
-        web.put("https://a.example/inside", 302, &[("location", "http://169.254.169.254/latest/meta-data/")], "");
+        web.put(
+            "https://a.example/inside",
+            302,
+            &[("location", "http://169.254.169.254/latest/meta-data/")],
+            "",
+        );
         web.put("https://a.example/port", 302, &[("location", "https://b.example:8443/")], "");
         web.put("https://a.example/file", 302, &[("location", "file:///etc/passwd")], "");
         web.put("https://a.example/loop", 302, &[("location", "/loop")], "");
@@ -395,10 +479,17 @@ fn pages_that_lead_inside_are_forbidden_or_wrong_fail_with_a_reason() {
             shop.run_jobs().await;
             let document = shop.get(id).await;
             assert_eq!(document.status, DocumentStatus::Failed, "{path}");
-            assert!(document.reason.as_deref().is_some_and(|text| text.contains(reason)), "{path}: {document:?}");
+            assert!(
+                document.reason.as_deref().is_some_and(|text| text.contains(reason)),
+                "{path}: {document:?}"
+            );
         }
         let asked = web.asked.borrow();
-        assert!(!asked.iter().any(|url| url.contains("169.254") || url.contains("8443") || url.contains("private")));
+        assert!(
+            !asked
+                .iter()
+                .any(|url| url.contains("169.254") || url.contains("8443") || url.contains("private"))
+        );
     });
 }
 
@@ -453,4 +544,41 @@ fn a_job_whose_worker_died_is_taken_over_and_the_dead_worker_stores_nothing() {
         assert_eq!(shop.get(id).await.version, 1);
         assert_eq!(shop.count("SELECT count(*) FROM document_texts").await, 1);
     });
+}
+
+#[test]
+fn a_version_whose_document_or_job_went_away_at_the_last_moment_is_not_stored() {
+    for sql in
+        ["DELETE FROM documents", "UPDATE jobs SET worker = 'another'", "UPDATE documents SET version = 7"]
+    {
+        run(async {
+            let shop = Shop::open_with(Some(Trouble::Before(sql))).await;
+            shop.file("a.txt", b"Tea costs 5 roubles.").await;
+            assert_eq!(jobs::run_due(shop.ctx()).await.unwrap(), 1);
+            for table in ["SELECT count(*) FROM document_texts", "SELECT count(*) FROM passages"] {
+                assert_eq!(shop.count(table).await, 0, "{sql}: {table}");
+            }
+            assert_eq!(shop.count("SELECT count(*) FROM documents WHERE status = 'ready'").await, 0, "{sql}");
+        });
+    }
+}
+
+#[test]
+fn a_swap_whose_answer_is_lost_is_made_once() {
+    for (trouble, runs_again) in [(Trouble::NotStored, 1), (Trouble::StoredButFailed, 0)] {
+        run(async {
+            let shop = Shop::open_with(Some(trouble)).await;
+            let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
+            assert_eq!(jobs::run_due(shop.ctx()).await.unwrap(), 1);
+            shop.clock.0.set(60);
+            assert_eq!(shop.run_jobs().await, runs_again);
+            let document = shop.get(id).await;
+            assert_eq!(
+                (document.status, document.version, document.reason),
+                (DocumentStatus::Ready, 1, None)
+            );
+            assert_eq!(shop.count("SELECT count(*) FROM passages").await, 1);
+            assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 0);
+        });
+    }
 }

@@ -66,26 +66,26 @@ pub async fn run(ctx: &Ctx, scope: &TenantScope, id: DocumentId, holder: Holder)
     let rows = ctx.db.query(vec![store::documents::select(scope, id)]).await?;
     let Some(row) = rows.first().and_then(|rows| rows.first()) else { return Err(Failure::Superseded) };
     let document = store::documents::document(row)?;
-    progress(ctx, scope, id, 5).await?;
+    progress(ctx, scope, id, holder, 5).await?;
 
     let source = source(ctx, scope, &document).await?;
     let hash = content_hash(&source.bytes);
     let fetched = document.source == DocumentSource::Url;
     if fetched && document.version > 0 && document.content_hash.as_deref() == Some(&hash) {
-        let unchanged = store::documents::update_unchanged(scope, id, ctx.clock.now());
-        ctx.db.batch(vec![unchanged, store::jobs::delete(scope, holder.job)]).await?;
+        let unchanged = store::documents::update_unchanged(scope, id, holder, ctx.clock.now());
+        ctx.db.batch(vec![unchanged, store::jobs::delete_held(scope, holder)]).await?;
         return Ok(());
     }
     if fetched {
         refuse_copy(ctx, scope, id, &hash).await?;
     }
-    progress(ctx, scope, id, 20).await?;
+    progress(ctx, scope, id, holder, 20).await?;
 
     let bytes = u64::try_from(source.bytes.len()).unwrap_or(u64::MAX);
     let request = ExtractRequest { bytes: source.bytes, name: source.name, deadline: EXTRACT_DEADLINE };
     let extracted =
         ctx.extractor.extract(request).await.map_err(|failure| Failure::Permanent(failure.to_string()))?;
-    progress(ctx, scope, id, 50).await?;
+    progress(ctx, scope, id, holder, 50).await?;
 
     let now = ctx.clock.now();
     let title = match document.source {
@@ -109,7 +109,7 @@ pub async fn run(ctx: &Ctx, scope: &TenantScope, id: DocumentId, holder: Holder)
     let spans = indexed.passages();
     let ids: Vec<PassageId> = spans.iter().map(|_| PassageId::new(now, ctx.random.entropy())).collect();
     retrieval::embed(ctx, scope, &indexed, &spans, &ids).await?;
-    progress(ctx, scope, id, 90).await?;
+    progress(ctx, scope, id, holder, 90).await?;
 
     let new = Document {
         title,
@@ -155,10 +155,16 @@ async fn forget_vectors(ctx: &Ctx, scope: &TenantScope, id: DocumentId, version:
     }
 }
 
-async fn progress(ctx: &Ctx, scope: &TenantScope, id: DocumentId, per_cent: u8) -> Result<(), Failure> {
-    let step = store::documents::update_progress(scope, id, per_cent, ctx.clock.now());
+async fn progress(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    id: DocumentId,
+    holder: Holder,
+    per_cent: u8,
+) -> Result<(), Failure> {
+    let step = store::documents::update_progress(scope, id, holder, per_cent, ctx.clock.now());
     let results = ctx.db.batch(vec![step]).await?;
-    // No row: it was deleted meanwhile.
+    // No row: it was deleted meanwhile, or the job is another worker's.
     if results.first().is_some_and(|rows| rows.affected == 0) { Err(Failure::Superseded) } else { Ok(()) }
 }
 

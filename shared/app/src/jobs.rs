@@ -55,7 +55,8 @@ fn scope_of(job: &Claimed) -> TenantScope {
 
 async fn run(ctx: &Ctx, job: Claimed, worker: WorkerId) {
     let scope = scope_of(&job);
-    let outcome = if job.attempt > MAX_ATTEMPTS {
+    // A file that kills its worker each time must not be read for ever.
+    let outcome = if job.kind == Kind::Ingest && job.attempt > MAX_ATTEMPTS {
         Err(Failure::Permanent(format!("reading it was interrupted {MAX_ATTEMPTS} times")))
     } else {
         let work = Box::pin(work(ctx, &scope, &job, worker));
@@ -121,13 +122,19 @@ async fn settle(
     let (again, reason) = match failure {
         // The swap's fence refused it: nobody needs this attempt any more. If the job is still this worker's (the
         // document moved to another version), it is tried again from there.
-        Failure::Superseded => (true, String::new()),
+        Failure::Superseded => (true, "the document changed while it was read".to_owned()),
         Failure::Passing(reason) => (true, reason),
         Failure::Permanent(reason) => (false, reason),
     };
     // A purge has nobody to tell, and must not be given up: the file would stay for ever.
     let again = (again && job.attempt < MAX_ATTEMPTS) || job.kind == Kind::Purge;
+    let holder = Holder { job: job.id, worker };
+    // The document first: it may only be written while the job is held.
     let mut batch = Vec::new();
+    if job.kind == Kind::Ingest {
+        let status = if again { DocumentStatus::Queued } else { DocumentStatus::Failed };
+        batch.push(store::documents::update_reason(scope, job.target, holder, status, &reason, now));
+    }
     if again {
         batch.push(store::jobs::update_retry(
             scope,
@@ -138,13 +145,6 @@ async fn settle(
         ));
     } else {
         batch.push(store::jobs::update_failed(scope, job.id, worker, now));
-    }
-    if job.kind == Kind::Ingest && !reason.is_empty() {
-        let status = if again { DocumentStatus::Queued } else { DocumentStatus::Failed };
-        batch.push(store::documents::update_reason(scope, job.target, status, &reason, now));
-    } else if job.kind == Kind::Ingest && !again {
-        let reason = "the document changed while it was read; try again";
-        batch.push(store::documents::update_reason(scope, job.target, DocumentStatus::Failed, reason, now));
     }
     ctx.db.batch(batch).await.map_err(Error::from)?;
     Ok(())

@@ -189,14 +189,32 @@ pub fn update_queued(scope: &TenantScope, id: DocumentId, now: Timestamp) -> Sta
     .bind(now)
 }
 
+/// Who works on a document. What they write changes no row once the job is another worker's or gone.
+#[derive(Debug, Clone, Copy)]
+pub struct Holder {
+    /// The job.
+    pub job: JobId,
+    /// Who claimed it.
+    pub worker: WorkerId,
+}
+
 /// How far the reading is.
-pub fn update_progress(scope: &TenantScope, id: DocumentId, progress: u8, now: Timestamp) -> Statement {
+pub fn update_progress(
+    scope: &TenantScope,
+    id: DocumentId,
+    holder: Holder,
+    progress: u8,
+    now: Timestamp,
+) -> Statement {
     Statement::new(
-        "UPDATE documents SET status = 'processing', progress = ?3, reason = NULL, updated_at = ?4
-         WHERE org_id = ?1 AND id = ?2",
+        "UPDATE documents SET status = 'processing', progress = ?5, reason = NULL, updated_at = ?6
+         WHERE org_id = ?1 AND id = ?2
+           AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?3 AND worker = ?4 AND state = 'running')",
     )
     .bind_id(scope.org())
     .bind_id(id)
+    .bind_id(holder.job)
+    .bind_id(holder.worker)
     .bind(i32::from(progress))
     .bind(now)
 }
@@ -205,38 +223,37 @@ pub fn update_progress(scope: &TenantScope, id: DocumentId, progress: u8, now: T
 pub fn update_reason(
     scope: &TenantScope,
     id: DocumentId,
+    holder: Holder,
     status: DocumentStatus,
     reason: &str,
     now: Timestamp,
 ) -> Statement {
     Statement::new(
-        "UPDATE documents SET status = ?3, progress = 0, reason = ?4, updated_at = ?5 WHERE org_id = ?1 AND id = ?2",
+        "UPDATE documents SET status = ?5, progress = 0, reason = ?6, updated_at = ?7
+         WHERE org_id = ?1 AND id = ?2
+           AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?3 AND worker = ?4 AND state = 'running')",
     )
     .bind_id(scope.org())
     .bind_id(id)
+    .bind_id(holder.job)
+    .bind_id(holder.worker)
     .bind(status.name())
     .bind(reason)
     .bind(now)
 }
 
 /// A page that has not changed since its current version.
-pub fn update_unchanged(scope: &TenantScope, id: DocumentId, now: Timestamp) -> Statement {
+pub fn update_unchanged(scope: &TenantScope, id: DocumentId, holder: Holder, now: Timestamp) -> Statement {
     Statement::new(
-        "UPDATE documents SET status = 'ready', progress = 100, reason = NULL, updated_at = ?3
-         WHERE org_id = ?1 AND id = ?2",
+        "UPDATE documents SET status = 'ready', progress = 100, reason = NULL, updated_at = ?5
+         WHERE org_id = ?1 AND id = ?2
+           AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?3 AND worker = ?4 AND state = 'running')",
     )
     .bind_id(scope.org())
     .bind_id(id)
+    .bind_id(holder.job)
+    .bind_id(holder.worker)
     .bind(now)
-}
-
-/// Who works on a document, to fence what they write.
-#[derive(Debug, Clone, Copy)]
-pub struct Holder {
-    /// The job.
-    pub job: JobId,
-    /// Who claimed it.
-    pub worker: WorkerId,
 }
 
 /// Stores the text of a new version. It is the fence of the swap: when the document was deleted or has another version

@@ -7,6 +7,8 @@ use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
+use super::documents::Holder;
+
 /// What a job does with its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -173,6 +175,14 @@ pub fn update_failed(scope: &TenantScope, id: JobId, worker: WorkerId, now: Time
 /// Done: the row goes.
 pub fn delete(scope: &TenantScope, id: JobId) -> Statement {
     Statement::new("DELETE FROM jobs WHERE org_id = ?1 AND id = ?2").bind_id(scope.org()).bind_id(id)
+}
+
+/// Done, if it is still this worker's: the row goes.
+pub fn delete_held(scope: &TenantScope, holder: Holder) -> Statement {
+    Statement::new("DELETE FROM jobs WHERE org_id = ?1 AND id = ?2 AND worker = ?3")
+        .bind_id(scope.org())
+        .bind_id(holder.job)
+        .bind_id(holder.worker)
 }
 
 /// What failed before for this document.
