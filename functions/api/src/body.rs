@@ -20,6 +20,12 @@ pub enum Body {
     Stream(BoxStream<'static, Result<Bytes, BodyError>>),
 }
 
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
 impl Body {
     /// No body.
     #[must_use]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::unconfigured::Unconfigured;
-use frontdesk_ports::{BoxFuture, Clock, Compute, Config, Ctx, Metrics, Ports, Random, Tasks};
+use frontdesk_ports::{BoxFuture, Breakers, Caches, Clock, Compute, Config, Ctx, Metrics, Ports, Random, Tasks};
 use secrecy::SecretString;
 use worker::{Context, Date, Delay};
 
@@ -16,6 +16,8 @@ use crate::http_client::FetchClient;
 thread_local! {
     /// Counters of this isolate; they hold nothing of any request.
     static METRICS: Rc<Metrics> = Rc::default();
+    /// What is known in this isolate of the services that are called.
+    static BREAKERS: Breakers = Breakers::default();
 }
 
 /// The longest time that JavaScript's timers take, in milliseconds.
@@ -39,6 +41,8 @@ pub fn ctx(context: Context) -> Ctx {
         tasks: Rc::new(AfterResponse(context)),
         compute: Rc::new(Inline),
         metrics: METRICS.with(Rc::clone),
+        caches: Caches::default(),
+        breakers: BREAKERS.with(Breakers::clone),
     }))
 }
 

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use fs4::fs_std::FileExt;
 use frontdesk_app::config::{HostConfig, RateLimitStore};
 use frontdesk_app::limits::DatabaseLimiter;
 use frontdesk_app::rooms::LogRooms;
@@ -162,8 +161,9 @@ pub fn database_path(data: &Path) -> PathBuf {
 fn lock(data: &Path) -> Result<std::fs::File> {
     let path = data.join("lock");
     let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
-    if !FileExt::try_lock_exclusive(&file)? {
-        bail!("{} is in use by another process", data.display());
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => bail!("{} is in use by another process", data.display()),
+        Err(std::fs::TryLockError::Error(error)) => Err(error).with_context(|| path.display().to_string()),
     }
-    Ok(file)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::unconfigured::Unconfigured;
-use frontdesk_ports::{BoxFuture, Clock, Compute, Config, Ctx, Metrics, Ports, Random, Tasks};
+use frontdesk_ports::{BoxFuture, Breakers, Caches, Clock, Compute, Config, Ctx, Metrics, Ports, Random, Tasks};
 use secrecy::SecretString;
 use spin_sdk::wasip3;
 
@@ -47,6 +47,8 @@ fn make(config: Config) -> Ctx {
         tasks: Rc::new(Spawn),
         compute: Rc::new(Inline),
         metrics: Rc::<Metrics>::default(),
+        caches: Caches::default(),
+        breakers: Breakers::default(),
     }))
 }
 

@@ -15,7 +15,9 @@ use sha2::{Digest, Sha256};
 use crate::documents;
 use crate::retrieval::{self, IndexedDocument};
 use crate::store;
-use crate::store::documents::{Document, Holder};
+use crate::store::documents::Document;
+
+pub use crate::store::documents::Holder;
 
 /// How long a file may take to be read.
 const EXTRACT_DEADLINE: Duration = Duration::from_secs(60);

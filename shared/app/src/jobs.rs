@@ -9,8 +9,7 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_ports::Ctx;
 use futures_util::future::{Either, join_all, select};
 
-use crate::ingest::Failure;
-use crate::store::documents::Holder;
+use crate::ingest::{Failure, Holder};
 use crate::store::jobs::{Claimed, Kind};
 use crate::{documents, ingest, store};
 

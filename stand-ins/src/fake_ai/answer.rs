@@ -88,7 +88,16 @@ pub(super) fn answer(messages: &[(String, String)]) -> String {
         .filter(|(role, _)| role != "assistant")
         .flat_map(|(_, text)| passages(text))
         .collect();
-    best_sentences(&passages, question).unwrap_or_else(|| unknown(question).to_owned())
+    best_sentences(&passages, question).unwrap_or_else(|| {
+        let told = messages.iter().filter(|(role, _)| role == "system").find_map(|(_, text)| told_fallback(text));
+        told.unwrap_or_else(|| unknown(question)).to_owned()
+    })
+}
+
+/// What the instructions want to be said without an answer: `say exactly: …`, up to the end of the line.
+fn told_fallback(instructions: &str) -> Option<&str> {
+    let (_, told) = instructions.split_once("say exactly:")?;
+    told.lines().next().map(str::trim).filter(|told| !told.is_empty())
 }
 
 fn unknown(question: &str) -> &'static str {
@@ -213,7 +222,7 @@ fn best_sentences(passages: &[Passage], question: &str) -> Option<String> {
         by_score.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         by_score.truncate(if rank == 0 { 2 } else { 1 });
         let top = by_score.first().map_or(0.0, |(score, _, _)| *score);
-        by_score.retain(|(score, _, _)| *score >= top * 0.5);
+        by_score.retain(|(score, _, _)| *score > top * 0.5);
         by_score.sort_by_key(|(_, position, _)| *position);
         answer.extend(by_score.into_iter().map(|(_, _, sentence)| format!("{sentence} [{}]", passage.n)));
     }
@@ -285,6 +294,12 @@ mod tests {
             ask("", "Есть ли у вас велосипеды?"),
             "К сожалению, в документах нет ответа на этот вопрос."
         );
+    }
+
+    #[test]
+    fn says_what_the_instructions_want_said_without_an_answer() {
+        let told = "If the documents do not answer it, say exactly: Ask our team.\n\nDocuments: none";
+        assert_eq!(ask(told, "Do you sell bicycles?"), "Ask our team.");
     }
 
     #[test]

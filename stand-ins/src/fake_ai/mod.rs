@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 pub use behaviour::{Behaviour, Endpoint};
 pub use record::{Counts, Ending, Recorded};
@@ -79,6 +80,7 @@ pub struct FakeAi {
     pub base_url: String,
     record: Arc<Record>,
     stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
 }
 
 impl FakeAi {
@@ -99,8 +101,8 @@ impl FakeAi {
         let address = listener.local_addr()?;
         let record = Arc::new(Record::default());
         let (stop, stopped) = oneshot::channel();
-        tokio::spawn(server::run(listener, Arc::new(options), Arc::clone(&record), stopped));
-        Ok(Self { base_url: format!("http://{address}/v1"), record, stop: Some(stop) })
+        let server = tokio::spawn(server::run(listener, Arc::new(options), Arc::clone(&record), stopped));
+        Ok(Self { base_url: format!("http://{address}/v1"), record, stop: Some(stop), server: Some(server) })
     }
 
     /// Adds to the script: one behaviour for each next request it fits.
@@ -123,6 +125,16 @@ impl FakeAi {
     /// Waits until `condition` holds for the counts: woken by each change, never by time.
     pub async fn until(&self, condition: impl FnMut(&Counts) -> bool) {
         self.record.until(condition).await;
+    }
+
+    /// Stops and waits until nobody is served any more.
+    pub async fn stop(mut self) {
+        let server = self.server.take();
+        drop(self);
+        if let Some(server) = server {
+            // It ends early only with its runtime.
+            let _ = server.await;
+        }
     }
 
     /// Forgets the script, the requests and the counts of what is over.

@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn a_request_in_order_is_taken() {
         let body = with(
-            json!({"temperature": 2, "max_tokens": 5, "stream": true, "stream_options": {"include_usage": true}}),
+            &json!({"temperature": 2, "max_tokens": 5, "stream": true, "stream_options": {"include_usage": true}}),
         );
         let asked = chat(&body, &Options::default()).unwrap();
         assert!(asked.stream && asked.include_usage);

@@ -156,6 +156,8 @@ fn body(response: Response, limits: FetchLimits, total: Instant) -> ByteStream {
             }
         }
     })
+    // Unfold panics when it is polled after its end.
+    .fuse()
     .boxed_local()
 }
 
@@ -233,5 +235,47 @@ where
                 Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// 100,000 zeros, compressed.
+    const BOMB: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xed\xc1\x31\x01\x00\x00\x00\xc2\xa0\xf5\x4f\x6d\x0d\x0f\xa0\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x80\x57\x03\x7d\x95\x11\xd4\xa0\x86\x01\x00";
+
+    #[tokio::test]
+    async fn bytes_are_counted_after_decompression() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(socket.read_u8().await.unwrap());
+            }
+            let length = BOMB.len();
+            let head =
+                format!("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n");
+            socket.write_all(&[head.as_bytes(), BOMB].concat()).await.unwrap();
+        });
+        // As for public addresses, but for the resolver: it would refuse loopback.
+        let ready = ReqwestClient::new().unwrap();
+        let client = ReqwestClient { configured: build(base).unwrap(), ..ready };
+        let limits = FetchLimits {
+            connect: Duration::from_secs(5),
+            head: Duration::from_secs(5),
+            gap: Duration::from_secs(5),
+            total: Duration::from_secs(5),
+            max_bytes: 50_000,
+            egress: Egress::Configured,
+        };
+        let response =
+            client.send(http::Request::get(url).body(Bytes::new()).unwrap(), limits).await.unwrap();
+        let pieces: Vec<Result<Bytes, FetchError>> = response.into_body().collect().await;
+        assert_eq!(pieces.last(), Some(&Err(FetchError::TooLarge(50_000))));
     }
 }

@@ -114,8 +114,9 @@ pub fn delete(scope: &TenantScope, document: DocumentId, keep_version: Option<u3
     let bound = |sql| Statement::new(sql).bind_id(scope.org()).bind_id(document).bind(keep);
     [
         bound(
-            "UPDATE passage_stats SET documents = documents - gone.documents, passages = passages - gone.passages,
-                 tokens = tokens - gone.tokens
+            "UPDATE passage_stats SET documents = passage_stats.documents - gone.documents,
+                 passages = passage_stats.passages - gone.passages,
+                 tokens = passage_stats.tokens - gone.tokens
              FROM (SELECT count(DISTINCT version) AS documents, count(*) AS passages, coalesce(sum(tokens), 0) AS tokens
                    FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3) AS gone
              WHERE org_id = ?1",

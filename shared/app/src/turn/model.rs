@@ -9,7 +9,7 @@ use frontdesk_domain::conversation::Message;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::guard::OutputFilter;
 use frontdesk_domain::prompt::{ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context};
-use frontdesk_domain::texts;
+use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::ModelEndpoint;
 use futures_util::{StreamExt, pin_mut};
 
@@ -39,6 +39,7 @@ pub async fn ask(
         question,
         budget: settings.model.context_tokens.saturating_sub(settings.model.max_answer_tokens),
     });
+    let instructions = context.messages.first().map(|message| message.content.clone()).unwrap_or_default();
     let messages: Vec<ChatMessage> = context
         .messages
         .into_iter()
@@ -54,7 +55,7 @@ pub async fn ask(
             tools: None,
             tool_choice: None,
         };
-        if let Some(answer) = stream(turn, endpoint, request, cited).await? {
+        if let Some(answer) = stream(turn, endpoint, request, cited, [&instructions, &fallback]).await? {
             return Ok(Some(answer));
         }
     }
@@ -67,6 +68,7 @@ async fn stream(
     endpoint: &ModelEndpoint,
     request: ChatRequest,
     found: &[Found],
+    [instructions, fallback]: [&str; 2],
 ) -> Result<Option<Answer>> {
     let (ctx, scope, start) = (turn.ctx, turn.scope, turn.start);
     let began = ctx.clock.now();
@@ -86,15 +88,16 @@ async fn stream(
     pin_mut!(events);
     let sources: Vec<_> = found.iter().map(Found::source).collect();
     let mut citations = CitationFilter::new(&sources);
-    let mut guard = OutputFilter::new(turn.settings, sources.iter().map(|source| source.text));
+    // The fallback text stands in the instructions, and is meant to be said.
+    let evidence: Vec<&str> = sources.iter().map(|source| source.text).chain([fallback]).collect();
+    let mut guard = OutputFilter::new(turn.settings, &evidence, instructions);
     let mut text = String::new();
     let mut usage = Usage { model, ..Usage::default() };
     loop {
         let shown = match events.next().await {
             Some(Ok(ChatEvent::Text(piece))) => guard.push(&citations.push(&piece)),
-            Some(Ok(ChatEvent::Usage { prompt_tokens, completion_tokens })) => {
-                usage.prompt_tokens = prompt_tokens;
-                usage.completion_tokens = completion_tokens;
+            Some(Ok(ChatEvent::Usage(counted))) => {
+                usage = Usage { model: usage.model, ..counted };
                 continue;
             }
             Some(Ok(ChatEvent::ToolCall { .. } | ChatEvent::Finished { .. })) => continue,
@@ -116,6 +119,12 @@ async fn stream(
                 break;
             }
         };
+        if let Some(reason) = guard.tripped() {
+            let labels = [("guard", reason.name().to_owned()), ("side", "out".to_owned())];
+            ctx.metrics.guards.get_or_create(&labels).inc();
+            ctx.rooms.unsay(scope, start).await?;
+            return turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Some);
+        }
         if shown.is_empty() {
             continue;
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, Ctx, ModelEndpoint};
+use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, Ctx, FetchError, ModelEndpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::StatusCode;
@@ -50,6 +50,8 @@ pub fn chat(
         let item = call.next().await?;
         Some((item, call))
     })
+    // Unfold panics when it is polled after its end.
+    .fuse()
     .boxed_local()
 }
 
@@ -210,6 +212,8 @@ impl Reading {
                 Arrival::Work(Some(Ok(bytes))) => {
                     self.answer.push(&bytes, &mut |event| events.push_back(event))
                 }
+                // The HTTP client's own limit is the same one, seen from below.
+                Arrival::Work(Some(Err(FetchError::Timeout("gap")))) => Err(ModelError::Timeout(self.deadline_is)),
                 Arrival::Work(Some(Err(error))) => Err(ModelError::in_body(&error)),
                 Arrival::Deadline => Err(ModelError::Timeout(self.deadline_is)),
                 Arrival::Whole => Err(ModelError::Timeout(Deadline::Whole)),

@@ -1,0 +1,456 @@
+//! Documents on a whole host: read, searched, read again, deleted; from files, texts and web pages.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use frontdesk_app::documents::{self, Document};
+use frontdesk_app::{ingest, jobs};
+use frontdesk_domain::document::DocumentStatus;
+use frontdesk_domain::error::{CallerError, Error};
+use frontdesk_domain::id::{DocumentId, OrgId};
+use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_local::demo_documents::DOCUMENTS;
+use frontdesk_local::testing::{World, run};
+use frontdesk_local::{Overrides, SystemClock};
+use frontdesk_ports::{
+    BoxFuture, ByteStream, Clock, Ctx, Egress, FetchError, FetchLimits, HttpClient, Statement, Value,
+};
+
+/// The time of the machine, moved on by the test.
+#[derive(Default)]
+struct MovedClock(Cell<u64>);
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().after(Duration::from_secs(self.0.get()))
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
+
+/// One answer of the fake web: status, headers, body.
+type Answer = (u16, Vec<(&'static str, String)>, Bytes);
+
+/// A web of a few pages.
+#[derive(Default)]
+struct Web {
+    pages: RefCell<BTreeMap<String, Answer>>,
+    asked: RefCell<Vec<String>>,
+}
+
+impl Web {
+    fn put(&self, url: &str, status: u16, headers: &[(&'static str, &str)], body: impl Into<Bytes>) {
+        let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        self.pages.borrow_mut().insert(url.to_owned(), (status, headers, body.into()));
+    }
+
+    fn page(&self, url: &str, body: &str) {
+        self.put(url, 200, &[("content-type", "text/html; charset=utf-8")], format!("<!doctype html>{body}"));
+    }
+}
+
+#[async_trait(?Send)]
+impl HttpClient for Web {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        limits: FetchLimits,
+    ) -> Result<http::Response<ByteStream>, FetchError> {
+        assert_eq!(limits.egress, Egress::Public, "an address that somebody gave is only asked as such");
+        let url = request.uri().to_string();
+        self.asked.borrow_mut().push(url.clone());
+        let (status, headers, body) =
+            self.pages.borrow().get(&url).cloned().unwrap_or((404, Vec::new(), Bytes::new()));
+        let mut response = http::Response::builder().status(status);
+        for (name, value) in headers {
+            response = response.header(name, value);
+        }
+        let pieces: Vec<_> = body.chunks(1000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let stream: ByteStream = Box::pin(futures_util::stream::iter(pieces));
+        Ok(response.body(stream).unwrap())
+    }
+}
+
+struct Shop {
+    world: World,
+    clock: Rc<MovedClock>,
+    web: Rc<Web>,
+    scope: TenantScope,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let clock = Rc::new(MovedClock::default());
+        let web = Rc::new(Web::default());
+        let overrides =
+            Overrides { clock: Some(clock.clone()), http: Some(web.clone()), ..Overrides::default() };
+        let world = World::new(&[], overrides).await.unwrap();
+        let scope = system(world.site().await.unwrap().org);
+        Self { world, clock, web, scope }
+    }
+
+    fn ctx(&self) -> &Ctx {
+        self.world.ctx()
+    }
+
+    async fn run_jobs(&self) -> usize {
+        let mut count = 0;
+        loop {
+            match jobs::run_due(self.ctx()).await.unwrap() {
+                0 => return count,
+                more => count += more,
+            }
+        }
+    }
+
+    async fn file(&self, name: &str, bytes: &[u8]) -> documents::Created {
+        documents::create_from_file(self.ctx(), &self.scope, name, Bytes::copy_from_slice(bytes)).await.unwrap()
+    }
+
+    async fn url(&self, url: &str) -> DocumentId {
+        documents::create_from_url(self.ctx(), &self.scope, url).await.unwrap().document.id
+    }
+
+    async fn get(&self, id: DocumentId) -> Document {
+        documents::get(self.ctx(), &self.scope, id).await.unwrap()
+    }
+
+    async fn text(&self, id: DocumentId) -> String {
+        let (_, page) = documents::passages(self.ctx(), &self.scope, id, 100, None).await.unwrap();
+        page.items.into_iter().map(|passage| passage.text).collect::<Vec<_>>().join("\n")
+    }
+
+    async fn count(&self, sql: &'static str) -> u64 {
+        self.ctx().db.query(vec![Statement::new(sql)]).await.unwrap()[0].rows[0].count(0).unwrap()
+    }
+
+    async fn execute(&self, sql: &'static str, value: impl Into<Value>) {
+        self.ctx().db.batch(vec![Statement::new(sql).bind(value)]).await.unwrap();
+    }
+
+    fn blobs(&self) -> usize {
+        fn files(directory: &std::path::Path) -> usize {
+            let Ok(entries) = std::fs::read_dir(directory) else { return 0 };
+            entries.map(|entry| entry.unwrap().path()).map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+        }
+        files(&self.world.directory.path().join("blobs"))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests stand in for authentication")]
+fn system(org: OrgId) -> TenantScope {
+    TenantScope::authenticated(org, Actor::System)
+}
+
+#[test]
+fn every_demo_document_becomes_ready_with_its_title_and_passages() {
+    run(async {
+        let shop = Shop::open().await;
+        let mut ids = Vec::new();
+        for (name, bytes) in DOCUMENTS {
+            let created = shop.file(name, bytes).await;
+            assert_eq!((created.duplicate, created.document.status), (false, DocumentStatus::Queued));
+            ids.push(created.document.id);
+        }
+        assert_eq!(shop.run_jobs().await, DOCUMENTS.len());
+        for ((name, _), id) in DOCUMENTS.iter().zip(&ids) {
+            let document = shop.get(*id).await;
+            assert_eq!((document.status, document.reason.as_deref()), (DocumentStatus::Ready, None), "{name}");
+            assert_eq!((document.version, document.progress), (1, 100), "{name}");
+            let language = if name.contains("-ru") { "rus" } else { "eng" };
+            assert_eq!(document.language.as_deref(), Some(language), "{name}");
+            assert!(!shop.text(*id).await.is_empty(), "{name}");
+        }
+        assert!(shop.text(ids[0]).await.contains("300 ₽"));
+        assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 0, "finished jobs leave no rows");
+    });
+}
+
+#[test]
+fn lists_come_in_pages_without_a_gap_or_a_double() {
+    run(async {
+        let shop = Shop::open().await;
+        for number in 0..7 {
+            let text = format!("Чай номер {number}");
+            documents::create_from_text(shop.ctx(), &shop.scope, "Чай", &text).await.unwrap();
+        }
+        let (mut seen, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let page = documents::list(shop.ctx(), &shop.scope, 3, cursor.as_deref()).await.unwrap();
+            assert!(page.items.len() <= 3);
+            seen.extend(page.items.into_iter().map(|document| document.id));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        let mut sorted = seen.clone();
+        sorted.sort_by(|a, b| b.cmp(a));
+        sorted.dedup();
+        assert_eq!((seen.len(), &seen), (7, &sorted));
+        assert!(documents::list(shop.ctx(), &shop.scope, 3, Some("x")).await.is_err());
+
+        shop.run_jobs().await;
+        let long = "Зелёный чай заваривают при восьмидесяти градусах.\n\n".repeat(100);
+        let id = documents::create_from_text(shop.ctx(), &shop.scope, "Длинный", &long).await.unwrap().document.id;
+        shop.run_jobs().await;
+        let (mut ordinals, mut cursor) = (Vec::new(), None::<String>);
+        loop {
+            let (_, page) =
+                documents::passages(shop.ctx(), &shop.scope, id, 2, cursor.as_deref()).await.unwrap();
+            ordinals.extend(page.items.iter().map(|passage| passage.ordinal));
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert!(ordinals.len() > 4);
+        assert_eq!(ordinals, (0..u64::try_from(ordinals.len()).unwrap()).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn equal_content_is_the_same_document() {
+    run(async {
+        let shop = Shop::open().await;
+        let first = shop.file("a.txt", "Чай стоит 350 ₽.".as_bytes()).await;
+        let second = shop.file("b.txt", "Чай стоит 350 ₽.".as_bytes()).await;
+        assert_eq!((second.duplicate, second.document.id), (true, first.document.id));
+        assert_eq!((shop.count("SELECT count(*) FROM documents").await, shop.blobs()), (1, 1));
+        shop.run_jobs().await;
+        assert_eq!(shop.get(first.document.id).await.version, 1);
+        // Another organisation's equal content is its own.
+        let other = system(OrgId::new(shop.ctx().clock.now(), [9; 10]));
+        let theirs =
+            documents::create_from_file(shop.ctx(), &other, "a.txt", "Чай стоит 350 ₽.".into()).await.unwrap();
+        assert!(!theirs.duplicate);
+        assert_eq!(documents::get(shop.ctx(), &shop.scope, theirs.document.id).await, Err(Error::not_found("document")));
+        assert!(documents::delete(shop.ctx(), &shop.scope, theirs.document.id).await.is_err());
+        assert!(documents::sync(shop.ctx(), &shop.scope, theirs.document.id).await.is_err());
+    });
+}
+
+#[test]
+fn deleting_leaves_nothing_anywhere() {
+    run(async {
+        let shop = Shop::open().await;
+        let id = shop.file("delivery.md", DOCUMENTS[0].1).await.document.id;
+        shop.run_jobs().await;
+        assert!(shop.count("SELECT count(*) FROM passages").await > 0 && shop.blobs() == 1);
+        documents::delete(shop.ctx(), &shop.scope, id).await.unwrap();
+        for sql in [
+            "SELECT count(*) FROM documents",
+            "SELECT count(*) FROM document_texts",
+            "SELECT count(*) FROM passages",
+            "SELECT count(*) FROM passages_fts",
+            "SELECT count(*) FROM passage_vectors",
+            "SELECT count(*) FROM jobs",
+        ] {
+            assert_eq!(shop.count(sql).await, 0, "{sql}");
+        }
+        assert_eq!(shop.blobs(), 0);
+        assert_eq!(documents::delete(shop.ctx(), &shop.scope, id).await, Err(Error::not_found("document")));
+        assert!(!shop.file("delivery.md", DOCUMENTS[0].1).await.duplicate, "it can come again");
+    });
+}
+
+#[test]
+fn a_document_deleted_while_it_waits_is_not_brought_back() {
+    run(async {
+        let shop = Shop::open().await;
+        let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
+        documents::delete(shop.ctx(), &shop.scope, id).await.unwrap();
+        assert_eq!(shop.run_jobs().await, 0);
+        assert_eq!(shop.count("SELECT count(*) FROM passages").await, 0);
+    });
+}
+
+#[test]
+fn what_cannot_be_read_fails_with_a_reason_and_can_be_tried_again() {
+    run(async {
+        let shop = Shop::open().await;
+        let broken = b"%PDF-1.7\nthis is no pdf";
+        let id = shop.file("manual.pdf", broken).await.document.id;
+        shop.run_jobs().await;
+        let failed = shop.get(id).await;
+        assert_eq!((failed.status, failed.version), (DocumentStatus::Failed, 0));
+        assert!(failed.reason.as_deref().is_some_and(|reason| reason.contains("pdf")), "{:?}", failed.reason);
+        let again = shop.file("manual.pdf", broken).await;
+        assert_eq!((again.duplicate, again.document.id, again.document.status), (true, id, DocumentStatus::Queued));
+        assert_eq!(shop.run_jobs().await, 1);
+        assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 1, "the failure before is forgotten");
+    });
+}
+
+#[test]
+fn wrong_types_are_refused_before_anything_is_stored() {
+    run(async {
+        let shop = Shop::open().await;
+        let create = |bytes: &'static [u8]| {
+            documents::create_from_file(shop.ctx(), &shop.scope, "a.txt", Bytes::from_static(bytes))
+        };
+        let picture = create(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01").await.unwrap_err();
+        assert!(matches!(&picture, Error::Caller(CallerError::UnsupportedMedia { detail, accepted })
+            if detail.contains("image/png") && accepted.contains("docx")), "{picture}");
+        assert!(matches!(create(b"").await, Err(Error::Caller(CallerError::Invalid(_)))));
+        let text = |title: &'static str, text: &'static str| {
+            documents::create_from_text(shop.ctx(), &shop.scope, title, text)
+        };
+        for (title, body, field) in [("", "x", "/title"), (" ", "x", "/title"), ("Tea", " \n", "/text")] {
+            let Err(Error::Caller(CallerError::Invalid(fields))) = text(title, body).await else { panic!("{field}") };
+            assert_eq!(fields[0].pointer, field);
+        }
+        assert_eq!((shop.count("SELECT count(*) FROM documents").await, shop.blobs()), (0, 0));
+    });
+}
+
+#[test]
+fn a_full_queue_refuses_with_a_time_to_come_back() {
+    run(async {
+        let shop = Shop::open().await;
+        let id = shop.file("a.txt", b"Tea.").await.document.id;
+        shop.execute(
+            "INSERT INTO jobs (org_id, id, kind, target, payload, state, attempts, run_after, created_at, updated_at)
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+             SELECT ?1, 'job_' || i, 'ingest', 'doc_' || i, '{}', 'queued', 0, 0, 0, 0 FROM n",
+            shop.scope.org().to_string(),
+        )
+        .await;
+        let refused = documents::create_from_file(shop.ctx(), &shop.scope, "b.txt", "Cups.".into()).await;
+        assert!(matches!(refused, Err(Error::Caller(CallerError::Unavailable { .. }))), "{refused:?}");
+        assert!(documents::sync(shop.ctx(), &shop.scope, id).await.is_err());
+        assert_eq!((shop.count("SELECT count(*) FROM documents").await, shop.blobs()), (1, 1));
+    });
+}
+
+#[test]
+fn a_page_is_read_and_read_again_when_it_changed() {
+    run(async {
+        let shop = Shop::open().await;
+        let address = "https://shop.example/hours";
+        shop.web.put("https://shop.example/robots.txt", 404, &[], "");
+        shop.web.page(address, "<title>Часы работы</title><p>Открыто с 9 до 21.</p>");
+        let id = shop.url(&format!("{address}#today")).await;
+        shop.run_jobs().await;
+        let first = shop.get(id).await;
+        assert_eq!((first.title.as_str(), first.version, first.status), ("Часы работы", 1, DocumentStatus::Ready));
+        assert_eq!(shop.url(address).await, id, "the same address is the same document");
+
+        documents::sync(shop.ctx(), &shop.scope, id).await.unwrap();
+        shop.run_jobs().await;
+        assert_eq!(shop.get(id).await.version, 1, "nothing changed");
+
+        shop.web.page(address, "<title>Часы работы</title><p>Открыто с 10 до 20.</p>");
+        documents::sync(shop.ctx(), &shop.scope, id).await.unwrap();
+        shop.run_jobs().await;
+        assert_eq!(shop.get(id).await.version, 2);
+        let text = shop.text(id).await;
+        assert!(text.contains("с 10 до 20") && !text.contains("с 9 до 21"), "{text}");
+        assert_eq!(shop.count("SELECT count(*) FROM document_texts").await, 1, "the old text is gone");
+        assert_eq!(shop.count("SELECT count(DISTINCT version) FROM passages").await, 1);
+
+        shop.web.put(address, 410, &[], "");
+        documents::sync(shop.ctx(), &shop.scope, id).await.unwrap();
+        shop.run_jobs().await;
+        let gone = shop.get(id).await;
+        assert_eq!((gone.status, gone.version), (DocumentStatus::Failed, 2), "the version before is still searched");
+        assert!(shop.text(id).await.contains("с 10 до 20"));
+    });
+}
+
+#[test]
+fn pages_that_lead_inside_are_forbidden_or_wrong_fail_with_a_reason() {
+    run(async {
+        let shop = Shop::open().await;
+        let web = &shop.web;
+        let long = "x".repeat(21 << 20);
+        web.put("https://a.example/inside", 302, &[("location", "http://169.254.169.254/latest/meta-data/")], "");
+        web.put("https://a.example/port", 302, &[("location", "https://b.example:8443/")], "");
+        web.put("https://a.example/file", 302, &[("location", "file:///etc/passwd")], "");
+        web.put("https://a.example/loop", 302, &[("location", "/loop")], "");
+        web.put("https://a.example/picture", 200, &[("content-type", "image/png")], "x");
+        web.put("https://a.example/long", 200, &[("content-type", "text/plain")], long);
+        web.put("https://c.example/robots.txt", 200, &[], "User-agent: *\nDisallow: /private\n");
+        web.page("https://c.example/private/page", "<p>secret</p>");
+        web.put("https://a.example/sideways", 302, &[("location", "https://c.example/private/page")], "");
+        for (path, reason) in [
+            ("https://a.example/inside", "public internet"),
+            ("https://a.example/port", "port 80 or 443"),
+            ("https://a.example/file", "http"),
+            ("https://a.example/loop", "more than 5"),
+            ("https://a.example/picture", "image/png"),
+            ("https://a.example/long", "larger than"),
+            ("https://a.example/missing", "404"),
+            ("https://c.example/private/page", "robots.txt"),
+            ("https://a.example/sideways", "robots.txt"),
+        ] {
+            let id = shop.url(path).await;
+            shop.run_jobs().await;
+            let document = shop.get(id).await;
+            assert_eq!(document.status, DocumentStatus::Failed, "{path}");
+            assert!(document.reason.as_deref().is_some_and(|text| text.contains(reason)), "{path}: {document:?}");
+        }
+        let asked = web.asked.borrow();
+        assert!(!asked.iter().any(|url| url.contains("169.254") || url.contains("8443") || url.contains("private")));
+    });
+}
+
+#[test]
+fn a_site_that_does_not_answer_is_tried_three_times_with_growing_pauses() {
+    run(async {
+        let shop = Shop::open().await;
+        let address = "https://shop.example/";
+        shop.web.put(address, 503, &[], "");
+        let id = shop.url(address).await;
+        assert_eq!(shop.run_jobs().await, 1);
+        let waiting = shop.get(id).await;
+        assert_eq!(waiting.status, DocumentStatus::Queued);
+        assert!(waiting.reason.as_deref().is_some_and(|reason| reason.contains("503")));
+        assert_eq!(shop.run_jobs().await, 0, "not before its pause is over");
+        shop.clock.0.set(15);
+        assert_eq!(shop.run_jobs().await, 1);
+        shop.clock.0.set(30);
+        assert_eq!(shop.run_jobs().await, 0, "the second pause is longer");
+        shop.clock.0.set(120);
+        assert_eq!(shop.run_jobs().await, 1);
+        assert_eq!(shop.get(id).await.status, DocumentStatus::Failed);
+        shop.clock.0.set(100_000);
+        assert_eq!(shop.run_jobs().await, 0, "then it is given up");
+    });
+}
+
+#[test]
+fn a_job_whose_worker_died_is_taken_over_and_the_dead_worker_stores_nothing() {
+    run(async {
+        let shop = Shop::open().await;
+        let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
+        // A worker claims it and dies.
+        let worker = frontdesk_domain::id::WorkerId::new(shop.ctx().clock.now(), [1; 10]);
+        shop.execute(
+            "UPDATE jobs SET state = 'running', attempts = 1, worker = ?1,
+                lease_until = (SELECT max(created_at) + 90000 FROM jobs)",
+            worker.to_string(),
+        )
+        .await;
+        let job = shop.ctx().db.query(vec![Statement::new("SELECT id FROM jobs")]).await.unwrap()[0].rows[0]
+            .parse::<frontdesk_domain::id::JobId>(0)
+            .unwrap();
+        assert_eq!(shop.run_jobs().await, 0, "its lease holds");
+        shop.clock.0.set(91);
+        assert_eq!(shop.run_jobs().await, 1);
+        assert_eq!(shop.get(id).await.version, 1);
+        // It was not dead after all.
+        let holder = ingest::Holder { job, worker };
+        let outcome = ingest::run(shop.ctx(), &shop.scope, id, holder).await;
+        assert!(matches!(outcome, Err(ingest::Failure::Superseded)), "{outcome:?}");
+        assert_eq!(shop.get(id).await.version, 1);
+        assert_eq!(shop.count("SELECT count(*) FROM document_texts").await, 1);
+    });
+}

@@ -1,0 +1,220 @@
+use std::time::Duration;
+
+use frontdesk_app::auth::{self, NewUser};
+use frontdesk_domain::scope::Role;
+use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, run};
+use frontdesk_ports::Statement;
+use serde_json::json;
+
+use crate::client::Desk;
+
+#[test]
+fn a_login_gives_a_token_that_says_who_one_is() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let login = desk.log_in().await;
+        assert_eq!(login.body["expires_in"], 900);
+        let cookie = login.header("set-cookie");
+        for part in ["HttpOnly", "Secure", "SameSite=Strict", "Path=/api/v1/auth"] {
+            assert!(cookie.contains(part), "{part}: {cookie}");
+        }
+        let me = desk.get("/api/v1/me", login.body["access_token"].as_str().unwrap()).await;
+        assert_eq!(me.status, 200);
+        assert_eq!(me.body["user"]["email"], ADMIN_EMAIL);
+        assert_eq!(me.body["user"]["role"], "owner");
+        assert_eq!(me.body["organisation"]["name"], "Camomile");
+        let upper = desk.try_log_in(&ADMIN_EMAIL.to_uppercase(), ADMIN_PASSWORD).await;
+        assert_eq!(upper.status, 200, "the address is not case-sensitive");
+    });
+}
+
+#[test]
+fn a_wrong_password_an_unknown_address_and_a_disabled_user_are_the_same_answer() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let wrong = desk.try_log_in(ADMIN_EMAIL, "not-the-password").await;
+        let unknown = desk.try_log_in("nobody@camomile.example", ADMIN_PASSWORD).await;
+        let nonsense = desk.try_log_in("nonsense", "").await;
+        desk.world.ctx().db.batch(vec![Statement::new("UPDATE users SET disabled_at = 1")]).await.unwrap();
+        let disabled = desk.try_log_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
+        for answer in [&wrong, &unknown, &nonsense, &disabled] {
+            assert_eq!(answer.status, 401, "{}", answer.text);
+            assert_eq!(answer.body["detail"], wrong.body["detail"]);
+            assert_eq!(answer.header("set-cookie"), "");
+        }
+    });
+}
+
+#[test]
+fn a_token_ends_after_fifteen_minutes_and_is_renewed_by_the_cookie() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let login = desk.log_in().await;
+        let token = login.body["access_token"].as_str().unwrap();
+        desk.clock.advance(Duration::from_secs(15 * 60));
+        assert_eq!(desk.get("/api/v1/me", token).await.status, 200);
+        desk.clock.advance(Duration::from_secs(1));
+        assert_eq!(desk.get("/api/v1/me", token).await.status, 401);
+        let renewed = desk.refresh(&login.cookie()).await;
+        assert_eq!(renewed.status, 200, "{}", renewed.text);
+        assert_eq!(desk.get("/api/v1/me", renewed.body["access_token"].as_str().unwrap()).await.status, 200);
+        assert_ne!(renewed.cookie(), login.cookie());
+    });
+}
+
+#[test]
+fn a_refresh_token_that_is_used_twice_ends_its_login_and_no_other() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let (stolen, other) = (desk.log_in().await, desk.log_in().await);
+        let thief = desk.refresh(&stolen.cookie()).await;
+        assert_eq!(thief.status, 200);
+        assert_eq!(desk.refresh(&stolen.cookie()).await.status, 401, "the owner comes second");
+        assert_eq!(desk.refresh(&thief.cookie()).await.status, 401, "the thief's token is gone, too");
+        assert_eq!(desk.refresh(&other.cookie()).await.status, 200);
+        let reused = desk.rows("SELECT count(*) FROM audit WHERE action = 'login.reused'").await;
+        assert_eq!(reused[0].int(0), Ok(1));
+    });
+}
+
+#[test]
+fn an_invented_refresh_token_ends_nothing() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let cookie = desk.log_in().await.cookie();
+        let (body, _) = cookie.rsplit_once('.').unwrap();
+        for invented in [format!("{body}.AAAA"), format!("{body}x.{body}"), "x".into(), "a.b.c.d".into(), "é".into()] {
+            assert_eq!(desk.refresh(&invented).await.status, 401);
+        }
+        assert_eq!(desk.refresh(&cookie).await.status, 200);
+    });
+}
+
+#[test]
+fn logging_out_ends_the_login_and_takes_the_cookie() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let cookie = desk.log_in().await.cookie();
+        let header = format!("fd_refresh={cookie}");
+        let headers = [("cookie", header.as_str()), ("origin", "https://desk.example")];
+        let out = desk.call("POST", "/api/v1/auth/logout", &headers, None).await;
+        assert_eq!(out.status, 204);
+        assert!(out.header("set-cookie").contains("Max-Age=0"));
+        assert_eq!(desk.refresh(&cookie).await.status, 401);
+        assert_eq!(desk.call("POST", "/api/v1/auth/logout", &headers, None).await.status, 204);
+    });
+}
+
+#[test]
+fn a_login_that_is_not_used_for_thirty_days_ends_and_any_login_ends_after_ninety() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let day = Duration::from_secs(24 * 60 * 60);
+        let unused = desk.log_in().await.cookie();
+        let mut used = desk.log_in().await.cookie();
+        for _ in 0..4 {
+            desk.clock.advance(day * 20);
+            used = desk.refresh(&used).await.cookie();
+        }
+        assert_eq!(desk.refresh(&unused).await.status, 401);
+        desk.clock.advance(day * 9);
+        let last = desk.refresh(&used).await;
+        assert_eq!(last.status, 200);
+        desk.clock.advance(day * 2);
+        assert_eq!(desk.refresh(&last.cookie()).await.status, 401);
+    });
+}
+
+#[test]
+fn another_sites_page_cannot_use_the_cookie() {
+    run(async {
+        let desk = Desk::new(&[("ALLOWED_ORIGINS", "https://console.example")]).await;
+        let mut cookie = desk.log_in().await.cookie();
+        for (origin, fetch_site, expected) in [
+            (Some("https://evil.example"), None, 403),
+            (Some("https://evil.example"), Some("cross-site"), 403),
+            (Some("https://desk.example"), Some("cross-site"), 403),
+            (Some("null"), None, 403),
+            (None, None, 403),
+            (Some("https://desk.example"), Some("same-origin"), 200),
+            (Some("https://console.example"), Some("same-site"), 200),
+        ] {
+            let header = format!("fd_refresh={cookie}");
+            let mut headers = vec![("cookie", header.as_str())];
+            headers.extend(origin.map(|origin| ("origin", origin)));
+            headers.extend(fetch_site.map(|site| ("sec-fetch-site", site)));
+            let answer = desk.call("POST", "/api/v1/auth/refresh", &headers, None).await;
+            assert_eq!(answer.status, expected, "{origin:?} {fetch_site:?}");
+            if expected == 200 {
+                cookie = answer.cookie();
+            }
+        }
+    });
+}
+
+#[test]
+fn a_token_of_the_wrong_kind_is_none_and_a_role_that_is_too_low_is_told() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let (_, visitor) = desk.world.visitor().await.unwrap();
+        assert_eq!(desk.get("/api/v1/settings", &visitor).await.status, 401);
+        assert_eq!(desk.get("/api/v1/me", &visitor).await.status, 401);
+        assert_eq!(desk.get("/api/v1/me", "").await.status, 401);
+        assert_eq!(desk.get("/api/v1/me", &"a.".repeat(5_000)).await.status, 401);
+        assert!(auth::verify_visitor_token(desk.world.ctx(), &desk.token().await).is_err());
+
+        let org = desk.world.site().await.unwrap().org;
+        let viewer = NewUser { name: "Vera", email: "vera@camomile.example", password: "violet-harbour-19", role: Role::Viewer };
+        auth::create_user(desk.world.ctx(), org, viewer).await.unwrap();
+        let login = desk.try_log_in("vera@camomile.example", "violet-harbour-19").await;
+        let token = login.body["access_token"].as_str().unwrap();
+        assert_eq!(desk.get("/api/v1/settings", token).await.status, 200);
+        assert_eq!(desk.patch(token, 0, json!({"maintenance": true})).await.status, 403);
+    });
+}
+
+#[test]
+fn a_token_signed_with_another_secret_or_changed_is_refused() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let other = Desk::new(&[("JWT_SECRET", "f05e6a2b9c1d48370e8f5b6a7c2d91e4083b")]).await;
+        let foreign = other.token().await;
+        assert_eq!(desk.get("/api/v1/me", &foreign).await.status, 401);
+        let token = desk.token().await;
+        let mut parts: Vec<&str> = token.split('.').collect();
+        let foreign: Vec<&str> = foreign.split('.').collect();
+        parts[1] = foreign[1];
+        assert_eq!(desk.get("/api/v1/me", &parts.join(".")).await.status, 401);
+        // {"alg":"none","typ":"JWT"}
+        let unsigned = format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{}.", token.split('.').nth(1).unwrap());
+        assert_eq!(desk.get("/api/v1/me", &unsigned).await.status, 401);
+    });
+}
+
+#[test]
+fn an_administrator_needs_a_good_password_and_an_address_of_its_own() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let org = desk.world.site().await.unwrap().org;
+        let ctx = desk.world.ctx();
+        assert!(auth::create_admin(ctx, org, "new@camomile.example", "password123").await.is_err());
+        assert!(auth::create_admin(ctx, org, "nonsense", "violet-harbour-19").await.is_err());
+        assert!(auth::create_admin(ctx, org, ADMIN_EMAIL, "violet-harbour-19").await.is_err());
+        assert!(auth::create_admin(ctx, org, "new@camomile.example", "violet-harbour-19").await.is_ok());
+    });
+}
+
+#[test]
+fn no_secret_is_stored_as_it_is() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let login = desk.log_in().await;
+        let rows = desk.rows("SELECT password_hash FROM users UNION ALL SELECT token_hash FROM logins").await;
+        for row in rows {
+            let stored = row.text(0).unwrap();
+            assert!(!stored.contains(ADMIN_PASSWORD) && !login.cookie().contains(stored) && !stored.contains(&login.cookie()));
+        }
+        let hashes = desk.rows("SELECT password_hash FROM users").await;
+        assert!(hashes[0].text(0).unwrap().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+    });
+}

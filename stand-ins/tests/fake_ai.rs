@@ -1,0 +1,73 @@
+//! The fake model over a real socket, without any HTTP client in between.
+
+use frontdesk_stand_ins::fake_ai::{FakeAi, Options};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+async fn call(ai: &FakeAi, method: &str, path: &str, body: &str) -> (u16, String) {
+    let host = ai.base_url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap();
+    let mut socket = TcpStream::connect(host).await.unwrap();
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head[9..12].parse().unwrap(), body.to_owned())
+}
+
+fn question(text: &str, stream: bool) -> String {
+    json!({"model": "fake-chat", "stream": stream, "messages": [{"role": "user", "content": text}]}).to_string()
+}
+
+#[tokio::test]
+async fn the_same_context_gives_the_same_bytes() {
+    let ai = FakeAi::start(Options::default()).await.unwrap();
+    let body = question("[1] Hours\nWe open at nine.\n\nQuestion: When do you open?", true);
+    let first = call(&ai, "POST", "/v1/chat/completions", &body).await;
+    assert_eq!(first, call(&ai, "POST", "/v1/chat/completions", &body).await);
+    assert!(first.1.contains("data: [DONE]"), "{}", first.1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused() {
+    let ai = FakeAi::start(Options::default()).await.unwrap();
+    for (path, body, status) in [
+        ("/v1/chat/completions", "{nonsense", 400),
+        ("/v1/chat/completions", "{}", 400),
+        ("/v1/embeddings", "{\"model\":\"fake-embedding\",\"input\":[\"\"]}", 400),
+        ("/v1/embeddings", "{\"model\":\"fake-embedding\",\"input\":\"x\"}", 200),
+        ("/control/script", "[{\"cut-atfer\":1}]", 400),
+        ("/v1/audio", "", 404),
+    ] {
+        assert_eq!(call(&ai, "POST", path, body).await.0, status, "{path} {body}");
+    }
+    let marked = question("Hi !fault:nonsense", false);
+    assert_eq!(call(&ai, "POST", "/v1/chat/completions", &marked).await.0, 400);
+}
+
+#[tokio::test]
+async fn script_and_record_are_reached_over_http() {
+    let ai = FakeAi::start(Options::default()).await.unwrap();
+    let script = r#"["status=503,on=chat", {"on": "embeddings", "status": 429, "retry-after": 2}]"#;
+    assert_eq!(call(&ai, "POST", "/control/script", script).await, (200, r#"{"added":2}"#.to_owned()));
+    let embed = r#"{"model":"fake-embedding","input":"x"}"#;
+    assert_eq!(call(&ai, "POST", "/v1/embeddings", embed).await.0, 429);
+    assert_eq!(call(&ai, "POST", "/v1/chat/completions", &question("Hi", false)).await.0, 503);
+    assert_eq!(call(&ai, "POST", "/v1/chat/completions", &question("Hi !fault:status=418", false)).await.0, 418);
+    let record: Value = serde_json::from_str(&call(&ai, "GET", "/control/requests", "").await.1).unwrap();
+    assert_eq!(record["counts"]["requests"], 3);
+    assert_eq!(record["requests"][1]["body"]["messages"][0]["content"], "Hi");
+    call(&ai, "POST", "/control/reset", "").await;
+    assert_eq!(ai.requests(), []);
+}
+
+#[tokio::test]
+async fn a_length_is_kept_to_the_token() {
+    let ai = FakeAi::start(Options { tokens: Some(400), ..Options::default() }).await.unwrap();
+    let body = call(&ai, "POST", "/v1/chat/completions", &question("Hi", false)).await.1;
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(answer["usage"]["completion_tokens"], 400);
+}
