@@ -9,15 +9,15 @@ use serde_json::Value;
 /// How long a host may take for one answer.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-fn client() -> Client {
+fn client() -> Result<Client> {
     // A second installation of the same provider changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().timeout(DEADLINE).build().unwrap()
+    Ok(Client::builder().timeout(DEADLINE).build()?)
 }
 
 async fn send(method: Method, path: &str) -> Result<Response> {
     let base = std::env::var("FRONTDESK_BASE_URL").context("FRONTDESK_BASE_URL says where the host is")?;
-    Ok(client().request(method, format!("{base}{path}")).send().await?)
+    Ok(client()?.request(method, format!("{base}{path}")).send().await?)
 }
 
 fn header<'a>(response: &'a Response, name: &str) -> &'a str {
@@ -101,7 +101,7 @@ async fn a_head_request_gets_headers_and_no_body() -> Result<()> {
 #[tokio::test]
 async fn bytes_that_are_no_ascii_in_a_header_or_a_path_are_answered() -> Result<()> {
     let base = std::env::var("FRONTDESK_BASE_URL").context("FRONTDESK_BASE_URL says where the host is")?;
-    let response = client()
+    let response = client()?
         .get(format!("{base}/health/%D0%B6%FF?q=%D0%B6"))
         .header(header::ORIGIN, header::HeaderValue::from_bytes(b"caf\xe9")?)
         .send()

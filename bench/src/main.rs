@@ -2,7 +2,6 @@
 #![expect(clippy::print_stdout, reason = "a command that prints its figures")]
 
 mod cranfield;
-mod database;
 mod measures;
 mod retrieval;
 mod world;
@@ -26,7 +25,8 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Retrieval(options) => {
-            let report = futures_executor::block_on(retrieval::run(&options))?;
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let report = tokio::task::LocalSet::new().block_on(&runtime, retrieval::run(&options))?;
             println!("{}", report.table());
             if options.json {
                 println!("{}", serde_json::to_string(&report)?);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use frontdesk_app::retrieval::{self, IndexedDocument, MAX_LIMIT, Search, SearchMode};
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
@@ -88,17 +88,20 @@ impl Report {
 /// # Errors
 /// When the collection cannot be read, the mode needs a model that is not configured, or the database fails.
 pub async fn run(options: &Options) -> Result<Report> {
-    if options.mode != Mode::Lexical {
-        bail!("--mode {:?} needs OPENAI_BASE_URL and OPENAI_EMBEDDING_MODEL", options.mode);
-    }
     let collection = cranfield::load(&options.data)?;
     let directory = tempfile::tempdir()?;
-    let ctx = world::open(directory.path()).await?;
-    let scope = scope(&ctx);
+    let host = world::open(directory.path()).await?;
+    let ctx = &host.ctx;
+    let has_vectors = ctx.config.model.as_ref().is_some_and(|model| model.embedding_model.is_some());
+    ensure!(
+        options.mode == Mode::Lexical || has_vectors,
+        "vector and hybrid mode need OPENAI_BASE_URL and OPENAI_EMBEDDING_MODEL"
+    );
+    let scope = scope(ctx);
     let began = Instant::now();
-    let (names, passages) = index(&ctx, &scope, &collection).await?;
+    let (names, passages) = index(ctx, &scope, &collection, options.mode != Mode::Lexical).await?;
     let indexing = began.elapsed().as_secs_f64();
-    let mut report = ask(&ctx, &scope, &collection, &names, options).await?;
+    let mut report = ask(ctx, &scope, &collection, &names, options).await?;
     report.passages = passages;
     report.passages_per_second = as_f64(passages) / indexing;
     Ok(report)
@@ -111,7 +114,7 @@ fn scope(ctx: &Ctx) -> TenantScope {
 
 type Names = HashMap<DocumentId, String>;
 
-async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Result<(Names, usize)> {
+async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection, with_vectors: bool) -> Result<(Names, usize)> {
     let mut names = Names::new();
     let mut passages: usize = 0;
     for document in &collection.documents {
@@ -132,7 +135,9 @@ async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Resul
         let mut batch = retrieval::index(scope, &indexed, &spans, &ids);
         batch.push(ready(scope, &indexed, now));
         ctx.db.batch(batch).await?;
-        retrieval::embed(ctx, scope, &indexed, &spans, &ids).await?;
+        if with_vectors {
+            retrieval::embed(ctx, scope, &indexed, &spans, &ids).await?;
+        }
     }
     Ok((names, passages))
 }
@@ -176,6 +181,7 @@ async fn ask(
             min_evidence: 0.0,
         };
         let found = retrieval::search(ctx, scope, &search(DEPTH)).await?;
+        ensure!(!found.stepped_down, "the embeddings endpoint does not answer");
         let mut ranking: Vec<String> = Vec::new();
         for name in found.passages.iter().filter_map(|passage| names.get(&passage.document_id)) {
             if !ranking.contains(name) {

@@ -12,6 +12,7 @@ pub mod openapi;
 mod problem;
 mod rate_limit;
 mod router;
+mod search;
 mod settings;
 mod sse;
 mod upload;

@@ -11,7 +11,7 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::{auth, chat, documents, health, metrics, problem, settings, upload, usage, widget};
+use crate::{auth, chat, documents, health, metrics, problem, search, settings, upload, usage, widget};
 
 /// The API.
 #[derive(OpenApi)]
@@ -49,6 +49,7 @@ use crate::{auth, chat, documents, health, metrics, problem, settings, upload, u
         documents::delete,
         documents::passages,
         documents::sync,
+        search::search,
     ),
     modifiers(&Security),
     components(schemas(problem::Problem, Event, Delta))

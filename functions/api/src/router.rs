@@ -14,9 +14,7 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{
-    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, settings, upload, usage, widget,
-};
+use crate::{auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, search, settings, upload, usage, widget};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +92,7 @@ pub static ROUTES: &[Route] = &[
     route!(DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Write, documents::delete),
     route!(GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Read, documents::passages),
     route!(POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Write, documents::sync),
+    route!(POST "/api/v1/search", Access::User(Role::Viewer), Read, search::search),
 ];
 
 /// The path patterns, each with the rows of its methods.

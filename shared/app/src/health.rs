@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CachedProbe, Ctx, Egress, FetchLimits, Statement};
+use frontdesk_ports::{CachedProbe, Ctx, Egress, FetchLimits};
 use futures_util::future::{Either, join_all, select};
 use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Serialize;
+
+use crate::store;
 
 /// How long a service has to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -163,7 +165,7 @@ fn health(status: Status, latency_ms: u64, detail: &str) -> Health {
 
 async fn ask(ctx: &Ctx, service: Service) -> (Status, &'static str) {
     match service {
-        Service::Database => match ctx.db.query(vec![Statement::new("SELECT 1")]).await {
+        Service::Database => match ctx.db.query(vec![store::probe::answers()]).await {
             Ok(_) => (Status::Ok, "answers"),
             Err(error) => {
                 tracing::warn!(%error, "health: database");

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod migrations;
 pub mod retrieval;
 pub mod rooms;
+pub mod search;
 pub mod settings;
 mod store;
 pub mod tenancy;

@@ -8,6 +8,7 @@ pub mod jobs;
 pub mod logins;
 pub mod migrations;
 pub mod passages;
+pub mod probe;
 pub mod rate_limits;
 pub mod settings;
 pub mod tenancy;

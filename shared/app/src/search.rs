@@ -1,0 +1,63 @@
+//! The search tester: what retrieval finds for a question, with its scores.
+
+use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
+use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::settings::SearchMode;
+use frontdesk_ports::Ctx;
+
+use crate::retrieval::{self, MAX_QUERY_CHARS, Results, Search};
+use crate::settings;
+
+/// The most passages that are shown.
+pub const MAX_SHOWN: u32 = 50;
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// The question, 1 to [`MAX_QUERY_CHARS`] characters.
+    pub query: String,
+    /// How many passages at most, 1 to [`MAX_SHOWN`]; the setting when absent.
+    pub limit: Option<u32>,
+    /// How to match; the setting when absent.
+    pub mode: Option<SearchMode>,
+}
+
+/// What was found, and how long it took.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// What was found. Nothing is left out for lack of evidence: whoever tests wants to see it.
+    pub results: Results,
+    /// In milliseconds.
+    pub took_ms: u64,
+}
+
+/// Searches as a turn does, with the organisation's settings where the caller does not say otherwise.
+///
+/// # Errors
+/// 422 naming every wrong field; 422 for vector mode without an embedding model; upstream errors.
+pub async fn search(ctx: &Ctx, scope: &TenantScope, ask: Ask) -> Result<Answer> {
+    let mut wrong = Vec::new();
+    let chars = ask.query.chars().count();
+    if ask.query.trim().is_empty() || chars > MAX_QUERY_CHARS {
+        let detail = format!("must have 1 to {MAX_QUERY_CHARS} characters, has {chars}");
+        wrong.push(FieldError { pointer: "/query".to_owned(), detail });
+    }
+    if ask.limit.is_some_and(|limit| !(1..=MAX_SHOWN).contains(&limit)) {
+        wrong.push(FieldError { pointer: "/limit".to_owned(), detail: format!("must be 1 to {MAX_SHOWN}") });
+    }
+    if !wrong.is_empty() {
+        return Err(Error::Caller(CallerError::Invalid(wrong)));
+    }
+    let began = ctx.clock.now();
+    let settings = settings::current(ctx, scope).await?;
+    let search = Search {
+        query: ask.query,
+        limit: ask.limit.unwrap_or(settings.retrieval.passages).clamp(1, MAX_SHOWN),
+        mode: ask.mode.unwrap_or(settings.retrieval.mode),
+        vector_weight: settings.retrieval.vector_weight,
+        min_evidence: 0.0,
+    };
+    let results = retrieval::search(ctx, scope, &search).await?;
+    let took_ms = u64::try_from(ctx.clock.now().since(began).as_millis()).unwrap_or(u64::MAX);
+    Ok(Answer { results, took_ms })
+}
