@@ -106,7 +106,10 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
     let conversation = visitor.begin().await?;
     let body = json!({ "client_id": "q", "text": "How much is delivery in Moscow?" });
     let path = format!("/api/v1/conversations/{conversation}/messages");
-    let mut stream = events(visitor.post(&path, &body, "text/event-stream").await?);
+    let posted = visitor.post(&path, &body, "application/json").await?;
+    ensure!(posted.status() == StatusCode::ACCEPTED);
+    let live = format!("/api/v1/conversations/{conversation}/events?after=0");
+    let mut stream = events(visitor.get(&live, "text/event-stream").await?);
     let mut epoch = 0;
     // Until the answer has begun.
     while let Some(event) = stream.next().await {
@@ -131,6 +134,15 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         let event = event?;
         ensure!(!(fenced && event["kind"] == "turn.delta"), "the AI spoke after the take-over");
         fenced |= event["kind"] == "mode.changed";
+        // The operator's word comes last; the model, still writing, had every chance to be heard before it.
+        if fenced && event["message"]["author"]["kind"] == "operator" {
+            break;
+        }
+        if event["kind"] == "mode.changed" {
+            let body = json!({ "client_id": "o", "text": "Vera here." });
+            let said = operator.0.post(program.url(&path)).bearer_auth(&operator.1).json(&body).send().await?;
+            ensure!(said.status() == StatusCode::ACCEPTED, "{}", said.text().await?);
+        }
     }
     ensure!(fenced);
     let log = visitor.log(&conversation).await?;

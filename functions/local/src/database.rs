@@ -179,7 +179,7 @@ impl Connection {
             self.prepared.insert(statement.sql, prepared);
         }
         let prepared = self.prepared.get(statement.sql).ok_or_else(stopped)?;
-        let params: Vec<libsql::Value> = statement.params.iter().map(to_libsql).collect();
+        let params = statement.params.iter().map(to_libsql).collect::<Result<Vec<_>, _>>()?;
         let before = self.inner.total_changes();
         let result = now(prepared.query(params)).map_err(failure).and_then(drain);
         let affected = self.inner.total_changes().saturating_sub(before);
@@ -199,14 +199,15 @@ fn drain(mut rows: libsql::Rows) -> Result<Vec<Row>, DbError> {
     Ok(all)
 }
 
-fn to_libsql(value: &Value) -> libsql::Value {
-    match value {
+fn to_libsql(value: &Value) -> Result<libsql::Value, DbError> {
+    Ok(match value {
         Value::Null => libsql::Value::Null,
         Value::Integer(value) => libsql::Value::Integer(*value),
         Value::Real(value) => libsql::Value::Real(*value),
+        Value::Text(text) if text.contains('\0') => return Err(DbError::Other("a text with a NUL".to_owned())),
         Value::Text(text) => libsql::Value::Text(text.clone()),
         Value::Blob(bytes) => libsql::Value::Blob(bytes.to_vec()),
-    }
+    })
 }
 
 fn from_libsql(value: libsql::Value) -> Value {

@@ -12,7 +12,7 @@ use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
-use frontdesk_ports::{Clock, Database, Rooms};
+use frontdesk_ports::{Clock, Database};
 use frontdesk_testkit::{Fault, FaultyDatabase, ManualClock, SeededRandom};
 use futures_util::StreamExt;
 
@@ -67,6 +67,7 @@ fn faults_of_the_database_lose_and_double_nothing() {
                     }
                 }
             }
+            faulty.heal();
             world.host.tasks.idle().await;
             let replay = ctx.rooms.replay(&scope, conversation, 0, 500).await.unwrap();
             let mut texts = Vec::new();

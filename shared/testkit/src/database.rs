@@ -31,6 +31,11 @@ impl FaultyDatabase {
         Self { inner, plan: RefCell::new(VecDeque::new()) }
     }
 
+    /// Nothing fails any more.
+    pub fn heal(&self) {
+        self.plan.borrow_mut().clear();
+    }
+
     /// How the next batches go, in order.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         self.plan.borrow_mut().extend(faults);
@@ -76,7 +81,7 @@ pub async fn database_contract(db: &dyn Database) {
         Value::Integer(i64::MIN),
         Value::Real(0.1),
         Value::Text(String::new()),
-        Value::Text("чай \u{0} \u{1f375}".to_owned()),
+        Value::Text("чай \u{1f375}".to_owned()),
         Value::Blob(vec![0, 255, 10].into()),
         Value::Blob(bytes::Bytes::new()),
         Value::Blob(vec![7; 3_000_000].into()),
@@ -90,6 +95,9 @@ pub async fn database_contract(db: &dyn Database) {
         assert_eq!(row.0.first(), Some(value));
     }
     let stored = i64::try_from(values.len()).unwrap_or(0);
+
+    // A NUL would cut a text short without a word: it is refused.
+    assert!(db.batch(vec![insert(99, Value::Text("a\u{0}b".to_owned()))]).await.is_err());
 
     // A batch is stored whole or not at all, and a broken constraint is a conflict.
     let error = db.batch(vec![insert(100, Value::Null), insert(1, Value::Null)]).await.expect_err("a conflict");
