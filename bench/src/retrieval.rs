@@ -114,7 +114,12 @@ fn scope(ctx: &Ctx) -> TenantScope {
 
 type Names = HashMap<DocumentId, String>;
 
-async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection, with_vectors: bool) -> Result<(Names, usize)> {
+async fn index(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    collection: &Collection,
+    with_vectors: bool,
+) -> Result<(Names, usize)> {
     let mut names = Names::new();
     let mut passages: usize = 0;
     for document in &collection.documents {

@@ -119,7 +119,10 @@ fn pick(source: &Source<'_>, units: &[Unit], coverage: &Coverage) -> Option<Rang
     let mut range = first.range.clone();
     let mut taken: usize = 1;
     for (next, score) in units.iter().zip(&scores).skip(at.saturating_add(1)) {
-        let room = source.text.get(range.start..next.range.end).is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS);
+        let room = source
+            .text
+            .get(range.start..next.range.end)
+            .is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS);
         if !room || next.kind == Kind::Heading {
             break;
         }
@@ -150,9 +153,8 @@ pub fn last_statement(text: &str) -> &str {
 
 /// The words of a text with weights: rare ones among the candidates tell more.
 fn weigh<'a>(words: Vec<QueryTerm>, candidates: impl Iterator<Item = &'a str>) -> Coverage {
-    let found: Vec<Vec<_>> = candidates
-        .map(|text| terms(text, detect(text)).map(|(term, _)| term).collect())
-        .collect();
+    let found: Vec<Vec<_>> =
+        candidates.map(|text| terms(text, detect(text)).map(|(term, _)| term).collect()).collect();
     let weighted = words
         .into_iter()
         .map(|word| {

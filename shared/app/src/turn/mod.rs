@@ -78,10 +78,12 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
     let Some(question) = messages.iter().rev().copied().find(|message| visitor(message)) else {
         return Err(Error::ours("a turn without a question"));
     };
-    let earlier: Vec<&Message> = messages.iter().copied().filter(|message| message.id != question.id).collect();
+    let earlier: Vec<&Message> =
+        messages.iter().copied().filter(|message| message.id != question.id).collect();
     let turn = Turn { ctx, scope, start, settings: &settings, language: text::detect(&question.text) };
 
-    let said: Vec<&str> = earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
+    let said: Vec<&str> =
+        earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
     let for_model = match guard::check_input(&settings, &question.text, &said) {
         InputVerdict::Pass { for_model } => for_model,
         InputVerdict::Refuse { reason, reply_key } => {

@@ -347,7 +347,8 @@ fn schema(patch: bool) -> RefOr<Schema> {
             object = object.schema_type(SchemaType::from_iter([Type::Object, Type::Null]));
         }
         for field in FIELDS.iter().filter(|field| field.group == Some(group)) {
-            object = object.property(field.name, field.range.schema(field.doc, (field.get)(&defaults), patch));
+            object =
+                object.property(field.name, field.range.schema(field.doc, &(field.get)(&defaults), patch));
             if !patch {
                 object = object.required(field.name);
             }
@@ -358,7 +359,7 @@ fn schema(patch: bool) -> RefOr<Schema> {
         }
     }
     for field in FIELDS.iter().filter(|field| field.group.is_none()) {
-        all = all.property(field.name, field.range.schema(field.doc, (field.get)(&defaults), patch));
+        all = all.property(field.name, field.range.schema(field.doc, &(field.get)(&defaults), patch));
         if !patch {
             all = all.required(field.name);
         }
