@@ -22,3 +22,4 @@ mod web;
 pub use cli::main;
 pub use database::LibsqlDatabase;
 pub use host::{Host, HostOptions, Overrides};
+pub use runtime::{OsRandom, SystemClock};

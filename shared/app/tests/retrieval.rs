@@ -99,7 +99,10 @@ async fn find(ctx: &Ctx, scope: &TenantScope, query: &str, min_evidence: f64) ->
 }
 
 /// The shop's documents and questions: each with the numbers of the documents that answer it.
-fn shop() -> (Vec<(String, String)>, Vec<(String, usize)>) {
+/// Texts by title, and questions with the positions of their answers.
+type Shop = (Vec<(String, String)>, Vec<(String, usize)>);
+
+fn shop() -> Shop {
     let documents = include_str!("../../../bench/fixtures/shop/cran.all.1400");
     let documents = documents
         .split(".I ")
