@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::body::Body;
 use crate::call::{Call, json};
-use crate::problem::Problem;
+use crate::openapi::WriteProblems;
 
 /// What the parts' own headers and borders may take, in bytes.
 const OVERHEAD: u64 = 16 * 1024;
@@ -46,17 +46,9 @@ pub struct FileForm {
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = UploadView),
-        (status = 400, description = "The body cannot be read", body = Problem),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 413, description = "The file is over the limit, which the problem names", body = Problem),
-        (status = 415, description = "Not an accepted type; the problem names those", body = Problem),
-        (status = 422, description = "A field is missing, unknown or wrong", body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        WriteProblems,
     ),
-    security(("visitor" = []), ("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn create(mut call: Call) -> Result<Response<Body>> {
     let scope = call.scope()?.clone();
