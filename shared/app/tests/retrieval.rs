@@ -99,7 +99,6 @@ async fn find(ctx: &Ctx, scope: &TenantScope, query: &str, min_evidence: f64) ->
 }
 
 /// The shop's documents and questions: each with the numbers of the documents that answer it.
-/// Texts by title, and questions with the positions of their answers.
 type Shop = (Vec<(String, String)>, Vec<(String, usize)>);
 
 fn shop() -> Shop {
