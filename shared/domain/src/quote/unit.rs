@@ -68,7 +68,11 @@ pub fn units(passage: &str) -> Vec<Unit> {
             }
             Some(unit) => {
                 if let Some(range) = paragraph.take() {
-                    sentences(passage, range, number, &mut units);
+                    if trimmed.is_empty() && is_title(passage, &range) {
+                        push(passage, Kind::Heading, range.clone(), range.start, number, &mut units);
+                    } else {
+                        sentences(passage, range, number, &mut units);
+                    }
                 }
                 number = number.saturating_add(1);
                 if let Some((kind, skip)) = unit {
@@ -102,6 +106,13 @@ fn push(
     if text.chars().any(char::is_alphanumeric) {
         units.push(Unit { kind, opens_list: text.ends_with(':'), range, marker, paragraph });
     }
+}
+
+/// A short line of its own that ends like no sentence: what plain text has for a heading.
+fn is_title(passage: &str, range: &Range<usize>) -> bool {
+    const LONGEST: usize = 80;
+    let text = passage.get(range.clone()).unwrap_or("");
+    !text.contains('\n') && text.chars().count() <= LONGEST && !text.ends_with(['.', '!', '?', '…', ':', ';', ','])
 }
 
 /// Words before a full stop that does not end a sentence.
