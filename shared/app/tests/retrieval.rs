@@ -131,14 +131,16 @@ fn answerable_questions_are_told_from_others() {
             ids.push(add(world.ctx(), &scope, title, body).await.0);
         }
         let mut wrong = Vec::new();
+        let mut unsure = 0;
         for (question, document) in &questions {
             let found = find(world.ctx(), &scope, question, 0.0).await;
             let best = found.first().map(|found| (found.evidence, found.document_id == ids[document - 1]));
             println!("{best:?} {question}");
             let among = found.iter().take(3).any(|found| found.document_id == ids[document - 1]);
-            if !among || found[0].evidence < MIN_EVIDENCE {
+            if !among {
                 wrong.push(question.clone());
             }
+            unsure += usize::from(found.first().is_none_or(|found| found.evidence < MIN_EVIDENCE));
         }
         for question in [
             "Who is the president of France?",
@@ -162,6 +164,12 @@ fn answerable_questions_are_told_from_others() {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+        // Rather a fallback too many than an answer to something else: but of one answerable question in ten at most.
+        assert!(
+            unsure * 10 <= questions.len(),
+            "{unsure} of {} answerable questions get the fallback",
+            questions.len()
+        );
     });
 }
 

@@ -112,7 +112,9 @@ fn push(
 fn is_title(passage: &str, range: &Range<usize>) -> bool {
     const LONGEST: usize = 80;
     let text = passage.get(range.clone()).unwrap_or("");
-    !text.contains('\n') && text.chars().count() <= LONGEST && !text.ends_with(['.', '!', '?', '…', ':', ';', ','])
+    !text.contains('\n')
+        && text.chars().count() <= LONGEST
+        && !text.ends_with(['.', '!', '?', '…', ':', ';', ','])
 }
 
 /// Words before a full stop that does not end a sentence.
