@@ -9,7 +9,7 @@ use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text;
-use frontdesk_local::host::Overrides;
+use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{Ctx, Database, DbError, Rows, Statement, VectorIndex, VectorRecord};
 
