@@ -102,7 +102,7 @@ settings! {
         /// How many passages the model is given.
         passages: u32 = 6, Range::Whole { min: 1, max: 20 };
         /// The least evidence a passage must carry to be used, 0 to 1.
-        min_evidence: f64 = 0.25, Range::Number { min: 0.0, max: 1.0 };
+        min_evidence: f64 = crate::text::MIN_EVIDENCE, Range::Number { min: 0.0, max: 1.0 };
         /// The weight of meaning against words in a hybrid search, 0 to 1.
         vector_weight: f64 = 0.5, Range::Number { min: 0.0, max: 1.0 };
     }
