@@ -273,6 +273,12 @@ impl Room {
                         usage: usage.clone(),
                     },
                 );
+                if *outcome == Outcome::HandedOff && self.head.conversation.status == Status::Open {
+                    draft.push(
+                        epoch,
+                        EventBody::StatusChanged { status: Status::Waiting, by: Author::SYSTEM },
+                    );
+                }
                 if let Some(unanswered) = self.head.unanswered.filter(|seq| *seq > answers) {
                     draft.push(epoch, EventBody::TurnStarted { turn: *next, answers: unanswered });
                 }
