@@ -4,7 +4,6 @@
 mod cranfield;
 mod measures;
 mod retrieval;
-mod world;
 
 use clap::{Parser, Subcommand};
 

@@ -42,8 +42,13 @@ async fn a_model_streams_and_a_broken_one_steps_down() -> Result<()> {
 
     let whole = visitor.ask(&visitor.begin().await?, question).await?;
     ensure!(whole.outcome() == "answered", "{whole:?}");
-    ensure!(whole.partial.as_ref().is_some_and(|(_, shown)| shown == whole.answer()), "deltas are not the text");
-    ensure!(whole.answers[0]["citations"][0]["quote"].as_str().is_some_and(|quote| quote.contains("300")));
+    ensure!(
+        whole.partial.as_ref().is_some_and(|(_, shown)| shown == whole.answer()),
+        "deltas are not the text"
+    );
+    let citation = &whole.answers[0]["citations"][0];
+    ensure!(whole.answer().contains(&format!("[{}]", citation["n"])), "{citation}");
+    ensure!(citation["quote"].as_str().is_some_and(|quote| quote.contains("Moscow")), "{citation}");
 
     // The first model breaks in mid-answer: what it said is withdrawn, the smaller one answers.
     ai.script([Behaviour { cut_after: Some(5), ..Behaviour::default() }]);
@@ -99,14 +104,19 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         ..AiOptions::default()
     })
     .await?;
-    let options =
-        Options::default().var("OPENAI_BASE_URL", &ai.base_url).var("OPENAI_MODEL", "fake-chat").flag("--no-limits");
+    let options = Options::default()
+        .var("OPENAI_BASE_URL", &ai.base_url)
+        .var("OPENAI_MODEL", "fake-chat")
+        .flag("--no-limits");
     let program = Program::start(options).await?;
     let visitor = Visitor::new(&program.ready).await?;
     let conversation = visitor.begin().await?;
     let body = json!({ "client_id": "q", "text": "How much is delivery in Moscow?" });
     let path = format!("/api/v1/conversations/{conversation}/messages");
-    let mut stream = events(visitor.post(&path, &body, "text/event-stream").await?);
+    let posted = visitor.post(&path, &body, "application/json").await?;
+    ensure!(posted.status() == StatusCode::ACCEPTED);
+    let live = format!("/api/v1/conversations/{conversation}/events?after=0");
+    let mut stream = events(visitor.get(&live, "text/event-stream").await?);
     let mut epoch = 0;
     // Until the answer has begun.
     while let Some(event) = stream.next().await {
@@ -131,6 +141,16 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         let event = event?;
         ensure!(!(fenced && event["kind"] == "turn.delta"), "the AI spoke after the take-over");
         fenced |= event["kind"] == "mode.changed";
+        // The operator's word comes last; the model, still writing, had every chance to be heard before it.
+        if fenced && event["message"]["author"]["kind"] == "operator" {
+            break;
+        }
+        if event["kind"] == "mode.changed" {
+            let body = json!({ "client_id": "o", "text": "Vera here." });
+            let said =
+                operator.0.post(program.url(&path)).bearer_auth(&operator.1).json(&body).send().await?;
+            ensure!(said.status() == StatusCode::ACCEPTED, "{}", said.text().await?);
+        }
     }
     ensure!(fenced);
     let log = visitor.log(&conversation).await?;

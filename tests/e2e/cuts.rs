@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
 use frontdesk_stand_ins::fake_ai::{FakeAi, Options as AiOptions};
 use futures_util::StreamExt;
 use serde_json::json;
-use tokio::sync::{Mutex, RwLock};
+use tokio::sync::{Mutex, RwLock, watch};
 
 use crate::client::{Transcript, Visitor, events};
 use crate::program::{Options, Program};
@@ -59,12 +58,12 @@ async fn a_thousand_random_cuts_lose_and_double_nothing() -> Result<()> {
     }
     let expected = Arc::new(expected);
 
-    let cuts = Arc::new(AtomicUsize::new(0));
+    let cuts = watch::Sender::new(0_usize);
     let program = Arc::new(RwLock::new(program));
     let next = Arc::new(Mutex::new(0_usize));
     let workers = (0..AT_ONCE).map(|_| {
         let (program, cuts, next, expected) =
-            (Arc::clone(&program), Arc::clone(&cuts), Arc::clone(&next), Arc::clone(&expected));
+            (Arc::clone(&program), cuts.clone(), Arc::clone(&next), Arc::clone(&expected));
         tokio::spawn(async move {
             loop {
                 let number = {
@@ -73,26 +72,37 @@ async fn a_thousand_random_cuts_lose_and_double_nothing() -> Result<()> {
                     *next += 1;
                     number
                 };
-                if number >= CONVERSATIONS && cuts.load(Ordering::Relaxed) >= CUTS {
+                if number >= CONVERSATIONS && *cuts.borrow() >= CUTS {
                     return Ok::<_, anyhow::Error>(());
                 }
-                converse(number, &program, &cuts, &expected).await.with_context(|| format!("conversation {number}"))?;
+                converse(number, &program, &cuts, &expected)
+                    .await
+                    .with_context(|| format!("conversation {number}"))?;
             }
         })
     });
     let workers: Vec<_> = workers.collect();
 
     // Meanwhile the server dies again and again, always while answers are being written.
-    for _ in 0..KILLS {
-        ai.until(|counts| counts.in_flight >= AT_ONCE / 2).await;
-        let mut program = program.write().await;
-        program.kill().await?;
-        program.start_again().await?;
-    }
-    for worker in workers {
-        worker.await??;
-    }
-    let cuts = cuts.load(Ordering::Relaxed);
+    let killer = async {
+        let mut counted = cuts.subscribe();
+        for kill in 1..=KILLS {
+            counted.wait_for(|cuts| *cuts >= kill * CUTS / (KILLS + 1)).await?;
+            ai.until(|counts| counts.in_flight > 0).await;
+            let mut program = program.write().await;
+            program.kill().await?;
+            program.start_again().await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    };
+    let all = async {
+        for worker in futures_util::future::join_all(workers).await {
+            worker??;
+        }
+        Ok(())
+    };
+    tokio::try_join!(killer, all)?;
+    let cuts = *cuts.borrow();
     println!("{cuts} cut connections and {KILLS} killed servers");
     ensure!(cuts >= 1_000);
     Ok(())
@@ -102,7 +112,7 @@ async fn a_thousand_random_cuts_lose_and_double_nothing() -> Result<()> {
 async fn converse(
     number: usize,
     program: &RwLock<Program>,
-    cuts: &AtomicUsize,
+    cuts: &watch::Sender<usize>,
     expected: &BTreeMap<&str, String>,
 ) -> Result<()> {
     let mut dice = Dice(number as u64 + 1);
@@ -155,7 +165,7 @@ async fn converse(
         if complete {
             break;
         }
-        cuts.fetch_add(1, Ordering::Relaxed);
+        cuts.send_modify(|cuts| *cuts += 1);
     }
 
     let expected = expected.get(question).context("an expectation")?;

@@ -85,7 +85,7 @@ pub(crate) async fn read_file(call: &mut Call, limit: u64) -> Result<FilePart> {
     if announced.is_some_and(|length| length > limit.saturating_add(OVERHEAD)) {
         return Err(too_large(limit));
     }
-    parse(&kind, std::mem::replace(&mut call.body, Body::empty()), limit).await
+    parse(&kind, std::mem::take(&mut call.body), limit).await
 }
 
 async fn parse(kind: &str, body: Body, limit: u64) -> Result<FilePart> {
@@ -157,7 +157,7 @@ mod tests {
         body
     }
 
-    fn read(kind: &str, body: Vec<u8>, piece: usize) -> Result<FilePart> {
+    fn read(kind: &str, body: &[u8], piece: usize) -> Result<FilePart> {
         let pieces: Vec<Bytes> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
         let stream = futures_util::stream::iter(pieces.into_iter().map(Ok));
         futures_executor::block_on(parse(kind, Body::Stream(Box::pin(stream)), LIMIT))
@@ -175,7 +175,7 @@ mod tests {
         let content: Vec<u8> = (0..=255_u8).cycle().take(50_000).collect();
         let body = finished(part("name=\"file\"; filename=\"чай.bin\"", &content));
         for piece in [7, 4096, 1 << 20] {
-            let file = read(KIND, body.clone(), piece).unwrap_or_else(|error| panic!("{error}"));
+            let file = read(KIND, &body, piece).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!((file.name.as_str(), file.bytes.as_ref()), ("чай.bin", content.as_slice()));
         }
     }
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn everything_else_is_refused_by_name() {
         let ok = part("name=\"file\"; filename=\"a\"", b"tea");
-        let error = |kind: &str, body: Vec<u8>| match read(kind, body, 1000) {
+        let error = |kind: &str, body: Vec<u8>| match read(kind, &body, 1000) {
             Err(Error::Caller(error)) => error,
             _ => panic!("not refused"),
         };

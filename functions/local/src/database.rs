@@ -179,7 +179,7 @@ impl Connection {
             self.prepared.insert(statement.sql, prepared);
         }
         let prepared = self.prepared.get(statement.sql).ok_or_else(stopped)?;
-        let params: Vec<libsql::Value> = statement.params.iter().map(to_libsql).collect();
+        let params = statement.params.iter().map(to_libsql).collect::<Result<Vec<_>, _>>()?;
         let before = self.inner.total_changes();
         let result = now(prepared.query(params)).map_err(failure).and_then(drain);
         let affected = self.inner.total_changes().saturating_sub(before);
@@ -192,21 +192,25 @@ fn drain(mut rows: libsql::Rows) -> Result<Vec<Row>, DbError> {
     let columns = rows.column_count();
     let mut all = Vec::new();
     while let Some(row) = now(rows.next()).map_err(failure)? {
-        let values =
-            (0..columns).map(|column| row.get_value(column).map(from_libsql).map_err(failure)).collect::<Result<_, _>>();
+        let values = (0..columns)
+            .map(|column| row.get_value(column).map(from_libsql).map_err(failure))
+            .collect::<Result<_, _>>();
         all.push(Row(values?));
     }
     Ok(all)
 }
 
-fn to_libsql(value: &Value) -> libsql::Value {
-    match value {
+fn to_libsql(value: &Value) -> Result<libsql::Value, DbError> {
+    Ok(match value {
         Value::Null => libsql::Value::Null,
         Value::Integer(value) => libsql::Value::Integer(*value),
         Value::Real(value) => libsql::Value::Real(*value),
+        Value::Text(text) if text.contains('\0') => {
+            return Err(DbError::Other("a text with a NUL".to_owned()));
+        }
         Value::Text(text) => libsql::Value::Text(text.clone()),
         Value::Blob(bytes) => libsql::Value::Blob(bytes.to_vec()),
-    }
+    })
 }
 
 fn from_libsql(value: libsql::Value) -> Value {
@@ -234,5 +238,7 @@ fn failure(error: libsql::Error) -> DbError {
 
 /// The embedded driver's futures never wait: they are ready at the first poll.
 fn now<T>(future: impl Future<Output = libsql::Result<T>>) -> libsql::Result<T> {
-    future.now_or_never().unwrap_or_else(|| Err(libsql::Error::Misuse("the embedded driver waited".to_owned())))
+    future
+        .now_or_never()
+        .unwrap_or_else(|| Err(libsql::Error::Misuse("the embedded driver waited".to_owned())))
 }

@@ -10,9 +10,10 @@ use frontdesk_domain::event::{EventBody, Frame};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{
-    ByteStream, Ctx, Database, DbError, FetchError, FetchLimits, HttpClient, Rooms, Rows, Statement,
+    ByteStream, Ctx, Database, DbError, FetchError, FetchLimits, HttpClient, Rows, Statement,
 };
-use futures_util::StreamExt;
+use futures_channel::oneshot;
+use futures_util::{FutureExt, StreamExt};
 
 /// A journal of what happened, in order.
 type Journal = Rc<RefCell<Vec<&'static str>>>;
@@ -35,9 +36,10 @@ impl Database for Noted {
     }
 }
 
-/// A model that answers in three pieces.
+/// A model that answers in three pieces, the last of them when the first was seen.
 struct Model {
     journal: Journal,
+    seen: RefCell<Option<oneshot::Receiver<()>>>,
 }
 
 #[async_trait(?Send)]
@@ -54,8 +56,15 @@ impl HttpClient for Model {
         };
         let end = serde_json::json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
         let end = Ok(Bytes::from(format!("data: {end}\n\ndata: [DONE]\n\n")));
-        let pieces = vec![piece("Delivery "), piece("costs "), piece("300."), end];
-        let body: ByteStream = futures_util::stream::iter(pieces).boxed_local();
+        let seen = self.seen.borrow_mut().take();
+        let first = futures_util::stream::iter(vec![piece("Delivery "), piece("costs ")]);
+        let rest = async move {
+            if let Some(seen) = seen {
+                let _ = seen.await;
+            }
+            futures_util::stream::iter(vec![piece("300."), end])
+        };
+        let body: ByteStream = first.chain(rest.flatten_stream()).boxed_local();
         let mut response = http::Response::new(body);
         response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
         Ok(response)
@@ -63,7 +72,13 @@ impl HttpClient for Model {
 }
 
 /// Asks once and gives the journal from the message to the end of the answer, with the first delta noted.
-async fn asked(ctx: &Ctx, scope: &frontdesk_domain::scope::TenantScope, journal: &Journal) -> Vec<&'static str> {
+async fn asked(
+    ctx: &Ctx,
+    scope: &frontdesk_domain::scope::TenantScope,
+    journal: &Journal,
+    seen: oneshot::Sender<()>,
+) -> Vec<&'static str> {
+    let mut seen = Some(seen);
     let conversation = chat::begin(ctx, scope).await.unwrap().id;
     let mut frames = ctx.rooms.subscribe(scope, conversation, 0).await.unwrap();
     journal.borrow_mut().clear();
@@ -75,12 +90,13 @@ async fn asked(ctx: &Ctx, scope: &frontdesk_domain::scope::TenantScope, journal:
         note: false,
     };
     chat::post_message(ctx, scope, post).await.unwrap();
-    let mut shown = false;
     while let Some(frame) = frames.next().await {
         match frame {
-            Frame::Delta(_) if !shown => {
-                shown = true;
-                journal.borrow_mut().push("first delta");
+            Frame::Delta(_) => {
+                if let Some(seen) = seen.take() {
+                    journal.borrow_mut().push("first delta");
+                    let _ = seen.send(());
+                }
             }
             Frame::Event(event) => {
                 if let EventBody::TurnFinished { outcome, .. } = &event.body {
@@ -88,7 +104,6 @@ async fn asked(ctx: &Ctx, scope: &frontdesk_domain::scope::TenantScope, journal:
                     break;
                 }
             }
-            Frame::Delta(_) => {}
         }
     }
     journal.borrow().clone()
@@ -99,8 +114,9 @@ fn two_round_trips_before_the_first_word_and_one_after_the_last() {
     run(async {
         let journal: Journal = Rc::default();
         let noted = Rc::clone(&journal);
+        let (see, seen) = oneshot::channel();
         let overrides = Overrides {
-            http: Some(Rc::new(Model { journal: Rc::clone(&journal) })),
+            http: Some(Rc::new(Model { journal: Rc::clone(&journal), seen: RefCell::new(Some(seen)) })),
             database: Some(Box::new(move |inner| Rc::new(Noted { inner, journal: noted }))),
             ..Overrides::default()
         };
@@ -119,6 +135,9 @@ fn two_round_trips_before_the_first_word_and_one_after_the_last() {
         );
         let version = frontdesk_app::settings::read(ctx, &admin).await.unwrap().version;
         frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
-        assert_eq!(asked(ctx, &scope, &journal).await, ["batch", "query", "model", "first delta", "batch"]);
+        assert_eq!(
+            asked(ctx, &scope, &journal, see).await,
+            ["batch", "query", "model", "first delta", "batch"]
+        );
     });
 }

@@ -12,7 +12,7 @@ pub enum Value {
     Integer(i64),
     /// A double.
     Real(f64),
-    /// UTF-8 text.
+    /// UTF-8 text without NUL, which a database refuses: C strings end there.
     Text(String),
     /// Bytes.
     Blob(Bytes),

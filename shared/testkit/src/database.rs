@@ -31,6 +31,11 @@ impl FaultyDatabase {
         Self { inner, plan: RefCell::new(VecDeque::new()) }
     }
 
+    /// Nothing fails any more.
+    pub fn heal(&self) {
+        self.plan.borrow_mut().clear();
+    }
+
     /// How the next batches go, in order.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
         self.plan.borrow_mut().extend(faults);
@@ -63,7 +68,9 @@ impl Database for FaultyDatabase {
 /// When it does not.
 #[expect(clippy::expect_used, clippy::panic, reason = "a contract suite fails by panicking")]
 pub async fn database_contract(db: &dyn Database) {
-    db.batch(vec![Statement::new("CREATE TABLE contract (id INTEGER PRIMARY KEY, value)")]).await.expect("create");
+    db.batch(vec![Statement::new("CREATE TABLE contract (id INTEGER PRIMARY KEY, value)")])
+        .await
+        .expect("create");
     let insert = |id: i64, value: Value| {
         Statement::new("INSERT INTO contract (id, value) VALUES (?1, ?2)").bind(id).with(value)
     };
@@ -76,7 +83,7 @@ pub async fn database_contract(db: &dyn Database) {
         Value::Integer(i64::MIN),
         Value::Real(0.1),
         Value::Text(String::new()),
-        Value::Text("чай \u{0} \u{1f375}".to_owned()),
+        Value::Text("чай \u{1f375}".to_owned()),
         Value::Blob(vec![0, 255, 10].into()),
         Value::Blob(bytes::Bytes::new()),
         Value::Blob(vec![7; 3_000_000].into()),
@@ -91,8 +98,12 @@ pub async fn database_contract(db: &dyn Database) {
     }
     let stored = i64::try_from(values.len()).unwrap_or(0);
 
+    // A NUL would cut a text short without a word: it is refused.
+    assert!(db.batch(vec![insert(99, Value::Text("a\u{0}b".to_owned()))]).await.is_err());
+
     // A batch is stored whole or not at all, and a broken constraint is a conflict.
-    let error = db.batch(vec![insert(100, Value::Null), insert(1, Value::Null)]).await.expect_err("a conflict");
+    let error =
+        db.batch(vec![insert(100, Value::Null), insert(1, Value::Null)]).await.expect_err("a conflict");
     assert!(matches!(error, DbError::Conflict(_)), "{error:?}");
     let results = db.query(vec![count()]).await.expect("count");
     assert_eq!(results.first().and_then(Rows::first).map(|row| row.int(0)), Some(Ok(stored)));
@@ -103,7 +114,10 @@ pub async fn database_contract(db: &dyn Database) {
         .bind("x");
     let results = db.batch(vec![returning, count()]).await.expect("returning");
     assert_eq!(results.first().and_then(Rows::first).map(|row| row.text(1)), Some(Ok("x")));
-    assert_eq!(results.get(1).and_then(Rows::first).map(|row| row.int(0)), Some(Ok(stored.saturating_add(1))));
+    assert_eq!(
+        results.get(1).and_then(Rows::first).map(|row| row.int(0)),
+        Some(Ok(stored.saturating_add(1)))
+    );
 
     // A wrong statement is an error, and the database goes on.
     assert!(db.query(vec![Statement::new("SELECT * FROM nowhere")]).await.is_err());
