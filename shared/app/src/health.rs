@@ -26,6 +26,8 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+// The API's description has another `Status`, of conversations.
+#[schema(as = HealthStatus)]
 pub enum Status {
     /// It answers.
     Ok,
