@@ -185,11 +185,14 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
 pub async fn events(call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let query: EventsQuery = call.query()?;
-    let mut after = query.after.unwrap_or(0);
+    let last = call.header(HeaderName::from_static("last-event-id")).map(|last| {
+        let seq = last.parse::<i64>().ok().and_then(|seq| u64::try_from(seq).ok());
+        seq.ok_or_else(|| Error::invalid("Last-Event-ID", "must be a seq"))
+    });
+    let last = last.transpose()?;
+    let after = query.after.unwrap_or(0);
     if call.wants_events() {
-        if let Some(last) = call.header(HeaderName::from_static("last-event-id")) {
-            after = last.parse().map_err(|_| Error::invalid("Last-Event-ID", "must be a seq"))?;
-        }
+        let after = last.unwrap_or(after);
         let frames = call.ctx.rooms.subscribe(call.scope()?, id, after).await?;
         return Ok(sse::response(call.ctx.clone(), frames, Until::Forever));
     }
