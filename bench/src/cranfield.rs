@@ -51,17 +51,22 @@ pub fn load(directory: &Path) -> Result<Collection> {
     let mut relevant: HashMap<usize, HashSet<String>> = HashMap::new();
     for (number, line) in read("cranqrel")?.lines().enumerate() {
         let mut columns = line.split_whitespace();
-        let (Some(question), Some(document), Some(code)) = (columns.next(), columns.next(), columns.next()) else {
+        let (Some(question), Some(document), Some(code)) = (columns.next(), columns.next(), columns.next())
+        else {
             continue;
         };
-        let question: usize =
-            question.parse().with_context(|| format!("cranqrel, line {}: no number", number.saturating_add(1)))?;
+        let question: usize = question
+            .parse()
+            .with_context(|| format!("cranqrel, line {}: no number", number.saturating_add(1)))?;
         // 5 is "of no interest"; every other code is a degree of relevance.
         if code != "5" {
             relevant.entry(question).or_default().insert(document.to_owned());
         }
     }
-    ensure!(!documents.is_empty() && !questions.is_empty() && !relevant.is_empty(), "the collection is empty");
+    ensure!(
+        !documents.is_empty() && !questions.is_empty() && !relevant.is_empty(),
+        "the collection is empty"
+    );
     Ok(Collection { documents, questions, relevant })
 }
 
@@ -97,7 +102,9 @@ mod tests {
         let collection = load(Path::new("fixtures/shop")).unwrap();
         assert_eq!(collection.documents.len(), 20);
         assert!(collection.questions.len() >= 20);
-        assert!(collection.relevant.keys().all(|question| (1..=collection.questions.len()).contains(question)));
+        assert!(
+            collection.relevant.keys().all(|question| (1..=collection.questions.len()).contains(question))
+        );
         let ids: HashSet<_> = collection.documents.iter().map(|document| document.id.clone()).collect();
         assert!(collection.relevant.values().flatten().all(|id| ids.contains(id)));
     }

@@ -10,7 +10,6 @@ mod process;
 mod retrieval;
 mod server;
 mod turn;
-mod world;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Map, Value};

@@ -5,8 +5,13 @@ use std::collections::HashSet;
 /// Normalised discounted cumulative gain of the first `depth` documents (Järvelin and Kekäläinen 2002, log2 discount).
 pub fn ndcg(ranking: &[String], relevant: &HashSet<String>, depth: usize) -> f64 {
     let gain = |rank: usize| 1.0 / (as_f64(rank) + 2.0).log2();
-    let found: f64 =
-        ranking.iter().take(depth).enumerate().filter(|(_, id)| relevant.contains(*id)).map(|(rank, _)| gain(rank)).sum();
+    let found: f64 = ranking
+        .iter()
+        .take(depth)
+        .enumerate()
+        .filter(|(_, id)| relevant.contains(*id))
+        .map(|(rank, _)| gain(rank))
+        .sum();
     let ideal: f64 = (0..relevant.len().min(depth)).map(gain).sum();
     if ideal > 0.0 { found / ideal } else { 0.0 }
 }

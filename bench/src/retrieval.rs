@@ -11,12 +11,13 @@ use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text;
 use frontdesk_domain::time::Timestamp;
+use frontdesk_local::Overrides;
+use frontdesk_local::testing::World;
 use frontdesk_ports::{Ctx, Statement};
 use serde::Serialize;
 
 use crate::cranfield::{self, Collection};
 use crate::measures::{as_f64, ndcg, percentile, recall, reciprocal_rank};
-use crate::world;
 
 /// How to measure retrieval.
 #[derive(Args)]
@@ -83,15 +84,20 @@ impl Report {
     }
 }
 
+/// The variables of the machine that the bench looks at; everything else is as a fresh installation has it.
+const SEEN: [&str; 3] = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_EMBEDDING_MODEL"];
+
 /// Indexes the collection and asks every judged question.
 ///
 /// # Errors
 /// When the collection cannot be read, the mode needs a model that is not configured, or the database fails.
 pub async fn run(options: &Options) -> Result<Report> {
     let collection = cranfield::load(&options.data)?;
-    let directory = tempfile::tempdir()?;
-    let host = world::open(directory.path()).await?;
-    let ctx = &host.ctx;
+    let seen: Vec<(&str, String)> =
+        SEEN.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
+    let vars: Vec<(&str, &str)> = seen.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let world = World::new(&vars, Overrides::default()).await?;
+    let ctx = world.ctx();
     let has_vectors = ctx.config.model.as_ref().is_some_and(|model| model.embedding_model.is_some());
     ensure!(
         options.mode == Mode::Lexical || has_vectors,
@@ -114,7 +120,12 @@ fn scope(ctx: &Ctx) -> TenantScope {
 
 type Names = HashMap<DocumentId, String>;
 
-async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection, with_vectors: bool) -> Result<(Names, usize)> {
+async fn index(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    collection: &Collection,
+    with_vectors: bool,
+) -> Result<(Names, usize)> {
     let mut names = Names::new();
     let mut passages: usize = 0;
     for document in &collection.documents {

@@ -9,7 +9,9 @@ async fn call(ai: &FakeAi, method: &str, path: &str, body: &str) -> (u16, String
     let host = ai.base_url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap();
     let mut socket = TcpStream::connect(host).await.unwrap();
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
     socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).await.unwrap();
@@ -19,7 +21,8 @@ async fn call(ai: &FakeAi, method: &str, path: &str, body: &str) -> (u16, String
 }
 
 fn question(text: &str, stream: bool) -> String {
-    json!({"model": "fake-chat", "stream": stream, "messages": [{"role": "user", "content": text}]}).to_string()
+    json!({"model": "fake-chat", "stream": stream, "messages": [{"role": "user", "content": text}]})
+        .to_string()
 }
 
 #[tokio::test]
@@ -56,7 +59,10 @@ async fn script_and_record_are_reached_over_http() {
     let embed = r#"{"model":"fake-embedding","input":"x"}"#;
     assert_eq!(call(&ai, "POST", "/v1/embeddings", embed).await.0, 429);
     assert_eq!(call(&ai, "POST", "/v1/chat/completions", &question("Hi", false)).await.0, 503);
-    assert_eq!(call(&ai, "POST", "/v1/chat/completions", &question("Hi !fault:status=418", false)).await.0, 418);
+    assert_eq!(
+        call(&ai, "POST", "/v1/chat/completions", &question("Hi !fault:status=418", false)).await.0,
+        418
+    );
     let record: Value = serde_json::from_str(&call(&ai, "GET", "/control/requests", "").await.1).unwrap();
     assert_eq!(record["counts"]["requests"], 3);
     assert_eq!(record["requests"][1]["body"]["messages"][0]["content"], "Hi");

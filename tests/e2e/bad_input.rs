@@ -12,7 +12,10 @@ async fn send(visitor: &Visitor, path: &str, body: impl Into<reqwest::Body>) -> 
     let request = visitor.http.post(format!("{}{path}", visitor.base)).bearer_auth(&visitor.token);
     let response = request.header("content-type", "application/json").body(body).send().await?;
     let (status, kind) = (response.status(), response.headers().get("content-type").cloned());
-    ensure!(kind.is_some_and(|kind| kind == "application/problem+json"), "{status} without a problem document");
+    ensure!(
+        kind.is_some_and(|kind| kind == "application/problem+json"),
+        "{status} without a problem document"
+    );
     Ok((status, response.json().await?))
 }
 
@@ -33,7 +36,11 @@ async fn every_bad_message_is_refused_with_its_field_and_nothing_is_stored() -> 
         (json!({ "client_id": "a", "text": null }).to_string().into(), 422, "/text"),
         (json!({ "client_id": "a", "text": "x", "colour": 1 }).to_string().into(), 422, "/colour"),
         (json!({ "client_id": "a", "text": "x", "note": true }).to_string().into(), 422, "/note"),
-        (json!({ "client_id": "a", "text": "x", "attachments": ["nonsense"] }).to_string().into(), 422, "/attachments/0"),
+        (
+            json!({ "client_id": "a", "text": "x", "attachments": ["nonsense"] }).to_string().into(),
+            422,
+            "/attachments/0",
+        ),
         (json!({ "text": "x" }).to_string().into(), 422, ""),
         (b"{\"client_id\":\"a\",\"text\":".to_vec(), 400, ""),
         (b"".to_vec(), 400, ""),
@@ -78,7 +85,10 @@ async fn what_is_somebody_elses_is_not_there() -> Result<()> {
     let messages = format!("/api/v1/conversations/{conversation}/messages");
     let body = json!({ "client_id": "a", "text": "x" });
 
-    for path in [format!("/api/v1/conversations/{conversation}/events"), "/api/v1/conversations/nonsense/events".into()] {
+    for path in [
+        format!("/api/v1/conversations/{conversation}/events"),
+        "/api/v1/conversations/nonsense/events".into(),
+    ] {
         ensure!(other.get(&path, "application/json").await?.status() == StatusCode::NOT_FOUND);
     }
     ensure!(other.post(&messages, &body, "application/json").await?.status() == StatusCode::NOT_FOUND);
@@ -102,9 +112,14 @@ async fn positions_keys_and_origins_out_of_range_are_named() -> Result<()> {
     let program = Program::start(Options::default().flag("--empty").flag("--no-limits")).await?;
     let visitor = Visitor::new(&program.ready).await?;
     let conversation = visitor.begin().await?;
-    for (query, pointer) in [("after=1", "?after"), ("after=-1", "?after"), ("after=x", "?after"), ("limit=0", "?limit"),
-        ("limit=501", "?limit"), ("colour=1", "?colour")]
-    {
+    for (query, pointer) in [
+        ("after=1", "?after"),
+        ("after=-1", "?after"),
+        ("after=x", "?after"),
+        ("limit=0", "?limit"),
+        ("limit=501", "?limit"),
+        ("colour=1", "?colour"),
+    ] {
         let path = format!("/api/v1/conversations/{conversation}/events?{query}");
         let response = visitor.get(&path, "application/json").await?;
         ensure!(response.status() == StatusCode::UNPROCESSABLE_ENTITY, "{query}: {}", response.status());
@@ -129,7 +144,8 @@ async fn positions_keys_and_origins_out_of_range_are_named() -> Result<()> {
     };
     let unknown = sessions(json!({ "site_key": "pk_unknown" }), None).await?;
     ensure!(unknown.status() == StatusCode::UNPROCESSABLE_ENTITY);
-    let strange = sessions(json!({ "site_key": program.ready.site_key }), Some("https://evil.example")).await?;
+    let strange =
+        sessions(json!({ "site_key": program.ready.site_key }), Some("https://evil.example")).await?;
     ensure!(strange.status() == StatusCode::FORBIDDEN);
 
     let wrong = http()?.delete(program.url("/api/v1/conversations")).send().await?;

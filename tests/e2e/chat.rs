@@ -42,8 +42,13 @@ async fn a_model_streams_and_a_broken_one_steps_down() -> Result<()> {
 
     let whole = visitor.ask(&visitor.begin().await?, question).await?;
     ensure!(whole.outcome() == "answered", "{whole:?}");
-    ensure!(whole.partial.as_ref().is_some_and(|(_, shown)| shown == whole.answer()), "deltas are not the text");
-    ensure!(whole.answers[0]["citations"][0]["quote"].as_str().is_some_and(|quote| quote.contains("300")));
+    ensure!(
+        whole.partial.as_ref().is_some_and(|(_, shown)| shown == whole.answer()),
+        "deltas are not the text"
+    );
+    let citation = &whole.answers[0]["citations"][0];
+    ensure!(whole.answer().contains(&format!("[{}]", citation["n"])), "{citation}");
+    ensure!(citation["quote"].as_str().is_some_and(|quote| quote.contains("Moscow")), "{citation}");
 
     // The first model breaks in mid-answer: what it said is withdrawn, the smaller one answers.
     ai.script([Behaviour { cut_after: Some(5), ..Behaviour::default() }]);
@@ -99,8 +104,10 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         ..AiOptions::default()
     })
     .await?;
-    let options =
-        Options::default().var("OPENAI_BASE_URL", &ai.base_url).var("OPENAI_MODEL", "fake-chat").flag("--no-limits");
+    let options = Options::default()
+        .var("OPENAI_BASE_URL", &ai.base_url)
+        .var("OPENAI_MODEL", "fake-chat")
+        .flag("--no-limits");
     let program = Program::start(options).await?;
     let visitor = Visitor::new(&program.ready).await?;
     let conversation = visitor.begin().await?;
@@ -140,7 +147,8 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         }
         if event["kind"] == "mode.changed" {
             let body = json!({ "client_id": "o", "text": "Vera here." });
-            let said = operator.0.post(program.url(&path)).bearer_auth(&operator.1).json(&body).send().await?;
+            let said =
+                operator.0.post(program.url(&path)).bearer_auth(&operator.1).json(&body).send().await?;
             ensure!(said.status() == StatusCode::ACCEPTED, "{}", said.text().await?);
         }
     }

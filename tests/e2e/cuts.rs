@@ -75,7 +75,9 @@ async fn a_thousand_random_cuts_lose_and_double_nothing() -> Result<()> {
                 if number >= CONVERSATIONS && *cuts.borrow() >= CUTS {
                     return Ok::<_, anyhow::Error>(());
                 }
-                converse(number, &program, &cuts, &expected).await.with_context(|| format!("conversation {number}"))?;
+                converse(number, &program, &cuts, &expected)
+                    .await
+                    .with_context(|| format!("conversation {number}"))?;
             }
         })
     });

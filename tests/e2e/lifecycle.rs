@@ -16,8 +16,10 @@ async fn a_terminated_server_finishes_its_answers_first() -> Result<()> {
         ..AiOptions::default()
     })
     .await?;
-    let options =
-        Options::default().flag("--no-limits").var("OPENAI_BASE_URL", &ai.base_url).var("OPENAI_MODEL", "fake-chat");
+    let options = Options::default()
+        .flag("--no-limits")
+        .var("OPENAI_BASE_URL", &ai.base_url)
+        .var("OPENAI_MODEL", "fake-chat");
     let mut program = Program::start(options).await?;
     let visitor = Visitor::new(&program.ready).await?;
     let conversation = visitor.begin().await?;

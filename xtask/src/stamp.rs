@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 /// Directories that are results, never sources.
-const RESULTS: [&str; 6] = ["node_modules", "dist", "target", "build", ".wrangler", ".git"];
+const RESULTS: [&str; 7] = ["node_modules", "dist", "target", "build", ".test-build", ".wrangler", ".git"];
 
 /// A file that remembers the inputs of the last success.
 pub struct Stamp {

@@ -139,7 +139,8 @@ fn logged_in(ctx: &Ctx, session: Session) -> Result<Response<Body>> {
 
 fn set_cookie(ctx: &Ctx, response: &mut Response<Body>, token: &str, seconds: u64) -> Result<()> {
     let secure = if ctx.config.secure_cookies { "; Secure" } else { "" };
-    let text = format!("{COOKIE}={token}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let text =
+        format!("{COOKIE}={token}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut value = HeaderValue::from_str(&text).map_err(|error| Error::ours(format!("cookie: {error}")))?;
     value.set_sensitive(true);
     response.headers_mut().append(header::SET_COOKIE, value);
@@ -159,7 +160,8 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 
 /// Refuses a call that another site's page makes the browser send.
 fn same_origin(ctx: &Ctx, headers: &HeaderMap) -> Result<()> {
-    const REFUSED: CallerError = CallerError::Forbidden("this call must come from a page of this deployment (Origin)");
+    const REFUSED: CallerError =
+        CallerError::Forbidden("this call must come from a page of this deployment (Origin)");
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let origin = text(header::ORIGIN).ok_or(REFUSED)?;
     let allowed = ctx.config.allowed_origins.iter().any(|known| known == origin);

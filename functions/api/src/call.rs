@@ -115,7 +115,8 @@ impl Call {
     /// # Errors
     /// As [`Call::json`].
     pub async fn json_up_to<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T> {
-        let kind = self.header(header::CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim().to_owned();
+        let kind =
+            self.header(header::CONTENT_TYPE).unwrap_or("").split(';').next().unwrap_or("").trim().to_owned();
         if !kind.eq_ignore_ascii_case("application/json") {
             return Err(CallerError::UnsupportedMedia {
                 detail: format!("the body's type is \"{kind}\""),
@@ -132,13 +133,17 @@ impl Call {
     /// # Errors
     /// 413 when it is longer than `limit`, 400 when it was cut.
     pub async fn bytes(&mut self, limit: usize) -> Result<Bytes> {
-        let too_large =
-            || Error::from(CallerError::TooLarge { field: "body", limit: u64::try_from(limit).unwrap_or(u64::MAX) });
+        let too_large = || {
+            Error::from(CallerError::TooLarge {
+                field: "body",
+                limit: u64::try_from(limit).unwrap_or(u64::MAX),
+            })
+        };
         let announced = self.header(header::CONTENT_LENGTH).and_then(|length| length.parse::<u64>().ok());
         if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
             return Err(too_large());
         }
-        std::mem::replace(&mut self.body, Body::empty())
+        std::mem::take(&mut self.body)
             .collect(limit)
             .await
             .map_err(|error| CallerError::Unreadable(error.to_string()))?
@@ -148,8 +153,9 @@ impl Call {
 
 /// Parses JSON with a pointer to what is wrong.
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-    let text = std::str::from_utf8(bytes)
-        .map_err(|error| CallerError::Unreadable(format!("the body is not UTF-8 after byte {}", error.valid_up_to())))?;
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        CallerError::Unreadable(format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
+    })?;
     let mut parser = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
         let pointer = pointer_of(error.path());

@@ -166,7 +166,8 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
     let seq = posted.receipt.seq;
     if call.wants_events() {
         let frames = call.ctx.rooms.subscribe(call.scope()?, id, seq.saturating_sub(1)).await?;
-        let until = if posted.conversation.mode == Mode::Ai { Until::Answered(seq) } else { Until::Sent(seq) };
+        let until =
+            if posted.conversation.mode == Mode::Ai { Until::Answered(seq) } else { Until::Sent(seq) };
         return Ok(sse::response(call.ctx.clone(), frames, until));
     }
     let message = PostedMessage { seq, message: posted.receipt.message };

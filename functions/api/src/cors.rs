@@ -14,8 +14,13 @@ const HEADERS: &str = "authorization, content-type, accept, last-event-id, if-ma
 const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, etag";
 
 /// Paths that visitors call.
-const VISITOR_PATHS: [&str; 5] =
-    ["/api/v1/widget/", "/api/v1/conversations", "/api/v1/uploads", "/api/v1/messages/", "/api/v1/settings/limits"];
+const VISITOR_PATHS: [&str; 5] = [
+    "/api/v1/widget/",
+    "/api/v1/conversations",
+    "/api/v1/uploads",
+    "/api/v1/messages/",
+    "/api/v1/settings/limits",
+];
 
 /// The answer to `OPTIONS`.
 pub fn preflight() -> Response<Body> {
@@ -31,7 +36,8 @@ pub fn preflight() -> Response<Body> {
 /// Lets the calling page read the answer, where it may.
 pub fn allow(ctx: &Ctx, origin: Option<&HeaderValue>, pattern: &str, response: &mut Response<Body>) {
     let Some(origin) = origin else { return };
-    let named = origin.to_str().is_ok_and(|text| ctx.config.allowed_origins.iter().any(|known| known == text));
+    let named =
+        origin.to_str().is_ok_and(|text| ctx.config.allowed_origins.iter().any(|known| known == text));
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     if named || VISITOR_PATHS.iter().any(|path| pattern.starts_with(path)) {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::call::{Call, json, no_content};
-use crate::problem::Problem;
+use crate::openapi::{ReadProblems, WriteProblems};
 use crate::upload;
 
 /// The most items of a page.
@@ -197,17 +197,9 @@ impl From<Passage> for PassageView {
     responses(
         (status = 202, description = "It will be read", body = CreatedView),
         (status = 200, description = "The organisation has it already", body = CreatedView),
-        (status = 400, description = "The body cannot be read", body = Problem),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 413, description = "The file is over the limit, which the problem names", body = Problem),
-        (status = 415, description = "Not an accepted type; the problem names those", body = Problem),
-        (status = 422, description = "A field is missing, unknown or wrong", body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, description = "Too many documents wait, or a service does not answer", body = Problem),
+        WriteProblems,
     ),
-    security(("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn create(mut call: Call) -> Result<Response<Body>> {
     let scope = call.scope()?.clone();
@@ -246,14 +238,9 @@ pub async fn create(mut call: Call) -> Result<Response<Body>> {
     get, path = "/api/v1/documents", tag = "documents", params(Part),
     responses(
         (status = 200, body = DocumentList),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 422, body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        ReadProblems,
     ),
-    security(("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn list(call: Call) -> Result<Response<Body>> {
     let part: Part = call.query()?;
@@ -267,14 +254,9 @@ pub async fn list(call: Call) -> Result<Response<Body>> {
     get, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
     responses(
         (status = 200, body = DocumentView),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 404, body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        ReadProblems,
     ),
-    security(("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn get(call: Call) -> Result<Response<Body>> {
     let id = call.id("id", "document")?;
@@ -287,15 +269,9 @@ pub async fn get(call: Call) -> Result<Response<Body>> {
     get, path = "/api/v1/documents/{id}/passages", tag = "documents", params(("id" = DocumentId, Path), Part),
     responses(
         (status = 200, body = PassageList),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 404, body = Problem),
-        (status = 422, body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        ReadProblems,
     ),
-    security(("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn passages(call: Call) -> Result<Response<Body>> {
     let id = call.id("id", "document")?;
@@ -311,14 +287,9 @@ pub async fn passages(call: Call) -> Result<Response<Body>> {
     delete, path = "/api/v1/documents/{id}", tag = "documents", params(("id" = DocumentId, Path)),
     responses(
         (status = 204),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 404, body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        ReadProblems,
     ),
-    security(("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn delete(call: Call) -> Result<Response<Body>> {
     let id = call.id("id", "document")?;
@@ -332,14 +303,9 @@ pub async fn delete(call: Call) -> Result<Response<Body>> {
     post, path = "/api/v1/documents/{id}/sync", tag = "documents", params(("id" = DocumentId, Path)),
     responses(
         (status = 202, body = DocumentView),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 404, body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        ReadProblems,
     ),
-    security(("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn sync(call: Call) -> Result<Response<Body>> {
     let id = call.id("id", "document")?;

@@ -22,7 +22,8 @@ use crate::problem::Problem;
 )]
 pub async fn text(call: Call) -> Result<Response<Body>> {
     let expected = call.ctx.config.metrics_token.as_ref().ok_or_else(|| Error::not_found("page"))?;
-    let shown = call.header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
+    let shown =
+        call.header(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer ")).unwrap_or("");
     // Hashes are of one length: the comparison tells neither content nor length.
     let (shown, expected) = (Sha256::digest(shown), Sha256::digest(expected.expose_secret()));
     if !bool::from(shown.as_slice().ct_eq(expected.as_slice())) {

@@ -105,9 +105,12 @@ fn problems(statuses: &[u16]) -> BTreeMap<String, RefOr<utoipa::openapi::respons
     statuses
         .iter()
         .map(|status| {
-            let name = StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
-            let response =
-                ResponseBuilder::new().description(name).content("application/problem+json", problem()).build();
+            let name =
+                StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
+            let response = ResponseBuilder::new()
+                .description(name)
+                .content("application/problem+json", problem())
+                .build();
             (status.to_string(), response.into())
         })
         .collect()

@@ -43,7 +43,9 @@ pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Respons
     let mut detail = error.to_string();
     let (status, name, title) = match error {
         Error::Caller(caller) => match caller {
-            CallerError::Unreadable(_) => (StatusCode::BAD_REQUEST, "unreadable", "The request cannot be read"),
+            CallerError::Unreadable(_) => {
+                (StatusCode::BAD_REQUEST, "unreadable", "The request cannot be read")
+            }
             CallerError::Unauthenticated(_) => {
                 (StatusCode::UNAUTHORIZED, "unauthenticated", "A valid token is needed")
             }

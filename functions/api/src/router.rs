@@ -14,7 +14,10 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, search, settings, upload, usage, widget};
+use crate::{
+    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, search, settings, upload,
+    usage, widget,
+};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +207,8 @@ async fn run(
         },
     };
     // A refusal tells where the caller stands, too.
-    let mut response = outcome.unwrap_or_else(|error| problem::response(&error, parts.uri.path(), request_id));
+    let mut response =
+        outcome.unwrap_or_else(|error| problem::response(&error, parts.uri.path(), request_id));
     if let Some(limited) = limited {
         rate_limit::write_fields(&limited, response.headers_mut());
     }
@@ -219,7 +223,9 @@ async fn authenticate(ctx: &Ctx, access: Access, headers: &http::HeaderMap) -> R
     let scope = frontdesk_app::auth::authenticate(ctx, headers).await?;
     let visitor = matches!(scope.actor(), Actor::Visitor { .. });
     match access {
-        Access::Visitor if !visitor => Err(CallerError::Unauthenticated("a visitor's token is needed").into()),
+        Access::Visitor if !visitor => {
+            Err(CallerError::Unauthenticated("a visitor's token is needed").into())
+        }
         Access::User(_) if visitor => Err(CallerError::Unauthenticated("a user's token is needed").into()),
         Access::User(least) | Access::VisitorOr(least) if !visitor && !scope.has_role(least) => {
             Err(CallerError::Forbidden("your role does not allow this").into())

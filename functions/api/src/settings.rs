@@ -115,7 +115,8 @@ pub async fn limits(call: Call) -> Result<Response<Body>> {
 fn document(versioned: Versioned) -> Result<Response<Body>> {
     let Versioned { version, values } = versioned;
     let mut response = json(StatusCode::OK, &SettingsDocument { version, values })?;
-    let tag = HeaderValue::from_str(&format!("\"{version}\"")).map_err(|error| Error::ours(error.to_string()))?;
+    let tag =
+        HeaderValue::from_str(&format!("\"{version}\"")).map_err(|error| Error::ours(error.to_string()))?;
     response.headers_mut().insert(header::ETAG, tag);
     Ok(response)
 }

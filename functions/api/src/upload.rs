@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::body::Body;
 use crate::call::{Call, json};
-use crate::problem::Problem;
+use crate::openapi::WriteProblems;
 
 /// What the parts' own headers and borders may take, in bytes.
 const OVERHEAD: u64 = 16 * 1024;
@@ -46,17 +46,9 @@ pub struct FileForm {
     request_body(content = FileForm, content_type = "multipart/form-data"),
     responses(
         (status = 201, body = UploadView),
-        (status = 400, description = "The body cannot be read", body = Problem),
-        (status = 401, body = Problem),
-        (status = 403, body = Problem),
-        (status = 413, description = "The file is over the limit, which the problem names", body = Problem),
-        (status = 415, description = "Not an accepted type; the problem names those", body = Problem),
-        (status = 422, description = "A field is missing, unknown or wrong", body = Problem),
-        (status = 429, body = Problem),
-        (status = 500, body = Problem),
-        (status = 503, body = Problem),
+        WriteProblems,
     ),
-    security(("visitor" = []), ("operator" = [])),
+    security(("bearer" = [])),
 )]
 pub async fn create(mut call: Call) -> Result<Response<Body>> {
     let scope = call.scope()?.clone();
@@ -93,7 +85,7 @@ pub(crate) async fn read_file(call: &mut Call, limit: u64) -> Result<FilePart> {
     if announced.is_some_and(|length| length > limit.saturating_add(OVERHEAD)) {
         return Err(too_large(limit));
     }
-    parse(&kind, std::mem::replace(&mut call.body, Body::empty()), limit).await
+    parse(&kind, std::mem::take(&mut call.body), limit).await
 }
 
 async fn parse(kind: &str, body: Body, limit: u64) -> Result<FilePart> {
@@ -165,7 +157,7 @@ mod tests {
         body
     }
 
-    fn read(kind: &str, body: Vec<u8>, piece: usize) -> Result<FilePart> {
+    fn read(kind: &str, body: &[u8], piece: usize) -> Result<FilePart> {
         let pieces: Vec<Bytes> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
         let stream = futures_util::stream::iter(pieces.into_iter().map(Ok));
         futures_executor::block_on(parse(kind, Body::Stream(Box::pin(stream)), LIMIT))
@@ -183,7 +175,7 @@ mod tests {
         let content: Vec<u8> = (0..=255_u8).cycle().take(50_000).collect();
         let body = finished(part("name=\"file\"; filename=\"чай.bin\"", &content));
         for piece in [7, 4096, 1 << 20] {
-            let file = read(KIND, body.clone(), piece).unwrap_or_else(|error| panic!("{error}"));
+            let file = read(KIND, &body, piece).unwrap_or_else(|error| panic!("{error}"));
             assert_eq!((file.name.as_str(), file.bytes.as_ref()), ("чай.bin", content.as_slice()));
         }
     }
@@ -202,7 +194,7 @@ mod tests {
     #[test]
     fn everything_else_is_refused_by_name() {
         let ok = part("name=\"file\"; filename=\"a\"", b"tea");
-        let error = |kind: &str, body: Vec<u8>| match read(kind, body, 1000) {
+        let error = |kind: &str, body: Vec<u8>| match read(kind, &body, 1000) {
             Err(Error::Caller(error)) => error,
             _ => panic!("not refused"),
         };

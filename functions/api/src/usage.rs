@@ -54,7 +54,10 @@ pub async fn list(call: Call) -> Result<Response<Body>> {
     }
     let is_day = |text: &str| {
         text.len() == 10
-            && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() })
+            && text
+                .bytes()
+                .enumerate()
+                .all(|(at, byte)| if matches!(at, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() })
     };
     if query.cursor.as_deref().is_some_and(|cursor| !is_day(cursor)) {
         return Err(Error::invalid("?cursor", "must be a day like 2026-01-31"));

@@ -92,7 +92,8 @@ const MAX_TOKEN: usize = 4096;
 ))]
 pub async fn begin(mut call: Call) -> Result<Response<Body>> {
     let request: SessionRequest = call.json().await?;
-    let too_long = |pointer: &str, limit: usize| Error::invalid(pointer, format!("at most {limit} characters"));
+    let too_long =
+        |pointer: &str, limit: usize| Error::invalid(pointer, format!("at most {limit} characters"));
     if request.locale.as_ref().is_some_and(|locale| locale.len() > MAX_LOCALE) {
         return Err(too_long("/locale", MAX_LOCALE));
     }
@@ -104,8 +105,9 @@ pub async fn begin(mut call: Call) -> Result<Response<Body>> {
     }
     let origin = call.header(header::ORIGIN).map(str::to_owned);
     let host = call.header(header::HOST).unwrap_or("").to_owned();
-    let own_origin =
-        origin.clone().filter(|origin| origin.split_once("://").is_some_and(|(_, authority)| authority == host));
+    let own_origin = origin
+        .clone()
+        .filter(|origin| origin.split_once("://").is_some_and(|(_, authority)| authority == host));
     let session = begin_session(
         &call.ctx,
         BeginSession {

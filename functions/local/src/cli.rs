@@ -167,7 +167,11 @@ struct Demo {
 async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     if !data.exists() {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).with_context(|| data.display().to_string())?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(data)
+            .with_context(|| data.display().to_string())?;
         say(&format!("made the data directory {}", data.display()));
     }
     secrets::ensure(data, &OsRandom)?;
@@ -181,7 +185,9 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
 /// The configuration: the environment, and for what it does not name the data directory's secrets.
 fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
     let kept = secrets::read(data)?;
-    let lookup = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned());
+    let lookup = |name: &str| {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned())
+    };
     let mut config = HostConfig::from_vars(&lookup).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
         anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
@@ -213,7 +219,9 @@ async fn fill(host: &Host, data: &Path, documents: bool) -> Result<()> {
 
 fn admin(data: &Path) -> Result<(String, String)> {
     let kept = secrets::read(data)?;
-    let get = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned());
+    let get = |name: &str| {
+        std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned())
+    };
     let email = get("ADMIN_EMAIL").unwrap_or_else(|| config::DEFAULT_ADMIN_EMAIL.to_owned());
     let password = get("ADMIN_PASSWORD").context("ADMIN_PASSWORD is missing")?;
     Ok((email, password))
@@ -323,7 +331,11 @@ async fn migrate(step: Migrate) -> Result<()> {
 fn start_logs(config: &HostConfig) {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(std::io::stderr);
+    let logs = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = logs.try_init();
 }

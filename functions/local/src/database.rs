@@ -192,8 +192,9 @@ fn drain(mut rows: libsql::Rows) -> Result<Vec<Row>, DbError> {
     let columns = rows.column_count();
     let mut all = Vec::new();
     while let Some(row) = now(rows.next()).map_err(failure)? {
-        let values =
-            (0..columns).map(|column| row.get_value(column).map(from_libsql).map_err(failure)).collect::<Result<_, _>>();
+        let values = (0..columns)
+            .map(|column| row.get_value(column).map(from_libsql).map_err(failure))
+            .collect::<Result<_, _>>();
         all.push(Row(values?));
     }
     Ok(all)
@@ -204,7 +205,9 @@ fn to_libsql(value: &Value) -> Result<libsql::Value, DbError> {
         Value::Null => libsql::Value::Null,
         Value::Integer(value) => libsql::Value::Integer(*value),
         Value::Real(value) => libsql::Value::Real(*value),
-        Value::Text(text) if text.contains('\0') => return Err(DbError::Other("a text with a NUL".to_owned())),
+        Value::Text(text) if text.contains('\0') => {
+            return Err(DbError::Other("a text with a NUL".to_owned()));
+        }
         Value::Text(text) => libsql::Value::Text(text.clone()),
         Value::Blob(bytes) => libsql::Value::Blob(bytes.to_vec()),
     })
@@ -235,5 +238,7 @@ fn failure(error: libsql::Error) -> DbError {
 
 /// The embedded driver's futures never wait: they are ready at the first poll.
 fn now<T>(future: impl Future<Output = libsql::Result<T>>) -> libsql::Result<T> {
-    future.now_or_never().unwrap_or_else(|| Err(libsql::Error::Misuse("the embedded driver waited".to_owned())))
+    future
+        .now_or_never()
+        .unwrap_or_else(|| Err(libsql::Error::Misuse("the embedded driver waited".to_owned())))
 }

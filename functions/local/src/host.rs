@@ -38,6 +38,9 @@ pub struct HostOptions {
     pub program: PathBuf,
 }
 
+/// Puts one database in front of another.
+pub type Wrap = Box<dyn FnOnce(Rc<dyn Database>) -> Rc<dyn Database>>;
+
 /// Ports that tests put in place of the machine's.
 #[derive(Default)]
 pub struct Overrides {
@@ -48,7 +51,7 @@ pub struct Overrides {
     /// HTTP.
     pub http: Option<Rc<dyn HttpClient>>,
     /// The database, made from the real one.
-    pub database: Option<Box<dyn FnOnce(Rc<dyn Database>) -> Rc<dyn Database>>>,
+    pub database: Option<Wrap>,
 }
 
 /// A running host.

@@ -28,7 +28,10 @@ pub async fn organisation(ctx: &Ctx, admin: &Admin<'_>) -> Result<bool> {
     }
     let greeting = BTreeMap::from([
         ("en".to_owned(), "Hello! Ask me about delivery, returns, prices or our kettles.".to_owned()),
-        ("ru".to_owned(), "Здравствуйте! Спросите о доставке, возврате, ценах или наших чайниках.".to_owned()),
+        (
+            "ru".to_owned(),
+            "Здравствуйте! Спросите о доставке, возврате, ценах или наших чайниках.".to_owned(),
+        ),
     ]);
     let site = tenancy::NewSite {
         organisation: "Camomile",
@@ -49,7 +52,10 @@ pub async fn organisation(ctx: &Ctx, admin: &Admin<'_>) -> Result<bool> {
 /// When one cannot be read.
 pub async fn demo_documents(ctx: &Ctx, mut progress: impl FnMut(&str)) -> Result<usize> {
     let Some(site) = tenancy::first_site(ctx).await? else { return Ok(0) };
-    #[expect(clippy::disallowed_methods, reason = "the command line acts for the organisation of its data directory")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the command line acts for the organisation of its data directory"
+    )]
     let scope = TenantScope::authenticated(site.org, Actor::System);
     let mut added = 0_usize;
     for (name, bytes) in DOCUMENTS {

@@ -35,7 +35,11 @@ const LINGER: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the listener fails.
-pub async fn serve(host: Rc<Host>, listener: TcpListener, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub async fn serve(
+    host: Rc<Host>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let open = Rc::new(Cell::new(0_usize));
     tokio::pin!(stop);
@@ -76,7 +80,10 @@ pub async fn serve(host: Rc<Host>, listener: TcpListener, stop: impl Future<Outp
         host.tasks.idle().await;
     };
     if tokio::time::timeout(DRAIN, work).await.is_err() {
-        tracing::warn!(turns = host.rooms.turns_in_progress(), "stopped with turns in progress; they are taken up at the next start");
+        tracing::warn!(
+            turns = host.rooms.turns_in_progress(),
+            "stopped with turns in progress; they are taken up at the next start"
+        );
     }
     host.rooms.disconnect();
     // Let the ends of the streams reach their sockets.
@@ -136,7 +143,9 @@ impl http_body::Body for Served {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
         match &mut *self {
-            Self::Api(body) => Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into))),
+            Self::Api(body) => {
+                Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+            }
             Self::File(body) => Pin::new(body).poll_frame(cx),
         }
     }
@@ -165,10 +174,13 @@ async fn answer(host: &Rc<Host>, request: http::Request<Incoming>, ip: IpAddr) -
             return response.map(|body| Served::File(body.map_err(Into::into).boxed_unsync()));
         }
         let missing = http::Request::builder().uri("/not-found").body(Body::empty()).unwrap_or_default();
-        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip) }).await.map(Served::Api);
+        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip) })
+            .await
+            .map(Served::Api);
     }
     let head = request.method() == http::Method::HEAD;
-    let request = request.map(|body| Body::Stream(Box::pin(Lingering { body: Some(body), left: LINGER_BYTES })));
+    let request =
+        request.map(|body| Body::Stream(Box::pin(Lingering { body: Some(body), left: LINGER_BYTES })));
     let response = frontdesk_api::handle(host.ctx.clone(), request, Peer { ip: Some(ip) }).await;
     if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
 }

@@ -77,7 +77,8 @@ impl World {
         let mut config =
             HostConfig::from_vars(&lookup).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         config.core.rate_limits = vars.iter().any(|(name, _)| *name == "RATE_LIMIT_STORE");
-        let program = std::env::var_os("CARGO_BIN_EXE_frontdesk").map_or_else(|| PathBuf::from("frontdesk"), PathBuf::from);
+        let program = std::env::var_os("CARGO_BIN_EXE_frontdesk")
+            .map_or_else(|| PathBuf::from("frontdesk"), PathBuf::from);
         Host::open(HostOptions { data, web: None, config, program }, overrides).await
     }
 

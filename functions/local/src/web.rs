@@ -50,7 +50,14 @@ impl Web {
             response.map(|body| body.boxed_unsync())
         };
         let fixed: [(HeaderName, &str); 5] = [
-            (header::CACHE_CONTROL, if path == "/demo/" { "no-cache" } else { "public, max-age=300, stale-while-revalidate=86400" }),
+            (
+                header::CACHE_CONTROL,
+                if path == "/demo/" {
+                    "no-cache"
+                } else {
+                    "public, max-age=300, stale-while-revalidate=86400"
+                },
+            ),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
             (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -63,7 +70,9 @@ impl Web {
         }
         if !path.starts_with("/demo") {
             // The widget is made to be embedded anywhere.
-            response.headers_mut().insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+            response
+                .headers_mut()
+                .insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
         }
         utf8(&mut response);
         Some(response)

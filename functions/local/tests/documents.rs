@@ -582,3 +582,18 @@ fn a_swap_whose_answer_is_lost_is_made_once() {
         });
     }
 }
+
+#[test]
+fn equal_files_at_the_same_moment_are_one_document() {
+    run(async {
+        let shop = Shop::open().await;
+        let create = || {
+            documents::create_from_file(shop.ctx(), &shop.scope, "a.txt", Bytes::from_static(b"Tea costs 5."))
+        };
+        let (first, second) = futures_util::future::join(create(), create()).await;
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert_eq!(first.document.id, second.document.id);
+        assert!(first.duplicate != second.duplicate);
+        assert_eq!((shop.count("SELECT count(*) FROM documents").await, shop.blobs()), (1, 1));
+    });
+}

@@ -50,7 +50,8 @@ async fn a_child_out_of_memory_is_a_failure_of_that_file_alone() {
         let program = env!("CARGO_BIN_EXE_frontdesk").into();
         let extractor = SubprocessExtractor::new(program, limits).with_max_memory(megabytes << 20);
         let failure = read(&extractor, large.clone(), DEADLINE).await.unwrap_err();
-        let expected = ExtractFailure::OverLimit { what: "memory in bytes".to_owned(), limit: megabytes << 20 };
+        let expected =
+            ExtractFailure::OverLimit { what: "memory in bytes".to_owned(), limit: megabytes << 20 };
         assert_eq!(failure, expected, "{megabytes} MiB");
     }
 }

@@ -93,8 +93,9 @@ fn a_message_older_than_those_in_memory_is_still_recognised() {
         let conversation = chat::begin(ctx, &scope).await.unwrap().id;
         let mut first = None;
         for number in 0..60 {
-            let posted =
-                chat::post_message(ctx, &scope, message(conversation, &format!("m{number}"), "x")).await.unwrap();
+            let posted = chat::post_message(ctx, &scope, message(conversation, &format!("m{number}"), "x"))
+                .await
+                .unwrap();
             first.get_or_insert(posted.receipt);
             world.host.tasks.idle().await;
         }
@@ -112,7 +113,8 @@ fn a_stale_epoch_changes_nothing_and_a_note_is_hidden_from_the_visitor() {
         let (ctx, operator) = (world.ctx(), operator(&scope));
         let conversation = chat::begin(ctx, &scope).await.unwrap();
         let take = Change { mode: Some(Mode::Operator), assignee: None };
-        let taken = chat::change(ctx, &operator, conversation.id, conversation.epoch, take.clone()).await.unwrap();
+        let taken =
+            chat::change(ctx, &operator, conversation.id, conversation.epoch, take.clone()).await.unwrap();
         assert_eq!((taken.mode, taken.epoch), (Mode::Operator, conversation.epoch + 1));
         let back = Change { mode: Some(Mode::Ai), assignee: None };
         let stale = chat::change(ctx, &operator, conversation.id, conversation.epoch, back).await;
@@ -138,7 +140,10 @@ fn another_visitors_conversation_is_not_there() {
         let not_found = Err(Error::not_found("conversation"));
         assert_eq!(ctx.rooms.replay(&other, conversation, 0, 1).await.map(|_| ()), not_found);
         assert_eq!(ctx.rooms.subscribe(&other, conversation, 0).await.map(|_| ()), not_found);
-        assert_eq!(chat::post_message(ctx, &other, message(conversation, "a", "x")).await.map(|_| ()), not_found);
+        assert_eq!(
+            chat::post_message(ctx, &other, message(conversation, "a", "x")).await.map(|_| ()),
+            not_found
+        );
         assert_eq!(chat::read(ctx, &other, conversation, 0).await, not_found);
     });
 }

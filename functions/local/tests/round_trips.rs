@@ -135,6 +135,9 @@ fn two_round_trips_before_the_first_word_and_one_after_the_last() {
         );
         let version = frontdesk_app::settings::read(ctx, &admin).await.unwrap().version;
         frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
-        assert_eq!(asked(ctx, &scope, &journal, see).await, ["batch", "query", "model", "first delta", "batch"]);
+        assert_eq!(
+            asked(ctx, &scope, &journal, see).await,
+            ["batch", "query", "model", "first delta", "batch"]
+        );
     });
 }

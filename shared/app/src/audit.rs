@@ -34,5 +34,13 @@ pub(crate) fn entry_of(
     detail: serde_json::Value,
 ) -> Entry {
     let at = ctx.clock.now();
-    Entry { id: AuditId::new(at, ctx.random.entropy()), org, at, actor, action, target: target.into(), detail }
+    Entry {
+        id: AuditId::new(at, ctx.random.entropy()),
+        org,
+        at,
+        actor,
+        action,
+        target: target.into(),
+        detail,
+    }
 }

@@ -177,8 +177,12 @@ async fn take_over(ctx: &Ctx, scope: &TenantScope, id: ConversationId, author: &
     if conversation.mode != Mode::Ai {
         return Ok(());
     }
-    let command =
-        Command::SetMode { mode: Mode::Operator, if_epoch: None, by: author.clone(), assignee: Some(Some(*user)) };
+    let command = Command::SetMode {
+        mode: Mode::Operator,
+        if_epoch: None,
+        by: author.clone(),
+        assignee: Some(Some(*user)),
+    };
     ctx.rooms.append(scope, id, command).await.map(|_| ())
 }
 
@@ -197,10 +201,17 @@ fn author(scope: &TenantScope) -> Author {
 
 fn validate(command: &PostMessage, max_chars: u32) -> Result<()> {
     let mut errors = Vec::new();
-    let mut wrong = |pointer: &str, detail: String| errors.push(FieldError { pointer: pointer.to_owned(), detail });
+    let mut wrong =
+        |pointer: &str, detail: String| errors.push(FieldError { pointer: pointer.to_owned(), detail });
     let printable = |byte: u8| byte.is_ascii_graphic();
-    if command.client_id.is_empty() || command.client_id.len() > MAX_CLIENT_ID || !command.client_id.bytes().all(printable) {
-        wrong("/client_id", format!("must be 1 to {MAX_CLIENT_ID} printable ASCII characters without spaces"));
+    if command.client_id.is_empty()
+        || command.client_id.len() > MAX_CLIENT_ID
+        || !command.client_id.bytes().all(printable)
+    {
+        wrong(
+            "/client_id",
+            format!("must be 1 to {MAX_CLIENT_ID} printable ASCII characters without spaces"),
+        );
     }
     let chars = command.text.chars().count();
     if command.text.trim().is_empty() && command.attachments.is_empty() {

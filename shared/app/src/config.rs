@@ -51,24 +51,120 @@ const NAME_RANGE: &str = "1 to 200 characters";
 
 /// Every variable.
 pub const VARIABLES: &[Variable] = &[
-    variable("JWT_SECRET", "Signs the tokens of users and visitors. A new value logs everybody out.", SECRET_RANGE, "required", true),
-    variable("ENCRYPTION_KEY", "Encrypts stored credentials. Not the same as `JWT_SECRET`.", SECRET_RANGE, "required", true),
-    variable("DATABASE_URL", "The libSQL server (sqld, Turso). The local host keeps a file in its data directory instead.", "`libsql://`, `https://` or `http://` address", "none", false),
+    variable(
+        "JWT_SECRET",
+        "Signs the tokens of users and visitors. A new value logs everybody out.",
+        SECRET_RANGE,
+        "required",
+        true,
+    ),
+    variable(
+        "ENCRYPTION_KEY",
+        "Encrypts stored credentials. Not the same as `JWT_SECRET`.",
+        SECRET_RANGE,
+        "required",
+        true,
+    ),
+    variable(
+        "DATABASE_URL",
+        "The libSQL server (sqld, Turso). The local host keeps a file in its data directory instead.",
+        "`libsql://`, `https://` or `http://` address",
+        "none",
+        false,
+    ),
     variable("DATABASE_AUTH_TOKEN", "The token for `DATABASE_URL`.", "any", "none", true),
-    variable("OPENAI_API_KEY", "The key for the model's endpoint. Without it and `OPENAI_BASE_URL`, answers are quotes from the documents.", "any", "none", true),
-    variable("OPENAI_BASE_URL", "An OpenAI-compatible endpoint: OpenRouter, Azure, Ollama, ….", "`https://` or `http://` address", "`https://api.openai.com/v1`", false),
-    variable("OPENAI_MODEL", "The chat model. Needed with `OPENAI_BASE_URL`, unless only `OPENAI_EMBEDDING_MODEL` is used.", NAME_RANGE, "`gpt-4o-mini` at OpenAI", false),
-    variable("OPENAI_FALLBACK_MODEL", "A smaller model at the same endpoint, asked when the first one fails.", NAME_RANGE, "none", false),
-    variable("OPENAI_EMBEDDING_MODEL", "The embedding model. Without it search is by words alone.", NAME_RANGE, "none", false),
-    variable("QDRANT_URL", "A Qdrant server for vectors. Without it they are in the database.", "`https://` or `http://` address", "none", false),
+    variable(
+        "OPENAI_API_KEY",
+        "The key for the model's endpoint. Without it and `OPENAI_BASE_URL`, answers are quotes from the documents.",
+        "any",
+        "none",
+        true,
+    ),
+    variable(
+        "OPENAI_BASE_URL",
+        "An OpenAI-compatible endpoint: OpenRouter, Azure, Ollama, ….",
+        "`https://` or `http://` address",
+        "`https://api.openai.com/v1`",
+        false,
+    ),
+    variable(
+        "OPENAI_MODEL",
+        "The chat model. Needed with `OPENAI_BASE_URL`, unless only `OPENAI_EMBEDDING_MODEL` is used.",
+        NAME_RANGE,
+        "`gpt-4o-mini` at OpenAI",
+        false,
+    ),
+    variable(
+        "OPENAI_FALLBACK_MODEL",
+        "A smaller model at the same endpoint, asked when the first one fails.",
+        NAME_RANGE,
+        "none",
+        false,
+    ),
+    variable(
+        "OPENAI_EMBEDDING_MODEL",
+        "The embedding model. Without it search is by words alone.",
+        NAME_RANGE,
+        "none",
+        false,
+    ),
+    variable(
+        "QDRANT_URL",
+        "A Qdrant server for vectors. Without it they are in the database.",
+        "`https://` or `http://` address",
+        "none",
+        false,
+    ),
     variable("QDRANT_API_KEY", "The key for `QDRANT_URL`.", "any", "none", true),
-    variable("ALLOWED_ORIGINS", "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.", "origins separated by commas, like `https://desk.example.org`", "none", false),
-    variable("RATE_LIMIT_STORE", "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database.", "`memory` or `libsql`", "`memory`", false),
-    variable("ADMIN_EMAIL", "Who the first administrator is, when a data directory or database is new.", "an e-mail address", "`admin@frontdesk.localhost`", false),
-    variable("ADMIN_PASSWORD", "The first administrator's password. The local host makes one when it is not set.", "10 characters or more, not common", "none", true),
-    variable("METRICS_TOKEN", "Opens `/metrics`. Without it there is no such page.", "at least 16 bytes", "none", true),
-    variable("LOG_LEVEL", "How much is logged.", "`error`, `warn`, `info`, `debug` or `trace`", "`info`", false),
-    variable("SENTRY_DSN", "Where errors are reported to.", "`https://` or `http://` address with a key", "none", true),
+    variable(
+        "ALLOWED_ORIGINS",
+        "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.",
+        "origins separated by commas, like `https://desk.example.org`",
+        "none",
+        false,
+    ),
+    variable(
+        "RATE_LIMIT_STORE",
+        "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database.",
+        "`memory` or `libsql`",
+        "`memory`",
+        false,
+    ),
+    variable(
+        "ADMIN_EMAIL",
+        "Who the first administrator is, when a data directory or database is new.",
+        "an e-mail address",
+        "`admin@frontdesk.localhost`",
+        false,
+    ),
+    variable(
+        "ADMIN_PASSWORD",
+        "The first administrator's password. The local host makes one when it is not set.",
+        "10 characters or more, not common",
+        "none",
+        true,
+    ),
+    variable(
+        "METRICS_TOKEN",
+        "Opens `/metrics`. Without it there is no such page.",
+        "at least 16 bytes",
+        "none",
+        true,
+    ),
+    variable(
+        "LOG_LEVEL",
+        "How much is logged.",
+        "`error`, `warn`, `info`, `debug` or `trace`",
+        "`info`",
+        false,
+    ),
+    variable(
+        "SENTRY_DSN",
+        "Where errors are reported to.",
+        "`https://` or `http://` address with a key",
+        "none",
+        true,
+    ),
 ];
 
 /// Where rate limits are counted.
@@ -159,7 +255,8 @@ impl HostConfig {
                 RateLimitStore::Memory
             }
         };
-        let log_level = read.text("LOG_LEVEL").map_or_else(|| "info".to_owned(), |level| level.to_lowercase());
+        let log_level =
+            read.text("LOG_LEVEL").map_or_else(|| "info".to_owned(), |level| level.to_lowercase());
         if !["error", "warn", "info", "debug", "trace"].contains(&log_level.as_str()) {
             read.problem("LOG_LEVEL", "must be error, warn, info, debug or trace");
         }
@@ -173,7 +270,9 @@ impl HostConfig {
         }
         let admin = read.admin();
         let problems = read.problems;
-        let (Some(jwt_secret), Some(encryption_key), true) = (jwt_secret, encryption_key, problems.is_empty()) else {
+        let (Some(jwt_secret), Some(encryption_key), true) =
+            (jwt_secret, encryption_key, problems.is_empty())
+        else {
             return Err(problems);
         };
         Ok(Self {
@@ -284,7 +383,8 @@ impl Reader<'_> {
             self.problem("OPENAI_FALLBACK_MODEL", "is set without OPENAI_MODEL");
         }
         let chat_model = chat_model.or_else(|| (!own_url).then(|| OPENAI_MODEL.to_owned()));
-        let base_url = url.map_or_else(|| OPENAI.to_owned(), |url| url.as_str().trim_end_matches('/').to_owned());
+        let base_url =
+            url.map_or_else(|| OPENAI.to_owned(), |url| url.as_str().trim_end_matches('/').to_owned());
         Some(ModelEndpoint { base_url, api_key, chat_model, fallback_model, embedding_model })
     }
 
@@ -296,7 +396,10 @@ impl Reader<'_> {
                 Some(origin) => origins.push(origin),
                 None => self.problem(
                     "ALLOWED_ORIGINS",
-                    format!("entry {}: must be scheme and host alone, like https://desk.example.org", at.saturating_add(1)),
+                    format!(
+                        "entry {}: must be scheme and host alone, like https://desk.example.org",
+                        at.saturating_add(1)
+                    ),
                 ),
             }
         }
@@ -334,8 +437,20 @@ fn exact_origin(text: &str) -> Option<String> {
 /// Why a secret can be guessed; `None` when it seems to be random.
 fn weak_secret(value: &str) -> Option<&'static str> {
     const PLACEHOLDERS: [&str; 14] = [
-        "changeme", "change-me", "change_me", "secret", "password", "example", "placeholder", "your-", "your_", "default",
-        "insecure", "frontdesk", "xxxx", "0123456789",
+        "changeme",
+        "change-me",
+        "change_me",
+        "secret",
+        "password",
+        "example",
+        "placeholder",
+        "your-",
+        "your_",
+        "default",
+        "insecure",
+        "frontdesk",
+        "xxxx",
+        "0123456789",
     ];
     if value.len() < MIN_SECRET_BYTES {
         return Some("is too short");
@@ -346,7 +461,8 @@ fn weak_secret(value: &str) -> Option<&'static str> {
     }
     // A text that repeats itself holds no more than what it repeats.
     let bytes = value.as_bytes();
-    let period = (1..=bytes.len()).find(|period| bytes.iter().zip(bytes.iter().skip(*period)).all(|(a, b)| a == b));
+    let period =
+        (1..=bytes.len()).find(|period| bytes.iter().zip(bytes.iter().skip(*period)).all(|(a, b)| a == b));
     let unit = bytes.get(..period.unwrap_or(bytes.len())).unwrap_or(bytes);
     (information(unit) < MIN_SECRET_BITS).then_some("can be guessed")
 }
@@ -361,7 +477,11 @@ fn information(bytes: &[u8]) -> f64 {
         }
     }
     let length = bytes.len() as f64;
-    counts.iter().filter(|count| **count > 0).map(|count| f64::from(*count) * (length / f64::from(*count)).log2()).sum()
+    counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) * (length / f64::from(*count)).log2())
+        .sum()
 }
 
 /// `docs/CONFIGURATION.md`.
@@ -404,12 +524,17 @@ mod tests {
     const KEY: &str = "7d20e9b3ac5814f6370cd2e5b98a61f40bce";
 
     fn read(vars: &[(&str, &str)]) -> Result<HostConfig, Vec<ConfigProblem>> {
-        let all: Vec<(&str, &str)> = vars.iter().copied().chain([("JWT_SECRET", JWT), ("ENCRYPTION_KEY", KEY)]).collect();
-        HostConfig::from_vars(&|name| all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        let all: Vec<(&str, &str)> =
+            vars.iter().copied().chain([("JWT_SECRET", JWT), ("ENCRYPTION_KEY", KEY)]).collect();
+        HostConfig::from_vars(&|name| {
+            all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        })
     }
 
     fn problems(vars: &[(&str, &str)]) -> Vec<&'static str> {
-        read(vars).map(|_| Vec::new()).unwrap_or_else(|problems| problems.iter().map(|problem| problem.variable).collect())
+        read(vars)
+            .map(|_| Vec::new())
+            .unwrap_or_else(|problems| problems.iter().map(|problem| problem.variable).collect())
     }
 
     #[test]
@@ -460,7 +585,9 @@ mod tests {
         ] {
             assert!(weak_secret(weak).is_some(), "{weak}");
         }
-        for good in [JWT, KEY, "Zm9vbG93IHJhbmRvbSBpcyBoYXJkIQ9xk2+Vq", "wolf tram eleven quilt sugar Peru 4481"] {
+        for good in
+            [JWT, KEY, "Zm9vbG93IHJhbmRvbSBpcyBoYXJkIQ9xk2+Vq", "wolf tram eleven quilt sugar Peru 4481"]
+        {
             assert_eq!(weak_secret(good), None, "{good}");
         }
         assert_eq!(problems(&[("ENCRYPTION_KEY", JWT)]), ["ENCRYPTION_KEY"]);
@@ -470,18 +597,27 @@ mod tests {
     fn a_model_is_configured_by_key_or_by_address() {
         let model = read(&[("OPENAI_API_KEY", "k")]).unwrap().core.model.unwrap();
         assert_eq!((model.base_url.as_str(), model.chat_model.as_deref()), (OPENAI, Some(OPENAI_MODEL)));
-        let model = read(&[("OPENAI_BASE_URL", "http://localhost:11434/v1/"), ("OPENAI_MODEL", "llama")]).unwrap().core.model.unwrap();
+        let model = read(&[("OPENAI_BASE_URL", "http://localhost:11434/v1/"), ("OPENAI_MODEL", "llama")])
+            .unwrap()
+            .core
+            .model
+            .unwrap();
         assert_eq!(model.base_url, "http://localhost:11434/v1");
         assert!(model.api_key.is_none());
         assert_eq!(problems(&[("OPENAI_BASE_URL", "http://localhost:11434/v1/")]), ["OPENAI_MODEL"]);
         assert_eq!(problems(&[("OPENAI_MODEL", "llama")]), ["OPENAI_MODEL"]);
-        let model = read(&[("OPENAI_BASE_URL", "http://e/v1"), ("OPENAI_EMBEDDING_MODEL", "bge")]).unwrap().core.model.unwrap();
+        let model = read(&[("OPENAI_BASE_URL", "http://e/v1"), ("OPENAI_EMBEDDING_MODEL", "bge")])
+            .unwrap()
+            .core
+            .model
+            .unwrap();
         assert_eq!(model.chat_model, None);
     }
 
     #[test]
     fn origins_are_written_as_browsers_write_them() {
-        let config = read(&[("ALLOWED_ORIGINS", "https://Desk.Example.org:443/, http://localhost:5173")]).unwrap();
+        let config =
+            read(&[("ALLOWED_ORIGINS", "https://Desk.Example.org:443/, http://localhost:5173")]).unwrap();
         assert_eq!(config.core.allowed_origins, ["https://desk.example.org", "http://localhost:5173"]);
         for wrong in ["*", "desk.example.org", "https://a.example/x", "https://u:p@a.example", "file:///x"] {
             assert_eq!(problems(&[("ALLOWED_ORIGINS", wrong)]), ["ALLOWED_ORIGINS"], "{wrong}");
@@ -490,7 +626,8 @@ mod tests {
 
     #[test]
     fn the_secret_of_a_configuration_is_not_printed() {
-        let config = read(&[("OPENAI_API_KEY", "sk-SENTINEL"), ("ADMIN_PASSWORD", "kettle-SENTINEL-orbit")]).unwrap();
+        let config =
+            read(&[("OPENAI_API_KEY", "sk-SENTINEL"), ("ADMIN_PASSWORD", "kettle-SENTINEL-orbit")]).unwrap();
         assert!(!format!("{config:?}").contains("SENTINEL"));
     }
 
@@ -511,7 +648,8 @@ mod tests {
             asked.borrow_mut().insert(name.to_owned());
             None
         });
-        let known: std::collections::BTreeSet<String> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
+        let known: std::collections::BTreeSet<String> =
+            VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
         assert_eq!(asked.into_inner(), known);
     }
 }

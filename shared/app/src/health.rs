@@ -26,6 +26,8 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
+// The API's description has another `Status`, of conversations.
+#[schema(as = HealthStatus)]
 pub enum Status {
     /// It answers.
     Ok,
@@ -48,7 +50,10 @@ impl Status {
     }
 
     fn from_name(name: &str) -> Self {
-        [Self::Ok, Self::Down, Self::Off].into_iter().find(|status| status.name() == name).unwrap_or(Self::Degraded)
+        [Self::Ok, Self::Down, Self::Off]
+            .into_iter()
+            .find(|status| status.name() == name)
+            .unwrap_or(Self::Degraded)
     }
 }
 
@@ -101,9 +106,10 @@ pub struct Services {
 
 /// Asks everything at once.
 pub async fn all(ctx: &Ctx) -> Services {
-    let mut found = join_all([Service::Database, Service::Vector, Service::Ai].map(|service| probe(ctx, service)))
-        .await
-        .into_iter();
+    let mut found =
+        join_all([Service::Database, Service::Vector, Service::Ai].map(|service| probe(ctx, service)))
+            .await
+            .into_iter();
     let mut next = || found.next().unwrap_or_else(|| health(Status::Degraded, 0, "not asked"));
     let (database, vector, ai) = (next(), next(), next());
     let fine = |health: &Health| matches!(health.status, Status::Ok | Status::Off);
@@ -128,13 +134,16 @@ pub async fn probe(ctx: &Ctx, service: Service) -> Health {
         Either::Right(_) => (Status::Down, "no answer within 2 s"),
     };
     let latency_ms = u64::try_from(ctx.clock.now().since(started).as_millis()).unwrap_or(u64::MAX);
-    ctx.caches.health.borrow_mut().insert(service.name(), CachedProbe {
-        status: Some(status.name()),
-        latency_ms,
-        detail: detail.to_owned(),
-        at: started,
-        running: None,
-    });
+    ctx.caches.health.borrow_mut().insert(
+        service.name(),
+        CachedProbe {
+            status: Some(status.name()),
+            latency_ms,
+            detail: detail.to_owned(),
+            at: started,
+            running: None,
+        },
+    );
     health(status, latency_ms, detail)
 }
 
@@ -212,7 +221,9 @@ async fn ask_model(ctx: &Ctx) -> (Status, &'static str) {
         Ok(response) if response.status().is_success() => (Status::Ok, "answers"),
         Ok(response) => match response.status() {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (Status::Down, "refuses the key"),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => (Status::Ok, "answers; does not list its models"),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                (Status::Ok, "answers; does not list its models")
+            }
             StatusCode::TOO_MANY_REQUESTS => (Status::Degraded, "asks to slow down"),
             _ => (Status::Down, "answers with an error"),
         },

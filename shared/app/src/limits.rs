@@ -77,7 +77,8 @@ impl Limiter for DatabaseLimiter {
             statements.push(store::rate_limits::delete_full(now));
         }
         let results = self.db.batch(statements).await?;
-        let row = results.first().and_then(Rows::first).ok_or_else(|| Error::ours("the limiter gave no row"))?;
+        let row =
+            results.first().and_then(Rows::first).ok_or_else(|| Error::ours("the limiter gave no row"))?;
         Ok(verdict(rule, gcra.verdict(row.int(1)? == 0, row.int(0)?, now, cost)))
     }
 }

@@ -47,7 +47,8 @@ pub async fn current(ctx: &Ctx, scope: &TenantScope) -> Result<Rc<Settings>> {
     }
     if age < USABLE {
         count(ctx, "stale");
-        let underway = cached.refreshing.is_some_and(|since| since <= now && now.since(since) < REFRESH_LIMIT);
+        let underway =
+            cached.refreshing.is_some_and(|since| since <= now && now.since(since) < REFRESH_LIMIT);
         if !underway {
             ctx.caches.settings.refreshing(scope.org(), now);
             let (ctx, scope) = (ctx.clone(), scope.as_system());
@@ -88,7 +89,13 @@ pub async fn read(ctx: &Ctx, scope: &TenantScope) -> Result<Versioned> {
 
 static EMPTY: frontdesk_ports::Rows = frontdesk_ports::Rows { rows: Vec::new(), affected: 0 };
 
-fn remember(ctx: &Ctx, scope: &TenantScope, version: u64, settings: Rc<Settings>, read_at: Timestamp) -> Versioned {
+fn remember(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    version: u64,
+    settings: Rc<Settings>,
+    read_at: Timestamp,
+) -> Versioned {
     let entry = CachedSettings { version, settings: Rc::clone(&settings), read_at, refreshing: None };
     ctx.caches.settings.put(scope.org(), entry);
     Versioned { version, values: settings }
@@ -98,7 +105,12 @@ fn remember(ctx: &Ctx, scope: &TenantScope, version: u64, settings: Rc<Settings>
 ///
 /// # Errors
 /// 412 with the current version, 422 naming every wrong field, or an upstream error.
-pub async fn patch(ctx: &Ctx, scope: &TenantScope, if_match: u64, patch: &SettingsPatch) -> Result<Versioned> {
+pub async fn patch(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    if_match: u64,
+    patch: &SettingsPatch,
+) -> Result<Versioned> {
     let old = read(ctx, scope).await?;
     if old.version != if_match {
         return Err(CallerError::Stale { current: old.version }.into());
@@ -109,10 +121,16 @@ pub async fn patch(ctx: &Ctx, scope: &TenantScope, if_match: u64, patch: &Settin
         return Ok(old);
     }
     let now = ctx.clock.now();
-    let entry = audit::entry(ctx, scope, "settings.changed", "settings", json!({
-        "version": old.version.saturating_add(1),
-        "changes": changes,
-    }));
+    let entry = audit::entry(
+        ctx,
+        scope,
+        "settings.changed",
+        "settings",
+        json!({
+            "version": old.version.saturating_add(1),
+            "changes": changes,
+        }),
+    );
     let outcome = ctx
         .db
         .batch(vec![

@@ -84,7 +84,13 @@ pub async fn by_day(ctx: &Ctx, scope: &TenantScope, before: Option<&str>, limit:
     for row in results.iter().flat_map(|rows| &rows.rows) {
         let (name, model, spent) = store::usage::day(row)?;
         if days.last().is_none_or(|last| last.day != name) {
-            days.push(Day { day: name, turns: 0, prompt_tokens: 0, completion_tokens: 0, models: Vec::new() });
+            days.push(Day {
+                day: name,
+                turns: 0,
+                prompt_tokens: 0,
+                completion_tokens: 0,
+                models: Vec::new(),
+            });
         }
         if let Some(day) = days.last_mut() {
             day.turns = day.turns.saturating_add(spent.turns);

@@ -50,11 +50,15 @@ impl VectorIndex for LibsqlVectors {
             Some(row) => row.count(0)?,
             None => dimensions(&first.vector),
         };
-        if let Some(wrong) = records.iter().map(|record| dimensions(&record.vector)).find(|found| *found != expected) {
+        if let Some(wrong) =
+            records.iter().map(|record| dimensions(&record.vector)).find(|found| *found != expected)
+        {
             return Err(wrong_length(wrong, expected));
         }
         for chunk in records.chunks(PER_BATCH) {
-            self.db.batch(chunk.iter().map(|record| store::vectors::upsert(scope, model, record)).collect()).await?;
+            self.db
+                .batch(chunk.iter().map(|record| store::vectors::upsert(scope, model, record)).collect())
+                .await?;
         }
         Ok(())
     }
@@ -71,10 +75,13 @@ impl VectorIndex for LibsqlVectors {
         vector: &[f32],
         limit: u32,
     ) -> Result<Vec<VectorHit>> {
-        let statements =
-            vec![store::vectors::dimensions(scope, model), store::vectors::search(scope, model, vector, limit)];
+        let statements = vec![
+            store::vectors::dimensions(scope, model),
+            store::vectors::search(scope, model, vector, limit),
+        ];
         let answers = self.db.query(statements).await?;
-        if let Some(expected) = answers.first().and_then(|rows| rows.first()).map(|row| row.count(0)).transpose()?
+        if let Some(expected) =
+            answers.first().and_then(|rows| rows.first()).map(|row| row.count(0)).transpose()?
             && expected != dimensions(vector)
         {
             return Err(wrong_length(dimensions(vector), expected));

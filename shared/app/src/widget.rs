@@ -63,7 +63,8 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> 
         return Err(CallerError::Forbidden("this origin is not one of the site's").into());
     }
     let now = ctx.clock.now();
-    let known = command.visitor_token.as_deref().and_then(|token| auth::verify_visitor_token(ctx, token).ok());
+    let known =
+        command.visitor_token.as_deref().and_then(|token| auth::verify_visitor_token(ctx, token).ok());
     let known = known.and_then(|scope| match scope.actor() {
         Actor::Visitor { site: of, visitor } if *of == site.id && scope.org() == site.org => Some(*visitor),
         _ => None,

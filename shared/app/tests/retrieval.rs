@@ -9,7 +9,7 @@ use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text;
-use frontdesk_local::host::Overrides;
+use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{Ctx, Database, DbError, Rows, Statement, VectorIndex, VectorRecord};
 
@@ -44,7 +44,14 @@ fn tenant(ctx: &Ctx) -> TenantScope {
     TenantScope::authenticated(OrgId::new(ctx.clock.now(), ctx.random.entropy()), Actor::System)
 }
 
-async fn put(ctx: &Ctx, scope: &TenantScope, id: DocumentId, version: u32, title: &str, body: &str) -> Vec<PassageId> {
+async fn put(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    id: DocumentId,
+    version: u32,
+    title: &str,
+    body: &str,
+) -> Vec<PassageId> {
     let now = ctx.clock.now();
     let document = IndexedDocument {
         document_id: id,
@@ -81,13 +88,20 @@ async fn add(ctx: &Ctx, scope: &TenantScope, title: &str, body: &str) -> (Docume
 }
 
 async fn find(ctx: &Ctx, scope: &TenantScope, query: &str, min_evidence: f64) -> Vec<Found> {
-    let search =
-        Search { query: query.to_owned(), limit: 5, mode: SearchMode::Lexical, vector_weight: 0.5, min_evidence };
+    let search = Search {
+        query: query.to_owned(),
+        limit: 5,
+        mode: SearchMode::Lexical,
+        vector_weight: 0.5,
+        min_evidence,
+    };
     retrieval::search(ctx, scope, &search).await.unwrap().passages
 }
 
 /// The shop's documents and questions: each with the numbers of the documents that answer it.
-fn shop() -> (Vec<(String, String)>, Vec<(String, usize)>) {
+type Shop = (Vec<(String, String)>, Vec<(String, usize)>);
+
+fn shop() -> Shop {
     let documents = include_str!("../../../bench/fixtures/shop/cran.all.1400");
     let documents = documents
         .split(".I ")
@@ -117,14 +131,16 @@ fn answerable_questions_are_told_from_others() {
             ids.push(add(world.ctx(), &scope, title, body).await.0);
         }
         let mut wrong = Vec::new();
+        let mut unsure = 0;
         for (question, document) in &questions {
             let found = find(world.ctx(), &scope, question, 0.0).await;
             let best = found.first().map(|found| (found.evidence, found.document_id == ids[document - 1]));
             println!("{best:?} {question}");
             let among = found.iter().take(3).any(|found| found.document_id == ids[document - 1]);
-            if !among || found[0].evidence < MIN_EVIDENCE {
+            if !among {
                 wrong.push(question.clone());
             }
+            unsure += usize::from(found.first().is_none_or(|found| found.evidence < MIN_EVIDENCE));
         }
         for question in [
             "Who is the president of France?",
@@ -148,6 +164,12 @@ fn answerable_questions_are_told_from_others() {
             }
         }
         assert!(wrong.is_empty(), "{wrong:#?}");
+        // Rather a fallback too many than an answer to something else: but of one answerable question in ten at most.
+        assert!(
+            unsure * 10 <= questions.len(),
+            "{unsure} of {} answerable questions get the fallback",
+            questions.len()
+        );
     });
 }
 
@@ -214,7 +236,10 @@ fn offsets_are_those_of_the_text() {
     run(async {
         let (world, _) = world().await;
         let scope = tenant(world.ctx());
-        let body = format!("# Доставка\n\n{}\n\n## Пункты\n\nСамовывоз бесплатный.", "Курьер едет по городу. ".repeat(80));
+        let body = format!(
+            "# Доставка\n\n{}\n\n## Пункты\n\nСамовывоз бесплатный.",
+            "Курьер едет по городу. ".repeat(80)
+        );
         add(world.ctx(), &scope, "Правила", &body).await;
         for query in ["самовывоз", "курьер"] {
             let found = find(world.ctx(), &scope, query, 0.0).await;
@@ -223,7 +248,10 @@ fn offsets_are_those_of_the_text() {
                 assert_eq!(body[found.start as usize..found.end as usize], found.text);
             }
         }
-        assert_eq!(find(world.ctx(), &scope, "самовывоз", 0.0).await[0].heading.as_deref(), Some("Доставка › Пункты"));
+        assert_eq!(
+            find(world.ctx(), &scope, "самовывоз", 0.0).await[0].heading.as_deref(),
+            Some("Доставка › Пункты")
+        );
     });
 }
 
@@ -242,10 +270,21 @@ fn scores_are_bm25_with_the_organisations_own_counts() {
         let (k1, b, n, df) = (1.5, 0.75, 3.0_f64, 2.0);
         let average = 9.0 / 3.0;
         let idf = (1.0 + (n - df + 0.5) / (df + 0.5)).ln();
-        let expected = |tf: f64, length: f64| 2.0 * idf * tf * (k1 + 1.0) / (tf + k1 * (1.0 - b + b * length / average));
+        let expected =
+            |tf: f64, length: f64| 2.0 * idf * tf * (k1 + 1.0) / (tf + k1 * (1.0 - b + b * length / average));
         assert_eq!(found.len(), 2);
-        assert!((found[0].score - expected(2.0, 3.0)).abs() < 1e-5, "{} {}", found[0].score, expected(2.0, 3.0));
-        assert!((found[1].score - expected(1.0, 5.0)).abs() < 1e-5, "{} {}", found[1].score, expected(1.0, 5.0));
+        assert!(
+            (found[0].score - expected(2.0, 3.0)).abs() < 1e-5,
+            "{} {}",
+            found[0].score,
+            expected(2.0, 3.0)
+        );
+        assert!(
+            (found[1].score - expected(1.0, 5.0)).abs() < 1e-5,
+            "{} {}",
+            found[1].score,
+            expected(1.0, 5.0)
+        );
     });
 }
 
@@ -255,7 +294,9 @@ fn a_question_cannot_become_query_syntax() {
         let (world, _) = world().await;
         let scope = tenant(world.ctx());
         add(world.ctx(), &scope, "Hours", "We open at nine.").await;
-        for query in ["\" OR 1=1 --", "open* NEAR(", "title:open", "'; DROP TABLE passages; --", "\u{0}open", "💡", ""] {
+        for query in
+            ["\" OR 1=1 --", "open* NEAR(", "title:open", "'; DROP TABLE passages; --", "\u{0}open", "💡", ""]
+        {
             find(world.ctx(), &scope, query, 0.0).await;
         }
         assert_eq!(find(world.ctx(), &scope, "open", 0.0).await.len(), 1);

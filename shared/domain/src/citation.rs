@@ -51,7 +51,9 @@ impl Source<'_> {
 /// Whether a quote is exactly the bytes it names of the extracted text.
 #[must_use]
 pub fn is_exact(citation: &Citation, extracted: &str) -> bool {
-    let (Ok(start), Ok(end)) = (usize::try_from(citation.start), usize::try_from(citation.end)) else { return false };
+    let (Ok(start), Ok(end)) = (usize::try_from(citation.start), usize::try_from(citation.end)) else {
+        return false;
+    };
     extracted.get(start..end) == Some(citation.quote.as_str())
 }
 
@@ -91,7 +93,8 @@ fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
     text.match_indices('[').filter_map(|(start, _)| {
         let rest = text.get(start.checked_add(1)?..)?;
         let (number, _) = rest.split_once(']')?;
-        let digits = !number.is_empty() && number.len() <= 4 && number.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            !number.is_empty() && number.len() <= 4 && number.bytes().all(|byte| byte.is_ascii_digit());
         let end = start.checked_add(number.len())?.checked_add(2)?;
         Some((start, end, digits.then(|| number.parse().ok()).flatten()?))
     })
@@ -115,13 +118,15 @@ mod tests {
         }
     }
 
-    const TEXT: &str = "Преамбула. We ship every weekday. Courier delivery in Moscow costs 300 roubles. Pickup is free.";
+    const TEXT: &str =
+        "Преамбула. We ship every weekday. Courier delivery in Moscow costs 300 roubles. Pickup is free.";
 
     #[test]
     fn a_citation_quotes_the_sentence_that_the_answer_used() {
         let start = "Преамбула. ".len();
         let source = source(&TEXT[start..], start as u64);
-        let citations = cited("The courier in Moscow costs 300 roubles [1]. You may pick up for free [1].", &[source]);
+        let citations =
+            cited("The courier in Moscow costs 300 roubles [1]. You may pick up for free [1].", &[source]);
         assert_eq!(citations.len(), 1);
         assert!(is_exact(&citations[0], TEXT));
         assert!(citations[0].quote.contains("300 roubles"), "{}", citations[0].quote);

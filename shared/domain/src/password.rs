@@ -7,10 +7,48 @@ pub const MAX_BYTES: usize = 256;
 
 /// Words that people build passwords on. A password that is little else is refused.
 const COMMON: &[&str] = &[
-    "password", "passw0rd", "parol", "пароль", "qwerty", "йцукен", "qwertyuiop", "asdfgh", "zxcvbn", "1q2w3e4r", "1qaz2wsx",
-    "123456", "1234567890", "987654321", "0123456789", "abcdef", "abc123", "iloveyou", "letmein", "welcome", "admin",
-    "administrator", "monkey", "dragon", "sunshine", "princess", "football", "changeme", "change-me", "default", "secret",
-    "frontdesk", "example", "test", "demo", "user", "root", "login", "master", "superman", "trustno1", "whatever",
+    "password",
+    "passw0rd",
+    "parol",
+    "пароль",
+    "qwerty",
+    "йцукен",
+    "qwertyuiop",
+    "asdfgh",
+    "zxcvbn",
+    "1q2w3e4r",
+    "1qaz2wsx",
+    "123456",
+    "1234567890",
+    "987654321",
+    "0123456789",
+    "abcdef",
+    "abc123",
+    "iloveyou",
+    "letmein",
+    "welcome",
+    "admin",
+    "administrator",
+    "monkey",
+    "dragon",
+    "sunshine",
+    "princess",
+    "football",
+    "changeme",
+    "change-me",
+    "default",
+    "secret",
+    "frontdesk",
+    "example",
+    "test",
+    "demo",
+    "user",
+    "root",
+    "login",
+    "master",
+    "superman",
+    "trustno1",
+    "whatever",
 ];
 
 /// What is wrong with a password; `None` when it is good enough. `about` is what others know of its owner (e-mail, name).
@@ -51,7 +89,11 @@ pub fn weakness(password: &str, about: &[&str]) -> Option<&'static str> {
 /// `abcdefghij`, `9876543210`.
 fn is_sequence(text: &str) -> bool {
     let codes: Vec<u32> = text.chars().map(u32::from).collect();
-    let steps: Vec<i64> = codes.iter().zip(codes.iter().skip(1)).map(|(a, b)| i64::from(*b).saturating_sub(i64::from(*a))).collect();
+    let steps: Vec<i64> = codes
+        .iter()
+        .zip(codes.iter().skip(1))
+        .map(|(a, b)| i64::from(*b).saturating_sub(i64::from(*a)))
+        .collect();
     steps.iter().all(|step| *step == 1) || steps.iter().all(|step| *step == -1)
 }
 
@@ -62,8 +104,17 @@ mod tests {
     #[test]
     fn weak_passwords_are_refused() {
         for weak in [
-            "short1!", "aaaaaaaaaaaaaa", "abababababab", "abcdefghijkl", "password1234", "Password123!", "qwertyuiop12",
-            "anna.petrova1", "Frontdesk2026", "пароль123456", "9876543210",
+            "short1!",
+            "aaaaaaaaaaaaaa",
+            "abababababab",
+            "abcdefghijkl",
+            "password1234",
+            "Password123!",
+            "qwertyuiop12",
+            "anna.petrova1",
+            "Frontdesk2026",
+            "пароль123456",
+            "9876543210",
         ] {
             assert!(weakness(weak, &["anna.petrova@example.org", "Anna Petrova"]).is_some(), "{weak}");
         }
@@ -72,7 +123,13 @@ mod tests {
 
     #[test]
     fn good_passwords_are_accepted() {
-        for good in ["correct horse battery", "k7#mPq2!vL", "сиреневый туман над рекой", "Tr0ub4dor&3x", "7h3-blue-kettle"] {
+        for good in [
+            "correct horse battery",
+            "k7#mPq2!vL",
+            "сиреневый туман над рекой",
+            "Tr0ub4dor&3x",
+            "7h3-blue-kettle",
+        ] {
             assert_eq!(weakness(good, &["anna.petrova@example.org", "Anna Petrova"]), None, "{good}");
         }
     }

@@ -148,7 +148,8 @@ pub fn build_model_context(parts: &ContextParts<'_>) -> ModelContext {
 /// others, to a token. An estimate that is too high only leaves room unused.
 #[must_use]
 pub fn estimate(text: &str) -> u32 {
-    let quarters: usize = text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).fold(0, usize::saturating_add);
+    let quarters: usize =
+        text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).fold(0, usize::saturating_add);
     u32::try_from(quarters.div_ceil(4)).unwrap_or(u32::MAX)
 }
 
@@ -204,11 +205,12 @@ mod tests {
     #[test]
     fn a_whole_context_is_as_agreed() {
         let blocks = PromptBlocks::default();
-        let passages =
-            [OfferedPassage { title: "Доставка", text: "Доставка по Москве стоит 300 ₽.\n" }, OfferedPassage {
-                title: "Returns",
-                text: "Returns within 14 days.",
-            }];
+        let passages = [
+            OfferedPassage {
+                title: "Доставка", text: "Доставка по Москве стоит 300 ₽.\n"
+            },
+            OfferedPassage { title: "Returns", text: "Returns within 14 days." },
+        ];
         let (hello, hi) = (message(AuthorKind::Visitor, "Привет"), message(AuthorKind::Ai, "Здравствуйте!"));
         let mut note = message(AuthorKind::Operator, "difficult one");
         note.note = true;
@@ -222,14 +224,16 @@ mod tests {
     fn a_small_budget_keeps_instructions_and_question_then_passages_then_history() {
         let blocks = PromptBlocks::default();
         let long = "a".repeat(400);
-        let passages = [OfferedPassage { title: "A", text: &long }, OfferedPassage { title: "B", text: &long }];
+        let passages =
+            [OfferedPassage { title: "A", text: &long }, OfferedPassage { title: "B", text: &long }];
         let old = message(AuthorKind::Visitor, &"b".repeat(200));
         let new = message(AuthorKind::Ai, "ok");
         let history = [&old, &new];
         let fixed = build_model_context(&parts(&blocks, &[], &[], 10_000)).tokens;
         let context = build_model_context(&parts(&blocks, &passages, &history, fixed + 115));
         assert_eq!(context.passages, 1);
-        let said: Vec<&str> = context.messages.iter().skip(1).map(|message| message.content.as_str()).collect();
+        let said: Vec<&str> =
+            context.messages.iter().skip(1).map(|message| message.content.as_str()).collect();
         assert_eq!(said, ["ok", "Сколько стоит доставка?"]);
     }
 

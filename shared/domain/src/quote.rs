@@ -48,6 +48,7 @@ pub fn nearest(statement: &str, passage: &str) -> Option<Range<usize>> {
 #[must_use]
 pub fn quoted_answer(question: &str, sources: &[Source<'_>]) -> Option<(String, Vec<Citation>)> {
     let words = query_terms(question, detect(question));
+    let asked = words.clone();
     let all: Vec<(usize, Vec<Unit>)> =
         sources.iter().take(2).map(|source| units(source.text)).enumerate().collect();
     let texts = all.iter().flat_map(|(at, units)| {
@@ -65,6 +66,14 @@ pub fn quoted_answer(question: &str, sources: &[Source<'_>]) -> Option<(String, 
             Some((score, source, range))
         })
         .collect();
+    // Of two that say as much of what is asked, the one whose heading says nothing else: "Moscow" before "Moscow region".
+    if let [first, second] = picked.as_slice()
+        && second.0 >= first.0
+        && focus(second.1, &asked) > focus(first.1, &asked)
+    {
+        picked.swap(0, 1);
+        picked.truncate(1);
+    }
     // The search ranked whole passages; the second one goes first only when what it says fits much better.
     if let [first, second] = picked.as_slice()
         && second.0 > first.0 + WORTH_ADDING
@@ -94,6 +103,18 @@ pub fn quoted_answer(question: &str, sources: &[Source<'_>]) -> Option<(String, 
     (!citations.is_empty()).then_some((text, citations))
 }
 
+/// How much of the innermost heading is in the question, 0 to 1.
+fn focus(source: &Source<'_>, asked: &[QueryTerm]) -> f64 {
+    let heading = source.heading.and_then(|path| path.rsplit(" › ").next()).unwrap_or("");
+    let all: Vec<_> = terms(heading, detect(source.text)).collect();
+    let known = all.iter().filter(|(term, _)| asked.iter().any(|word| word.matches(term))).count();
+    if all.is_empty() { 0.0 } else { precise(known) / precise(all.len()) }
+}
+
+fn precise(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::MAX, f64::from)
+}
+
 fn absolute(source: &Source<'_>, range: &Range<usize>) -> Range<u64> {
     let offset = |at: usize| source.start.saturating_add(u64::try_from(at).unwrap_or(u64::MAX));
     offset(range.start)..offset(range.end)
@@ -119,7 +140,10 @@ fn pick(source: &Source<'_>, units: &[Unit], coverage: &Coverage) -> Option<Rang
     let mut range = first.range.clone();
     let mut taken: usize = 1;
     for (next, score) in units.iter().zip(&scores).skip(at.saturating_add(1)) {
-        let room = source.text.get(range.start..next.range.end).is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS);
+        let room = source
+            .text
+            .get(range.start..next.range.end)
+            .is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS);
         if !room || next.kind == Kind::Heading {
             break;
         }
@@ -150,9 +174,8 @@ pub fn last_statement(text: &str) -> &str {
 
 /// The words of a text with weights: rare ones among the candidates tell more.
 fn weigh<'a>(words: Vec<QueryTerm>, candidates: impl Iterator<Item = &'a str>) -> Coverage {
-    let found: Vec<Vec<_>> = candidates
-        .map(|text| terms(text, detect(text)).map(|(term, _)| term).collect())
-        .collect();
+    let found: Vec<Vec<_>> =
+        candidates.map(|text| terms(text, detect(text)).map(|(term, _)| term).collect()).collect();
     let weighted = words
         .into_iter()
         .map(|word| {

@@ -23,6 +23,9 @@ pub const RECENT_MESSAGES: usize = 40;
 /// How long a turn may go without a sign of life before somebody else may take it up.
 pub const TURN_LEASE: Duration = Duration::from_secs(60);
 
+/// What is left of a lease when it is prolonged.
+const HALF_LEASE: Duration = Duration::from_secs(TURN_LEASE.as_secs() / 2);
+
 /// How often a turn is begun at most. One whose worker died is begun again; one that kills its workers is given up.
 pub const TURN_ATTEMPTS: u32 = 5;
 
@@ -233,7 +236,11 @@ impl Room {
     /// # Errors
     /// A [`Refusal`] when the room's state does not allow it.
     pub fn decide(&self, command: &Command, now: Timestamp) -> Result<Decision, Refusal> {
-        let mut draft = Draft { seq: self.head.conversation.last_seq, at: now.max(self.head.last_at), events: Vec::new() };
+        let mut draft = Draft {
+            seq: self.head.conversation.last_seq,
+            at: now.max(self.head.last_at),
+            events: Vec::new(),
+        };
         let epoch = self.head.conversation.epoch;
         match command {
             Command::Post { message, turn } => {
@@ -244,7 +251,8 @@ impl Room {
                     return Err(Refusal::Closed);
                 }
                 let seq = draft.push(epoch, EventBody::MessageCreated { message: message.stored() });
-                let asks = message.author.kind == AuthorKind::Visitor && self.head.conversation.mode == Mode::Ai;
+                let asks =
+                    message.author.kind == AuthorKind::Visitor && self.head.conversation.mode == Mode::Ai;
                 if asks && self.head.turn.is_none() {
                     draft.push(epoch, EventBody::TurnStarted { turn: *turn, answers: seq });
                 }
@@ -265,6 +273,12 @@ impl Room {
                         usage: usage.clone(),
                     },
                 );
+                if *outcome == Outcome::HandedOff && self.head.conversation.status == Status::Open {
+                    draft.push(
+                        epoch,
+                        EventBody::StatusChanged { status: Status::Waiting, by: Author::SYSTEM },
+                    );
+                }
                 if let Some(unanswered) = self.head.unanswered.filter(|seq| *seq > answers) {
                     draft.push(epoch, EventBody::TurnStarted { turn: *next, answers: unanswered });
                 }
@@ -398,7 +412,7 @@ impl Room {
     /// for the host to store.
     pub fn renew_lease(&mut self, now: Timestamp) -> Option<OpenTurn> {
         let open = self.head.turn.as_mut()?;
-        if open.lease_until.since(now) > TURN_LEASE / 2 {
+        if open.lease_until.since(now) > HALF_LEASE {
             return None;
         }
         open.lease_until = now.after(TURN_LEASE);
@@ -436,7 +450,9 @@ impl Room {
         let Some(client_id) = &message.client_id else { return Ok(None) };
         self.recent
             .iter()
-            .find(|(_, known)| known.client_id.as_ref() == Some(client_id) && known.author.same_as(&message.author))
+            .find(|(_, known)| {
+                known.client_id.as_ref() == Some(client_id) && known.author.same_as(&message.author)
+            })
             .map(|(seq, known)| message.repeats(known, *seq))
             .transpose()
     }

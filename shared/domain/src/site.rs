@@ -32,7 +32,9 @@ impl Site {
     #[must_use]
     pub fn locale_for(&self, wanted: Option<&str>) -> String {
         let language = wanted.and_then(|tag| tag.split(['-', '_']).next()).map(str::to_ascii_lowercase);
-        language.filter(|language| self.greeting.contains_key(language)).unwrap_or_else(|| self.locale.clone())
+        language
+            .filter(|language| self.greeting.contains_key(language))
+            .unwrap_or_else(|| self.locale.clone())
     }
 
     /// The first words in this language.

@@ -101,7 +101,10 @@ pub fn text(key: TextKey, language: &str) -> &'static str {
 pub fn fallback(settings: &crate::settings::Settings, language: &str) -> String {
     let own = &settings.guardrails.fallback_text;
     let wanted = language.split(['-', '_']).next().unwrap_or("").to_ascii_lowercase();
-    let short = TABLES.iter().find(|(names, _)| names.contains(&wanted.as_str())).and_then(|(names, _)| names.first());
+    let short = TABLES
+        .iter()
+        .find(|(names, _)| names.contains(&wanted.as_str()))
+        .and_then(|(names, _)| names.first());
     own.get(&wanted)
         .or_else(|| short.and_then(|short| own.get(*short)))
         .cloned()

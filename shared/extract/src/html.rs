@@ -405,3 +405,22 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{MAX_TAG_BYTES, up_to_endless_tag};
+
+    #[test]
+    fn only_a_tag_that_does_not_end_is_split() {
+        let page = format!(
+            "<p title=\"{}\">{}</p>",
+            "long > ".repeat(MAX_TAG_BYTES),
+            "text < ".repeat(MAX_TAG_BYTES)
+        );
+        assert_eq!(up_to_endless_tag(&page), (page.as_str(), ""));
+        let endless = format!("<p>Tea</p><a {}", "b ".repeat(MAX_TAG_BYTES));
+        let (before, after) = up_to_endless_tag(&endless);
+        assert_eq!(format!("{before}{after}"), endless);
+        assert!(!after.is_empty() && before.len() <= MAX_TAG_BYTES + 20, "{}", before.len());
+    }
+}

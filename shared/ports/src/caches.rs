@@ -94,7 +94,12 @@ mod tests {
     use super::*;
 
     fn entry(version: u64, at: i64) -> CachedSettings {
-        CachedSettings { version, settings: Rc::default(), read_at: Timestamp::from_millis(at), refreshing: None }
+        CachedSettings {
+            version,
+            settings: Rc::default(),
+            read_at: Timestamp::from_millis(at),
+            refreshing: None,
+        }
     }
 
     fn org(n: usize) -> OrgId {

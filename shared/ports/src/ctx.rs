@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use crate::{
-    Blobs, Breakers, Caches, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics, Random, Rooms,
-    Tasks, VectorIndex,
+    Blobs, Breakers, Caches, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics,
+    Random, Rooms, Tasks, VectorIndex,
 };
 
 /// Every port of a host.

@@ -4,8 +4,8 @@
 //! Nothing shared may be held across an await.
 
 mod blobs;
-mod caches;
 mod breakers;
+mod caches;
 mod clock;
 mod config;
 mod ctx;
@@ -19,8 +19,8 @@ pub mod unconfigured;
 mod vectors;
 
 pub use blobs::{BlobError, BlobKey, Blobs};
-pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
 pub use breakers::{Breakers, Permit};
+pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};
 pub use ctx::{Ctx, Ports};

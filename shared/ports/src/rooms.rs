@@ -78,7 +78,8 @@ pub trait Rooms {
     ///
     /// # Errors
     /// As `append`.
-    async fn replay(&self, scope: &TenantScope, id: ConversationId, after: Seq, limit: u32) -> Result<Replay>;
+    async fn replay(&self, scope: &TenantScope, id: ConversationId, after: Seq, limit: u32)
+    -> Result<Replay>;
 
     /// Everything after `after`: first what is stored, then, during a turn, the answer so far, then live. The stream
     /// ends when the listener is too slow or the host shuts down; the listener then comes back with its last `seq`.

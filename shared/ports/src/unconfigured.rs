@@ -10,9 +10,9 @@ use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::TenantScope;
 
 use crate::{
-    Appended, BlobError, BlobKey, Blobs, BoxStream, ByteStream, Database, DbError, ExtractFailure, ExtractRequest,
-    Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay, Rooms, Rows, Rule,
-    Statement, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
+    Appended, BlobError, BlobKey, Blobs, BoxStream, ByteStream, Database, DbError, ExtractFailure,
+    ExtractRequest, Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay,
+    Rooms, Rows, Rule, Statement, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
 };
 
 /// Stands in for any port that is not configured.

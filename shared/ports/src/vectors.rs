@@ -48,8 +48,13 @@ pub trait VectorIndex {
     ///
     /// # Errors
     /// An upstream error.
-    async fn search(&self, scope: &TenantScope, model: &str, vector: &[f32], limit: u32)
-    -> Result<Vec<VectorHit>>;
+    async fn search(
+        &self,
+        scope: &TenantScope,
+        model: &str,
+        vector: &[f32],
+        limit: u32,
+    ) -> Result<Vec<VectorHit>>;
 
     /// For an index that lives in the same database: the search as a statement giving (passage id, score), so that
     /// it shares the round trip of the lexical search.

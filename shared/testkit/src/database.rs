@@ -68,7 +68,9 @@ impl Database for FaultyDatabase {
 /// When it does not.
 #[expect(clippy::expect_used, clippy::panic, reason = "a contract suite fails by panicking")]
 pub async fn database_contract(db: &dyn Database) {
-    db.batch(vec![Statement::new("CREATE TABLE contract (id INTEGER PRIMARY KEY, value)")]).await.expect("create");
+    db.batch(vec![Statement::new("CREATE TABLE contract (id INTEGER PRIMARY KEY, value)")])
+        .await
+        .expect("create");
     let insert = |id: i64, value: Value| {
         Statement::new("INSERT INTO contract (id, value) VALUES (?1, ?2)").bind(id).with(value)
     };
@@ -100,7 +102,8 @@ pub async fn database_contract(db: &dyn Database) {
     assert!(db.batch(vec![insert(99, Value::Text("a\u{0}b".to_owned()))]).await.is_err());
 
     // A batch is stored whole or not at all, and a broken constraint is a conflict.
-    let error = db.batch(vec![insert(100, Value::Null), insert(1, Value::Null)]).await.expect_err("a conflict");
+    let error =
+        db.batch(vec![insert(100, Value::Null), insert(1, Value::Null)]).await.expect_err("a conflict");
     assert!(matches!(error, DbError::Conflict(_)), "{error:?}");
     let results = db.query(vec![count()]).await.expect("count");
     assert_eq!(results.first().and_then(Rows::first).map(|row| row.int(0)), Some(Ok(stored)));
@@ -111,7 +114,10 @@ pub async fn database_contract(db: &dyn Database) {
         .bind("x");
     let results = db.batch(vec![returning, count()]).await.expect("returning");
     assert_eq!(results.first().and_then(Rows::first).map(|row| row.text(1)), Some(Ok("x")));
-    assert_eq!(results.get(1).and_then(Rows::first).map(|row| row.int(0)), Some(Ok(stored.saturating_add(1))));
+    assert_eq!(
+        results.get(1).and_then(Rows::first).map(|row| row.int(0)),
+        Some(Ok(stored.saturating_add(1)))
+    );
 
     // A wrong statement is an error, and the database goes on.
     assert!(db.query(vec![Statement::new("SELECT * FROM nowhere")]).await.is_err());

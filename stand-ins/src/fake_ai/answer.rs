@@ -89,7 +89,8 @@ pub(super) fn answer(messages: &[(String, String)]) -> String {
         .flat_map(|(_, text)| passages(text))
         .collect();
     best_sentences(&passages, question).unwrap_or_else(|| {
-        let told = messages.iter().filter(|(role, _)| role == "system").find_map(|(_, text)| told_fallback(text));
+        let told =
+            messages.iter().filter(|(role, _)| role == "system").find_map(|(_, text)| told_fallback(text));
         told.unwrap_or_else(|| unknown(question)).to_owned()
     })
 }

@@ -204,7 +204,10 @@ fn message(message: &Value) -> Result<(String, String), Refusal> {
         Some(Value::Array(parts)) => parts.iter().filter_map(|part| part.get("text")?.as_str()).collect(),
         Some(Value::Null) | None if role == "assistant" => String::new(),
         _ => {
-            return Err(Refusal::invalid("messages", "a message's content must be a text or a list of parts"));
+            return Err(Refusal::invalid(
+                "messages",
+                "a message's content must be a text or a list of parts",
+            ));
         }
     };
     Ok((role.to_owned(), text))

@@ -15,21 +15,38 @@ use crate::workspace::which;
 const EDGE: [(&str, &str); 2] =
     [("wasm32-unknown-unknown", "frontdesk-cloudflare"), ("wasm32-wasip2", "frontdesk-spin")];
 
+/// What tests may do and the program may not.
+const PANICS: [&str; 6] =
+    ["unwrap_used", "expect_used", "panic", "indexing_slicing", "string_slice", "arithmetic_side_effects"];
+
 /// Formatting and lints.
 pub fn lint(session: &Session<'_>) -> Result<Counts> {
     let format = session.check(session.workspace.cargo().args(["fmt", "--all", "--check"]))?;
-    let clippy = session.check(session.workspace.cargo().args([
+    let program = session.check(session.workspace.cargo().args([
         "clippy",
         "--workspace",
-        "--all-targets",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+    ]))?;
+    // A test may panic: that is how it fails.
+    let mut tests = session.workspace.cargo();
+    tests.args([
+        "clippy",
+        "--workspace",
+        "--tests",
         "--features",
         "frontdesk-tests/parity",
         "--quiet",
         "--",
         "-D",
         "warnings",
-    ]))?;
-    Ok(format.add(clippy))
+    ]);
+    for lint in PANICS {
+        tests.args(["-A", &format!("clippy::{lint}")]);
+    }
+    Ok(format.add(program).add(session.check(&mut tests)?))
 }
 
 /// Rust tests.

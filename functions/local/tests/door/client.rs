@@ -47,7 +47,13 @@ impl Desk {
         Self { world, clock, ip: "203.0.113.7".parse().unwrap() }
     }
 
-    pub async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Answer {
+    pub async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(path).header("host", "desk.example");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -79,7 +85,8 @@ impl Desk {
     }
 
     pub async fn try_log_in(&self, email: &str, password: &str) -> Answer {
-        self.call("POST", "/api/v1/auth/login", &[], Some(json!({"email": email, "password": password}))).await
+        self.call("POST", "/api/v1/auth/login", &[], Some(json!({"email": email, "password": password})))
+            .await
     }
 
     /// The administrator's login, however it ends.
@@ -93,17 +100,25 @@ impl Desk {
 
     pub async fn refresh(&self, cookie: &str) -> Answer {
         let cookie = format!("theme=dark; fd_refresh={cookie}");
-        self.call("POST", "/api/v1/auth/refresh", &[("cookie", &cookie), ("origin", "https://desk.example")], None).await
+        self.call(
+            "POST",
+            "/api/v1/auth/refresh",
+            &[("cookie", &cookie), ("origin", "https://desk.example")],
+            None,
+        )
+        .await
     }
 
     pub async fn patch(&self, token: &str, version: u64, patch: Value) -> Answer {
-        let headers = [("authorization", &*format!("Bearer {token}")), ("if-match", &*format!("\"{version}\""))];
+        let headers =
+            [("authorization", &*format!("Bearer {token}")), ("if-match", &*format!("\"{version}\""))];
         self.call("PATCH", "/api/v1/settings", &headers, Some(patch)).await
     }
 
     /// Rows of a statement.
     pub async fn rows(&self, sql: &'static str) -> Vec<frontdesk_ports::Row> {
-        let mut results = self.world.ctx().db.query(vec![frontdesk_ports::Statement::new(sql)]).await.unwrap();
+        let mut results =
+            self.world.ctx().db.query(vec![frontdesk_ports::Statement::new(sql)]).await.unwrap();
         results.remove(0).rows
     }
 }

@@ -22,7 +22,11 @@ fn a_deployment_without_a_model_is_well() {
 fn a_model_that_does_not_answer_is_down_and_the_deployment_degraded() {
     run(async {
         // Nothing listens on the discard port.
-        let vars = [("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), ("OPENAI_MODEL", "m"), ("OPENAI_API_KEY", "sk-SENTINEL")];
+        let vars = [
+            ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1"),
+            ("OPENAI_MODEL", "m"),
+            ("OPENAI_API_KEY", "sk-SENTINEL"),
+        ];
         let desk = Desk::new(&vars).await;
         let ai = desk.call("GET", "/health/ai", &[], None).await;
         assert_eq!((ai.status.as_u16(), ai.body["status"].as_str()), (503, Some("down")));
@@ -38,15 +42,20 @@ fn a_flood_of_questions_is_one_question_to_the_database() {
         let desk = Desk::new(&[]).await;
         let asked = || {
             let text = desk.world.ctx().metrics.text();
-            let line = text.lines().find(|line| line.contains("database_round_trips") && line.contains("kind=\"query\""));
-            line.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0)
+            let line = text
+                .lines()
+                .find(|line| line.contains("database_round_trips") && line.contains("kind=\"query\""));
+            line.and_then(|line| line.rsplit(' ').next())
+                .and_then(|count| count.parse::<u64>().ok())
+                .unwrap_or(0)
         };
         desk.call("GET", "/health/db", &[], None).await;
         let before = asked();
         futures_util::future::join_all((0..100).map(|_| desk.call("GET", "/health/db", &[], None))).await;
         assert_eq!(asked(), before);
         desk.clock.advance(Duration::from_secs(2));
-        let answers = futures_util::future::join_all((0..100).map(|_| desk.call("GET", "/health/db", &[], None))).await;
+        let answers =
+            futures_util::future::join_all((0..100).map(|_| desk.call("GET", "/health/db", &[], None))).await;
         assert!(answers.iter().all(|answer| answer.body["status"] == "ok"));
         assert_eq!(asked(), before + 1);
     });
@@ -74,6 +83,10 @@ fn without_its_table_a_setting_is_an_error_of_ours_and_says_nothing() {
         desk.world.ctx().db.batch(vec![Statement::new("DROP TABLE settings")]).await.unwrap();
         let answer = desk.get("/api/v1/settings", &token).await;
         assert_eq!(answer.status, 500);
-        assert!(!answer.text.contains("settings WHERE") && !answer.text.contains("no such table"), "{}", answer.text);
+        assert!(
+            !answer.text.contains("settings WHERE") && !answer.text.contains("no such table"),
+            "{}",
+            answer.text
+        );
     });
 }

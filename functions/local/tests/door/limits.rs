@@ -31,10 +31,14 @@ fn keys_that_say_nothing_any_more_are_deleted() {
         let limiter = DatabaseLimiter::new(Rc::clone(&ctx.db), Rc::clone(&ctx.clock), &ctx.config);
         let rule = frontdesk_ports::Rule { limit: 5, window: Duration::from_secs(60) };
         for n in 0..499 {
-            frontdesk_ports::Limiter::take(&limiter, frontdesk_ports::LimitKey(format!("{n}")), 1, rule).await.unwrap();
+            frontdesk_ports::Limiter::take(&limiter, frontdesk_ports::LimitKey(format!("{n}")), 1, rule)
+                .await
+                .unwrap();
         }
         desk.clock.advance(Duration::from_secs(3600));
-        frontdesk_ports::Limiter::take(&limiter, frontdesk_ports::LimitKey("last".into()), 1, rule).await.unwrap();
+        frontdesk_ports::Limiter::take(&limiter, frontdesk_ports::LimitKey("last".into()), 1, rule)
+            .await
+            .unwrap();
         assert_eq!(desk.rows("SELECT 1 FROM rate_limits").await.len(), 1);
     });
 }
@@ -53,7 +57,11 @@ fn the_sixth_login_in_a_minute_waits_and_is_told_how_long() {
             let answer = desk.try_log_in(&format!("user{left}@camomile.example"), "wrong").await;
             assert_eq!(answer.status, 401);
             assert_eq!(answer.header("ratelimit-policy"), "\"login\";q=5;w=60");
-            assert!(answer.header("ratelimit").starts_with(&format!("\"login\";r={left};t=")), "{}", answer.header("ratelimit"));
+            assert!(
+                answer.header("ratelimit").starts_with(&format!("\"login\";r={left};t=")),
+                "{}",
+                answer.header("ratelimit")
+            );
         }
         let refused = desk.log_in_raw().await;
         assert_eq!(refused.status, 429);
@@ -81,7 +89,12 @@ fn an_account_is_guarded_also_against_many_addresses() {
 fn reads_are_counted_by_person_and_writes_by_address() {
     with_limits(async |desk| {
         let token = desk.token().await;
-        assert_eq!(desk.patch(&token, 0, json!({"limits": {"reads_per_minute": 3, "writes_per_minute": 2}})).await.status, 200);
+        assert_eq!(
+            desk.patch(&token, 0, json!({"limits": {"reads_per_minute": 3, "writes_per_minute": 2}}))
+                .await
+                .status,
+            200
+        );
         let other = desk.token().await;
         for _ in 0..3 {
             assert_eq!(desk.get("/api/v1/me", &token).await.status, 200);

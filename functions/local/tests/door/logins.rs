@@ -83,7 +83,9 @@ fn an_invented_refresh_token_ends_nothing() {
         let desk = Desk::new(&[]).await;
         let cookie = desk.log_in().await.cookie();
         let (body, _) = cookie.rsplit_once('.').unwrap();
-        for invented in [format!("{body}.AAAA"), format!("{body}x.{body}"), "x".into(), "a.b.c.d".into(), "é".into()] {
+        for invented in
+            [format!("{body}.AAAA"), format!("{body}x.{body}"), "x".into(), "a.b.c.d".into(), "é".into()]
+        {
             assert_eq!(desk.refresh(&invented).await.status, 401);
         }
         assert_eq!(desk.refresh(&cookie).await.status, 200);
@@ -164,7 +166,12 @@ fn a_token_of_the_wrong_kind_is_none_and_a_role_that_is_too_low_is_told() {
         assert!(auth::verify_visitor_token(desk.world.ctx(), &desk.token().await).is_err());
 
         let org = desk.world.site().await.unwrap().org;
-        let viewer = NewUser { name: "Vera", email: "vera@camomile.example", password: "violet-harbour-19", role: Role::Viewer };
+        let viewer = NewUser {
+            name: "Vera",
+            email: "vera@camomile.example",
+            password: "violet-harbour-19",
+            role: Role::Viewer,
+        };
         auth::create_user(desk.world.ctx(), org, viewer).await.unwrap();
         let login = desk.try_log_in("vera@camomile.example", "violet-harbour-19").await;
         let token = login.body["access_token"].as_str().unwrap();
@@ -212,7 +219,11 @@ fn no_secret_is_stored_as_it_is() {
         let rows = desk.rows("SELECT password_hash FROM users UNION ALL SELECT token_hash FROM logins").await;
         for row in rows {
             let stored = row.text(0).unwrap();
-            assert!(!stored.contains(ADMIN_PASSWORD) && !login.cookie().contains(stored) && !stored.contains(&login.cookie()));
+            assert!(
+                !stored.contains(ADMIN_PASSWORD)
+                    && !login.cookie().contains(stored)
+                    && !stored.contains(&login.cookie())
+            );
         }
         let hashes = desk.rows("SELECT password_hash FROM users").await;
         assert!(hashes[0].text(0).unwrap().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));

@@ -27,7 +27,10 @@ fn a_change_is_in_force_at_once_and_in_the_audit_log() {
         assert_eq!(rows.len(), 1);
         assert!(rows[0].text(0).unwrap().starts_with("user_"));
         let detail: serde_json::Value = rows[0].json(1).unwrap();
-        assert_eq!(detail["changes"], json!([{"field": "/limits/max_message_chars", "old": 4000, "new": 100}]));
+        assert_eq!(
+            detail["changes"],
+            json!([{"field": "/limits/max_message_chars", "old": 4000, "new": 100}])
+        );
         let stored = desk.rows("SELECT changed FROM settings").await;
         assert_eq!(stored[0].text(0), Ok(r#"{"limits":{"max_message_chars":100}}"#));
     });
@@ -38,12 +41,22 @@ fn a_stale_version_is_refused_with_the_current_one() {
     run(async {
         let desk = Desk::new(&[]).await;
         let token = desk.token().await;
-        assert_eq!(desk.patch(&token, 0, json!({"maintenance": false, "retrieval": {"passages": 3}})).await.status, 200);
+        assert_eq!(
+            desk.patch(&token, 0, json!({"maintenance": false, "retrieval": {"passages": 3}})).await.status,
+            200
+        );
         let stale = desk.patch(&token, 0, json!({"retrieval": {"passages": 4}})).await;
         assert_eq!(stale.status, 412);
         assert!(stale.body["detail"].as_str().unwrap().contains("now 1"), "{}", stale.text);
         assert_eq!(desk.patch(&token, 7, json!({"retrieval": {"passages": 4}})).await.status, 412);
-        let none = desk.call("PATCH", "/api/v1/settings", &[("authorization", &format!("Bearer {token}"))], Some(json!({}))).await;
+        let none = desk
+            .call(
+                "PATCH",
+                "/api/v1/settings",
+                &[("authorization", &format!("Bearer {token}"))],
+                Some(json!({})),
+            )
+            .await;
         assert_eq!(none.status, 422);
     });
 }
@@ -53,7 +66,8 @@ fn of_two_changes_at_once_one_is_stored_with_one_audit_entry() {
     run(async {
         let desk = Desk::new(&[]).await;
         let token = desk.token().await;
-        let changes = (7..=14).map(|passages| desk.patch(&token, 0, json!({"retrieval": {"passages": passages}})));
+        let changes =
+            (7..=14).map(|passages| desk.patch(&token, 0, json!({"retrieval": {"passages": passages}})));
         let answers = futures_util::future::join_all(changes).await;
         assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
         assert_eq!(answers.iter().filter(|answer| answer.status == 412).count(), 7);
@@ -76,9 +90,12 @@ fn everything_that_is_wrong_is_told_with_its_pointer() {
     run(async {
         let desk = Desk::new(&[]).await;
         let token = desk.token().await;
-        let wrong = desk.patch(&token, 0, json!({"limits": {"max_message_chars": 0}, "model": {"colour": "red"}})).await;
+        let wrong = desk
+            .patch(&token, 0, json!({"limits": {"max_message_chars": 0}, "model": {"colour": "red"}}))
+            .await;
         assert_eq!(wrong.status, 422);
-        let errors: Vec<&str> = wrong.body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
+        let errors: Vec<&str> =
+            wrong.body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap()).collect();
         assert_eq!(errors, ["/limits/max_message_chars", "/model/colour"]);
         assert!(wrong.text.contains("from 1 to 32000"), "{}", wrong.text);
         assert!(desk.rows("SELECT 1 FROM settings").await.is_empty(), "nothing is stored half");
@@ -119,7 +136,10 @@ fn limits_are_public_by_site_key() {
         let known = desk.call("GET", &format!("/api/v1/settings/limits?site_key={key}"), &[], None).await;
         assert_eq!(known.status, 200);
         assert!(known.body["upload_types"].as_array().unwrap().contains(&json!("application/pdf")));
-        assert_eq!(desk.call("GET", "/api/v1/settings/limits?site_key=pk_nobody", &[], None).await.status, 404);
+        assert_eq!(
+            desk.call("GET", "/api/v1/settings/limits?site_key=pk_nobody", &[], None).await.status,
+            404
+        );
         assert_eq!(desk.call("GET", "/api/v1/settings/limits?colour=red", &[], None).await.status, 422);
     });
 }
@@ -150,7 +170,10 @@ fn usage_is_told_by_day() {
         let spent = frontdesk_app::usage::Spent { turns: 1, prompt_tokens: 100, completion_tokens: 20 };
         for model in ["a", "a", "b"] {
             let now = desk.world.ctx().clock.now();
-            ctx.db.batch(vec![frontdesk_app::usage::record_statement(&scope, now, model, spent)]).await.unwrap();
+            ctx.db
+                .batch(vec![frontdesk_app::usage::record_statement(&scope, now, model, spent)])
+                .await
+                .unwrap();
         }
         assert_eq!(frontdesk_app::usage::spent_today(ctx, &scope).await.unwrap(), 360);
         desk.clock.advance(Duration::from_secs(24 * 60 * 60));

@@ -110,7 +110,8 @@ pub async fn create_admin(ctx: &Ctx, org: OrgId, email: &str, password: &str) ->
 /// # Errors
 /// 422 when the address or the password will not do, 409 when the address is taken, or an upstream error.
 pub async fn create_user(ctx: &Ctx, org: OrgId, new: NewUser<'_>) -> Result<UserId> {
-    let email = normal_email(new.email).ok_or_else(|| Error::invalid("/email", "must be an e-mail address"))?;
+    let email =
+        normal_email(new.email).ok_or_else(|| Error::invalid("/email", "must be an e-mail address"))?;
     if let Some(weak) = weakness(new.password, &[&email, new.name]) {
         return Err(Error::invalid("/password", weak));
     }
@@ -125,10 +126,18 @@ pub async fn create_user(ctx: &Ctx, org: OrgId, new: NewUser<'_>) -> Result<User
         password_hash: passwords::hash(ctx, new.password).await?,
         disabled_at: None,
     };
-    let entry = audit::entry(ctx, &system(org), "user.created", row.id.to_string(), serde_json::json!({ "role": new.role }));
+    let entry = audit::entry(
+        ctx,
+        &system(org),
+        "user.created",
+        row.id.to_string(),
+        serde_json::json!({ "role": new.role }),
+    );
     match ctx.db.batch(vec![store::users::insert(&row, now), store::audit::insert(&entry)]).await {
         Ok(_) => Ok(row.id),
-        Err(DbError::Conflict(_)) => Err(CallerError::Conflict("a user with this e-mail address exists").into()),
+        Err(DbError::Conflict(_)) => {
+            Err(CallerError::Conflict("a user with this e-mail address exists").into())
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn the_hash_of_nobody_costs_what_a_real_one_does() {
-        let real: PasswordHash = Argon2::default().hash_password_with_salt(b"x", b"0123456789abcdef").unwrap();
+        let real: PasswordHash =
+            Argon2::default().hash_password_with_salt(b"x", b"0123456789abcdef").unwrap();
         let nobody = PasswordHash::new(NOBODY).unwrap();
         assert_eq!(nobody.params, real.params);
         assert_eq!(real.params.to_string(), "m=19456,t=2,p=1");

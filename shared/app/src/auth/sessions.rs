@@ -72,14 +72,16 @@ pub async fn login(ctx: &Ctx, email: &str, password: &str) -> Result<Session> {
         }
         None => None,
     };
-    let right = passwords::verify(ctx, password, found.as_ref().map(|user| user.password_hash.as_str())).await?;
+    let right =
+        passwords::verify(ctx, password, found.as_ref().map(|user| user.password_hash.as_str())).await?;
     let Some(user) = found.filter(|user| right && user.disabled_at.is_none()) else {
         return Err(WRONG.into());
     };
     let now = ctx.clock.now();
     let login = LoginId::new(now, ctx.random.entropy());
     let token = RefreshToken::new(ctx, user.org, login);
-    let entry = audit::entry_of(ctx, user.org, user.id.to_string(), "login.created", login.to_string(), json!({}));
+    let entry =
+        audit::entry_of(ctx, user.org, user.id.to_string(), "login.created", login.to_string(), json!({}));
     ctx.db
         .batch(vec![
             store::logins::delete_expired(user.org, user.id, now),
@@ -107,7 +109,14 @@ pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Session> {
         idle: IDLE,
         longest: LONGEST,
     };
-    let entry = audit::entry_of(ctx, shown.org, "system".to_owned(), "login.reused", shown.login.to_string(), json!({}));
+    let entry = audit::entry_of(
+        ctx,
+        shown.org,
+        "system".to_owned(),
+        "login.reused",
+        shown.login.to_string(),
+        json!({}),
+    );
     let results = ctx
         .db
         .batch(vec![

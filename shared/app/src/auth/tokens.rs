@@ -79,7 +79,11 @@ fn sign<C: Serialize + DeserializeOwned>(
 }
 
 /// Subject and claims of a token that is valid for `audience` now.
-fn verify<C: Serialize + DeserializeOwned>(ctx: &Ctx, audience: &'static str, token: &str) -> Option<(String, C)> {
+fn verify<C: Serialize + DeserializeOwned>(
+    ctx: &Ctx,
+    audience: &'static str,
+    token: &str,
+) -> Option<(String, C)> {
     let options = VerificationOptions {
         // Only its end counts: a clock that was set back must not lock everybody out.
         accept_future: true,
@@ -107,7 +111,13 @@ pub(super) fn issue_access_token(
     role: Role,
     login: LoginId,
 ) -> Result<String> {
-    sign(ctx, ACCESS, user.to_string(), ACCESS_SECONDS, AccessClaims { org, name: name.to_owned(), role, login })
+    sign(
+        ctx,
+        ACCESS,
+        user.to_string(),
+        ACCESS_SECONDS,
+        AccessClaims { org, name: name.to_owned(), role, login },
+    )
 }
 
 /// Who an access token stands for.

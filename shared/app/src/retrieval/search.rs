@@ -98,7 +98,11 @@ pub(super) fn embedding_endpoint(ctx: &Ctx) -> Option<(&ModelEndpoint, &str)> {
 }
 
 /// The vectors of some texts, one for each.
-pub(super) async fn embeddings(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+pub(super) async fn embeddings(
+    ctx: &Ctx,
+    endpoint: &ModelEndpoint,
+    texts: &[String],
+) -> Result<Vec<Vec<f32>>> {
     openai::embed(ctx, endpoint, texts).await
 }
 
@@ -122,7 +126,10 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
         };
     }
     if matches!(vectors, Vectors::Unwanted) && search.mode == SearchMode::Vector {
-        return Err(Error::invalid("/mode", "vector search needs an embedding model, and none is configured"));
+        return Err(Error::invalid(
+            "/mode",
+            "vector search needs an embedding model, and none is configured",
+        ));
     }
 
     let mut plan = Plan::default();
@@ -132,7 +139,8 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
         SearchMode::Vector => 1,
         SearchMode::Hybrid => pool(limit),
     };
-    let lexical_at = plan.add((!words.is_empty()).then(|| store::passages::search(scope, &words, lexical_limit)));
+    let lexical_at =
+        plan.add((!words.is_empty()).then(|| store::passages::search(scope, &words, lexical_limit)));
     let (vectors_at, elsewhere) = match &mut vectors {
         Vectors::Here { search, dimensions } => (plan.add(search.take()), plan.add(dimensions.take())),
         Vectors::Elsewhere(hits) => {
@@ -143,7 +151,8 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
     };
     let _ = elsewhere;
     let answers = if plan.0.is_empty() { Vec::new() } else { ctx.db.query(plan.0).await? };
-    let rows = |at: Option<usize>| at.and_then(|at| answers.get(at)).map_or(&[][..], |rows: &Rows| &rows.rows);
+    let rows =
+        |at: Option<usize>| at.and_then(|at| answers.get(at)).map_or(&[][..], |rows: &Rows| &rows.rows);
 
     let counts = rows(lexical_at).first().map(store::passages::counts).transpose()?.unwrap_or_default();
     let mut candidates: Vec<(Hit, Scores)> = Vec::new();
@@ -157,7 +166,9 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
     for row in rows(vectors_at) {
         let hit = store::passages::hit(row)?;
         let similarity = match &vectors {
-            Vectors::Elsewhere(hits) => hits.iter().find(|other| other.passage == hit.id).map(|other| other.score),
+            Vectors::Elsewhere(hits) => {
+                hits.iter().find(|other| other.passage == hit.id).map(|other| other.score)
+            }
             _ => hit.score,
         };
         match candidates.iter_mut().find(|(other, _)| other.id == hit.id) {
@@ -204,9 +215,14 @@ enum Vectors {
 
 async fn vectors_of(ctx: &Ctx, scope: &TenantScope, query: &str, limit: u32) -> Result<Vectors> {
     let Some((endpoint, model)) = embedding_endpoint(ctx) else { return Ok(Vectors::Unwanted) };
-    let vector = embeddings(ctx, endpoint, &[query.to_owned()]).await?.into_iter().next().ok_or_else(|| {
-        Error::Upstream { service: "embeddings", retryable: false, detail: "no vector in the answer".to_owned() }
-    })?;
+    let vector =
+        embeddings(ctx, endpoint, &[query.to_owned()]).await?.into_iter().next().ok_or_else(|| {
+            Error::Upstream {
+                service: "embeddings",
+                retryable: false,
+                detail: "no vector in the answer".to_owned(),
+            }
+        })?;
     match ctx.vectors.colocated(scope, model, &vector, limit) {
         Some(statement) => Ok(Vectors::Here { search: Some(statement), dimensions: None }),
         None => ctx.vectors.search(scope, model, &vector, limit).await.map(Vectors::Elsewhere),

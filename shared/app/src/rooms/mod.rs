@@ -11,11 +11,11 @@ use std::collections::HashMap;
 use std::rc::{Rc, Weak};
 
 use async_trait::async_trait;
+use frontdesk_domain::answer::Outcome;
 use frontdesk_domain::conversation::{Conversation, Message, Seq};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::{Event, EventBody, Frame};
 use frontdesk_domain::id::{ConversationId, OrgId, SiteId, TurnId, VisitorId, WorkerId};
-use frontdesk_domain::answer::Outcome;
 use frontdesk_domain::room::{Command, Decision, OpenTurn, Refusal, Room, TURN_ATTEMPTS, TURN_LEASE};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
@@ -81,7 +81,10 @@ impl LogRooms {
         let mut count = 0_usize;
         for row in results.iter().flat_map(|rows| &rows.rows) {
             let (org, id) = store::conversations::abandoned(row)?;
-            #[expect(clippy::disallowed_methods, reason = "Frontdesk's own turn, in the room's own organisation")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "Frontdesk's own turn, in the room's own organisation"
+            )]
             let scope = TenantScope::authenticated(org, Actor::System);
             self.open(&ctx, &scope, id).await?;
             count = count.saturating_add(1);
@@ -291,7 +294,10 @@ enum Decided {
 }
 
 impl Open {
-    fn new(stored: store::conversations::Stored, recent: impl IntoIterator<Item = (Seq, Rc<Message>)>) -> Self {
+    fn new(
+        stored: store::conversations::Stored,
+        recent: impl IntoIterator<Item = (Seq, Rc<Message>)>,
+    ) -> Self {
         Self {
             room: Room::restore(stored.head, recent),
             site: stored.site,
@@ -369,7 +375,9 @@ fn refused(refusal: Refusal) -> Error {
         Refusal::Closed => CallerError::Conflict("the conversation is closed").into(),
         Refusal::Fenced { .. } => CallerError::Conflict("somebody else may speak now").into(),
         Refusal::Stale { epoch } => CallerError::Stale { current: epoch }.into(),
-        Refusal::ClientIdReused => Error::invalid("/client_id", "this client_id was used for another message"),
+        Refusal::ClientIdReused => {
+            Error::invalid("/client_id", "this client_id was used for another message")
+        }
         Refusal::SeqOutOfRange { last } => Error::invalid("/seq", format!("must be from 0 to {last}")),
     }
 }
@@ -412,7 +420,13 @@ impl Rooms for LogRooms {
         answered.await.map_err(|_| Error::ours("the append was dropped"))?
     }
 
-    async fn replay(&self, scope: &TenantScope, id: ConversationId, after: Seq, limit: u32) -> Result<Replay> {
+    async fn replay(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Replay> {
         let ctx = self.ctx()?;
         let cell = self.open(&ctx, scope, id).await?;
         let conversation = {

@@ -160,7 +160,11 @@ fn status_name(status: Status) -> &'static str {
 }
 
 fn status(name: &str) -> Result<Status, DbError> {
-    STATUSES.iter().find(|(_, known)| *known == name).map(|(status, _)| *status).ok_or_else(|| unknown("status", name))
+    STATUSES
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(status, _)| *status)
+        .ok_or_else(|| unknown("status", name))
 }
 
 fn unknown(what: &str, name: &str) -> DbError {

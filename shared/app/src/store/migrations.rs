@@ -26,11 +26,13 @@ pub fn create() -> Statement {
 
 /// Notes a step as taken.
 pub fn insert(version: u32, name: &str, checksum: &str, at: Timestamp) -> Statement {
-    Statement::new("INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)")
-        .bind(version)
-        .bind(name)
-        .bind(checksum)
-        .bind(at)
+    Statement::new(
+        "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (?1, ?2, ?3, ?4)",
+    )
+    .bind(version)
+    .bind(name)
+    .bind(checksum)
+    .bind(at)
 }
 
 /// Forgets a step.
@@ -40,7 +42,8 @@ pub fn delete(version: u32) -> Statement {
 
 /// The steps taken, in order.
 pub async fn applied(db: &dyn Database) -> Result<Vec<Applied>, DbError> {
-    let select = Statement::new("SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version");
+    let select =
+        Statement::new("SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version");
     let results = db.query(vec![select]).await?;
     results
         .iter()

@@ -58,6 +58,7 @@ pub fn select_days(scope: &TenantScope, before: Option<&str>, days: u32) -> Stat
 /// # Errors
 /// When the row is of another shape.
 pub fn day(row: &Row) -> Result<(String, String, Spent), DbError> {
-    let spent = Spent { turns: row.count(2)?, prompt_tokens: row.count(3)?, completion_tokens: row.count(4)? };
+    let spent =
+        Spent { turns: row.count(2)?, prompt_tokens: row.count(3)?, completion_tokens: row.count(4)? };
     Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned(), spent))
 }

@@ -73,15 +73,17 @@ fn fenced(error: &Error) -> bool {
 
 async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Answer> {
     let settings = settings::current(ctx, scope).await?;
-    let visitor = |message: &&Message| message.author.kind == AuthorKind::Visitor;
+    let visitor = |message: &Message| message.author.kind == AuthorKind::Visitor;
     let messages: Vec<&Message> = start.history.iter().map(|(_, message)| message.as_ref()).collect();
     let Some(question) = messages.iter().rev().copied().find(|message| visitor(message)) else {
         return Err(Error::ours("a turn without a question"));
     };
-    let earlier: Vec<&Message> = messages.iter().copied().filter(|message| message.id != question.id).collect();
+    let earlier: Vec<&Message> =
+        messages.iter().copied().filter(|message| message.id != question.id).collect();
     let turn = Turn { ctx, scope, start, settings: &settings, language: text::detect(&question.text) };
 
-    let said: Vec<&str> = earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
+    let said: Vec<&str> =
+        earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
     let for_model = match guard::check_input(&settings, &question.text, &said) {
         InputVerdict::Pass { for_model } => for_model,
         InputVerdict::Refuse { reason, reply_key } => {
@@ -91,9 +93,12 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
         }
     };
 
-    let query = search_text(&question.text, &said);
+    // What the guardrails would not let through now is not let through as history either, nor to an embedding model.
+    let earlier: Vec<Message> =
+        earlier.into_iter().filter_map(|message| as_history(&settings, message)).collect();
+    let before = earlier.iter().rev().find(|message| visitor(message)).map(|message| message.text.as_str());
     let search = Search {
-        query,
+        query: search_text(&for_model, before),
         limit: settings.retrieval.passages,
         mode: settings.retrieval.mode,
         vector_weight: settings.retrieval.vector_weight,
@@ -147,10 +152,21 @@ impl Turn<'_> {
     }
 }
 
+/// An earlier message as a model may see it.
+fn as_history(settings: &Settings, message: &Message) -> Option<Message> {
+    if message.author.kind != AuthorKind::Visitor {
+        return Some(message.clone());
+    }
+    match guard::check_input(settings, &message.text, &[]) {
+        InputVerdict::Pass { for_model } => Some(Message { text: for_model, ..message.clone() }),
+        InputVerdict::Refuse { .. } => None,
+    }
+}
+
 /// What to search for: the question; a very short one ("and to Kazan?") together with the one before it.
-fn search_text(question: &str, earlier: &[&str]) -> String {
+fn search_text(question: &str, before: Option<&str>) -> String {
     const SHORT: usize = 4;
-    match earlier.last() {
+    match before {
         Some(before) if question.split_whitespace().count() < SHORT => format!("{question}\n{before}"),
         _ => question.to_owned(),
     }

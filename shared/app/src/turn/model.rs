@@ -21,7 +21,7 @@ pub async fn ask(
     turn: &Turn<'_>,
     endpoint: &ModelEndpoint,
     question: &str,
-    earlier: &[&Message],
+    earlier: &[Message],
     found: &[Found],
 ) -> Result<Option<Answer>> {
     let settings = turn.settings;
@@ -35,7 +35,7 @@ pub async fn ask(
         site: &turn.start.site,
         fallback: &fallback,
         passages: &offered,
-        history: earlier,
+        history: &earlier.iter().collect::<Vec<_>>(),
         question,
         budget: settings.model.context_tokens.saturating_sub(settings.model.max_answer_tokens),
     });

@@ -213,7 +213,9 @@ impl Reading {
                     self.answer.push(&bytes, &mut |event| events.push_back(event))
                 }
                 // The HTTP client's own limit is the same one, seen from below.
-                Arrival::Work(Some(Err(FetchError::Timeout("gap")))) => Err(ModelError::Timeout(self.deadline_is)),
+                Arrival::Work(Some(Err(FetchError::Timeout("gap")))) => {
+                    Err(ModelError::Timeout(self.deadline_is))
+                }
                 Arrival::Work(Some(Err(error))) => Err(ModelError::in_body(&error)),
                 Arrival::Deadline => Err(ModelError::Timeout(self.deadline_is)),
                 Arrival::Whole => Err(ModelError::Timeout(Deadline::Whole)),

@@ -105,13 +105,17 @@ impl CitationFilter {
                 None => Step::Wait,
                 Some(b'[') => match self.bracket(rest.get(1..).unwrap_or(""), ended) {
                     // An image of nobody's is only its description.
-                    Step::Replace(used, text) if !text.starts_with('[') => Step::Replace(used.saturating_add(1), text),
+                    Step::Replace(used, text) if !text.starts_with('[') => {
+                        Step::Replace(used.saturating_add(1), text)
+                    }
                     Step::Wait if !ended => Step::Wait,
                     _ => Step::Replace(1, "!".to_owned()),
                 },
                 Some(_) => Step::Replace(1, "!".to_owned()),
             },
-            'h' | 'H' | 'w' | 'W' if !self.before.is_some_and(char::is_alphanumeric) => self.address(rest, ended),
+            'h' | 'H' | 'w' | 'W' if !self.before.is_some_and(char::is_alphanumeric) => {
+                self.address(rest, ended)
+            }
             _ => Step::Replace(first.len_utf8(), first.to_string()),
         }
     }
@@ -140,8 +144,11 @@ impl CitationFilter {
         };
         let all = used.saturating_add(link);
         if let Some(numbers) = numbers(label) {
-            let known: String =
-                numbers.iter().filter(|n| (1..=self.offered).contains(*n)).map(|n| format!("[{n}]")).collect();
+            let known: String = numbers
+                .iter()
+                .filter(|n| (1..=self.offered).contains(*n))
+                .map(|n| format!("[{n}]"))
+                .collect();
             return if known.is_empty() { Step::Remove(all) } else { Step::Replace(all, known) };
         }
         match target {
@@ -181,7 +188,8 @@ impl CitationFilter {
         if lower.starts_with("javascript:") || lower.starts_with("data:") || lower.starts_with("//") {
             return false;
         }
-        let bare = ["mailto:", "tel:"].into_iter().find_map(|scheme| target.strip_prefix(scheme)).unwrap_or(target);
+        let bare =
+            ["mailto:", "tel:"].into_iter().find_map(|scheme| target.strip_prefix(scheme)).unwrap_or(target);
         !bare.is_empty() && self.text.contains(bare)
     }
 }
@@ -202,14 +210,18 @@ fn address_at(rest: &str, ended: bool) -> Address {
         let may_become = !ended && PREFIXES.iter().any(|prefix| prefix.starts_with(&head));
         return if may_become && rest.len() < 8 { Address::Unknown } else { Address::None };
     }
-    let ends = |letter: char| letter.is_whitespace() || letter.is_control() || "<>\"`»«”“()[]{}|\\^".contains(letter);
+    let ends = |letter: char| {
+        letter.is_whitespace() || letter.is_control() || "<>\"`»«”“()[]{}|\\^".contains(letter)
+    };
     let length = match rest.find(ends) {
         Some(length) => length,
         None if !ended && rest.len() <= MAX_ADDRESS => return Address::Unknown,
         None => rest.len(),
     };
     let address = rest.get(..length).unwrap_or("");
-    Address::Found(address.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '’', '‘']).len())
+    Address::Found(
+        address.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '’', '‘']).len(),
+    )
 }
 
 /// Every address in a passage.
@@ -237,7 +249,8 @@ fn without_addresses(label: &str, is_known: impl Fn(&str) -> bool) -> String {
 /// One form for one address: without scheme, `www.`, case of the host, and a slash at the end.
 fn canonical(address: &str) -> String {
     let lower = address.to_ascii_lowercase();
-    let start = ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme)).map_or(0, str::len);
+    let start =
+        ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme)).map_or(0, str::len);
     let rest = address.get(start..).unwrap_or("");
     let rest = if lower.get(start..).is_some_and(|rest| rest.starts_with("www.")) {
         rest.get(4..).unwrap_or("")
@@ -359,7 +372,10 @@ mod tests {
             ("See https://pay.shop.example/now.", "See https://pay.shop.example/now."),
             ("See https://evil.example/now.", "See."),
             ("See [our page](https://evil.example/x) now", "See our page now"),
-            ("See [the help](https://help.shop.example) now", "See [the help](https://help.shop.example) now"),
+            (
+                "See [the help](https://help.shop.example) now",
+                "See [the help](https://help.shop.example) now",
+            ),
             ("[https://evil.example](https://evil.example) x", " x"),
             ("![pic](https://evil.example/a.png)!", "pic!"),
             ("at www.evil.example, or", "at, or"),
@@ -385,12 +401,24 @@ mod tests {
     /// Texts that are full of the beginnings of references and links.
     fn answers() -> impl Strategy<Value = String> {
         let part = prop_oneof![
-            Just("[".to_owned()), Just("]".to_owned()), Just("(".to_owned()), Just(")".to_owned()),
-            Just("[1]".to_owned()), Just("[9]".to_owned()), Just("[1, 9]".to_owned()), Just(" ".to_owned()),
-            Just("https://pay.shop.example/now".to_owned()), Just("http://evil.example".to_owned()),
-            Just("www.".to_owned()), Just("![".to_owned()), Just("](https://evil.example)".to_owned()),
-            Just("](https://help.shop.example/)".to_owned()), Just("\n".to_owned()), Just("ё.".to_owned()),
-            "[a-zh w.:/!]{0,6}", any::<String>(),
+            Just("[".to_owned()),
+            Just("]".to_owned()),
+            Just("(".to_owned()),
+            Just(")".to_owned()),
+            Just("[1]".to_owned()),
+            Just("[9]".to_owned()),
+            Just("[1, 9]".to_owned()),
+            Just(" ".to_owned()),
+            Just("https://pay.shop.example/now".to_owned()),
+            Just("http://evil.example".to_owned()),
+            Just("www.".to_owned()),
+            Just("![".to_owned()),
+            Just("](https://evil.example)".to_owned()),
+            Just("](https://help.shop.example/)".to_owned()),
+            Just("\n".to_owned()),
+            Just("ё.".to_owned()),
+            "[a-zh w.:/!]{0,6}",
+            any::<String>(),
         ];
         prop::collection::vec(part, 0..16).prop_map(|parts| parts.concat())
     }

@@ -73,7 +73,8 @@ impl OutputFilter {
             if letter.is_whitespace() && !number_may_go_on(&self.held, letter) {
                 self.release(self.held.len(), &mut out);
             } else if self.held_chars >= LONGEST_UNIT {
-                let border = self.held.char_indices().rev().find(|(at, letter)| *at > 0 && letter.is_whitespace());
+                let border =
+                    self.held.char_indices().rev().find(|(at, letter)| *at > 0 && letter.is_whitespace());
                 self.release(border.map_or(self.held.len(), |(at, _)| at), &mut out);
             }
         }
@@ -183,7 +184,10 @@ mod tests {
     fn personal_data_that_is_not_in_the_evidence_is_hidden() {
         let text = "Наш телефон 8 495 123-45-67, почта HELP@lighthouse.example. Иван: +7 916 000-11-22, ivan@mail.example!";
         let (out, tripped) = filtered(&Settings::default(), &[text]);
-        assert_eq!(out, "Наш телефон 8 495 123-45-67, почта HELP@lighthouse.example. Иван: [phone], [email]!");
+        assert_eq!(
+            out,
+            "Наш телефон 8 495 123-45-67, почта HELP@lighthouse.example. Иван: [phone], [email]!"
+        );
         assert_eq!(tripped, None);
     }
 
@@ -201,7 +205,8 @@ mod tests {
         let (out, tripped) = filtered(&Settings::default(), &["Sure! ", INSTRUCTIONS, " Anything else?"]);
         assert_eq!(tripped, Some(GuardReason::PromptLeak));
         assert!(!out.contains("only from the passages") && !out.contains("Anything"), "{out}");
-        let (_, tripped) = filtered(&Settings::default(), &["You are the front desk's favourite customer today."]);
+        let (_, tripped) =
+            filtered(&Settings::default(), &["You are the front desk's favourite customer today."]);
         assert_eq!(tripped, None);
     }
 

@@ -57,7 +57,9 @@ pub(super) fn replace(text: &str, found: &[Found], hide: impl Fn(Kind, &str) -> 
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
     for Found { kind, range } in found {
-        let (Some(between), Some(itself)) = (text.get(done..range.start), text.get(range.clone())) else { continue };
+        let (Some(between), Some(itself)) = (text.get(done..range.start), text.get(range.clone())) else {
+            continue;
+        };
         out.push_str(between);
         out.push_str(if hide(*kind, itself) { kind.mask() } else { itself });
         done = range.end;
@@ -71,7 +73,8 @@ pub(super) fn canonical(kind: Kind, text: &str) -> String {
     match kind {
         Kind::Email => text.to_lowercase(),
         _ => {
-            let digits: String = text.chars().filter_map(digit).map(|digit| char::from(b'0'.saturating_add(digit))).collect();
+            let digits: String =
+                text.chars().filter_map(digit).map(|digit| char::from(b'0'.saturating_add(digit))).collect();
             match digits.strip_prefix('8') {
                 // The same Russian number with its long-distance prefix or with its country's code.
                 Some(rest) if kind == Kind::Phone && rest.len() == 10 => format!("7{rest}"),
@@ -93,7 +96,8 @@ pub(super) fn find(before: &str, text: &str) -> Vec<Found> {
             continue;
         }
         let context = context(before, text, range.start);
-        let glued = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
+        let glued =
+            |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
         let left = text.get(..range.start).and_then(|text| text.chars().next_back());
         let right = text.get(range.end..).and_then(|text| text.chars().next());
         if glued(left) || glued(right) {
@@ -131,7 +135,8 @@ fn emails(text: &str) -> Vec<Found> {
         if local_bytes == 0 || !is_host || found.last().is_some_and(|last| last.range.end > start) {
             continue;
         }
-        found.push(Found { kind: Kind::Email, range: start..at.saturating_add(1).saturating_add(host.len()) });
+        found
+            .push(Found { kind: Kind::Email, range: start..at.saturating_add(1).saturating_add(host.len()) });
     }
     found
 }
@@ -154,7 +159,9 @@ fn numbers(text: &str) -> Vec<Range<usize>> {
             open = Some((at, at, 0));
         } else {
             open = match open {
-                Some((start, end, joins)) if joins_digits(letter) && joins < 3 => Some((start, end, joins.saturating_add(1))),
+                Some((start, end, joins)) if joins_digits(letter) && joins < 3 => {
+                    Some((start, end, joins.saturating_add(1)))
+                }
                 Some((start, end, _)) => {
                     if end > start {
                         runs.push(start..end);
@@ -189,13 +196,17 @@ fn classify(number: &str, context: &str) -> Option<Kind> {
     {
         return Some(Kind::Card);
     }
-    if digits.len() == 11 && !plus && snils(&digits) && (groups == [3, 3, 3, 2] || says(&["снилс", "snils"])) {
+    if digits.len() == 11 && !plus && snils(&digits) && (groups == [3, 3, 3, 2] || says(&["снилс", "snils"]))
+    {
         return Some(Kind::Snils);
     }
     if matches!(digits.len(), 10 | 12) && !plus && inn(&digits) && says(&["инн", "inn", "tin"]) {
         return Some(Kind::Inn);
     }
-    if digits.len() == 10 && !plus && (groups == [2, 2, 6] || (passport && matches!(groups.as_slice(), [4, 6] | [10]))) {
+    if digits.len() == 10
+        && !plus
+        && (groups == [2, 2, 6] || (passport && matches!(groups.as_slice(), [4, 6] | [10])))
+    {
         return Some(Kind::Passport);
     }
     if passport
@@ -207,11 +218,27 @@ fn classify(number: &str, context: &str) -> Option<Kind> {
     if plus && (10..=15).contains(&digits.len()) {
         return Some(Kind::Phone);
     }
-    if digits.len() == 11 && matches!(digits.as_slice(), [7 | 8, 3..=9, ..]) && (grouped || digits.first() == Some(&8)) {
+    if digits.len() == 11
+        && matches!(digits.as_slice(), [7 | 8, 3..=9, ..])
+        && (grouped || digits.first() == Some(&8))
+    {
         return Some(Kind::Phone);
     }
-    let telephone = says(&["тел", "телефон", "phone", "call", "позвон", "звоните", "номер телефона", "моб", "whatsapp", "tel"]);
-    if digits.len() == 10 && (matches!(groups.as_slice(), [3, 3, 4] | [3, 3, 2, 2]) || (telephone && !grouped)) {
+    let telephone = says(&[
+        "тел",
+        "телефон",
+        "phone",
+        "call",
+        "позвон",
+        "звоните",
+        "номер телефона",
+        "моб",
+        "whatsapp",
+        "tel",
+    ]);
+    if digits.len() == 10
+        && (matches!(groups.as_slice(), [3, 3, 4] | [3, 3, 2, 2]) || (telephone && !grouped))
+    {
         return Some(Kind::Phone);
     }
     None
@@ -236,10 +263,14 @@ fn luhn(digits: &[u8]) -> bool {
         .enumerate()
         .map(|(at, digit)| {
             let value = u32::from(*digit);
-            if at % 2 == 1 { if value > 4 { value.saturating_mul(2).saturating_sub(9) } else { value.saturating_mul(2) } } else { value }
+            if at % 2 == 1 {
+                if value > 4 { value.saturating_mul(2).saturating_sub(9) } else { value.saturating_mul(2) }
+            } else {
+                value
+            }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 fn weighted(digits: &[u8], weights: &[u32]) -> u32 {

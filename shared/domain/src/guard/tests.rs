@@ -85,14 +85,25 @@ fn injections_pass_where_the_organisation_wants_it() {
 #[test]
 fn blocked_topics_are_found_in_any_inflection() {
     let mut strict = settings();
-    strict.guardrails.blocked_topics = vec!["кредит".into(), "оружие".into(), "medical advice".into(), "Bitcoin".into()];
+    strict.guardrails.blocked_topics =
+        vec!["кредит".into(), "оружие".into(), "medical advice".into(), "Bitcoin".into()];
     let blocked = |text: &str| {
-        matches!(check_input(&strict, text, &[]), InputVerdict::Refuse { reason: GuardReason::BlockedTopic, .. })
+        matches!(
+            check_input(&strict, text, &[]),
+            InputVerdict::Refuse { reason: GuardReason::BlockedTopic, .. }
+        )
     };
-    for text in ["Дадите в кредиты?", "Расскажи про КРЕДИТАМИ", "нет ли оружия", "some medical advices please", "bitcoins?"] {
+    for text in [
+        "Дадите в кредиты?",
+        "Расскажи про КРЕДИТАМИ",
+        "нет ли оружия",
+        "some medical advices please",
+        "bitcoins?",
+    ] {
         assert!(blocked(text), "{text}");
     }
-    for text in ["Аккредитация магазина", "medical gloves and good advice", "орудие труда", "bit coin"] {
+    for text in ["Аккредитация магазина", "medical gloves and good advice", "орудие труда", "bit coin"]
+    {
         assert!(!blocked(text), "{text}");
     }
 }
@@ -111,7 +122,10 @@ fn length_is_counted_in_characters() {
 #[test]
 fn the_same_text_again_and_again_is_flooding() {
     let flood = |text: &str, history: &[&str]| {
-        matches!(check_input(&settings(), text, history), InputVerdict::Refuse { reason: GuardReason::Flooding, .. })
+        matches!(
+            check_input(&settings(), text, history),
+            InputVerdict::Refuse { reason: GuardReason::Flooding, .. }
+        )
     };
     assert!(flood("Где заказ?", &["где заказ", "Где заказ!!", "ГДЕ ЗАКАЗ?"]));
     assert!(!flood("Где заказ?", &["где заказ", "Где заказ!!"]));

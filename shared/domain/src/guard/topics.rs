@@ -32,7 +32,8 @@ pub(super) fn found(topics: &[String], folded: &[String]) -> bool {
 /// gives "кредиты" another stem.
 fn is_case_of(word: &str, noun: &str) -> bool {
     const ENDINGS: &[&str] = &[
-        "а", "у", "ом", "е", "ы", "и", "ов", "ам", "ами", "ах", "ем", "ей", "ям", "ями", "ях", "я", "ю", "ью", "ой",
+        "а", "у", "ом", "е", "ы", "и", "ов", "ам", "ами", "ах", "ем", "ей", "ям", "ями", "ях", "я", "ю",
+        "ью", "ой",
     ];
     noun.chars().count() >= 4
         && is_cyrillic(noun)

@@ -36,7 +36,10 @@ fn prose_is_quoted_by_sentences() {
 #[test]
 fn the_answer_of_an_faq_stands_below_its_question() {
     let text = "## How do I return an item?\n\nSend it back within 14 days. We pay the postage.\n\n## Do you ship abroad?\n\nNo.";
-    assert_eq!(answer("How can I return an item?", text), "Send it back within 14 days. We pay the postage. [1]");
+    assert_eq!(
+        answer("How can I return an item?", text),
+        "Send it back within 14 days. We pay the postage. [1]"
+    );
 }
 
 #[test]
@@ -44,7 +47,10 @@ fn a_list_is_quoted_by_its_items() {
     let text = "Delivery:\n\n- Courier in Moscow: 300 roubles\n- Post: 250 roubles\n- Pickup: free\n";
     assert_eq!(answer("how much is pickup", text), "Pickup: free [1]");
     let list = "For a return you need:\n- the receipt\n- your passport\n\nSomething else.";
-    assert_eq!(answer("what do I need for a return", list), "For a return you need:\n- the receipt\n- your passport [1]");
+    assert_eq!(
+        answer("what do I need for a return", list),
+        "For a return you need:\n- the receipt\n- your passport [1]"
+    );
 }
 
 #[test]
@@ -58,12 +64,16 @@ fn rows_are_quoted_one_by_one() {
 #[test]
 fn a_passage_that_only_its_heading_fits_is_quoted_from_its_beginning() {
     let sources = [source("Two years on everything. Batteries: one year only.", Some("Warranty"))];
-    assert_eq!(quoted_answer("warranty", &sources).unwrap().0, "Two years on everything. Batteries: one year only. [1]");
+    assert_eq!(
+        quoted_answer("warranty", &sources).unwrap().0,
+        "Two years on everything. Batteries: one year only. [1]"
+    );
 }
 
 #[test]
 fn a_second_passage_is_quoted_when_it_adds_something() {
-    let sources = [source("Courier delivery takes two days.", None), source("Pickup is free of charge.", None)];
+    let sources =
+        [source("Courier delivery takes two days.", None), source("Pickup is free of charge.", None)];
     let (text, citations) = quoted_answer("courier delivery or free pickup", &sources).unwrap();
     assert_eq!(text, "Courier delivery takes two days. [1]\n\nPickup is free of charge. [2]");
     assert_eq!(citations.len(), 2);

@@ -68,11 +68,22 @@ pub fn units(passage: &str) -> Vec<Unit> {
             }
             Some(unit) => {
                 if let Some(range) = paragraph.take() {
-                    sentences(passage, range, number, &mut units);
+                    if trimmed.is_empty() && is_title(passage, &range) {
+                        push(passage, Kind::Heading, range.clone(), range.start, number, &mut units);
+                    } else {
+                        sentences(passage, range, number, &mut units);
+                    }
                 }
                 number = number.saturating_add(1);
                 if let Some((kind, skip)) = unit {
-                    push(passage, kind, whole.start.saturating_add(skip)..whole.end, whole.start, number, &mut units);
+                    push(
+                        passage,
+                        kind,
+                        whole.start.saturating_add(skip)..whole.end,
+                        whole.start,
+                        number,
+                        &mut units,
+                    );
                 }
             }
         }
@@ -83,17 +94,67 @@ pub fn units(passage: &str) -> Vec<Unit> {
     units
 }
 
-fn push(passage: &str, kind: Kind, range: Range<usize>, marker: usize, paragraph: usize, units: &mut Vec<Unit>) {
+fn push(
+    passage: &str,
+    kind: Kind,
+    range: Range<usize>,
+    marker: usize,
+    paragraph: usize,
+    units: &mut Vec<Unit>,
+) {
     let text = passage.get(range.clone()).unwrap_or("");
     if text.chars().any(char::is_alphanumeric) {
         units.push(Unit { kind, opens_list: text.ends_with(':'), range, marker, paragraph });
     }
 }
 
+/// A short line of its own that ends like no sentence: what plain text has for a heading.
+fn is_title(passage: &str, range: &Range<usize>) -> bool {
+    const LONGEST: usize = 80;
+    let text = passage.get(range.clone()).unwrap_or("");
+    !text.contains('\n')
+        && text.chars().count() <= LONGEST
+        && !text.ends_with(['.', '!', '?', '…', ':', ';', ','])
+}
+
 /// Words before a full stop that does not end a sentence.
 const ABBREVIATIONS: [&str; 36] = [
-    "ул", "г", "д", "кв", "корп", "стр", "пр", "просп", "пер", "обл", "р", "руб", "коп", "тел", "доб", "им", "т", "е", "к", "п",
-    "см", "рис", "мин", "макс", "напр", "др", "mr", "mrs", "dr", "st", "no", "approx", "incl", "vs", "e.g", "i.e",
+    "ул",
+    "г",
+    "д",
+    "кв",
+    "корп",
+    "стр",
+    "пр",
+    "просп",
+    "пер",
+    "обл",
+    "р",
+    "руб",
+    "коп",
+    "тел",
+    "доб",
+    "им",
+    "т",
+    "е",
+    "к",
+    "п",
+    "см",
+    "рис",
+    "мин",
+    "макс",
+    "напр",
+    "др",
+    "mr",
+    "mrs",
+    "dr",
+    "st",
+    "no",
+    "approx",
+    "incl",
+    "vs",
+    "e.g",
+    "i.e",
 ];
 
 fn sentences(passage: &str, range: Range<usize>, paragraph: usize, units: &mut Vec<Unit>) {
@@ -108,7 +169,10 @@ fn sentences(passage: &str, range: Range<usize>, paragraph: usize, units: &mut V
         }
         begun = None;
         let whole = text.get(start..end).unwrap_or("");
-        let from = range.start.saturating_add(start).saturating_add(whole.len().saturating_sub(whole.trim_start().len()));
+        let from = range
+            .start
+            .saturating_add(start)
+            .saturating_add(whole.len().saturating_sub(whole.trim_start().len()));
         push(passage, Kind::Sentence, from..from.saturating_add(whole.trim().len()), from, paragraph, units);
     }
 }
@@ -120,7 +184,11 @@ fn ends_sentence(sentence: &str) -> bool {
 
 fn ends_with_abbreviation(sentence: &str) -> bool {
     let Some(body) = sentence.trim_end().strip_suffix('.') else { return false };
-    let word = body.rsplit(|letter: char| letter.is_whitespace() || letter == '(').next().unwrap_or("").to_lowercase();
+    let word = body
+        .rsplit(|letter: char| letter.is_whitespace() || letter == '(')
+        .next()
+        .unwrap_or("")
+        .to_lowercase();
     ABBREVIATIONS.contains(&word.as_str())
 }
 
@@ -161,7 +229,9 @@ fn is_field(line: &str) -> bool {
 
 /// `---`, `|---|:--:|`, `***`, a code fence: no text.
 fn is_rule(line: &str) -> bool {
-    line.starts_with("```") || line.starts_with("~~~") || line.chars().all(|letter| "|-:*_= ".contains(letter))
+    line.starts_with("```")
+        || line.starts_with("~~~")
+        || line.chars().all(|letter| "|-:*_= ".contains(letter))
 }
 
 /// Whether a table's `|---|` stands at a place: the row above it holds the names of the columns.
@@ -176,7 +246,13 @@ pub fn shown(passage: &str, range: &Range<usize>) -> String {
     let lines: Vec<String> = text
         .lines()
         .filter(|line| !is_rule(line.trim()) || line.trim().is_empty())
-        .map(|line| if line.trim_start().starts_with('|') { row(line, header(passage, range.start)) } else { line.to_owned() })
+        .map(|line| {
+            if line.trim_start().starts_with('|') {
+                row(line, header(passage, range.start))
+            } else {
+                line.to_owned()
+            }
+        })
         .collect();
     lines.join("\n").replace("**", "").replace("__", "").replace('`', "")
 }
@@ -194,11 +270,12 @@ fn header(passage: &str, at: usize) -> Option<&str> {
 
 fn row(line: &str, header: Option<&str>) -> String {
     let names: Vec<&str> = header.map(|header| cells(header).collect()).unwrap_or_default();
-    let fields = cells(line).enumerate().filter(|(_, cell)| !cell.is_empty()).map(|(column, cell)| {
-        match names.get(column).filter(|name| !name.is_empty()) {
-            Some(name) => format!("{name}: {cell}"),
-            None => cell.to_owned(),
-        }
-    });
+    let fields =
+        cells(line).enumerate().filter(|(_, cell)| !cell.is_empty()).map(|(column, cell)| {
+            match names.get(column).filter(|name| !name.is_empty()) {
+                Some(name) => format!("{name}: {cell}"),
+                None => cell.to_owned(),
+            }
+        });
     fields.collect::<Vec<_>>().join("; ")
 }

@@ -103,7 +103,8 @@ impl Field {
         if !wrong.is_empty() {
             return Err(wrong);
         }
-        (self.set)(settings, Some(value)).map_err(|_| vec![(String::new(), format!("must be {}", self.range))])
+        (self.set)(settings, Some(value))
+            .map_err(|_| vec![(String::new(), format!("must be {}", self.range))])
     }
 }
 
@@ -175,7 +176,9 @@ impl Range {
                     .iter()
                     .enumerate()
                     .filter(|(_, item)| !fits(item, *max_chars))
-                    .map(|(index, _)| (format!("/{index}"), format!("must be a text of 1 to {max_chars} characters")))
+                    .map(|(index, _)| {
+                        (format!("/{index}"), format!("must be a text of 1 to {max_chars} characters"))
+                    })
                     .collect();
             }
             (Self::ByLanguage { max_items, max_chars }, Value::Object(items)) => {
@@ -187,7 +190,10 @@ impl Range {
                     .filter_map(|(language, text)| {
                         let pointer = format!("/{}", super::escape(language));
                         if !is_language(language) {
-                            Some((pointer, "a language is two or three small letters, like ru or en".to_owned()))
+                            Some((
+                                pointer,
+                                "a language is two or three small letters, like ru or en".to_owned(),
+                            ))
                         } else if !fits(text, *max_chars) {
                             Some((pointer, format!("must be a text of 1 to {max_chars} characters")))
                         } else {
@@ -202,7 +208,7 @@ impl Range {
     }
 
     /// The range as OpenAPI says it. In a patch `null` stands for the default.
-    pub(super) fn schema(&self, doc: &str, default: Value, patch: bool) -> RefOr<Schema> {
+    pub(super) fn schema(&self, doc: &str, default: &Value, patch: bool) -> RefOr<Schema> {
         let nullable = |kind: Type| {
             if patch || matches!(self, Self::OptionalText { .. }) {
                 SchemaType::from_iter([kind, Type::Null])
@@ -211,7 +217,11 @@ impl Range {
             }
         };
         let text = |max_chars: usize| {
-            ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(max_chars)).build()
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(max_chars))
+                .build()
         };
         let object = ObjectBuilder::new().description(Some(doc)).default((!patch).then_some(default.clone()));
         match *self {

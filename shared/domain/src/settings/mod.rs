@@ -102,7 +102,7 @@ settings! {
         /// How many passages the model is given.
         passages: u32 = 6, Range::Whole { min: 1, max: 20 };
         /// The least evidence a passage must carry to be used, 0 to 1.
-        min_evidence: f64 = 0.25, Range::Number { min: 0.0, max: 1.0 };
+        min_evidence: f64 = crate::text::MIN_EVIDENCE, Range::Number { min: 0.0, max: 1.0 };
         /// The weight of meaning against words in a hybrid search, 0 to 1.
         vector_weight: f64 = 0.5, Range::Number { min: 0.0, max: 1.0 };
     }
@@ -347,7 +347,8 @@ fn schema(patch: bool) -> RefOr<Schema> {
             object = object.schema_type(SchemaType::from_iter([Type::Object, Type::Null]));
         }
         for field in FIELDS.iter().filter(|field| field.group == Some(group)) {
-            object = object.property(field.name, field.range.schema(field.doc, (field.get)(&defaults), patch));
+            object =
+                object.property(field.name, field.range.schema(field.doc, &(field.get)(&defaults), patch));
             if !patch {
                 object = object.required(field.name);
             }
@@ -358,7 +359,7 @@ fn schema(patch: bool) -> RefOr<Schema> {
         }
     }
     for field in FIELDS.iter().filter(|field| field.group.is_none()) {
-        all = all.property(field.name, field.range.schema(field.doc, (field.get)(&defaults), patch));
+        all = all.property(field.name, field.range.schema(field.doc, &(field.get)(&defaults), patch));
         if !patch {
             all = all.required(field.name);
         }

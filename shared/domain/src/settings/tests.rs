@@ -23,7 +23,9 @@ fn defaults_are_in_their_ranges_and_go_together() {
 
 #[test]
 fn only_what_differs_is_stored() {
-    let settings = Settings::default().patched(&json!({"limits": {"max_message_chars": 100}, "maintenance": true})).unwrap();
+    let settings = Settings::default()
+        .patched(&json!({"limits": {"max_message_chars": 100}, "maintenance": true}))
+        .unwrap();
     assert_eq!(settings.to_stored(), json!({"limits": {"max_message_chars": 100}, "maintenance": true}));
     assert_eq!(Settings::from_stored(&settings.to_stored()), settings);
     let back = settings.patched(&json!({"limits": null, "maintenance": null})).unwrap();
@@ -65,7 +67,9 @@ fn every_error_is_told_at_once_with_its_pointer_and_range() {
         assert!(pointers.contains(&expected), "{expected} is missing in {pointers:?}");
     }
     assert_eq!(pointers.len(), 12);
-    let text = |pointer: &str| errors.iter().find(|(at, _)| at == pointer).map(|(_, detail)| detail.as_str()).unwrap();
+    let text = |pointer: &str| {
+        errors.iter().find(|(at, _)| at == pointer).map(|(_, detail)| detail.as_str()).unwrap()
+    };
     assert_eq!(text("/model/temperature"), "must be a number from 0 to 2");
     assert_eq!(text("/limits/max_message_chars"), "must be a whole number from 1 to 32000");
     assert_eq!(text("/retrieval/mode"), "must be one of lexical, vector, hybrid");
@@ -81,9 +85,13 @@ fn settings_that_contradict_each_other_are_refused() {
 
 #[test]
 fn texts_are_merged_language_by_language() {
-    let first = Settings::default().patched(&json!({"guardrails": {"fallback_text": {"ru": "Не знаю", "en": "No idea"}}})).unwrap();
-    let second = first.patched(&json!({"guardrails": {"fallback_text": {"en": null, "de": "Keine Ahnung"}}})).unwrap();
-    let texts: Vec<_> = second.guardrails.fallback_text.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let first = Settings::default()
+        .patched(&json!({"guardrails": {"fallback_text": {"ru": "Не знаю", "en": "No idea"}}}))
+        .unwrap();
+    let second =
+        first.patched(&json!({"guardrails": {"fallback_text": {"en": null, "de": "Keine Ahnung"}}})).unwrap();
+    let texts: Vec<_> =
+        second.guardrails.fallback_text.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     assert_eq!(texts, [("de", "Keine Ahnung"), ("ru", "Не знаю")]);
 }
 
@@ -100,7 +108,10 @@ fn a_stored_value_that_is_no_longer_allowed_is_its_default() {
 fn changes_name_field_and_values() {
     let old = Settings::default();
     let new = old.patched(&json!({"model": {"temperature": 1}})).unwrap();
-    assert_eq!(old.changes(&new), [Change { field: "/model/temperature".into(), old: json!(0.2), new: json!(1.0) }]);
+    assert_eq!(
+        old.changes(&new),
+        [Change { field: "/model/temperature".into(), old: json!(0.2), new: json!(1.0) }]
+    );
 }
 
 #[test]
@@ -125,10 +136,18 @@ fn openapi_says_the_ranges_that_are_checked() {
         let said = schema.pointer(&pointer).unwrap_or_else(|| panic!("{pointer} is missing"));
         match field.range {
             Range::Whole { min, max } => {
-                assert_eq!((said["minimum"].as_u64(), said["maximum"].as_u64()), (Some(min), Some(max)), "{pointer}");
+                assert_eq!(
+                    (said["minimum"].as_u64(), said["maximum"].as_u64()),
+                    (Some(min), Some(max)),
+                    "{pointer}"
+                );
             }
             Range::Number { min, max } => {
-                assert_eq!((said["minimum"].as_f64(), said["maximum"].as_f64()), (Some(min), Some(max)), "{pointer}");
+                assert_eq!(
+                    (said["minimum"].as_f64(), said["maximum"].as_f64()),
+                    (Some(min), Some(max)),
+                    "{pointer}"
+                );
             }
             _ => assert!(said.is_object()),
         }
@@ -136,7 +155,10 @@ fn openapi_says_the_ranges_that_are_checked() {
     }
     let patch = serde_json::to_value(<SettingsPatch as utoipa::PartialSchema>::schema()).unwrap();
     assert_eq!(patch["additionalProperties"], json!(false));
-    assert_eq!(patch.pointer("/properties/model/properties/temperature/type"), Some(&json!(["number", "null"])));
+    assert_eq!(
+        patch.pointer("/properties/model/properties/temperature/type"),
+        Some(&json!(["number", "null"]))
+    );
 }
 
 proptest! {

@@ -161,7 +161,9 @@ impl Script {
     #[must_use]
     pub fn of(letter: char) -> Self {
         match letter {
-            'a'..='z' | 'A'..='Z' | 'ª' | 'º' | 'À'..='ʯ' | 'Ḁ'..='ỿ' if letter.is_alphabetic() => Self::Latin,
+            'a'..='z' | 'A'..='Z' | 'ª' | 'º' | 'À'..='ʯ' | 'Ḁ'..='ỿ' if letter.is_alphabetic() => {
+                Self::Latin
+            }
             'Ѐ'..='ԯ' | 'ᲀ'..='\u{1c8f}' | 'Ꙁ'..='ꚟ' if letter.is_alphabetic() => Self::Cyrillic,
             'Ͱ'..='Ͽ' | 'ἀ'..='῾' if letter.is_alphabetic() => Self::Greek,
             '\u{600}'..='\u{6ff}' | '\u{750}'..='\u{77f}' if letter.is_alphabetic() => Self::Arabic,
@@ -196,7 +198,9 @@ const SURE_ENOUGH: f64 = 0.3;
 #[must_use]
 pub fn detect(text: &str) -> Language {
     let sample: String = text.chars().take(SAMPLE_CHARS).collect();
-    let count = |script| sample.chars().filter(|letter| letter.is_alphabetic() && Script::of(*letter) == script).count();
+    let count = |script| {
+        sample.chars().filter(|letter| letter.is_alphabetic() && Script::of(*letter) == script).count()
+    };
     let letters = sample.chars().filter(|letter| letter.is_alphabetic()).count();
     if letters == 0 {
         return Language::Other;
@@ -248,10 +252,22 @@ mod tests {
     #[test]
     fn longer_latin_texts_are_told_apart() {
         for (text, language) in [
-            ("You may return any item within thirty days of delivery, provided that it is unused.", Language::English),
-            ("Sie können die Ware innerhalb von dreißig Tagen zurückgeben, wenn sie unbenutzt ist.", Language::German),
-            ("Vous pouvez retourner les articles dans les trente jours suivant la livraison.", Language::French),
-            ("Puede devolver los artículos dentro de los treinta días posteriores a la entrega.", Language::Spanish),
+            (
+                "You may return any item within thirty days of delivery, provided that it is unused.",
+                Language::English,
+            ),
+            (
+                "Sie können die Ware innerhalb von dreißig Tagen zurückgeben, wenn sie unbenutzt ist.",
+                Language::German,
+            ),
+            (
+                "Vous pouvez retourner les articles dans les trente jours suivant la livraison.",
+                Language::French,
+            ),
+            (
+                "Puede devolver los artículos dentro de los treinta días posteriores a la entrega.",
+                Language::Spanish,
+            ),
         ] {
             assert_eq!(detect(text), language, "{text}");
         }

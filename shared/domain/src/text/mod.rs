@@ -2,14 +2,12 @@
 //!
 //! The same functions serve the index and the query; whatever they do to a word, they do it on both sides.
 
-
 mod evidence;
 mod language;
 mod passage;
 mod stop;
 mod term;
 mod word;
-
 
 pub use evidence::{Coverage, MIN_EVIDENCE, combine};
 pub use language::{Language, Script, detect};

@@ -47,7 +47,11 @@ pub fn passages(text: &str) -> Vec<Span> {
         let Some(body) = text.get(section.start..section.end) else { continue };
         for (offset, piece) in splitter.chunk_indices(body) {
             let start = section.start.saturating_add(offset);
-            spans.push(Span { start, end: start.saturating_add(piece.len()), heading: section.heading.clone() });
+            spans.push(Span {
+                start,
+                end: start.saturating_add(piece.len()),
+                heading: section.heading.clone(),
+            });
         }
     }
     spans
@@ -73,7 +77,8 @@ fn sections(text: &str) -> Vec<Section> {
         match heading(trimmed).filter(|_| fence.is_none()) {
             Some((level, title)) => {
                 if has_body {
-                    sections.push(std::mem::replace(&mut current, Section { start: at, end: at, heading: None }));
+                    sections
+                        .push(std::mem::replace(&mut current, Section { start: at, end: at, heading: None }));
                     has_body = false;
                 }
                 path.retain(|(above, _)| *above < level);
@@ -115,7 +120,11 @@ mod tests {
         let mut last_start = 0;
         for span in &spans {
             let piece = text.get(span.start..span.end).expect("character borders");
-            assert!(!piece.is_empty() && piece.chars().count() <= MAX_PASSAGE_CHARS, "{} chars", piece.chars().count());
+            assert!(
+                !piece.is_empty() && piece.chars().count() <= MAX_PASSAGE_CHARS,
+                "{} chars",
+                piece.chars().count()
+            );
             assert!(span.start >= last_start, "out of order");
             if span.start > covered {
                 assert!(text[covered..span.start].trim().is_empty(), "lost {:?}", &text[covered..span.start]);
@@ -129,8 +138,10 @@ mod tests {
     #[test]
     fn headings_open_passages_and_are_carried_along() {
         let text = "# Shop\n\n## Delivery\n\nBy courier.\n\n### Price\n\n300 roubles.\n\n## Returns\n\nWithin 14 days.\n";
-        let found: Vec<_> =
-            passages(text).into_iter().map(|span| (text[span.start..span.end].to_owned(), span.heading.unwrap())).collect();
+        let found: Vec<_> = passages(text)
+            .into_iter()
+            .map(|span| (text[span.start..span.end].to_owned(), span.heading.unwrap()))
+            .collect();
         assert_eq!(
             found,
             [

@@ -7,7 +7,7 @@ use super::language::Script;
 
 /// English function words, and the small talk around a question.
 const ENGLISH: &str = "a about above after again against all also am an and any are arent as at be because been before \
-being below between both but by can cannot cant could couldnt did didnt do does doesnt doing dont down during each \
+being below between both but by can cannot cant could couldnt did didnt do does doesnt doing dont down during each else \
 etc few for from further get gets getting give got had has have having he hello her here hers herself hey hi him himself \
 his how i id if ill im in into is isnt it its itself ive just know let like many may maybe me might mine more most much must my \
 myself need no nor not now of off oh ok okay on once only or other ought our ours ourselves out over own please same say shall \
@@ -17,13 +17,13 @@ whose why will with wont would yes you your youre yours yourself yourselves";
 
 /// Russian function words, and the small talk around a question.
 const RUSSIAN: &str = "а алло без бы был была были было быть в вам вами вас ваш ваша ваше вашего вашей вашему вашем ваши \
-ваших вашу во вот все всё всего всей всем всеми всех вы где да даже для до добрый день его ее ей ему если есть еще ещё же за \
+ваших вашу во вот все всё всего всей всем всеми всех вы где да даже делать для до добрый день его ее ей ему если есть еще ещё же за \
 зачем здравствуйте здрасьте знать и из или им ими их к как какая какие какими каких какого какое какой каком какому какую \
 когда кого ком кому который которая которое которые которых котором которую кто куда ли либо лишь меня между мне мной мог \
 могла могли могу могут мое моего моей моем моему можем может можете можно моя мы на над надо нам нами нас наш наша наше нашего \
 нашей наши наших не него нее ней нельзя нем нему нет неужели ни ним ними них но ну нужен нужна нужно нужны о об однако \
 он она они оно от откуда очень по под подскажите пожалуйста почему при привет про расскажите с сам сама сами само свое \
-своего своей свои своих свой себе себя сейчас скажите сколько со спасибо так также такая такие таких такое такой там твой те тебе \
+своего своей свои своих свой себе себя сейчас скажите сколько скольки со спасибо так также такая такие таких такое такой там твой те тебе \
 тебя тем то тобой того тоже той только том тому тот ту ты у уже узнать хотел хотела хотелось хочется хочу хотим чего чей чем через \
 что чтобы чье чья эта эти этих это этого этой этом этому этот эту я является";
 

@@ -132,10 +132,16 @@ mod tests {
             ["сто", "доставк", "москв", "доставк", "доставк"]
         );
         assert_eq!(
-            stems("How do I return items? Returned, returning; policies of the shop's warranties", Language::English),
+            stems(
+                "How do I return items? Returned, returning; policies of the shop's warranties",
+                Language::English
+            ),
             ["return", "item", "return", "return", "polici", "shop", "warranti"]
         );
-        assert_eq!(stems("Die Lieferungen kommen pünktlich", Language::German), ["die", "liefer", "komm", "punktlich"]);
+        assert_eq!(
+            stems("Die Lieferungen kommen pünktlich", Language::German),
+            ["die", "liefer", "komm", "punktlich"]
+        );
     }
 
     #[test]

@@ -56,7 +56,10 @@ mod tests {
         assert_eq!(texts("Счёт СЧЕТ счет"), ["счет", "счет", "счет"]);
         assert_eq!(texts("customer's customer’s don't"), ["customer", "customer", "dont"]);
         assert_eq!(texts("ﬁle ｆｉｌｅ"), ["file", "file"]);
-        assert_eq!(texts("3.5 kg, 10:00–20:00, TP-1200"), ["3_5", "kg", "10", "00", "20", "00", "tp", "1200"]);
+        assert_eq!(
+            texts("3.5 kg, 10:00–20:00, TP-1200"),
+            ["3_5", "kg", "10", "00", "20", "00", "tp", "1200"]
+        );
         assert_eq!(texts("İstanbul"), ["istanbul"]);
     }
 
