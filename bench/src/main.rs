@@ -1,11 +1,18 @@
-//! `bench retrieval`: a collection of documents, questions and judgements through the product's own retrieval.
+//! Measurements: retrieval through the product's own code; turns, posts and memory of the real program over HTTP.
 #![expect(clippy::print_stdout, reason = "a command that prints its figures")]
 
+mod connection;
 mod cranfield;
 mod measures;
+mod memory;
+mod posts;
+mod process;
 mod retrieval;
+mod server;
+mod turn;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Map, Value};
 
 /// Measures Frontdesk.
 #[derive(Parser)]
@@ -19,18 +26,84 @@ struct Arguments {
 enum Command {
     /// Ranking quality and speed on a collection in the Cranfield format.
     Retrieval(retrieval::Options),
+    /// What Frontdesk adds to a model's stream: time to the first text, gaps; nothing lost or reordered.
+    Turn(turn::Options),
+    /// Messages stored per second.
+    Posts(posts::Options),
+    /// Resident memory, idle and with 200 streams; size of the program.
+    Memory(memory::Options),
+    /// Everything; retrieval only with `--data`.
+    All(All),
+}
+
+#[derive(Args)]
+struct All {
+    /// A collection for `bench retrieval`.
+    #[arg(long)]
+    data: Option<std::path::PathBuf>,
+    /// One JSON object on the last line.
+    #[arg(long)]
+    json: bool,
 }
 
 fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
-        Command::Retrieval(options) => {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let report = tokio::task::LocalSet::new().block_on(&runtime, retrieval::run(&options))?;
-            println!("{}", report.table());
-            if options.json {
-                println!("{}", serde_json::to_string(&report)?);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let tasks = tokio::task::LocalSet::new();
+    tasks.block_on(&runtime, run(Arguments::parse().command))
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    let (json, value) = match command {
+        Command::Retrieval(options) => (options.json, retrieval(&options).await?),
+        Command::Turn(options) => (options.json, turn(&options).await?),
+        Command::Posts(options) => (options.json, posts(&options).await?),
+        Command::Memory(options) => (options.json, memory(&options).await?),
+        Command::All(options) => {
+            let mut all = Map::new();
+            all.insert("turn".to_owned(), turn(&turn::Options::default()).await?);
+            println!();
+            all.insert("posts".to_owned(), posts(&posts::Options::default()).await?);
+            println!();
+            all.insert("memory".to_owned(), memory(&memory::Options::default()).await?);
+            if let Some(data) = options.data {
+                println!();
+                let lexical = retrieval::Options {
+                    data,
+                    mode: retrieval::Mode::Lexical,
+                    vector_weight: 0.0,
+                    json: options.json,
+                };
+                all.insert("retrieval".to_owned(), retrieval(&lexical).await?);
             }
-            Ok(())
+            (options.json, Value::Object(all))
         }
+    };
+    if json {
+        println!("{value}");
     }
+    Ok(())
+}
+
+async fn retrieval(options: &retrieval::Options) -> anyhow::Result<Value> {
+    let report = retrieval::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
+}
+
+async fn turn(options: &turn::Options) -> anyhow::Result<Value> {
+    let report = turn::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
+}
+
+async fn posts(options: &posts::Options) -> anyhow::Result<Value> {
+    let report = posts::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
+}
+
+async fn memory(options: &memory::Options) -> anyhow::Result<Value> {
+    let report = memory::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
 }
