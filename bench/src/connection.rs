@@ -26,7 +26,8 @@ pub struct Connection {
 impl Connection {
     /// Connects to `http://HOST:PORT`, with or without a path behind it.
     pub async fn open(base_url: &str) -> Result<Self> {
-        let rest = base_url.strip_prefix("http://").with_context(|| format!("no http address: {base_url}"))?;
+        let rest =
+            base_url.strip_prefix("http://").with_context(|| format!("no http address: {base_url}"))?;
         let authority = rest.split('/').next().unwrap_or(rest).to_owned();
         let socket = TcpStream::connect(&authority).await.with_context(|| authority.clone())?;
         socket.set_nodelay(true)?;
@@ -70,7 +71,13 @@ impl Connection {
     }
 
     /// Posts JSON and reads JSON.
-    pub async fn post(&mut self, path: &str, token: &str, body: &Value, expected: StatusCode) -> Result<Value> {
+    pub async fn post(
+        &mut self,
+        path: &str,
+        token: &str,
+        body: &Value,
+        expected: StatusCode,
+    ) -> Result<Value> {
         let request = self.request(Method::POST, path, token, "application/json").body(json(body))?;
         self.json(request, expected).await
     }

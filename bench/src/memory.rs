@@ -102,14 +102,28 @@ pub async fn run(_options: &Options) -> Result<Report> {
     tokio::time::sleep(REST).await;
     let afterwards = server.memory()?;
     server.stop()?;
-    Ok(Report { streams: STREAMS, program_bytes, idle, idle_after_first_start, listening, answering, afterwards })
+    Ok(Report {
+        streams: STREAMS,
+        program_bytes,
+        idle,
+        idle_after_first_start,
+        listening,
+        answering,
+        afterwards,
+    })
 }
 
 /// Asks, and reads the answer to its end.
-async fn answer(mut connection: Connection, token: String, conversation: String, question: &'static str) -> Result<()> {
+async fn answer(
+    mut connection: Connection,
+    token: String,
+    conversation: String,
+    question: &'static str,
+) -> Result<()> {
     let path = format!("/api/v1/conversations/{conversation}/messages");
     let message = json!({ "client_id": "1", "text": question });
-    let request = connection.request(Method::POST, &path, &token, "text/event-stream").body(body(&message))?;
+    let request =
+        connection.request(Method::POST, &path, &token, "text/event-stream").body(body(&message))?;
     let heard = async {
         let mut events = events(connection.send(request).await?);
         let mut ended = false;
@@ -127,7 +141,8 @@ impl Report {
     pub fn table(&self) -> String {
         #[expect(clippy::cast_precision_loss, reason = "sizes far below 2^53")]
         let mib = |kib: u64| kib as f64 / 1024.0;
-        let mut lines = vec![format!("{:<42} {:>9} {:>9}", "resident memory of the server, MiB", "now", "peak")];
+        let mut lines =
+            vec![format!("{:<42} {:>9} {:>9}", "resident memory of the server, MiB", "now", "peak")];
         let streams = self.streams;
         for (what, memory) in [
             ("idle".to_owned(), self.idle),

@@ -80,7 +80,12 @@ pub async fn run(_options: &Options) -> Result<Report> {
             let conversation = server::conversation(&mut connection, &visitor).await?;
             server::take_over(&mut connection, &operator, &conversation).await?;
             let last_seq = last_seq(&mut connection, &operator, &conversation).await?;
-            posters.push(Poster { connection: server.connect().await?, token: visitor.token, conversation, last_seq });
+            posters.push(Poster {
+                connection: server.connect().await?,
+                token: visitor.token,
+                conversation,
+                last_seq,
+            });
         }
         let before = server.processor_time()?;
         let began = Instant::now();
@@ -93,7 +98,9 @@ pub async fn run(_options: &Options) -> Result<Report> {
             let (poster, posted, measured) = ended??;
             times.extend(measured);
             all = all.saturating_add(posted);
-            let grown = last_seq(&mut connection, &operator, &poster.conversation).await?.saturating_sub(poster.last_seq);
+            let grown = last_seq(&mut connection, &operator, &poster.conversation)
+                .await?
+                .saturating_sub(poster.last_seq);
             lost = lost.saturating_add(u64::try_from(posted)?.saturating_sub(grown));
         }
         let spent = server.processor_time()?.saturating_sub(before);
@@ -133,7 +140,10 @@ async fn post(mut poster: Poster, began: Instant) -> Result<(Poster, usize, Vec<
         let sent = Instant::now();
         let answer = poster.connection.post(&path, &poster.token, &message, StatusCode::ACCEPTED).await?;
         let took = sent.elapsed().as_secs_f64() * 1000.0;
-        ensure!(answer.get("deduplicated") == Some(&Value::Bool(false)), "not stored as a new message: {answer}");
+        ensure!(
+            answer.get("deduplicated") == Some(&Value::Bool(false)),
+            "not stored as a new message: {answer}"
+        );
         posted = posted.saturating_add(1);
         let at = began.elapsed();
         if at >= WARM && at < end {
@@ -160,8 +170,13 @@ impl Report {
         lines.extend(self.rows.iter().map(|row| {
             format!(
                 "{:>11} {:>9.0} {:>11.2}x {:>9.2} {:>9.2} {:>9.3} {:>5}",
-                row.connections, row.posts_per_second, row.over_durable_writes, row.p50_ms, row.p99_ms,
-                row.server_ms_per_post, row.lost
+                row.connections,
+                row.posts_per_second,
+                row.over_durable_writes,
+                row.p50_ms,
+                row.p99_ms,
+                row.server_ms_per_post,
+                row.lost
             )
         }));
         lines.join("\n")

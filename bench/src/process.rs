@@ -23,8 +23,14 @@ pub fn memory(pid: u32) -> Result<Memory> {
     let path = format!("/proc/{pid}/status");
     let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
     let field = |name: &str| -> Result<u64> {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).with_context(|| format!("{path}: no {name}"))?;
-        line.split_whitespace().next().and_then(|number| number.parse().ok()).with_context(|| format!("{path}: {name}"))
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .with_context(|| format!("{path}: no {name}"))?;
+        line.split_whitespace()
+            .next()
+            .and_then(|number| number.parse().ok())
+            .with_context(|| format!("{path}: {name}"))
     };
     Ok(Memory { resident_kib: field("VmRSS:")?, peak_kib: field("VmHWM:")? })
 }
@@ -35,7 +41,8 @@ pub fn processor_time(pid: u32) -> Result<Duration> {
     let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
     // The name in brackets may hold blanks; user and system time are fields 14 and 15.
     let (_, rest) = text.rsplit_once(')').with_context(|| path.clone())?;
-    let ticks: u64 = rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        rest.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Ok(Duration::from_millis(ticks.saturating_mul(1000 / TICKS)))
 }
 

@@ -61,7 +61,10 @@ impl Server {
         for (name, _) in std::env::vars_os() {
             let upper = name.to_string_lossy().to_uppercase();
             let own = ["OPENAI_", "QDRANT_", "DATABASE_", "ADMIN_", "FRONTDESK_", "SENTRY_"];
-            if own.iter().any(|start| upper.starts_with(start)) || upper.ends_with("_PROXY") || upper == "LOG_LEVEL" {
+            if own.iter().any(|start| upper.starts_with(start))
+                || upper.ends_with("_PROXY")
+                || upper == "LOG_LEVEL"
+            {
                 command.env_remove(name);
             }
         }
@@ -71,7 +74,10 @@ impl Server {
             command.arg("--empty");
         }
         if let Some(base_url) = model {
-            command.env("OPENAI_BASE_URL", base_url).env("OPENAI_API_KEY", "bench").env("OPENAI_MODEL", "fake-chat");
+            command
+                .env("OPENAI_BASE_URL", base_url)
+                .env("OPENAI_API_KEY", "bench")
+                .env("OPENAI_MODEL", "fake-chat");
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()?;
         // Held from now on, so that it ends with every error.
@@ -90,7 +96,10 @@ impl Server {
             let ended = server.child.try_wait()?;
             if ended.is_some() || began.elapsed() > START {
                 let said = std::fs::read_to_string(&log).unwrap_or_default();
-                bail!("the server is not ready after {} s (ended: {ended:?}): {said}", began.elapsed().as_secs());
+                bail!(
+                    "the server is not ready after {} s (ended: {ended:?}): {said}",
+                    began.elapsed().as_secs()
+                );
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         };
@@ -147,7 +156,10 @@ impl Server {
             if self.child.try_wait()?.is_some() {
                 return Ok(());
             }
-            #[expect(clippy::disallowed_methods, reason = "waits for another program, which follows the real clock")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "waits for another program, which follows the real clock"
+            )]
             std::thread::sleep(Duration::from_millis(20));
         }
         self.child.kill()?;
@@ -165,17 +177,22 @@ impl Drop for Server {
 
 /// A new conversation of a visitor: its id.
 pub async fn conversation(connection: &mut Connection, visitor: &Visitor) -> Result<String> {
-    text(&connection.post("/api/v1/conversations", &visitor.token, &json!({}), StatusCode::CREATED).await?, "/id")
+    text(
+        &connection.post("/api/v1/conversations", &visitor.token, &json!({}), StatusCode::CREATED).await?,
+        "/id",
+    )
 }
 
 /// Puts a conversation into an operator's hands: no turn begins any more.
 pub async fn take_over(connection: &mut Connection, operator: &str, conversation: &str) -> Result<()> {
     let path = format!("/api/v1/conversations/{conversation}");
-    let seen = connection.request(Method::GET, &format!("{path}/events?limit=1"), operator, "application/json");
+    let seen =
+        connection.request(Method::GET, &format!("{path}/events?limit=1"), operator, "application/json");
     let log = connection.json(seen.body(empty())?, StatusCode::OK).await?;
     let epoch = number(&log, "/epoch")?;
     let change = connection.request(Method::PATCH, &path, operator, "application/json");
-    let change = change.header("if-match", format!("\"{epoch}\"")).body(body(&json!({ "mode": "operator" })))?;
+    let change =
+        change.header("if-match", format!("\"{epoch}\"")).body(body(&json!({ "mode": "operator" })))?;
     connection.json(change, StatusCode::OK).await?;
     Ok(())
 }
@@ -188,5 +205,8 @@ pub fn text(value: &Value, pointer: &str) -> Result<String> {
 
 /// A number in an answer.
 pub fn number(value: &Value, pointer: &str) -> Result<u64> {
-    value.pointer(pointer).and_then(Value::as_u64).with_context(|| format!("no number at {pointer} in {value}"))
+    value
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .with_context(|| format!("no number at {pointer} in {value}"))
 }

@@ -77,8 +77,16 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode>
         Command::Bench(args) => {
             // What is measured is a program of its own, which the bench finds beside itself.
             let program = dev::host(workspace, true)?;
-            run::run(workspace.cargo().args(["build", "--quiet", "--release", "--package", "frontdesk-bench"]))?;
-            run::become_(std::process::Command::new(program.with_file_name("frontdesk-bench")).args(&args.args))
+            run::run(workspace.cargo().args([
+                "build",
+                "--quiet",
+                "--release",
+                "--package",
+                "frontdesk-bench",
+            ]))?;
+            run::become_(
+                std::process::Command::new(program.with_file_name("frontdesk-bench")).args(&args.args),
+            )
         }
         Command::FakeAi(args) => {
             let cargo = ["run", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai", "--"];

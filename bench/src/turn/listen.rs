@@ -52,7 +52,10 @@ fn since(sent: Instant) -> f64 {
     sent.elapsed().as_secs_f64() * 1000.0
 }
 
-async fn answered(connection: &mut Connection, request: http::Request<Full<Bytes>>) -> Result<http::Response<hyper::body::Incoming>> {
+async fn answered(
+    connection: &mut Connection,
+    request: http::Request<Full<Bytes>>,
+) -> Result<http::Response<hyper::body::Incoming>> {
     let response = connection.send(request).await?;
     let status = response.status();
     if status != StatusCode::OK {
@@ -89,7 +92,12 @@ pub async fn model(connection: &mut Connection, request: &Bytes) -> Result<Heard
 
 /// Asks Frontdesk, and checks what the protocol promises: `seq` without a gap, every piece at its offset, and the pieces
 /// together exactly the message that is stored.
-pub async fn turn(connection: &mut Connection, token: &str, conversation: &str, question: &str) -> Result<Heard> {
+pub async fn turn(
+    connection: &mut Connection,
+    token: &str,
+    conversation: &str,
+    question: &str,
+) -> Result<Heard> {
     let path = format!("/api/v1/conversations/{conversation}/messages");
     let message = json!({ "client_id": "1", "text": question });
     let request = connection.request(Method::POST, &path, token, "text/event-stream").body(body(&message))?;
@@ -112,7 +120,9 @@ pub async fn turn(connection: &mut Connection, token: &str, conversation: &str, 
                 heard.piece(event.pointer("/text").and_then(Value::as_str).context("no text")?, at);
                 continue;
             }
-            "message.created" if event.pointer("/message/author/kind").and_then(Value::as_str) == Some("ai") => {
+            "message.created"
+                if event.pointer("/message/author/kind").and_then(Value::as_str) == Some("ai") =>
+            {
                 stored = Some(text(&event, "/message/text")?);
             }
             "turn.finished" => outcome = text(&event, "/outcome")?,

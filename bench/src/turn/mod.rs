@@ -120,9 +120,12 @@ impl Bench {
             let visitor = server.visitor(&mut connection).await?;
             let conversation = server::conversation(&mut connection, &visitor).await?;
             let turn = listen::turn(&mut connection, &visitor.token, &conversation, question);
-            let mut heard = tokio::time::timeout(DEADLINE, turn).await?.with_context(|| format!("asking {question:?}"))?;
+            let mut heard = tokio::time::timeout(DEADLINE, turn)
+                .await?
+                .with_context(|| format!("asking {question:?}"))?;
             heard.question = number;
-            let request = model.last_request().with_context(|| format!("the model was not asked {question:?}"))?;
+            let request =
+                model.last_request().with_context(|| format!("the model was not asked {question:?}"))?;
             let mut direct = Connection::open(&model.base_url).await?;
             let without = tokio::time::timeout(DEADLINE, listen::model(&mut direct, &request)).await??;
             ensure!(heard.text == without.text, "{:?} became {:?} on its way", without.text, heard.text);
@@ -135,13 +138,20 @@ impl Bench {
     /// All rounds for a number of streams. A round is direct and through Frontdesk; which comes first alternates.
     async fn measure(&self, streams: usize, rounds: usize) -> Result<Vec<Row>> {
         // One stream gives one sample a turn: more turns, and the two arrivals are the same.
-        let plans: &[(Arrival, usize)] =
-            if streams == 1 { &[(Arrival::Together, 3)] } else { &[(Arrival::Spread, 2), (Arrival::Together, 1)] };
+        let plans: &[(Arrival, usize)] = if streams == 1 {
+            &[(Arrival::Together, 3)]
+        } else {
+            &[(Arrival::Spread, 2), (Arrival::Together, 1)]
+        };
         let mut rows = Vec::new();
         for (arrival, turns) in plans {
             let (mut direct, mut frontdesk) = (Measured::default(), Measured::default());
             for round in 0..rounds {
-                let order = if round % 2 == 0 { [Way::Direct, Way::Frontdesk] } else { [Way::Frontdesk, Way::Direct] };
+                let order = if round % 2 == 0 {
+                    [Way::Direct, Way::Frontdesk]
+                } else {
+                    [Way::Frontdesk, Way::Direct]
+                };
                 for way in order {
                     let into = if way == Way::Direct { &mut direct } else { &mut frontdesk };
                     self.phase(way, streams, *arrival, *turns, into).await?;
@@ -152,7 +162,14 @@ impl Bench {
         Ok(rows)
     }
 
-    async fn phase(&self, way: Way, streams: usize, arrival: Arrival, turns: usize, into: &mut Measured) -> Result<()> {
+    async fn phase(
+        &self,
+        way: Way,
+        streams: usize,
+        arrival: Arrival,
+        turns: usize,
+        into: &mut Measured,
+    ) -> Result<()> {
         let mut clients = Vec::with_capacity(streams);
         let mut preparing = self.server.connect().await?;
         for number in 0..streams {
@@ -164,7 +181,10 @@ impl Bench {
             for turn in 0..turns {
                 let question = number.wrapping_add(turn) % QUESTIONS.len();
                 asks.push(match &visitor {
-                    None => Ask::Model { question, request: self.requests.get(question).cloned().unwrap_or_default() },
+                    None => Ask::Model {
+                        question,
+                        request: self.requests.get(question).cloned().unwrap_or_default(),
+                    },
                     Some(visitor) => Ask::Frontdesk {
                         question,
                         token: visitor.token.clone(),
@@ -179,7 +199,8 @@ impl Bench {
         for asks in clients {
             connected.push((Connection::open(base_url).await?, asks));
         }
-        let (server_time, own_time) = (self.server.processor_time()?, process::processor_time(std::process::id())?);
+        let (server_time, own_time) =
+            (self.server.processor_time()?, process::processor_time(std::process::id())?);
         let began = Instant::now();
         let mut running = JoinSet::new();
         for (number, (connection, asks)) in connected.into_iter().enumerate() {
@@ -225,7 +246,9 @@ async fn client(mut connection: Connection, asks: Vec<Ask>, begin: Instant) -> V
     for ask in asks {
         let asked = async {
             let (question, heard) = match &ask {
-                Ask::Model { question, request } => (*question, listen::model(&mut connection, request).await?),
+                Ask::Model { question, request } => {
+                    (*question, listen::model(&mut connection, request).await?)
+                }
                 Ask::Frontdesk { question, token, conversation } => {
                     let text = QUESTIONS.get(*question).copied().unwrap_or_default();
                     (*question, listen::turn(&mut connection, token, conversation, text).await?)

@@ -94,7 +94,13 @@ fn as_pieces(heard: &Heard, alone: &[Heard]) -> Vec<f64> {
 }
 
 /// Puts both ways beside each other; `alone` is one undisturbed turn for each question.
-pub fn row(streams: usize, arrival: Arrival, alone: &[Heard], direct: &Measured, frontdesk: &Measured) -> Row {
+pub fn row(
+    streams: usize,
+    arrival: Arrival,
+    alone: &[Heard],
+    direct: &Measured,
+    frontdesk: &Measured,
+) -> Row {
     let pieces: Vec<Vec<f64>> = direct.heard.iter().map(|heard| as_pieces(heard, alone)).collect();
     let first_pieces = Pair::of(pieces.iter().filter_map(|times| times.first().copied()).collect());
     let gaps = pieces.iter().flat_map(|times| {
@@ -113,7 +119,8 @@ pub fn row(streams: usize, arrival: Arrival, alone: &[Heard], direct: &Measured,
         processing_added_ms: b.first.minus(first_pieces),
         gap_ratio: b.gaps.over(piece_gaps),
         server_ms_per_turn: frontdesk.server_time.as_secs_f64() * 1000.0 / as_f64(b.turns.max(1)),
-        client_and_model_processors: frontdesk.own_time.as_secs_f64() / frontdesk.took.as_secs_f64().max(0.001),
+        client_and_model_processors: frontdesk.own_time.as_secs_f64()
+            / frontdesk.took.as_secs_f64().max(0.001),
         direct: a,
         frontdesk: b,
         errors,
@@ -131,12 +138,22 @@ impl Report {
             "model: first token after 200 ms, 60 tokens, 50 per second; times in ms, p50 / p99".to_owned(),
             format!(
                 "{:>7} {:<8} {:>6} {:>15} {:>15} {:>13} {:>17} {:>17} {:>15} {:>9} {:>6}",
-                "streams", "arrival", "turns", "first added", "own work", "gap ratio", "direct first", "Frontdesk first",
-                "Frontdesk gaps", "CPU/turn", "errors"
+                "streams",
+                "arrival",
+                "turns",
+                "first added",
+                "own work",
+                "gap ratio",
+                "direct first",
+                "Frontdesk first",
+                "Frontdesk gaps",
+                "CPU/turn",
+                "errors"
             ),
         ];
         for row in &self.rows {
-            let pair = |pair: &Pair, places: usize| format!("{:.*} / {:.*}", places, pair.p50, places, pair.p99);
+            let pair =
+                |pair: &Pair, places: usize| format!("{:.*} / {:.*}", places, pair.p50, places, pair.p99);
             lines.push(format!(
                 "{:>7} {:<8} {:>6} {:>15} {:>15} {:>13} {:>17} {:>17} {:>15} {:>9.2} {:>6}",
                 row.streams,
