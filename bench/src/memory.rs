@@ -85,7 +85,10 @@ pub async fn run(_options: &Options) -> Result<Report> {
 
     let mut running = JoinSet::new();
     for (number, (token, conversation)) in visitors.into_iter().enumerate() {
-        let question = QUESTIONS.get(number % QUESTIONS.len()).copied().unwrap_or_default();
+        let question = QUESTIONS
+            .get(number.checked_rem(QUESTIONS.len()).unwrap_or_default())
+            .copied()
+            .unwrap_or_default();
         running.spawn(answer(server.connect().await?, token, conversation, question));
     }
     let mut answering = Memory::default();

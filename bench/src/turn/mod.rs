@@ -179,7 +179,7 @@ impl Bench {
                 Way::Frontdesk => Some(self.server.visitor(&mut preparing).await?),
             };
             for turn in 0..turns {
-                let question = number.wrapping_add(turn) % QUESTIONS.len();
+                let question = number.wrapping_add(turn).checked_rem(QUESTIONS.len()).unwrap_or_default();
                 asks.push(match &visitor {
                     None => Ask::Model {
                         question,
