@@ -1,26 +1,43 @@
 //! The Cloudflare Worker: a thin shell. It turns the runtime's request into the core's, makes the ports of one request,
-//! asks [`frontdesk_api::handle`], and turns the answer back. Bodies stream both ways.
+//! asks [`frontdesk_api::handle`], and turns the answer back. Bodies stream both ways. Rooms and rate limits are Durable
+//! Objects: shells, too, over the same core.
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 
+mod blobs;
 mod convert;
+mod host;
 mod http_client;
-mod ports;
+mod limiter_object;
+mod logs;
+mod object_database;
+mod objects;
+mod room_object;
+mod runtime;
 
+use std::rc::Rc;
+
+use frontdesk_app::rooms::RemoteRooms;
+use frontdesk_ports::unconfigured::Unconfigured;
 // Named so that their features reach the versions of `getrandom` that the core's dependencies use.
 use getrandom_02 as _;
 use getrandom_03 as _;
 use worker::{Context, Env, event, web_sys};
+
+use crate::runtime::AfterResponse;
 
 /// Answers one request.
 ///
 /// # Errors
 /// Only when the runtime refuses to make a response; the core's errors are problem documents.
 #[event(fetch)]
-async fn fetch(request: web_sys::Request, _env: Env, context: Context) -> worker::Result<web_sys::Response> {
+async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker::Result<web_sys::Response> {
     let Some((request, peer)) = convert::request(&request) else {
         return convert::refusal();
     };
-    let ctx = ports::ctx(context);
+    let ctx = host::ctx(&env, Rc::new(AfterResponse::Request(context)), |ports| match host::rooms(&env) {
+        Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
+        None => Rc::new(Unconfigured),
+    });
     let response = frontdesk_api::handle(ctx, request, peer).await;
     worker::response_to_wasm(response)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use frontdesk_app::config::{HostConfig, RateLimitStore};
 use frontdesk_app::limits::DatabaseLimiter;
-use frontdesk_app::rooms::LogRooms;
+use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
 use frontdesk_domain::id::WorkerId;
@@ -100,7 +100,7 @@ impl Host {
         let site_key = RefCell::new(String::new());
         let mut rooms = None;
         let ports = Rc::new_cyclic(|weak| {
-            let made = LogRooms::new(weak.clone(), worker, true);
+            let made = LogRooms::new(weak.clone(), Log::Main, worker, true);
             rooms = Some(made.clone());
             Ports {
                 config: options.config.core,
@@ -117,7 +117,7 @@ impl Host {
                 compute: Rc::new(BlockingCompute::default()),
                 metrics,
                 breakers: Breakers::default(),
-                caches: Caches::default(),
+                caches: Rc::default(),
             }
         });
         let Some(rooms) = rooms else { bail!("rooms were not made") };

@@ -200,20 +200,39 @@ pub enum Frame {
     Delta(Rc<Delta>),
 }
 
+/// The frames that are not stored.
+#[derive(Serialize, Deserialize)]
+#[serde(tag = "kind")]
+enum Live {
+    #[serde(rename = "turn.delta")]
+    Delta(Rc<Delta>),
+}
+
 impl Frame {
     /// The JSON object of the wire, with its `kind`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        #[serde(tag = "kind")]
-        enum Live<'a> {
-            #[serde(rename = "turn.delta")]
-            Delta(&'a Delta),
-        }
         match self {
             Self::Event(event) => serde_json::to_string(event.as_ref()),
-            Self::Delta(delta) => serde_json::to_string(&Live::Delta(delta)),
+            Self::Delta(delta) => serde_json::to_string(&Live::Delta(Rc::clone(delta))),
         }
         .unwrap_or_default()
+    }
+
+    /// What [`Frame::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is another text.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Either {
+            Live(Live),
+            Event(Rc<Event>),
+        }
+        Ok(match serde_json::from_str(text)? {
+            Either::Live(Live::Delta(delta)) => Self::Delta(delta),
+            Either::Event(event) => Self::Event(event),
+        })
     }
 }

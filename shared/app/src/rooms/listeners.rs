@@ -9,7 +9,7 @@ use frontdesk_ports::{BoxStream, Ctx};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 
-use super::{MAX_REPLAY, for_actor, log};
+use super::{Log, MAX_REPLAY, for_actor};
 
 /// How many frames a listener may be behind before it is let go; it comes back with its last `seq`.
 const MAX_BEHIND: usize = 1024;
@@ -46,6 +46,7 @@ impl Listeners {
 /// What is stored after `after`, the answer in progress, and then `live`.
 pub fn stream(
     ctx: Ctx,
+    log: Log,
     scope: TenantScope,
     id: ConversationId,
     after: Seq,
@@ -55,10 +56,10 @@ pub fn stream(
     let visitor = matches!(scope.actor(), Actor::Visitor { .. });
     let upto = joined.last_seq;
     let stored = futures_util::stream::unfold(Some(after), move |from| {
-        let (ctx, scope) = (ctx.clone(), scope.clone());
+        let (ctx, log, scope) = (ctx.clone(), log.clone(), scope.clone());
         async move {
             let from = from.filter(|from| *from < upto)?;
-            match log::page(&ctx, &scope, id, from, MAX_REPLAY).await {
+            match log.page(&ctx, &scope, id, from, MAX_REPLAY).await {
                 Ok(mut events) => {
                     events.retain(|event| event.seq <= upto);
                     let next = events.last().map(|event| event.seq);
