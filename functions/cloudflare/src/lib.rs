@@ -13,10 +13,12 @@ mod object_database;
 mod objects;
 mod room_object;
 mod runtime;
+mod sockets;
 
 use std::rc::Rc;
 
-use frontdesk_app::rooms::RemoteRooms;
+use frontdesk_api::socket::{SocketGrant, SocketState};
+use frontdesk_app::rooms::{RemoteRooms, room_name};
 use frontdesk_ports::unconfigured::Unconfigured;
 // Named so that their features reach the versions of `getrandom` that the core's dependencies use.
 use getrandom_02 as _;
@@ -38,6 +40,15 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
         None => Rc::new(Unconfigured),
     });
-    let response = frontdesk_api::handle(ctx, request, peer).await;
-    worker::response_to_wasm(response)
+    let mut response = frontdesk_api::handle(ctx, request, peer).await;
+    match (response.extensions_mut().remove::<SocketGrant>(), host::rooms(&env)) {
+        (Some(grant), Some(rooms)) => {
+            let state = SocketState::from(grant);
+            let room = room_name(state.org(), state.conversation());
+            let text =
+                serde_json::to_string(&state).map_err(|error| worker::Error::from(error.to_string()))?;
+            rooms.upgrade(&room, &text).await
+        }
+        _ => worker::response_to_wasm(response),
+    }
 }

@@ -26,6 +26,10 @@ const LIMITS: FetchLimits = FetchLimits {
     egress: Egress::Configured,
 };
 
+/// Says which socket a request to a room object is to become: a session's state as JSON. Only the Worker in front can send
+/// it: objects are reached through their binding alone.
+pub const SOCKET_HEADER: &str = "x-frontdesk-socket";
+
 /// The objects of one class.
 pub struct Objects {
     namespace: ObjectNamespace,
@@ -60,6 +64,16 @@ impl Objects {
                 .boxed_local(),
         };
         Ok(bounded::body(self.clock.clone(), LIMITS, started, body))
+    }
+
+    /// Makes a socket of the object of this name, with a session that begins from `state` (JSON).
+    pub async fn upgrade(&self, name: &str, state: &str) -> worker::Result<worker::web_sys::Response> {
+        let request = Request::new("https://object/", Method::Get)?;
+        request.headers().set("upgrade", "websocket")?;
+        request.headers().set(SOCKET_HEADER, state)?;
+        let stub = self.namespace.get_by_name(name)?;
+        let upgraded = bounded::head(self.clock.as_ref(), LIMITS, stub.fetch_with_request(request)).await;
+        Ok(upgraded.map_err(|error| worker::Error::from(error.to_string()))??.into())
     }
 
     /// Sends `body` and reads the answer whole.

@@ -10,12 +10,15 @@ use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
 use futures_util::StreamExt;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, Socket, State, durable_object, wasm_bindgen,
+    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
+    durable_object, wasm_bindgen,
 };
 
 use crate::host;
 use crate::object_database::ObjectDatabase;
+use crate::objects::SOCKET_HEADER;
 use crate::runtime::{AfterResponse, JsClock, JsRandom};
+use crate::sockets::Sockets;
 
 /// When an alarm failed: how soon it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
@@ -27,16 +30,19 @@ pub struct RoomObject {
     rooms: LogRooms,
     db: Rc<dyn Database>,
     alarm: Rc<ObjectAlarm>,
+    sockets: Sockets,
     /// Whether the tables are known to be there.
     created: Cell<bool>,
 }
 
 impl RoomObject {
-    async fn create(&self) -> Result<()> {
+    /// Before anything else: the tables, and the sockets from before.
+    async fn wake(&self) -> Result<()> {
         if !self.created.get() {
             rooms::create_own_log(self.db.as_ref()).await.map_err(failed)?;
             self.created.set(true);
         }
+        self.sockets.resume().await;
         Ok(())
     }
 }
@@ -49,18 +55,23 @@ impl DurableObject for RoomObject {
         let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
         let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
         let mut made = None;
-        let ctx = host::ctx(&env, Rc::new(AfterResponse::Object(state)), |ports| {
+        let tasks = Rc::new(AfterResponse::Object(state.clone()));
+        let ctx = host::ctx(&env, tasks, |ports| {
             // Nobody else writes to this object's database.
             let rooms = LogRooms::new(ports, log, worker, true);
             made = Some(rooms.clone());
             Rc::new(rooms)
         });
         let rooms = made.unwrap_or_else(|| LogRooms::new(Default::default(), Log::Main, worker, true));
-        Self { ctx, rooms, db, alarm, created: Cell::new(false) }
+        let sockets = Sockets::new(ctx.clone(), state);
+        Self { ctx, rooms, db, alarm, sockets, created: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
-        self.create().await?;
+        self.wake().await?;
+        if let Some(granted) = request.headers().get(SOCKET_HEADER)? {
+            return self.sockets.accept(&granted).await;
+        }
         let call = request.bytes().await?;
         let answer = rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await;
         Response::from_stream(answer.map(|piece| Ok::<_, Error>(piece.to_vec())))
@@ -68,7 +79,7 @@ impl DurableObject for RoomObject {
 
     async fn alarm(&self) -> Result<Response> {
         self.alarm.due.set(None);
-        self.create().await?;
+        self.wake().await?;
         let next = match self.rooms.on_alarm().await {
             Ok(next) => next,
             Err(error) => {
@@ -80,6 +91,28 @@ impl DurableObject for RoomObject {
             self.alarm.within(delay).await.map_err(failed)?;
         }
         Response::empty()
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        self.wake().await?;
+        self.sockets.on_message(&socket, message).await;
+        Ok(())
+    }
+
+    async fn websocket_close(
+        &self,
+        socket: WebSocket,
+        _code: usize,
+        _reason: String,
+        _was_clean: bool,
+    ) -> Result<()> {
+        self.sockets.on_close(&socket);
+        Ok(())
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.sockets.on_close(&socket);
+        Ok(())
     }
 
     async fn connect(&self, _socket: Socket) -> Result<()> {

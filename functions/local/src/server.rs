@@ -174,14 +174,15 @@ async fn answer(host: &Rc<Host>, request: http::Request<Incoming>, ip: IpAddr) -
             return response.map(|body| Served::File(body.map_err(Into::into).boxed_unsync()));
         }
         let missing = http::Request::builder().uri("/not-found").body(Body::empty()).unwrap_or_default();
-        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip) })
+        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip), upgrades: true })
             .await
             .map(Served::Api);
     }
     let head = request.method() == http::Method::HEAD;
     let request =
         request.map(|body| Body::Stream(Box::pin(Lingering { body: Some(body), left: LINGER_BYTES })));
-    let response = frontdesk_api::handle(host.ctx.clone(), request, Peer { ip: Some(ip) }).await;
+    let response =
+        frontdesk_api::handle(host.ctx.clone(), request, Peer { ip: Some(ip), upgrades: true }).await;
     if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
 }
 

@@ -198,7 +198,7 @@ pub struct Joined {
     /// Stored events up to here come from the log; what is later comes live.
     pub last_seq: Seq,
     /// The answer in progress so far, as one delta with offset 0.
-    pub partial: Option<Rc<Delta>>,
+    pub partial: Option<Delta>,
 }
 
 /// One conversation.
@@ -375,11 +375,11 @@ impl Room {
     ///
     /// # Errors
     /// [`Refusal::Fenced`] when the turn is not in progress in this epoch any more.
-    pub fn say(&mut self, turn: TurnId, epoch: Epoch, text: &str) -> Result<Rc<Delta>, Refusal> {
+    pub fn say(&mut self, turn: TurnId, epoch: Epoch, text: &str) -> Result<Delta, Refusal> {
         self.fence(turn, epoch)?;
         let offset = u64::try_from(self.answer.len()).unwrap_or(u64::MAX);
         self.answer.push_str(text);
-        Ok(Rc::new(Delta { turn, offset, text: text.to_owned() }))
+        Ok(Delta { turn, offset, text: text.to_owned() })
     }
 
     /// Withdraws what the turn in progress has said so far (it begins anew, or steps down to another answer). The
@@ -428,12 +428,11 @@ impl Room {
         if after > last_seq {
             return Err(Refusal::SeqOutOfRange { last: last_seq });
         }
-        let partial = self
-            .head
-            .turn
-            .as_ref()
-            .filter(|_| !self.answer.is_empty())
-            .map(|open| Rc::new(Delta { turn: open.turn, offset: 0, text: self.answer.clone() }));
+        let partial = self.head.turn.as_ref().filter(|_| !self.answer.is_empty()).map(|open| Delta {
+            turn: open.turn,
+            offset: 0,
+            text: self.answer.clone(),
+        });
         Ok(Joined { last_seq, partial })
     }
 

@@ -65,7 +65,7 @@ impl Desk {
             }
             None => Body::empty(),
         };
-        let peer = Peer { ip: Some(self.ip) };
+        let peer = Peer { ip: Some(self.ip), upgrades: true };
         let response = handle(self.world.ctx().clone(), request.body(body).unwrap(), peer).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect(1 << 20).await.unwrap().unwrap();

@@ -18,12 +18,12 @@ use async_trait::async_trait;
 use frontdesk_domain::answer::Outcome;
 use frontdesk_domain::conversation::{Conversation, Message, Seq};
 use frontdesk_domain::error::{CallerError, Error, Result};
-use frontdesk_domain::event::{Event, EventBody, Frame};
+use frontdesk_domain::event::{Event, EventBody, Frame, Live, operators};
 use frontdesk_domain::id::{ConversationId, OrgId, SiteId, TurnId, VisitorId, WorkerId};
 use frontdesk_domain::room::{Command, Decision, OpenTurn, Refusal, Room, TURN_ATTEMPTS, TURN_LEASE};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Appended, BoxStream, Ctx, DbError, Ports, Replay, Rooms, Rows, TurnStart};
+use frontdesk_ports::{Appended, Ctx, DbError, Ports, Replay, Rooms, Rows, Subscription, TurnStart};
 use futures_channel::oneshot;
 use futures_util::lock::Mutex;
 
@@ -32,7 +32,7 @@ use crate::store::conversations::{self, Stored};
 use listeners::Listeners;
 pub use log::{Alarm, Log, OwnLog};
 pub use outbox::create as create_own_log;
-pub use remote::{Call, RemoteRooms, Transport, answer};
+pub use remote::{Call, RemoteRooms, Transport, answer, room_name};
 
 /// How many rooms stay in memory; idle ones beyond that are read again when somebody comes.
 const ROOMS_IN_MEMORY: usize = 4096;
@@ -416,6 +416,7 @@ impl Seat {
 }
 
 const CLOSED: &str = "the conversation is closed";
+const CROWDED: &str = "you are connected to this conversation too often";
 const FENCED: &str = "somebody else may speak now";
 
 /// A room's refusal as the caller's error.
@@ -481,23 +482,33 @@ impl Rooms for LogRooms {
         Ok(Replay { events: for_actor(scope, events), conversation })
     }
 
-    async fn subscribe(
-        &self,
-        scope: &TenantScope,
-        id: ConversationId,
-        after: Seq,
-    ) -> Result<BoxStream<'static, Frame>> {
+    async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
         let ctx = self.ctx()?;
         let cell = self.open(&ctx, scope, id).await?;
-        let (joined, live) = {
-            let mut state = cell.state.borrow_mut();
-            let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
-            let joined = open.room.join(after).map_err(after_out_of_range)?;
-            // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
-            (joined, open.listeners.add())
-        };
-        let log = self.0.log.clone();
-        Ok(listeners::stream(ctx, log, scope.clone(), id, after, joined, live))
+        let mut state = cell.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let joined = open.room.join(after).map_err(after_out_of_range)?;
+        // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
+        let live = open.listeners.add(scope.actor())?;
+        let present = open.listeners.present();
+        Ok(Subscription {
+            conversation: open.room.head().conversation.clone(),
+            participants: match scope.actor() {
+                Actor::Visitor { .. } => operators(present),
+                Actor::User { .. } | Actor::System => present.to_vec(),
+            },
+            frames: listeners::stream(ctx, self.0.log.clone(), scope.clone(), id, after, joined, live, &cell),
+        })
+    }
+
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
+        let ctx = self.ctx()?;
+        let cell = self.open(&ctx, scope, id).await?;
+        let mut state = cell.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let typing = Frame::Live(Rc::new(Live::Typing { by: scope.actor().author(), on }));
+        open.listeners.send_except(Some(scope.actor()), &typing);
+        Ok(())
     }
 
     async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()> {
@@ -506,7 +517,7 @@ impl Rooms for LogRooms {
         let mut state = cell.state.borrow_mut();
         let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
         let delta = open.room.say(start.turn, start.epoch, text).map_err(refused)?;
-        open.listeners.send(&Frame::Delta(delta));
+        open.listeners.send(&Frame::Live(Rc::new(Live::Delta(delta))));
         self.sign_of_life(&ctx, scope, start.conversation, &mut open.room);
         Ok(())
     }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes, BytesMut};
-use frontdesk_domain::conversation::{Conversation, Mode, Seq};
+use frontdesk_domain::conversation::{Author, Conversation, Mode, Seq};
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Frame;
 use frontdesk_domain::id::{ConversationId, OrgId, VisitorId};
 use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_ports::{
-    Appended, BoxStream, ByteStream, Clock, Ctx, FetchError, Ports, Replay, Rooms, TurnStart,
+    Appended, BoxStream, ByteStream, Clock, Ctx, FetchError, Ports, Replay, Rooms, Subscription, TurnStart,
 };
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
@@ -41,6 +41,14 @@ enum Ask {
     Append(Command),
     Replay { after: Seq, limit: u32 },
     Subscribe { after: Seq },
+    Typing { on: bool },
+}
+
+/// The reply to a subscription.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    conversation: Conversation,
+    participants: Vec<Author>,
 }
 
 impl Call {
@@ -58,7 +66,8 @@ impl Call {
 }
 
 /// The name of a conversation's room.
-fn room_name(org: OrgId, conversation: ConversationId) -> String {
+#[must_use]
+pub fn room_name(org: OrgId, conversation: ConversationId) -> String {
     format!("{org}/{conversation}")
 }
 
@@ -136,13 +145,8 @@ impl Rooms for RemoteRooms {
         Ok(self.ask(scope, id, Ask::Replay { after, limit }).await?.0)
     }
 
-    async fn subscribe(
-        &self,
-        scope: &TenantScope,
-        id: ConversationId,
-        after: Seq,
-    ) -> Result<BoxStream<'static, Frame>> {
-        let ((), lines) = self.ask(scope, id, Ask::Subscribe { after }).await?;
+    async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
+        let (place, lines): (Place, _) = self.ask(scope, id, Ask::Subscribe { after }).await?;
         let frames = futures_util::stream::unfold(lines, |mut lines| async move {
             loop {
                 // A stream that was cut just ends: the listener comes back with its last `seq`.
@@ -153,7 +157,12 @@ impl Rooms for RemoteRooms {
                 }
             }
         });
-        Ok(frames.boxed_local())
+        let Place { conversation, participants } = place;
+        Ok(Subscription { conversation, participants, frames: frames.boxed_local() })
+    }
+
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
+        Ok(self.ask(scope, id, Ask::Typing { on }).await?.0)
     }
 
     async fn say(&self, _scope: &TenantScope, _start: &TurnStart, _text: &str) -> Result<()> {
@@ -187,9 +196,10 @@ pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> Box
         Ask::Replay { after, limit } => {
             once(line(rooms.replay(&scope, call.conversation, after, limit).await))
         }
+        Ask::Typing { on } => once(line(rooms.typing(&scope, call.conversation, on).await)),
         Ask::Subscribe { after } => match rooms.subscribe(&scope, call.conversation, after).await {
-            Ok(frames) => {
-                let reply = futures_util::stream::once(std::future::ready(line(Ok(()))));
+            Ok(Subscription { conversation, participants, frames }) => {
+                let reply = once(line(Ok(Place { conversation, participants })));
                 reply.chain(with_signs_of_life(frames, clock)).boxed_local()
             }
             Err(error) => once(line::<()>(Err(error))),
@@ -250,6 +260,7 @@ enum Failure {
     Closed,
     Fenced,
     Stale { current: u64 },
+    Crowded { retry_after: Duration },
     Invalid(Vec<FieldError>),
     Upstream { retryable: bool, detail: String },
     Ours(String),
@@ -262,6 +273,7 @@ impl From<Error> for Failure {
             Error::Caller(CallerError::Conflict(super::CLOSED)) => Self::Closed,
             Error::Caller(CallerError::Conflict(_)) => Self::Fenced,
             Error::Caller(CallerError::Stale { current }) => Self::Stale { current },
+            Error::Caller(CallerError::Unavailable { retry_after, .. }) => Self::Crowded { retry_after },
             Error::Caller(CallerError::Invalid(fields)) => Self::Invalid(fields),
             Error::Upstream { service, retryable, detail } => {
                 Self::Upstream { retryable, detail: format!("{service}: {detail}") }
@@ -278,6 +290,9 @@ impl From<Failure> for Error {
             Failure::Closed => CallerError::Conflict(super::CLOSED).into(),
             Failure::Fenced => CallerError::Conflict(super::FENCED).into(),
             Failure::Stale { current } => CallerError::Stale { current }.into(),
+            Failure::Crowded { retry_after } => {
+                CallerError::Unavailable { reason: super::CROWDED, retry_after }.into()
+            }
             Failure::Invalid(fields) => CallerError::Invalid(fields).into(),
             Failure::Upstream { retryable, detail } => Self::Upstream { service: "rooms", retryable, detail },
             Failure::Ours(detail) => Self::Ours(detail),
