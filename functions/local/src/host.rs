@@ -88,7 +88,7 @@ impl Host {
         let worker = WorkerId::new(clock.now(), random.entropy());
         let tasks = LocalTasks::default();
         let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
-            RateLimitStore::Memory => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
+            RateLimitStore::Memory | RateLimitStore::None => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
             RateLimitStore::Libsql => {
                 Rc::new(DatabaseLimiter::new(Rc::clone(&db), Rc::clone(&clock), &options.config.core))
             }
