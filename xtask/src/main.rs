@@ -40,7 +40,7 @@ enum Command {
     Bench(HostArgs),
     /// Run an OpenAI-compatible model that follows a script.
     FakeAi(HostArgs),
-    /// Install what is missing for a part: `web`, `wasm`, `edge`, `browser`, `api` or all.
+    /// Install what is missing for a part: `web`, `wasm`, `edge`, `browser`, `api`, `database` or all.
     Setup(setup::SetupArgs),
     /// Say what is installed and what is missing. Installs nothing.
     Doctor,

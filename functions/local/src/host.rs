@@ -11,6 +11,7 @@ use frontdesk_app::limits::DatabaseLimiter;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
+use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Breakers, Caches, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random};
 
@@ -77,10 +78,12 @@ impl Host {
         let lock = lock(&options.data)?;
         let clock = overrides.clock.unwrap_or_else(|| Rc::new(SystemClock));
         let random = overrides.random.unwrap_or_else(|| Rc::new(OsRandom));
-        let file: Rc<dyn Database> = Rc::new(LibsqlDatabase::open(&database_path(&options.data))?);
+        // A file is this process's own; behind a server there may be others.
+        let exclusive = options.config.database.is_none();
+        let opened = database(&options.data, options.config.database)?;
         let database = match overrides.database {
-            Some(wrap) => wrap(file),
-            None => file,
+            Some(wrap) => wrap(opened),
+            None => opened,
         };
         let metrics = Rc::new(Metrics::default());
         let db: Rc<dyn Database> = Rc::new(CountedDatabase::new(database, Rc::clone(&metrics)));
@@ -100,7 +103,7 @@ impl Host {
         let site_key = RefCell::new(String::new());
         let mut rooms = None;
         let ports = Rc::new_cyclic(|weak| {
-            let made = LogRooms::new(weak.clone(), Log::Main, worker, true);
+            let made = LogRooms::new(weak.clone(), Log::Main, worker, exclusive);
             rooms = Some(made.clone());
             Ports {
                 config: options.config.core,
@@ -155,10 +158,18 @@ impl Host {
     }
 }
 
-/// The database file of a data directory.
-#[must_use]
-pub fn database_path(data: &Path) -> PathBuf {
-    data.join("frontdesk.db")
+/// The database: behind the server, or a file of the data directory, made where it is missing.
+///
+/// # Errors
+/// When the file cannot be opened; a server is not asked yet.
+pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>> {
+    Ok(match server {
+        Some(server) => {
+            let http = Rc::new(ReqwestClient::new().context("HTTP client")?);
+            Rc::new(HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server))
+        }
+        None => Rc::new(LibsqlDatabase::open(&data.join("frontdesk.db"))?),
+    })
 }
 
 fn lock(data: &Path) -> Result<std::fs::File> {

@@ -11,7 +11,7 @@ use crate::run::{self, Guarded};
 use crate::setup::{self, python, tools};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
-use crate::workspace::which;
+use crate::test::sources;
 use crate::{build, dev, web};
 
 /// How long a host may take until it answers, on a busy machine.
@@ -139,12 +139,6 @@ fn workerd(session: &Session<'_>) -> Result<(Guarded, String)> {
 fn parity(session: &Session<'_>, base_url: &str) -> Result<Counts> {
     let mut cargo = session.workspace.cargo();
     cargo.env("FRONTDESK_BASE_URL", base_url);
-    let selection =
-        ["--workspace", "--features", "frontdesk-tests/parity", "--test", "parity", "--no-fail-fast"];
-    if which("cargo-nextest").is_some() {
-        let (well, text) = session.run(cargo.args(["nextest", "run"]).args(selection))?;
-        return Ok(count::nextest(&text).judged(well));
-    }
-    let (well, text) = session.run(cargo.arg("test").args(selection))?;
-    Ok(count::cargo_test(&text).judged(well))
+    let selection = ["--workspace", "--features", "frontdesk-tests/parity", "--test", "parity"];
+    sources::cargo_test(session, cargo, &selection)
 }

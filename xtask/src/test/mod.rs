@@ -34,13 +34,24 @@ pub enum Part {
     Edge,
     /// The API against its own description.
     Api,
+    /// What is stored, on a real libSQL server.
+    Database,
     /// Licences, advisories and origins of the dependencies.
     Deny,
 }
 
 impl Part {
-    const ALL: [Self; 8] =
-        [Self::Lint, Self::Rust, Self::Web, Self::Wasm, Self::Browser, Self::Edge, Self::Api, Self::Deny];
+    const ALL: [Self; 9] = [
+        Self::Lint,
+        Self::Rust,
+        Self::Web,
+        Self::Wasm,
+        Self::Browser,
+        Self::Edge,
+        Self::Api,
+        Self::Database,
+        Self::Deny,
+    ];
     const FAST: [Self; 3] = [Self::Lint, Self::Rust, Self::Web];
 
     const fn name(self) -> &'static str {
@@ -52,6 +63,7 @@ impl Part {
             Self::Browser => "browser",
             Self::Edge => "edge",
             Self::Api => "api",
+            Self::Database => "database",
             Self::Deny => "deny",
         }
     }
@@ -154,5 +166,6 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Browser => hosts::browser(session),
         Part::Edge => hosts::edge(session),
         Part::Api => hosts::api(session),
+        Part::Database => sources::database(session),
     }
 }

@@ -1,5 +1,7 @@
 //! Where a libSQL server is, and what opens it.
 
+use std::fmt;
+
 use http::{HeaderValue, Uri};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
@@ -10,6 +12,14 @@ pub struct Server {
     pub(super) pipeline: Uri,
     /// Marked sensitive: `Debug` does not print it.
     pub(super) authorization: Option<HeaderValue>,
+}
+
+/// Scheme, host and port.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.pipeline.scheme_str().unwrap_or_default();
+        write!(f, "{scheme}://{}", self.pipeline.authority().map_or("", |authority| authority.as_str()))
+    }
 }
 
 /// What is wrong with an address or a token; never repeats it.
