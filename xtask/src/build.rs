@@ -22,6 +22,17 @@ pub enum Host {
     Spin,
 }
 
+impl Host {
+    /// As it is called on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Cloudflare => "cloudflare",
+            Self::Spin => "spin",
+        }
+    }
+}
+
 /// Build for release and print the sizes.
 #[derive(Args)]
 pub struct BuildArgs {
@@ -43,7 +54,11 @@ pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
                 web::build(workspace)?;
                 sizes(&[dev::host(workspace, true)?])?;
             }
-            Host::Cloudflare => sizes(&worker(workspace)?)?,
+            Host::Cloudflare => {
+                web::build(workspace)?;
+                assets(workspace, &workspace.path("functions/cloudflare/build/assets"))?;
+                sizes(&worker(workspace)?)?;
+            }
             Host::Spin => {
                 // Left where spin.toml expects it.
                 sizes(&[component(workspace, true)?])?;
@@ -84,6 +99,43 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         stamp.write()?;
     }
     Ok(files.to_vec())
+}
+
+/// What is served in front of the Worker: the web pages, with the headers that the local host gives them.
+const HEADERS: &str = "/*
+  X-Content-Type-Options: nosniff
+  Referrer-Policy: strict-origin-when-cross-origin
+  Cache-Control: public, max-age=300, stale-while-revalidate=86400
+  Content-Security-Policy: default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'
+/demo/
+  ! Cache-Control
+  Cache-Control: no-cache
+/widget/*
+  Cross-Origin-Resource-Policy: cross-origin
+";
+
+/// Copies the web pages to where wrangler takes them from. Compressed copies are left out: the runtime compresses.
+pub fn assets(workspace: &Workspace, to: &Path) -> Result<()> {
+    let _ = std::fs::remove_dir_all(to);
+    copy(&workspace.path("web/dist"), to)?;
+    std::fs::write(to.join("_headers"), HEADERS)?;
+    std::fs::write(to.join("_redirects"), "/ /demo/ 307\n")?;
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| shown(to))?;
+    for entry in std::fs::read_dir(from).with_context(|| shown(from))? {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        let compressed = path.extension().is_some_and(|kind| kind == "br" || kind == "gz");
+        if path.is_dir() {
+            copy(&path, &to.join(name))?;
+        } else if !compressed && !name.to_string_lossy().starts_with('.') {
+            std::fs::copy(&path, to.join(name)).with_context(|| shown(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// The component: for Spin itself, or portable, for any host of `wasi:http`.

@@ -1,6 +1,7 @@
 //! Every command a person or CI needs: `cargo xtask help`.
 
 mod build;
+mod cloudflare;
 mod dev;
 mod doctor;
 mod run;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use frontdesk_app::config::{Endpoint, HostConfig};
+use frontdesk_app::config::HostConfig;
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_ports::unconfigured::Unconfigured;
@@ -107,7 +107,7 @@ fn told(env: &Env) -> Rc<Told> {
     let told = Rc::new(match HostConfig::from_vars(&variable) {
         Ok(config) => {
             logs::start(&config.log_level);
-            Told { core: config.core, database: config.database.as_ref().and_then(server) }
+            Told { core: config.core, database: config.database }
         }
         Err(problems) => {
             logs::start("info");
@@ -138,11 +138,4 @@ fn closed() -> Config {
         secure_cookies: true,
         version: env!("CARGO_PKG_VERSION"),
     }
-}
-
-/// The database server, unless its address cannot be used.
-fn server(endpoint: &Endpoint) -> Option<Server> {
-    Server::new(endpoint.url.as_str(), endpoint.key.as_ref())
-        .inspect_err(|error| worker::console_error!("configuration: DATABASE_URL {error}"))
-        .ok()
 }
