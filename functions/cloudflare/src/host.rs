@@ -24,6 +24,8 @@ use crate::runtime::{Inline, JsClock, JsRandom};
 const ROOMS: &str = "ROOMS";
 /// The binding of the limiter objects.
 const LIMITERS: &str = "LIMITERS";
+/// The binding of the object that works through the queue.
+const JOBS: &str = "JOBS";
 /// The binding of the bucket for files.
 const BLOBS: &str = "BLOBS";
 
@@ -91,6 +93,12 @@ pub fn config(env: &Env) -> Config {
 pub fn rooms(env: &Env) -> Option<Objects> {
     let clock: Rc<dyn Clock> = Rc::new(JsClock);
     objects(env, ROOMS, &clock)
+}
+
+/// The object that works through the queue.
+pub fn jobs(env: &Env) -> Option<Objects> {
+    let clock: Rc<dyn Clock> = Rc::new(JsClock);
+    objects(env, JOBS, &clock)
 }
 
 fn objects(env: &Env, binding: &str, clock: &Rc<dyn Clock>) -> Option<Objects> {

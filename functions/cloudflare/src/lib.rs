@@ -7,6 +7,7 @@ mod blobs;
 mod convert;
 mod host;
 mod http_client;
+mod jobs_object;
 mod limiter_object;
 mod logs;
 mod object_database;
@@ -23,7 +24,7 @@ use frontdesk_ports::unconfigured::Unconfigured;
 // Named so that their features reach the versions of `getrandom` that the core's dependencies use.
 use getrandom_02 as _;
 use getrandom_03 as _;
-use worker::{Context, Env, event, web_sys};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::runtime::AfterResponse;
 
@@ -36,7 +37,8 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let Some((request, peer)) = convert::request(&request) else {
         return convert::refusal();
     };
-    let ctx = host::ctx(&env, Rc::new(AfterResponse::Request(context)), |ports| match host::rooms(&env) {
+    let tasks = Rc::new(AfterResponse::Request(context, env.clone()));
+    let ctx = host::ctx(&env, tasks, |ports| match host::rooms(&env) {
         Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
         None => Rc::new(Unconfigured),
     });
@@ -50,5 +52,13 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
             rooms.upgrade(&room, &text).await
         }
         _ => worker::response_to_wasm(response),
+    }
+}
+
+/// Every minute: whatever announced a job and was lost, its job is found.
+#[event(scheduled)]
+async fn scheduled(_event: ScheduledEvent, env: Env, _context: ScheduleContext) {
+    if let Some(jobs) = host::jobs(&env) {
+        jobs.announce_jobs().await;
     }
 }

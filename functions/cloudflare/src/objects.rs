@@ -87,6 +87,16 @@ impl Objects {
     }
 }
 
+impl Objects {
+    /// Tells the object that works through the queue that there is something to do. When this fails, the next minute's
+    /// cron event does it.
+    pub async fn announce_jobs(self) {
+        if let Err(error) = self.ask("jobs", "").await {
+            tracing::warn!(%error, "the queue's object is out of reach");
+        }
+    }
+}
+
 /// Rooms are objects, each with the name of its conversation.
 #[async_trait(?Send)]
 impl Transport for Objects {

@@ -7,7 +7,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Tasks};
-use worker::{Context, Date, Delay, State};
+use worker::{Context, Date, Delay, Env, State};
+
+use crate::host;
 
 /// The longest time that JavaScript's timers take, in milliseconds.
 const MAX_TIMER: u64 = i32::MAX.unsigned_abs() as u64;
@@ -43,7 +45,7 @@ impl Random for JsRandom {
 /// `waitUntil`: the runtime keeps the isolate until the work ends.
 pub enum AfterResponse {
     /// Of a request.
-    Request(Context),
+    Request(Context, Env),
     /// Of an object. The runtime cuts such work when nobody comes for a minute: an object that works sets its alarm.
     Object(Rc<State>),
 }
@@ -51,8 +53,16 @@ pub enum AfterResponse {
 impl Tasks for AfterResponse {
     fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
         match self {
-            Self::Request(context) => context.wait_until(work),
+            Self::Request(context, _) => context.wait_until(work),
             Self::Object(state) => state.wait_until(work),
+        }
+    }
+
+    fn announce_job(&self) {
+        if let Self::Request(context, env) = self
+            && let Some(jobs) = host::jobs(env)
+        {
+            context.wait_until(jobs.announce_jobs());
         }
     }
 }

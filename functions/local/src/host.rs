@@ -13,7 +13,7 @@ use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_domain::id::WorkerId;
-use frontdesk_ports::{Breakers, Caches, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random};
+use frontdesk_ports::{Breakers, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random};
 
 use crate::blobs::DiskBlobs;
 use crate::counted::CountedDatabase;
