@@ -110,7 +110,7 @@ const HEADERS: &str = "/*
 /demo/
   ! Cache-Control
   Cache-Control: no-cache
-/widget/*
+/widget.js
   Cross-Origin-Resource-Policy: cross-origin
 ";
 
