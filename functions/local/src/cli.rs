@@ -13,6 +13,7 @@ use frontdesk_ports::Clock;
 use tokio::net::TcpListener;
 
 use crate::database::LibsqlDatabase;
+use crate::extractor::Confines;
 use crate::host::{Host, HostOptions, Overrides, database_path};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::{secrets, seed, server};
@@ -47,7 +48,7 @@ enum Command {
     },
     /// Reads one untrusted file from standard input.
     #[command(hide = true)]
-    Extract,
+    Extract(Confines),
 }
 
 #[derive(Args)]
@@ -113,8 +114,8 @@ enum Migrate {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Extract) {
-        return crate::extractor::run_child();
+    if let Command::Extract(confines) = cli.command {
+        return crate::extractor::run_child(confines);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -154,7 +155,7 @@ async fn run(command: Command) -> Result<()> {
             let host = open(&place.data, None, true).await?;
             fill(&host, &place.data, !empty).await
         }
-        Command::Extract => Ok(()),
+        Command::Extract(_) => Ok(()),
     }
 }
 
