@@ -13,6 +13,7 @@ use frontdesk_clients::hrana::Server;
 use frontdesk_ports::{Clock, Database};
 use tokio::net::TcpListener;
 
+use crate::extractor::Confines;
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::{secrets, seed, server};
@@ -41,7 +42,7 @@ enum Command {
     Seed(Seed),
     /// Reads one untrusted file from standard input.
     #[command(hide = true)]
-    Extract,
+    Extract(Confines),
 }
 
 #[derive(Args)]
@@ -122,8 +123,8 @@ enum Migrate {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Extract) {
-        return crate::extractor::run_child();
+    if let Command::Extract(confines) = cli.command {
+        return crate::extractor::run_child(confines);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -159,7 +160,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Serve(options) => serve(options, None).await,
         Command::Migrate { step } => migrate(step).await,
         Command::Seed(options) => seed(options).await,
-        Command::Extract => Ok(()),
+        Command::Extract(_) => Ok(()),
     }
 }
 

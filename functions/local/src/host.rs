@@ -24,8 +24,11 @@ use crate::limiter::MemoryLimiter;
 use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::web::Web;
 
-/// How often due jobs are looked for when none has been announced.
+/// How often due jobs are looked for.
 const JOBS_EVERY: Duration = Duration::from_millis(500);
+
+/// How many jobs are worked on at once.
+const JOBS_AT_ONCE: u32 = 4;
 
 /// What a host is made of.
 pub struct HostOptions {
@@ -145,9 +148,9 @@ impl Host {
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(async move {
             loop {
-                match jobs::run_due(&ctx).await {
-                    Ok(0) => tokio::time::sleep(JOBS_EVERY).await,
-                    Ok(_) => {}
+                match jobs::run(&ctx, JOBS_AT_ONCE).await {
+                    Ok(Some(next)) if next <= ctx.clock.now() => {}
+                    Ok(_) => tokio::time::sleep(JOBS_EVERY).await,
                     Err(error) => {
                         tracing::error!(%error, "jobs could not be run");
                         tokio::time::sleep(JOBS_EVERY.saturating_mul(10)).await;
