@@ -21,6 +21,7 @@ use crate::database::LibsqlDatabase;
 use crate::extractor::SubprocessExtractor;
 use crate::http_client::ReqwestClient;
 use crate::limiter::MemoryLimiter;
+use crate::queued::QueuedDatabase;
 use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::web::Web;
 
@@ -169,7 +170,8 @@ pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>>
     Ok(match server {
         Some(server) => {
             let http = Rc::new(ReqwestClient::new().context("HTTP client")?);
-            Rc::new(HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server))
+            let remote = HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server);
+            Rc::new(QueuedDatabase::new(Rc::new(remote)))
         }
         None => Rc::new(LibsqlDatabase::open(&data.join("frontdesk.db"))?),
     })
