@@ -101,7 +101,7 @@ pub enum CallerError {
     #[error("{}", .0.first().map_or("a field is wrong", |field| field.detail.as_str()))]
     Invalid(Vec<FieldError>),
     /// 429.
-    #[error("too many requests; try again in {} s", retry_after.as_secs())]
+    #[error("too many requests; try again in {} s", retry_after.as_millis().div_ceil(1000).max(1))]
     RateLimited {
         /// When the next attempt may succeed.
         retry_after: Duration,
