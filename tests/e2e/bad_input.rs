@@ -4,11 +4,11 @@ use anyhow::{Result, ensure};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::client::{Visitor, http};
 use crate::program::{Options, Program};
+use frontdesk_tests::client::{Caller, http};
 
 /// Sends raw bytes as a JSON body and gives the status and the problem.
-async fn send(visitor: &Visitor, path: &str, body: impl Into<reqwest::Body>) -> Result<(StatusCode, Value)> {
+async fn send(visitor: &Caller, path: &str, body: impl Into<reqwest::Body>) -> Result<(StatusCode, Value)> {
     let request = visitor.http.post(format!("{}{path}", visitor.base)).bearer_auth(&visitor.token);
     let response = request.header("content-type", "application/json").body(body).send().await?;
     let (status, kind) = (response.status(), response.headers().get("content-type").cloned());
@@ -22,7 +22,7 @@ async fn send(visitor: &Visitor, path: &str, body: impl Into<reqwest::Body>) -> 
 #[tokio::test]
 async fn every_bad_message_is_refused_with_its_field_and_nothing_is_stored() -> Result<()> {
     let program = Program::start(Options::default().flag("--empty").flag("--no-limits")).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let conversation = visitor.begin().await?;
     let path = format!("/api/v1/conversations/{conversation}/messages");
     let long = "я".repeat(4001);
@@ -64,7 +64,7 @@ async fn every_bad_message_is_refused_with_its_field_and_nothing_is_stored() -> 
 #[tokio::test]
 async fn a_huge_body_is_refused_before_it_is_read() -> Result<()> {
     let program = Program::start(Options::default().flag("--empty").flag("--no-limits")).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let path = format!("/api/v1/conversations/{}/messages", visitor.begin().await?);
     let (status, problem) = send(&visitor, &path, vec![b' '; 100 << 20]).await?;
     ensure!(status == StatusCode::PAYLOAD_TOO_LARGE, "{status}");
@@ -80,7 +80,7 @@ async fn a_huge_body_is_refused_before_it_is_read() -> Result<()> {
 #[tokio::test]
 async fn what_is_somebody_elses_is_not_there() -> Result<()> {
     let program = Program::start(Options::default().flag("--empty").flag("--no-limits")).await?;
-    let (one, other) = (Visitor::new(&program.ready).await?, Visitor::new(&program.ready).await?);
+    let (one, other) = (Caller::visitor(&program.ready).await?, Caller::visitor(&program.ready).await?);
     let conversation = one.begin().await?;
     let messages = format!("/api/v1/conversations/{conversation}/messages");
     let body = json!({ "client_id": "a", "text": "x" });
@@ -94,13 +94,13 @@ async fn what_is_somebody_elses_is_not_there() -> Result<()> {
     ensure!(other.post(&messages, &body, "application/json").await?.status() == StatusCode::NOT_FOUND);
 
     for token in ["nonsense", "", "eyJhbGciOiJub25lIn0.e30."] {
-        let stranger = Visitor { token: token.to_owned(), ..one.clone() };
+        let stranger = Caller { token: token.to_owned(), ..one.clone() };
         let response = stranger.post(&messages, &body, "application/json").await?;
         ensure!(response.status() == StatusCode::UNAUTHORIZED, "{token}: {}", response.status());
     }
     // A token that was signed by another deployment.
     let elsewhere = Program::start(Options::default().flag("--empty")).await?;
-    let foreign = Visitor { token: Visitor::new(&elsewhere.ready).await?.token, ..one.clone() };
+    let foreign = Caller { token: Caller::visitor(&elsewhere.ready).await?.token, ..one.clone() };
     ensure!(foreign.post(&messages, &body, "application/json").await?.status() == StatusCode::UNAUTHORIZED);
     // A visitor is no operator.
     ensure!(one.get("/api/v1/settings", "application/json").await?.status() == StatusCode::UNAUTHORIZED);
@@ -110,7 +110,7 @@ async fn what_is_somebody_elses_is_not_there() -> Result<()> {
 #[tokio::test]
 async fn positions_keys_and_origins_out_of_range_are_named() -> Result<()> {
     let program = Program::start(Options::default().flag("--empty").flag("--no-limits")).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let conversation = visitor.begin().await?;
     for (query, pointer) in [
         ("after=1", "?after"),

@@ -3,16 +3,16 @@
 use anyhow::{Context, Result, ensure};
 use frontdesk_stand_ins::fake_ai::{Behaviour, FakeAi, Options as AiOptions};
 use futures_util::StreamExt;
-use reqwest::StatusCode;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::client::{Transcript, Visitor, events, http};
 use crate::program::{Options, Program};
+use frontdesk_tests::client::{Caller, Seen, events, http};
 
 #[tokio::test]
 async fn without_a_model_answers_are_quoted_from_the_documents_with_citations() -> Result<()> {
     let program = Program::start(Options::default()).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     for (question, part) in
         [("How much is delivery in Moscow?", "300"), ("За сколько дней можно вернуть товар?", "14")]
     {
@@ -37,7 +37,7 @@ async fn a_model_streams_and_a_broken_one_steps_down() -> Result<()> {
         .var("OPENAI_MODEL", "fake-chat")
         .var("OPENAI_FALLBACK_MODEL", "fake-chat-small");
     let program = Program::start(options).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let question = "How much is delivery in Moscow?";
 
     let whole = visitor.ask(&visitor.begin().await?, question).await?;
@@ -67,7 +67,7 @@ async fn a_model_streams_and_a_broken_one_steps_down() -> Result<()> {
 #[tokio::test]
 async fn the_same_message_twice_is_one_message() -> Result<()> {
     let program = Program::start(Options::default()).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let conversation = visitor.begin().await?;
     let path = format!("/api/v1/conversations/{conversation}/messages");
     let body = json!({ "client_id": "one", "text": "When are you open?" });
@@ -86,7 +86,7 @@ async fn the_same_message_twice_is_one_message() -> Result<()> {
 
     // Once more, as a stream: the answer that was given, and its end.
     let mut stream = events(visitor.post(&path, &body, "text/event-stream").await?);
-    let mut transcript = Transcript::default();
+    let mut transcript = Seen::default();
     while let Some(event) = stream.next().await {
         if transcript.take(&event?)? {
             break;
@@ -109,7 +109,7 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         .var("OPENAI_MODEL", "fake-chat")
         .flag("--no-limits");
     let program = Program::start(options).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let conversation = visitor.begin().await?;
     let body = json!({ "client_id": "q", "text": "How much is delivery in Moscow?" });
     let path = format!("/api/v1/conversations/{conversation}/messages");
@@ -126,10 +126,10 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
             break;
         }
     }
-    let operator = operator(&program).await?;
+    let operator = Caller::operator(&program.ready).await?;
     let change = || {
-        let url = program.url(&format!("/api/v1/conversations/{conversation}"));
-        operator.0.patch(url).bearer_auth(&operator.1).header("if-match", format!("\"{epoch}\""))
+        let path = format!("/api/v1/conversations/{conversation}");
+        operator.request(Method::PATCH, &path).header("if-match", format!("\"{epoch}\""))
     };
     let taken = change().json(&json!({ "mode": "operator" })).send().await?;
     ensure!(taken.status() == StatusCode::OK, "{}", taken.text().await?);
@@ -147,8 +147,7 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
         }
         if event["kind"] == "mode.changed" {
             let body = json!({ "client_id": "o", "text": "Vera here." });
-            let said =
-                operator.0.post(program.url(&path)).bearer_auth(&operator.1).json(&body).send().await?;
+            let said = operator.post(&path, &body, "application/json").await?;
             ensure!(said.status() == StatusCode::ACCEPTED, "{}", said.text().await?);
         }
     }
@@ -157,15 +156,4 @@ async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
     ensure!(log.iter().all(|event| event["message"]["author"]["kind"] != "ai"), "{log:?}");
     ensure!(log.iter().any(|event| event["outcome"] == "cancelled"), "{log:?}");
     Ok(())
-}
-
-/// A signed-in administrator: a client and its access token.
-pub async fn operator(program: &Program) -> Result<(reqwest::Client, String)> {
-    let http = http()?;
-    let login = json!({ "email": program.ready.admin_email, "password": program.ready.admin_password });
-    let response = http.post(program.url("/api/v1/auth/login")).json(&login).send().await?;
-    ensure!(response.status() == StatusCode::OK, "{}", response.text().await?);
-    let session: Value = response.json().await?;
-    let token = session["access_token"].as_str().context("a token")?.to_owned();
-    Ok((http, token))
 }

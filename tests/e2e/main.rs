@@ -3,7 +3,6 @@
 
 mod bad_input;
 mod chat;
-mod client;
 mod cuts;
 mod documents;
 mod lifecycle;

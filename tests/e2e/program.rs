@@ -4,18 +4,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use frontdesk_tests::client::Ready;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-
-/// What the program writes when it answers.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Ready {
-    pub base_url: String,
-    pub site_key: String,
-    pub admin_email: String,
-    pub admin_password: String,
-}
 
 /// A running program with a data directory of its own.
 pub struct Program {

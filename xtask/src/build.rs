@@ -22,6 +22,17 @@ pub enum Host {
     Spin,
 }
 
+impl Host {
+    /// As it is called on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Cloudflare => "cloudflare",
+            Self::Spin => "spin",
+        }
+    }
+}
+
 /// Build for release and print the sizes.
 #[derive(Args)]
 pub struct BuildArgs {

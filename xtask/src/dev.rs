@@ -44,6 +44,11 @@ pub struct DevArgs {
 
 /// Builds, then becomes the server.
 pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    run::become_(&mut server(workspace, args)?)
+}
+
+/// Builds; gives how the server is started.
+pub fn server(workspace: &Workspace, args: &DevArgs) -> Result<Command> {
     web::build(workspace)?;
     let program = host(workspace, args.release)?;
     let mut command = Command::new(program);
@@ -58,7 +63,7 @@ pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     if let Some(ready) = &args.ready {
         command.arg("--ready").arg(absolute(ready)?);
     }
-    run::become_(&mut command)
+    Ok(command)
 }
 
 /// Becomes `frontdesk SUBCOMMAND ARGS…`.

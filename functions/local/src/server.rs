@@ -211,10 +211,12 @@ async fn answer(
     let is_api = ["/api/", "/health", "/metrics"].iter().any(|prefix| path.starts_with(prefix));
     if !is_api && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
         let (parts, _) = request.into_parts();
+        let mut missing = http::Request::new(Body::empty());
+        missing.method_mut().clone_from(&parts.method);
+        missing.uri_mut().clone_from(&parts.uri);
         if let Some(response) = host.web.serve(http::Request::from_parts(parts, ())).await {
             return response.map(|body| Served::File(body.map_err(Into::into).boxed_unsync()));
         }
-        let missing = http::Request::builder().uri("/not-found").body(Body::empty()).unwrap_or_default();
         return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip), ..Peer::default() })
             .await
             .map(Served::Api);
