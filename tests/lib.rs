@@ -5,3 +5,4 @@
 pub mod client;
 pub mod cuts;
 pub mod model;
+pub mod socket;

@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::program::{Options, Program};
-use frontdesk_tests::client::{Caller, Seen, events, http};
+use frontdesk_tests::client::{Caller, Seen, events};
 
 #[tokio::test]
 async fn without_a_model_answers_are_quoted_from_the_documents_with_citations() -> Result<()> {

@@ -7,3 +7,4 @@ mod cuts;
 mod documents;
 mod lifecycle;
 mod program;
+mod sockets;
