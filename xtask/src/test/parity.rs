@@ -78,8 +78,8 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     };
 
     let port = run::free_port()?;
-    let worker =
-        cloudflare::workerd(session.workspace, port, &session.log.with_extension("wrangler.log"), &[])?;
+    let directory = tempfile::tempdir()?;
+    let worker = cloudflare::workerd(session.workspace, port, directory.path(), &[])?;
     let counts = edge(&format!("http://127.0.0.1:{port}"))?;
     drop(worker);
 
