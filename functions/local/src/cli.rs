@@ -13,6 +13,7 @@ use frontdesk_clients::hrana::Server;
 use frontdesk_ports::{Clock, Database};
 use tokio::net::TcpListener;
 
+use crate::extractor::Confines;
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::{secrets, seed, server};
@@ -38,16 +39,25 @@ enum Command {
         step: Migrate,
     },
     /// Adds the demo organisation and its documents where they are missing.
-    Seed {
-        #[command(flatten)]
-        place: Place,
-        /// Only the organisation and its administrator, no documents.
-        #[arg(long)]
-        empty: bool,
-    },
+    Seed(Seed),
     /// Reads one untrusted file from standard input.
     #[command(hide = true)]
-    Extract,
+    Extract(Confines),
+}
+
+#[derive(Args)]
+struct Seed {
+    #[command(flatten)]
+    place: Place,
+    /// Only the organisation and its administrator, no documents.
+    #[arg(long)]
+    empty: bool,
+    /// Sends the documents through the API of the deployment at this address, which reads them.
+    #[arg(long, value_name = "URL", conflicts_with = "empty")]
+    at: Option<String>,
+    /// One JSON object on the last line: {site_key, admin_email, admin_password}.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -113,8 +123,8 @@ enum Migrate {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Extract) {
-        return crate::extractor::run_child();
+    if let Command::Extract(confines) = cli.command {
+        return crate::extractor::run_child(confines);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -149,13 +159,29 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Serve(options) => serve(options, None).await,
         Command::Migrate { step } => migrate(step).await,
-        Command::Seed { place, empty } => {
-            prepare(&place.data, &mut |text| say(text)).await?;
-            let host = open(&place.data, None, true).await?;
-            fill(&host, &place.data, !empty).await
-        }
-        Command::Extract => Ok(()),
+        Command::Seed(options) => seed(options).await,
+        Command::Extract(_) => Ok(()),
     }
+}
+
+async fn seed(options: Seed) -> Result<()> {
+    let data = &options.place.data;
+    prepare(data, &mut |text| say(text)).await?;
+    let host = open(data, None, true).await?;
+    fill(&host, data, !options.empty && options.at.is_none()).await?;
+    let (email, password) = admin(data)?;
+    if let Some(url) = &options.at {
+        let admin = seed::Admin { email: &email, password: &password };
+        let count = seed::through_the_api(url, &admin, |line| say(&format!("  {line}"))).await?;
+        say(&format!("read {count} documents"));
+    }
+    if options.json {
+        let site_key = tenancy::first_site(&host.ctx).await?.map(|site| site.site_key);
+        let told =
+            serde_json::json!({ "site_key": site_key, "admin_email": email, "admin_password": password });
+        say(&told.to_string());
+    }
+    Ok(())
 }
 
 /// What `dev` adds to a new data directory.

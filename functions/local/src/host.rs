@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use frontdesk_app::config::{HostConfig, RateLimitStore};
 use frontdesk_app::limits::DatabaseLimiter;
-use frontdesk_app::rooms::LogRooms;
+use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_domain::id::WorkerId;
-use frontdesk_ports::{Breakers, Caches, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random};
+use frontdesk_ports::{Breakers, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random};
 
 use crate::blobs::DiskBlobs;
 use crate::counted::CountedDatabase;
@@ -25,8 +25,11 @@ use crate::queued::QueuedDatabase;
 use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::web::Web;
 
-/// How often due jobs are looked for when none has been announced.
+/// How often due jobs are looked for.
 const JOBS_EVERY: Duration = Duration::from_millis(500);
+
+/// How many jobs are worked on at once.
+const JOBS_AT_ONCE: u32 = 4;
 
 /// What a host is made of.
 pub struct HostOptions {
@@ -92,7 +95,7 @@ impl Host {
         let worker = WorkerId::new(clock.now(), random.entropy());
         let tasks = LocalTasks::default();
         let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
-            RateLimitStore::Memory => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
+            RateLimitStore::Memory | RateLimitStore::None => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
             RateLimitStore::Libsql => {
                 Rc::new(DatabaseLimiter::new(Rc::clone(&db), Rc::clone(&clock), &options.config.core))
             }
@@ -104,7 +107,7 @@ impl Host {
         let site_key = RefCell::new(String::new());
         let mut rooms = None;
         let ports = Rc::new_cyclic(|weak| {
-            let made = LogRooms::new(weak.clone(), worker, exclusive);
+            let made = LogRooms::new(weak.clone(), Log::Main, worker, exclusive);
             rooms = Some(made.clone());
             Ports {
                 config: options.config.core,
@@ -121,7 +124,7 @@ impl Host {
                 compute: Rc::new(BlockingCompute::default()),
                 metrics,
                 breakers: Breakers::default(),
-                caches: Caches::default(),
+                caches: Rc::default(),
             }
         });
         let Some(rooms) = rooms else { bail!("rooms were not made") };
@@ -146,9 +149,9 @@ impl Host {
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(async move {
             loop {
-                match jobs::run_due(&ctx).await {
-                    Ok(0) => tokio::time::sleep(JOBS_EVERY).await,
-                    Ok(_) => {}
+                match jobs::run(&ctx, JOBS_AT_ONCE).await {
+                    Ok(Some(next)) if next <= ctx.clock.now() => {}
+                    Ok(_) => tokio::time::sleep(JOBS_EVERY).await,
                     Err(error) => {
                         tracing::error!(%error, "jobs could not be run");
                         tokio::time::sleep(JOBS_EVERY.saturating_mul(10)).await;

@@ -17,6 +17,7 @@ pub mod runtime;
 pub mod secrets;
 mod seed;
 mod server;
+mod socket;
 pub mod testing;
 mod web;
 

@@ -150,7 +150,7 @@ impl World {
         let site_key = self.site().await?.site_key;
         let begin = widget::BeginSession { site_key, ..widget::BeginSession::default() };
         let session = widget::begin_session(self.ctx(), begin).await?;
-        let scope = auth::verify_visitor_token(self.ctx(), &session.visitor_token)?;
+        let scope = auth::verify_visitor_token(self.ctx(), &session.visitor_token)?.scope;
         Ok((scope, session.visitor_token))
     }
 }

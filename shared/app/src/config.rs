@@ -126,8 +126,9 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "RATE_LIMIT_STORE",
-        "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database.",
-        "`memory` or `libsql`",
+        "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database. On Cloudflare \
+         objects count them, whichever is set. `none` is for tests and load.",
+        "`memory`, `libsql` or `none`",
         "`memory`",
         false,
     ),
@@ -176,6 +177,8 @@ pub enum RateLimitStore {
     Memory,
     /// In the database.
     Libsql,
+    /// Nowhere: there are no limits.
+    None,
 }
 
 /// An address with what opens it.
@@ -263,8 +266,9 @@ impl HostConfig {
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
             Some("libsql") => RateLimitStore::Libsql,
+            Some("none") => RateLimitStore::None,
             Some(_) => {
-                read.problem("RATE_LIMIT_STORE", "must be memory or libsql");
+                read.problem("RATE_LIMIT_STORE", "must be memory, libsql or none");
                 RateLimitStore::Memory
             }
         };
@@ -295,7 +299,7 @@ impl HostConfig {
                 metrics_token: metrics_token.map(SecretString::from),
                 allowed_origins,
                 model,
-                rate_limits: true,
+                rate_limits: rate_limit_store != RateLimitStore::None,
                 secure_cookies: true,
                 version: env!("CARGO_PKG_VERSION"),
             },
