@@ -241,7 +241,8 @@ impl Seen {
                 return Ok(false);
             }
             let (known, so_far) = self.partial.as_mut().context("a delta without a beginning")?;
-            ensure!(known == turn && so_far.len() == offset, "a gap: {} then {offset}", so_far.len());
+            let joins = known == turn && so_far.len() == offset;
+            ensure!(joins, "a gap: {} bytes of {known}, then {event}", so_far.len());
             so_far.push_str(text);
             return Ok(false);
         }

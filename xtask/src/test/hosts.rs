@@ -44,8 +44,9 @@ pub struct HostUnderTest {
     pub ready: PathBuf,
     /// Where it answers.
     pub base_url: String,
-    /// A shell command that kills its server without warning, where that is one process.
-    pub kill: Option<String>,
+    /// A shell command that kills its server without warning. The ready file of a host that is several processes tells
+    /// its own (`kill`), and that host starts again what was killed.
+    pub kill: String,
     // Ends before its data goes.
     _server: Supervisor,
     _data: TempDir,
@@ -69,9 +70,9 @@ impl HostUnderTest {
         let mut server = Guarded::start(&mut command, &session.log)?;
         server.wait_until(START, start.host.name(), || read_ready(&ready).is_some())?;
         let told = read_ready(&ready).context("the ready file")?;
-        let base_url =
-            told.get("base_url").and_then(|url| url.as_str()).context("the ready file has no base_url")?;
-        let kill = matches!(start.host, Host::Local).then(|| format!("kill -KILL $(cat {})", pid.display()));
+        let text = |name: &str| told.get(name).and_then(|text| text.as_str()).map(str::to_owned);
+        let base_url = text("base_url").context("the ready file has no base_url")?;
+        let kill = text("kill").unwrap_or_else(|| format!("kill -KILL $(cat {})", pid.display()));
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             kill,
