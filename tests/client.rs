@@ -231,6 +231,9 @@ impl Seen {
         if kind == "end" {
             return Ok(true);
         }
+        if kind == "typing" || kind == "presence" {
+            return Ok(false);
+        }
         if kind == "turn.delta" {
             let turn = event["turn"].as_str().context("a turn")?;
             let offset = usize::try_from(event["offset"].as_u64().context("an offset")?)?;

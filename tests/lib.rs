@@ -9,3 +9,4 @@
 pub mod client;
 pub mod cuts;
 pub mod model;
+pub mod socket;

@@ -8,3 +8,4 @@ mod cuts;
 mod documents;
 mod lifecycle;
 mod program;
+mod sockets;
