@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use eventsource_stream::Eventsource;
-use futures_util::future::ready;
 use futures_util::{Stream, StreamExt};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -89,7 +89,6 @@ impl Caller {
     }
 
     /// A request with the token.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
     }
@@ -181,15 +180,16 @@ pub fn events(response: Response) -> impl Stream<Item = Result<Value>> + Unpin {
 
 /// The JSON objects of an event stream whose connection is cut after so many bytes, wherever that is.
 pub fn events_within(response: Response, bytes: usize) -> impl Stream<Item = Result<Value>> + Unpin {
-    let body = response.bytes_stream().scan(bytes, |left, piece| {
-        if *left == 0 {
-            return ready(None);
+    let body = futures_util::stream::unfold((response, bytes), |(mut response, left)| async move {
+        if left == 0 {
+            return None;
         }
-        ready(Some(piece.map(|mut piece| {
-            piece.truncate(*left);
-            *left -= piece.len();
+        let piece = response.chunk().await.transpose()?.map(|mut piece| {
+            piece.truncate(left);
             piece
-        })))
+        });
+        let left = left - piece.as_ref().map_or(0, Bytes::len);
+        Some((piece, (response, left)))
     });
     Box::pin(body.eventsource().map(|event| Ok(serde_json::from_str(&event?.data)?)))
 }

@@ -36,7 +36,7 @@ async fn a_message_that_is_sent_again_is_stored_once() -> Result<()> {
     ensure!(again.body["deduplicated"] == true && again.body["message"] == first.body["message"]);
     case.title("The same again, as a stream: the answer that was given");
     let mut replay = case.open(post(&visitor, &path, &message("one", QUESTION))).await?;
-    replay.to_end().await?;
+    replay.read_to_end().await?;
     case.close(replay)?;
     case.title("Another text under its name");
     case.send(post(&visitor, &path, &message("one", "Something else")), 422).await?;

@@ -51,7 +51,7 @@ async fn an_operator_takes_over_and_gives_back() -> Result<()> {
     case.send(post(&operator, &messages(&conversation), &note), 202).await?;
     case.title("A visitor's message has no answer to wait for now");
     let mut alone = case.open(post(&visitor, &messages(&conversation), &message("c", "Thank you"))).await?;
-    alone.to_end().await?;
+    alone.read_to_end().await?;
     case.close(alone)?;
 
     case.title("Given back, and assigned to nobody");

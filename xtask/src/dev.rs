@@ -7,13 +7,15 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::workspace::Workspace;
-use crate::{run, web};
+use crate::{cloudflare, run, web};
 
 /// Where to serve.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum On {
     /// One process on this machine.
     Local,
+    /// The Worker on workerd, beside a libSQL server.
+    Cloudflare,
 }
 
 /// Build what is needed and serve a demo on this machine.
@@ -44,7 +46,10 @@ pub struct DevArgs {
 
 /// Builds, then becomes the server.
 pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
-    run::become_(&mut server(workspace, args)?)
+    match args.on {
+        On::Local => run::become_(&mut server(workspace, args)?),
+        On::Cloudflare => cloudflare::dev(workspace, args),
+    }
 }
 
 /// Builds; gives how the server is started.

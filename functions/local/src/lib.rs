@@ -12,6 +12,7 @@ pub mod extractor;
 pub mod host;
 pub mod http_client;
 pub mod limiter;
+mod queued;
 pub mod runtime;
 pub mod secrets;
 mod seed;

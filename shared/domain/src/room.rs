@@ -60,7 +60,7 @@ pub struct RoomHead {
 }
 
 /// A message to be appended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewMessage {
     /// Its id.
     pub id: MessageId,
@@ -77,7 +77,7 @@ pub struct NewMessage {
 }
 
 /// The AI's closing words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// The message's id.
     pub id: MessageId,
@@ -88,7 +88,7 @@ pub struct Reply {
 }
 
 /// What is asked of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// A visitor or an operator writes. A visitor's message begins `turn` if the AI may speak and is idle.
     Post {
@@ -155,7 +155,7 @@ pub enum Decision {
 }
 
 /// Where a message stands in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Its position.
     pub seq: Seq,

@@ -9,11 +9,12 @@ use frontdesk_domain::event::{Event, Frame};
 use frontdesk_domain::id::{ConversationId, TurnId, VisitorId};
 use frontdesk_domain::room::{Command, Receipt};
 use frontdesk_domain::scope::TenantScope;
+use serde::{Deserialize, Serialize};
 
 use crate::BoxStream;
 
 /// What an append led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
     /// The events that were stored, in order; empty for a repeated message.
     pub events: Vec<Rc<Event>>,
@@ -26,7 +27,7 @@ pub struct Appended {
 }
 
 /// A piece of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// Events in `seq` order.
     pub events: Vec<Rc<Event>>,

@@ -37,12 +37,14 @@ pub enum Part {
     Parity,
     /// The API against its own description.
     Api,
+    /// What is stored, on a real libSQL server.
+    Database,
     /// Licences, advisories and origins of the dependencies.
     Deny,
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Lint,
         Self::Rust,
         Self::Web,
@@ -51,6 +53,7 @@ impl Part {
         Self::Edge,
         Self::Parity,
         Self::Api,
+        Self::Database,
         Self::Deny,
     ];
     const FAST: [Self; 3] = [Self::Lint, Self::Rust, Self::Web];
@@ -65,6 +68,7 @@ impl Part {
             Self::Edge => "edge",
             Self::Parity => "parity",
             Self::Api => "api",
+            Self::Database => "database",
             Self::Deny => "deny",
         }
     }
@@ -170,5 +174,6 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Edge => parity::edge(session),
         Part::Parity => parity::every_host(session),
         Part::Api => hosts::api(session),
+        Part::Database => sources::database(session),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::build::{self, Host};
+use crate::cloudflare;
 use crate::run::{self, Guarded};
 use crate::setup::{self, tools};
 use crate::test::Session;
@@ -76,8 +77,11 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
         cases(session, suite, &["edge::"])
     };
 
-    let (_worker, worker_url) = workerd(session)?;
-    let counts = edge(&worker_url)?;
+    let port = run::free_port()?;
+    let worker =
+        cloudflare::workerd(session.workspace, port, &session.log.with_extension("wrangler.log"), &[])?;
+    let counts = edge(&format!("http://127.0.0.1:{port}"))?;
+    drop(worker);
 
     let port = run::free_port()?;
     let mut command = Command::new(tools::wasmtime().path()?);
@@ -85,36 +89,6 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     let mut wasmtime = Guarded::start(&mut command, &session.log)?;
     wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
     Ok(counts.add(edge(&format!("http://127.0.0.1:{port}"))?))
-}
-
-/// `wrangler dev` with a free port.
-fn workerd(session: &Session<'_>) -> Result<(Guarded, String)> {
-    let packages = session.workspace.path("functions/cloudflare/node_modules/.bin");
-    // The packages' own Node goes first: wrangler needs a newer one than the machine may have.
-    let mut path = vec![packages.clone()];
-    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let port = run::free_port()?;
-    let log = session.log.with_extension("wrangler.log");
-    let _ = std::fs::remove_file(&log);
-    let mut command = Command::new(packages.join("wrangler"));
-    command
-        .current_dir(&session.workspace.root)
-        .args(["dev", "--local", "--ip", "127.0.0.1", "--port", &port.to_string()])
-        .args(["--inspector-port", &run::free_port()?.to_string(), "--show-interactive-dev-session=false"])
-        .env("PATH", std::env::join_paths(path)?)
-        .env("WRANGLER_SEND_METRICS", "false")
-        .env("CI", "1");
-    let mut server = Guarded::start(&mut command, &log)?;
-    let ready = server.wait_until(START, "wrangler dev", || {
-        std::fs::read_to_string(&log).is_ok_and(|text| text.contains("Ready on")) && run::listens(port)
-    });
-    if ready.is_err() {
-        // What it said belongs into the part's log.
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        let _ = std::fs::write(&session.log, said);
-    }
-    ready?;
-    Ok((server, format!("http://127.0.0.1:{port}")))
 }
 
 /// The cases that the filter leaves, one after the other.

@@ -16,7 +16,7 @@ use futures_channel::mpsc;
 use futures_core::Stream;
 use futures_util::StreamExt;
 
-use super::{MAX_REPLAY, Seat, for_actor, log};
+use super::{CROWDED, Log, MAX_REPLAY, Seat, for_actor};
 
 /// How many frames a listener may be behind before it is let go; it comes back with its last `seq`.
 const MAX_BEHIND: usize = 1024;
@@ -44,8 +44,8 @@ impl Listeners {
     pub fn add(&mut self, who: &Actor) -> Result<mpsc::Receiver<Frame>> {
         self.all.retain(|listener| !listener.frames.is_closed());
         if self.all.iter().filter(|listener| listener.who == *who).count() >= MAX_PER_PERSON {
-            let reason = "you are connected to this conversation too often";
-            return Err(CallerError::Unavailable { reason, retry_after: Duration::from_secs(10) }.into());
+            let retry_after = Duration::from_secs(10);
+            return Err(CallerError::Unavailable { reason: CROWDED, retry_after }.into());
         }
         self.tell_presence(Some(who));
         let (frames, received) = mpsc::channel(MAX_BEHIND);
@@ -157,6 +157,7 @@ impl Drop for Listening {
 /// What is stored after `after`, the answer in progress, and then `live`, as `scope` may see it.
 pub fn stream(
     ctx: Ctx,
+    log: Log,
     scope: TenantScope,
     id: ConversationId,
     after: Seq,
@@ -169,10 +170,10 @@ pub fn stream(
     let visitor = matches!(scope.actor(), Actor::Visitor { .. });
     let upto = joined.last_seq;
     let stored = futures_util::stream::unfold(Some(after), move |from| {
-        let (ctx, scope) = (ctx.clone(), scope.clone());
+        let (ctx, log, scope) = (ctx.clone(), log.clone(), scope.clone());
         async move {
             let from = from.filter(|from| *from < upto)?;
-            match log::page(&ctx, &scope, id, from, MAX_REPLAY).await {
+            match log.page(&ctx, &scope, id, from, MAX_REPLAY).await {
                 Ok(mut events) => {
                     events.retain(|event| event.seq <= upto);
                     let next = events.last().map(|event| event.seq);
