@@ -10,14 +10,14 @@ use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
 use futures_util::StreamExt;
 use worker::{
-    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
-    durable_object, wasm_bindgen,
+    DurableObject, Env, Error, Method, Request, Response, Result, Socket, State, WebSocket,
+    WebSocketIncomingMessage, durable_object, wasm_bindgen,
 };
 
 use crate::host;
 use crate::object_database::ObjectDatabase;
 use crate::objects::SOCKET_HEADER;
-use crate::runtime::{AfterResponse, JsClock, JsRandom};
+use crate::runtime::{AfterResponse, Detached, JsClock, JsRandom};
 use crate::sockets::Sockets;
 
 /// When an alarm failed: how soon it is tried again.
@@ -31,6 +31,7 @@ pub struct RoomObject {
     db: Rc<dyn Database>,
     alarm: Rc<ObjectAlarm>,
     sockets: Sockets,
+    detached: Rc<Detached>,
     /// Whether the tables are known to be there.
     created: Cell<bool>,
 }
@@ -55,7 +56,8 @@ impl DurableObject for RoomObject {
         let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
         let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
         let mut made = None;
-        let tasks = Rc::new(AfterResponse::Object(state.clone()));
+        let detached = Rc::new(Detached::new(state.clone(), env.clone()));
+        let tasks = Rc::new(AfterResponse::Room(detached.clone()));
         let ctx = host::ctx(&env, tasks, |ports| {
             // Nobody else writes to this object's database.
             let rooms = LogRooms::new(ports, log, worker, true);
@@ -64,13 +66,17 @@ impl DurableObject for RoomObject {
         });
         let rooms = made.unwrap_or_else(|| LogRooms::new(Default::default(), Log::Main, worker, true));
         let sockets = Sockets::new(ctx.clone(), state);
-        Self { ctx, rooms, db, alarm, sockets, created: Cell::new(false) }
+        Self { ctx, rooms, db, alarm, sockets, detached, created: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         self.wake().await?;
         if let Some(granted) = request.headers().get(SOCKET_HEADER)? {
             return self.sockets.accept(&granted).await;
+        }
+        self.detached.run();
+        if request.method() == Method::Get {
+            return Response::empty();
         }
         let call = request.bytes().await?;
         let answer = rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await;
@@ -80,6 +86,7 @@ impl DurableObject for RoomObject {
     async fn alarm(&self) -> Result<Response> {
         self.alarm.due.set(None);
         self.wake().await?;
+        self.detached.run();
         let next = match self.rooms.on_alarm().await {
             Ok(next) => next,
             Err(error) => {
