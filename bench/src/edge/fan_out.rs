@@ -121,8 +121,7 @@ async fn round(entrant: &mut Entrant<'_>, listeners: &Listeners, duration: Durat
     let (began, had) = (Instant::now(), listeners.arrived.get());
     let mut times = Vec::new();
     while began.elapsed() < duration {
-        let Client { request: Request { method, path, token, expected, body }, sent } =
-            &mut entrant.poster;
+        let Client { request: Request { method, path, token, expected, body }, sent } = &mut entrant.poster;
         let request = connection.request(method.clone(), path, token, "application/json");
         let request = request.body(Full::<Bytes>::from(body(*sent)))?;
         *sent = sent.saturating_add(1);

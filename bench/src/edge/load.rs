@@ -76,7 +76,12 @@ pub async fn round(server: &Listening, clients: &mut Vec<Client>, duration: Dura
     })
 }
 
-async fn send(mut connection: Connection, mut client: Client, began: Instant, duration: Duration) -> Result<(Client, usize, Vec<f64>)> {
+async fn send(
+    mut connection: Connection,
+    mut client: Client,
+    began: Instant,
+    duration: Duration,
+) -> Result<(Client, usize, Vec<f64>)> {
     let (mut sent, mut times) = (0_usize, Vec::new());
     let end = WARM.saturating_add(duration);
     while began.elapsed() < end {
