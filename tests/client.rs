@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use eventsource_stream::Eventsource;
-use futures_util::future::ready;
 use futures_util::{Stream, StreamExt};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
@@ -89,7 +89,6 @@ impl Caller {
     }
 
     /// A request with the token.
-    #[must_use]
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token)
     }
@@ -154,12 +153,18 @@ impl Caller {
     /// Waits until a document was read, well or not, and gives it.
     ///
     /// # Errors
-    /// When it never is.
+    /// When it never is, or its status goes back.
     pub async fn document_read(&self, id: &str) -> Result<Value> {
+        const STATUSES: [&str; 4] = ["queued", "processing", "ready", "failed"];
+        let mut last = 0;
         poll("a document to be read", async || {
             let response = self.get(&format!("/api/v1/documents/{id}"), "application/json").await?;
             let document: Value = response.json().await?;
-            Ok((document["status"] == "ready" || document["status"] == "failed").then_some(document))
+            let status = STATUSES.iter().position(|status| document["status"] == *status);
+            let status = status.with_context(|| format!("no status: {document}"))?;
+            ensure!(status >= last, "{} came after {}", document["status"], STATUSES[last]);
+            last = status;
+            Ok((status >= 2).then_some(document))
         })
         .await
     }
@@ -181,15 +186,16 @@ pub fn events(response: Response) -> impl Stream<Item = Result<Value>> + Unpin {
 
 /// The JSON objects of an event stream whose connection is cut after so many bytes, wherever that is.
 pub fn events_within(response: Response, bytes: usize) -> impl Stream<Item = Result<Value>> + Unpin {
-    let body = response.bytes_stream().scan(bytes, |left, piece| {
-        if *left == 0 {
-            return ready(None);
+    let body = futures_util::stream::unfold((response, bytes), |(mut response, left)| async move {
+        if left == 0 {
+            return None;
         }
-        ready(Some(piece.map(|mut piece| {
-            piece.truncate(*left);
-            *left -= piece.len();
+        let piece = response.chunk().await.transpose()?.map(|mut piece| {
+            piece.truncate(left);
             piece
-        })))
+        });
+        let left = left - piece.as_ref().map_or(0, Bytes::len);
+        Some((piece, (response, left)))
     });
     Box::pin(body.eventsource().map(|event| Ok(serde_json::from_str(&event?.data)?)))
 }
@@ -225,6 +231,9 @@ impl Seen {
         if kind == "end" {
             return Ok(true);
         }
+        if kind == "typing" || kind == "presence" {
+            return Ok(false);
+        }
         if kind == "turn.delta" {
             let turn = event["turn"].as_str().context("a turn")?;
             let offset = usize::try_from(event["offset"].as_u64().context("an offset")?)?;
@@ -241,7 +250,8 @@ impl Seen {
                 return Ok(false);
             }
             let (known, so_far) = self.partial.as_mut().context("a delta without a beginning")?;
-            ensure!(known == turn && so_far.len() == offset, "a gap: {} then {offset}", so_far.len());
+            let joins = known == turn && so_far.len() == offset;
+            ensure!(joins, "a gap: {} bytes of {known}, then {event}", so_far.len());
             so_far.push_str(text);
             return Ok(false);
         }

@@ -49,9 +49,7 @@ impl Dice {
     /// The next one, from 0 to `bound - 1`.
     pub const fn below(&mut self, bound: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        #[expect(clippy::cast_possible_truncation, reason = "31 bits")]
-        let number = (self.0 >> 33) as usize;
-        number % bound
+        (self.0 >> 33) as usize % bound
     }
 }
 

@@ -1,40 +1,11 @@
-//! Documents: from upload to answer, and gone everywhere.
+//! Files that want to do harm.
 
 use anyhow::{Context, Result, ensure};
+use frontdesk_tests::client::Caller;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::program::{Options, Program};
-use frontdesk_tests::client::Caller;
-
-#[tokio::test]
-async fn an_uploaded_text_answers_and_a_deleted_one_does_not() -> Result<()> {
-    let program = Program::start(Options::default().flag("--empty").flag("--no-limits")).await?;
-    let operator = Caller::operator(&program.ready).await?;
-    let visitor = Caller::visitor(&program.ready).await?;
-    let question = "How many zebras live in the courtyard?";
-    let before = visitor.ask(&visitor.begin().await?, question).await?;
-    ensure!(before.outcome() == "no_answer", "{before:?}");
-
-    let body =
-        json!({ "title": "Courtyard", "text": "# Courtyard\n\nSeventeen zebras live in the courtyard.\n" });
-    let created = operator.request(Method::POST, "/api/v1/documents").json(&body).send().await?;
-    ensure!(created.status() == StatusCode::ACCEPTED, "{}", created.text().await?);
-    let created: Value = created.json().await?;
-    let id = created["id"].as_str().context("an id")?;
-    let document = operator.document_read(id).await?;
-    ensure!(document["status"] == "ready", "{document}");
-
-    let answered = visitor.ask(&visitor.begin().await?, question).await?;
-    ensure!(answered.outcome() == "quoted" && answered.answer().contains("Seventeen"), "{answered:?}");
-    ensure!(answered.answers[0]["citations"][0]["document_id"] == id);
-
-    let deleted = operator.request(Method::DELETE, &format!("/api/v1/documents/{id}")).send().await?;
-    ensure!(deleted.status() == StatusCode::NO_CONTENT, "{}", deleted.status());
-    let after = visitor.ask(&visitor.begin().await?, question).await?;
-    ensure!(after.outcome() == "no_answer", "{after:?}");
-    Ok(())
-}
 
 #[tokio::test]
 async fn a_hostile_file_is_refused_with_a_reason_and_the_server_goes_on() -> Result<()> {

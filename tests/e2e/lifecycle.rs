@@ -2,11 +2,11 @@
 
 use anyhow::{Context, Result, ensure};
 use frontdesk_stand_ins::fake_ai::{FakeAi, Options as AiOptions};
+use frontdesk_tests::client::{Caller, Seen, events};
 use futures_util::StreamExt;
 use serde_json::json;
 
 use crate::program::{Options, Program};
-use frontdesk_tests::client::{Caller, Seen, events};
 
 #[tokio::test]
 async fn a_terminated_server_finishes_its_answers_first() -> Result<()> {

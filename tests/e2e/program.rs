@@ -56,10 +56,6 @@ impl Program {
         Ok(Self { child, directory, port, vars: options.vars, flags: options.flags, ready })
     }
 
-    pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.ready.base_url)
-    }
-
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -46,6 +46,7 @@ pub struct Case {
 
 /// What a host answered.
 pub struct Answer {
+    pub status: u16,
     pub headers: HeaderMap,
     /// `Null` when there is none, or none that is JSON.
     pub body: Value,
@@ -102,14 +103,32 @@ impl Case {
 
     /// Sends a request and writes down everything; another status than this one fails the case.
     pub async fn send(&mut self, request: RequestBuilder, status: u16) -> Result<Answer> {
+        let answer = self.exchange(request).await?;
+        ensure!(answer.status == status, "{} instead of {status}: {}", answer.status, answer.body);
+        Ok(answer)
+    }
+
+    /// Sends it again and again until it is answered with this status; writes down the last attempt alone.
+    pub async fn send_until(&mut self, request: impl Fn() -> RequestBuilder, status: u16) -> Result<()> {
+        const ATTEMPTS: usize = 300;
+        for _ in 0..ATTEMPTS {
+            let before = self.transcript.mark();
+            if self.exchange(request()).await?.status == status {
+                return Ok(());
+            }
+            self.transcript.back_to(before);
+        }
+        bail!("{ATTEMPTS} attempts and never {status}")
+    }
+
+    async fn exchange(&mut self, request: RequestBuilder) -> Result<Answer> {
         let response = self.head(request).await?;
-        let (got, headers) = (response.status().as_u16(), response.headers().clone());
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = timeout(DEADLINE, response.text()).await??;
         self.transcript.body(&text);
-        ensure!(got == status, "{got} instead of {status}: {text}");
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        check_problem(got, &headers, &body)?;
-        Ok(Answer { headers, body })
+        check_problem(status, &headers, &body)?;
+        Ok(Answer { status, headers, body })
     }
 
     async fn head(&mut self, request: RequestBuilder) -> Result<Response> {
@@ -136,7 +155,9 @@ impl Case {
 
     /// Writes down what a stream brought. The client goes, if the stream is not at its end.
     pub fn close(&mut self, events: Events) -> Result<()> {
-        self.transcript.frames(&events.seen, events.complete)
+        let Events { source, seen, complete } = events;
+        drop(source);
+        self.transcript.frames(&seen, complete)
     }
 
     /// How the model treats the next questions, one after the other: `hold=0,cut-after=5`.
@@ -155,7 +176,7 @@ impl Case {
         let mut events = self.open(request).await?;
         events.until_kind("turn.started").await?;
         self.model.release().await?;
-        events.to_end().await?;
+        events.read_to_end().await?;
         self.close(events)
     }
 
@@ -226,7 +247,7 @@ impl Events {
     }
 
     /// Reads to the end, which must be told.
-    pub async fn to_end(&mut self) -> Result<()> {
+    pub async fn read_to_end(&mut self) -> Result<()> {
         self.until_kind("end").await?;
         ensure!(timeout(DEADLINE, self.source.next()).await?.is_none(), "more after the end");
         self.complete = true;

@@ -28,6 +28,7 @@ mod resume;
 mod search;
 mod sessions;
 mod settings;
+mod sockets;
 mod step_down;
 mod take_over;
 mod transcript;

@@ -1,10 +1,12 @@
-//! Settings: versions, ranges, and what the public may know.
+//! Settings: versions, ranges, and what the public may know. No other file changes settings, so that versions begin at 0
+//! here.
 
 use anyhow::{Context, Result, ensure};
+use frontdesk_tests::client::{Caller, poll};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::case::{Case, get, patch};
+use crate::case::{Case, events, get, message, messages, patch, post};
 
 const SETTINGS: &str = "/api/v1/settings";
 
@@ -44,7 +46,39 @@ async fn a_change_names_the_version_it_starts_from() -> Result<()> {
     case.send(patch(&operator, SETTINGS, version + 2, &wrong), 422).await?;
     case.title("No object");
     case.send(patch(&operator, SETTINGS, version + 2, &json!([])), 422).await?;
+
+    in_force(&mut case, &operator, version + 2).await?;
     case.end("settings")
+}
+
+/// Where a model is asked without evidence, nothing is left to quote when it fails: people take over.
+async fn in_force(case: &mut Case, operator: &Caller, version: u64) -> Result<()> {
+    let visitor = case.visitor("visitor").await?;
+    case.title("A model is asked without evidence, too");
+    let change = json!({ "guardrails": { "only_from_evidence": false } });
+    case.send(patch(operator, SETTINGS, version, &change), 200).await?;
+    // Another process may learn of it a little later.
+    let conversation = poll("the change to be in force", async || {
+        case.model.reset().await?;
+        case.script(&["status=401", "status=401"]).await?;
+        let conversation = visitor.begin().await?;
+        let question = message("a", "Who is the president of France?");
+        post(&visitor, &messages(&conversation), &question).send().await?;
+        let log = case.answered(&visitor, &conversation, 1).await?;
+        Ok(log.iter().any(|event| event["outcome"] == "handed_off").then_some(conversation))
+    })
+    .await?;
+    case.title("When it fails, people take over");
+    case.send(get(&visitor, &events(&conversation, "after=0")), 200).await?;
+    let session = json!({ "site_key": case.host.site_key, "visitor_token": visitor.token });
+    let session = case.public(Method::POST, "/api/v1/widget/sessions").json(&session).send().await?;
+    let session: Value = session.json().await?;
+    ensure!(session["conversation"]["status"] == "waiting", "{session}");
+
+    case.title("As it was");
+    let back = json!({ "guardrails": { "only_from_evidence": null } });
+    case.send(patch(operator, SETTINGS, version + 1, &back), 200).await?;
+    Ok(())
 }
 
 #[tokio::test]

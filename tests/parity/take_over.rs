@@ -51,7 +51,7 @@ async fn an_operator_takes_over_and_gives_back() -> Result<()> {
     case.send(post(&operator, &messages(&conversation), &note), 202).await?;
     case.title("A visitor's message has no answer to wait for now");
     let mut alone = case.open(post(&visitor, &messages(&conversation), &message("c", "Thank you"))).await?;
-    alone.to_end().await?;
+    alone.read_to_end().await?;
     case.close(alone)?;
 
     case.title("Given back, and assigned to nobody");
@@ -147,8 +147,8 @@ async fn take_over(host: &Ready, operator: &Caller, at: usize, interrupted: &Cel
     let mut over = false;
     loop {
         let event = live.next().await.context("the operator's word")??;
-        seen.take(&event)?;
         ensure!(!(over && event["kind"] == "turn.delta"), "the AI spoke after the take-over: {event}");
+        seen.take(&event)?;
         over |= event["kind"] == "mode.changed";
         if event["message"]["author"]["kind"] == "operator" {
             break;

@@ -59,6 +59,16 @@ impl Transcript {
         self.names.insert(format!("Bearer {token}"), who);
     }
 
+    /// Where it ends now.
+    pub const fn mark(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Forgets everything after a mark.
+    pub fn back_to(&mut self, mark: usize) {
+        self.text.truncate(mark);
+    }
+
     /// What comes next.
     pub fn title(&mut self, title: &str) {
         let _ = writeln!(self.text, "\n## {title}");
@@ -234,7 +244,9 @@ fn normal(text: &str, host: &Ready) -> String {
     text = replaced(&text, r#"("(?:took|latency)_ms": ?)\d+"#, |found| format!("{}<ms>", &found[1]));
     let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
     text = text.replace(&version, "\"<version>\"");
-    text = replaced(&text, r"(retry-after: |ratelimit: .*;t=)\d+", |found| format!("{}<s>", &found[1]));
+    text = replaced(&text, r"(retry-after: |ratelimit: .*;t=|try again in )\d+", |found| {
+        format!("{}<s>", &found[1])
+    });
     replaced(&text, r#"("(?:(?:lexical_|vector_)?score|evidence)": ?)(-?[\d.eE+-]+)"#, |found| {
         let score = found[2].parse::<f64>().map_or(found[2].to_owned(), |score| format!("{score:.6}"));
         format!("{}{score}", &found[1])

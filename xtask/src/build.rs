@@ -41,8 +41,14 @@ pub struct BuildArgs {
     hosts: Vec<Host>,
 }
 
-/// The Worker's files, made by `worker-build`.
-const WORKER: [&str; 2] = ["functions/cloudflare/build/index_bg.wasm", "functions/cloudflare/build/index.js"];
+/// The Worker's files.
+const WORKER: [&str; 3] = [
+    "functions/cloudflare/build/index_bg.wasm",
+    "functions/cloudflare/build/index.js",
+    "functions/cloudflare/build/frontdesk_extract_module.wasm",
+];
+/// The module that reads files.
+const READER: &str = "frontdesk_extract_module.wasm";
 
 /// Builds.
 pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
@@ -77,12 +83,14 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 
     run::step("compiling the Worker");
     let mut cargo = workspace.cargo();
-    let crate_args = ["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"];
-    run::run(cargo.args(crate_args).args(["--package", "frontdesk-cloudflare"]))?;
+    cargo.args(["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"]);
+    run::run(cargo.args(["--package", "frontdesk-cloudflare", "--package", "frontdesk-extract-module"]))?;
 
-    // The rest is only done again when the module changed.
-    let module = workspace.target().join("wasm32-unknown-unknown/edge/frontdesk_cloudflare.wasm");
-    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &[module])?;
+    // The rest is only done again when a module changed.
+    let built = workspace.target().join("wasm32-unknown-unknown/edge");
+    let reader = built.join(READER);
+    let modules = [built.join("frontdesk_cloudflare.wasm"), reader.clone()];
+    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &modules)?;
     let files = WORKER.map(|file| workspace.path(file));
     if !(stamp.is_fresh() && files.iter().all(|file| file.is_file())) {
         run::step("bundling the Worker");
@@ -95,7 +103,12 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
             .env("WASM_BINDGEN_BIN", wasm_bindgen)
             .env("WASM_OPT_BIN", packages.join("wasm-opt"))
             .env("ESBUILD_BIN", packages.join("esbuild"));
-        run::run_logged(&mut bundle, &workspace.state("logs").join("worker-build.log"))?;
+        let log = workspace.state("logs").join("worker-build.log");
+        run::run_logged(&mut bundle, &log)?;
+        let mut smaller = std::process::Command::new(packages.join("wasm-opt"));
+        smaller.args(["-Os", "--all-features"]).arg(&reader).arg("-o");
+        smaller.arg(workspace.path("functions/cloudflare/build").join(READER));
+        run::run_logged(&mut smaller, &log)?;
         stamp.write()?;
     }
     Ok(files.to_vec())
@@ -110,7 +123,7 @@ const HEADERS: &str = "/*
 /demo/
   ! Cache-Control
   Cache-Control: no-cache
-/widget/*
+/widget.js
   Cross-Origin-Resource-Policy: cross-origin
 ";
 

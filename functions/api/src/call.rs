@@ -187,7 +187,7 @@ pub fn unfit(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn not_json(error: serde_json::Error) -> Error {
-    CallerError::Unreadable(format!("this is not JSON: {error}")).into()
+    CallerError::Unreadable(format!("the body is not JSON: {error}")).into()
 }
 
 /// serde's path as a JSON pointer.

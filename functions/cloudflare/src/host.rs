@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use worker::Env;
 
 use crate::blobs::BucketBlobs;
+use crate::extractor::InstanceExtractor;
 use crate::http_client::FetchClient;
 use crate::logs;
 use crate::objects::{ObjectLimiter, Objects};
@@ -72,7 +73,7 @@ pub fn ctx(env: &Env, tasks: Rc<dyn Tasks>, rooms: impl FnOnce(Weak<Ports>) -> R
         rooms: rooms(ports.clone()),
         http,
         blobs,
-        extractor: absent,
+        extractor: Rc::new(InstanceExtractor),
         limiter,
         clock,
         random,

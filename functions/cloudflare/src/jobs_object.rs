@@ -14,6 +14,8 @@ use worker::{
 use crate::host;
 use crate::runtime::{AfterResponse, JsClock};
 
+/// How many jobs are worked on at once.
+const AT_ONCE: u32 = 4;
 /// How many rounds one alarm makes before it hands over to the next, which has limits of its own.
 const ROUNDS: u32 = 8;
 /// When the queue could not be read: how soon it is tried again.
@@ -40,8 +42,11 @@ impl JobsObject {
     /// Some rounds; when to come again.
     async fn work(&self) -> frontdesk_domain::error::Result<Option<Duration>> {
         for _ in 0..ROUNDS {
-            if jobs::run_due(&self.ctx).await? == 0 {
-                return Ok(None);
+            let now = self.ctx.clock.now();
+            match jobs::run(&self.ctx, AT_ONCE).await? {
+                None => return Ok(None),
+                Some(next) if next > now => return Ok(Some(next.since(now))),
+                Some(_) => {}
             }
         }
         Ok(Some(Duration::ZERO))

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod convert;
+mod extractor;
 mod host;
 mod http_client;
 mod jobs_object;

@@ -58,7 +58,7 @@ impl Tasks for AfterResponse {
         }
     }
 
-    fn announce_job(&self) {
+    fn new_job(&self) {
         if let Self::Request(context, env) = self
             && let Some(jobs) = host::jobs(env)
         {

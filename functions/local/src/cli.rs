@@ -13,6 +13,7 @@ use frontdesk_clients::hrana::Server;
 use frontdesk_ports::{Clock, Database};
 use tokio::net::TcpListener;
 
+use crate::extractor::Confines;
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::{secrets, seed, server};
@@ -41,7 +42,7 @@ enum Command {
     Seed(Seed),
     /// Reads one untrusted file from standard input.
     #[command(hide = true)]
-    Extract,
+    Extract(Confines),
 }
 
 #[derive(Args)]
@@ -122,8 +123,8 @@ enum Migrate {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Extract) {
-        return crate::extractor::run_child();
+    if let Command::Extract(confines) = cli.command {
+        return crate::extractor::run_child(confines);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -159,7 +160,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Serve(options) => serve(options, None).await,
         Command::Migrate { step } => migrate(step).await,
         Command::Seed(options) => seed(options).await,
-        Command::Extract => Ok(()),
+        Command::Extract(_) => Ok(()),
     }
 }
 
@@ -215,18 +216,18 @@ fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     })
 }
 
-fn not_complete(problems: Vec<ConfigProblem>) -> anyhow::Error {
+fn not_complete(problems: &[ConfigProblem]) -> anyhow::Error {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
 }
 
 /// The database server, where there is one; the rest of the configuration may be missing.
 fn database_server(data: &Path) -> Result<Option<Server>> {
-    config::database_from_vars(&variables(data)?).map_err(not_complete)
+    config::database_from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))
 }
 
 fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
-    let mut config = HostConfig::from_vars(&variables(data)?).map_err(not_complete)?;
+    let mut config = HostConfig::from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))?;
     if no_limits {
         config.core.rate_limits = false;
     }

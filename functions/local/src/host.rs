@@ -21,11 +21,15 @@ use crate::database::LibsqlDatabase;
 use crate::extractor::SubprocessExtractor;
 use crate::http_client::ReqwestClient;
 use crate::limiter::MemoryLimiter;
+use crate::queued::QueuedDatabase;
 use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::web::Web;
 
-/// How often due jobs are looked for when none has been announced.
+/// How often due jobs are looked for.
 const JOBS_EVERY: Duration = Duration::from_millis(500);
+
+/// How many jobs are worked on at once.
+const JOBS_AT_ONCE: u32 = 4;
 
 /// What a host is made of.
 pub struct HostOptions {
@@ -145,9 +149,9 @@ impl Host {
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(async move {
             loop {
-                match jobs::run_due(&ctx).await {
-                    Ok(0) => tokio::time::sleep(JOBS_EVERY).await,
-                    Ok(_) => {}
+                match jobs::run(&ctx, JOBS_AT_ONCE).await {
+                    Ok(Some(next)) if next <= ctx.clock.now() => {}
+                    Ok(_) => tokio::time::sleep(JOBS_EVERY).await,
                     Err(error) => {
                         tracing::error!(%error, "jobs could not be run");
                         tokio::time::sleep(JOBS_EVERY.saturating_mul(10)).await;
@@ -166,7 +170,8 @@ pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>>
     Ok(match server {
         Some(server) => {
             let http = Rc::new(ReqwestClient::new().context("HTTP client")?);
-            Rc::new(HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server))
+            let remote = HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server);
+            Rc::new(QueuedDatabase::new(Rc::new(remote)))
         }
         None => Rc::new(LibsqlDatabase::open(&data.join("frontdesk.db"))?),
     })

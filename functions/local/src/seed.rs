@@ -65,7 +65,7 @@ pub async fn demo_documents(ctx: &Ctx, mut progress: impl FnMut(&str)) -> Result
         progress(name);
         added = added.saturating_add(1);
     }
-    while jobs::run_due(ctx).await? > 0 {}
+    while jobs::run(ctx, 4).await?.is_some_and(|next| next <= ctx.clock.now()) {}
     Ok(added)
 }
 

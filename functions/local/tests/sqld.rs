@@ -11,9 +11,10 @@ use bytes::Bytes;
 use frontdesk_app::migrations;
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_local::http_client::ReqwestClient;
-use frontdesk_local::testing::{Sqld, run};
+use frontdesk_local::testing::{Place, Sqld, run};
 use frontdesk_local::{OsRandom, SystemClock};
 use frontdesk_ports::{ByteStream, Database, DbError, FetchError, FetchLimits, HttpClient, Statement, Value};
+use futures_util::future::join_all;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -164,6 +165,7 @@ fn what_was_acknowledged_outlives_a_server_that_is_killed() {
             assert!(matches!(result, Err(DbError::Retryable(_))), "{result:?}");
         }
         server.start_again().unwrap();
+        let db = database(&server.url(), false);
         db.batch(insert(3)).await.unwrap();
         assert_eq!(ids(&db).await.unwrap(), [1, 3]);
     });
@@ -235,6 +237,21 @@ fn a_call_that_fails_leaves_no_lock_behind() {
             assert_eq!(db.batch(insert(1)).await.map(|_| ()), Ok(()));
             db.batch(vec![Statement::new("DELETE FROM t")]).await.unwrap();
         }
+    });
+}
+
+#[test]
+fn many_calls_at_once_are_all_answered() {
+    run(async {
+        let place = Place::new().unwrap();
+        let db = place.database().unwrap();
+        table(db.as_ref()).await;
+        let writes = join_all((1..=150).map(|id| db.batch(insert(id))));
+        let reads = join_all((1..=150).map(|_| ids(db.as_ref())));
+        let (writes, reads) = futures_util::join!(writes, reads);
+        assert_eq!(writes.into_iter().find_map(Result::err), None);
+        assert_eq!(reads.into_iter().find_map(Result::err), None);
+        assert_eq!(ids(db.as_ref()).await.unwrap().len(), 150);
     });
 }
 

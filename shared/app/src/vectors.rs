@@ -10,9 +10,6 @@ use frontdesk_ports::{Database, Statement, VectorHit, VectorIndex, VectorRecord}
 
 use crate::store;
 
-/// How many vectors one batch writes: about 600 kB at 1536 dimensions.
-const PER_BATCH: usize = 100;
-
 /// The vector index of an installation that has no other: `passage_vectors` in libSQL, searched exactly.
 pub struct LibsqlVectors {
     db: Rc<dyn Database>,
@@ -43,8 +40,13 @@ fn dimensions(vector: &[f32]) -> u64 {
 
 #[async_trait(?Send)]
 impl VectorIndex for LibsqlVectors {
-    async fn upsert(&self, scope: &TenantScope, model: &str, records: Vec<VectorRecord>) -> Result<()> {
-        let Some(first) = records.first() else { return Ok(()) };
+    async fn upsert(
+        &self,
+        scope: &TenantScope,
+        model: &str,
+        records: Vec<VectorRecord>,
+    ) -> Result<Vec<Statement>> {
+        let Some(first) = records.first() else { return Ok(Vec::new()) };
         let stored = self.db.query(vec![store::vectors::dimensions(scope, model)]).await?;
         let expected = match stored.first().and_then(|rows| rows.first()) {
             Some(row) => row.count(0)?,
@@ -55,12 +57,7 @@ impl VectorIndex for LibsqlVectors {
         {
             return Err(wrong_length(wrong, expected));
         }
-        for chunk in records.chunks(PER_BATCH) {
-            self.db
-                .batch(chunk.iter().map(|record| store::vectors::upsert(scope, model, record)).collect())
-                .await?;
-        }
-        Ok(())
+        Ok(records.iter().map(|record| store::vectors::upsert(scope, model, record)).collect())
     }
 
     async fn delete(&self, scope: &TenantScope, document: DocumentId, version: Option<u32>) -> Result<()> {

@@ -104,7 +104,7 @@ pub enum CallerError {
     #[error("this address is a WebSocket; ask for an upgrade")]
     UpgradeRequired,
     /// 429.
-    #[error("too many requests; try again in {} s", retry_after.as_secs())]
+    #[error("too many requests; try again in {} s", retry_after.as_millis().div_ceil(1000).max(1))]
     RateLimited {
         /// When the next attempt may succeed.
         retry_after: Duration,

@@ -36,8 +36,8 @@ pub trait Tasks {
     /// Runs `work` to its end, whoever leaves meanwhile. `name` is for logs and metrics.
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>);
 
-    /// There is a new job in the queue: whoever works through it need not wait for its next round.
-    fn announce_job(&self) {}
+    /// There is a new job. A host that looks for jobs by itself need not be told.
+    fn new_job(&self) {}
 }
 
 /// Computation that would hold up everybody else: password hashing.

@@ -64,7 +64,7 @@ impl Rooms for Unconfigured {
 
 #[async_trait(?Send)]
 impl VectorIndex for Unconfigured {
-    async fn upsert(&self, _: &TenantScope, _: &str, _: Vec<VectorRecord>) -> Result<()> {
+    async fn upsert(&self, _: &TenantScope, _: &str, _: Vec<VectorRecord>) -> Result<Vec<Statement>> {
         Err(absent("vectors"))
     }
     async fn delete(&self, _: &TenantScope, _: DocumentId, _: Option<u32>) -> Result<()> {

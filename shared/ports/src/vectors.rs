@@ -32,11 +32,17 @@ pub struct VectorHit {
 /// Vectors of passages, always within one organisation and one embedding model.
 #[async_trait(?Send)]
 pub trait VectorIndex {
-    /// Stores or replaces vectors.
+    /// Stores or replaces vectors. An index that lives in the same database gives the statements that do so, for the
+    /// caller's atomic batch; any other has stored them then and gives none.
     ///
     /// # Errors
     /// An upstream error.
-    async fn upsert(&self, scope: &TenantScope, model: &str, records: Vec<VectorRecord>) -> Result<()>;
+    async fn upsert(
+        &self,
+        scope: &TenantScope,
+        model: &str,
+        records: Vec<VectorRecord>,
+    ) -> Result<Vec<Statement>>;
 
     /// Deletes the vectors of a document: of one version, or of all when `None`.
     ///

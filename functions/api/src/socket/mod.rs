@@ -79,7 +79,10 @@ pub async fn open(call: Call) -> Result<Response<Body>> {
     // Whether it is the caller's.
     call.ctx.rooms.replay(scope, id, 0, 1).await?;
     if !call.peer.upgrades {
-        return Err(CallerError::NotImplemented("this host has no sockets; use the event stream").into());
+        return Err(CallerError::NotImplemented(
+            "this connection cannot become a WebSocket here; use the event stream",
+        )
+        .into());
     }
     let expires = call.expires.unwrap_or_default();
     let grant = SocketGrant(SocketState::new(scope, id, call.peer.ip, expires));

@@ -218,6 +218,11 @@ impl Session {
         }
     }
 
+    /// A ping of the WebSocket itself, which the host answers: here it only counts as a frame.
+    pub fn on_ping(&self) {
+        self.admits();
+    }
+
     /// What to do next; `None` after a close. Dropping the future loses nothing.
     pub async fn next(&self) -> Option<Outgoing> {
         poll_fn(|cx| self.poll_next(cx)).await
@@ -306,7 +311,7 @@ impl Session {
     async fn handle(&self, frame: ClientFrame) {
         let outcome = match frame {
             ClientFrame::Ping(_) => {
-                self.send(ServerFrame::Pong);
+                self.send(&ServerFrame::Pong);
                 Ok(())
             }
             ClientFrame::Hello(hello) => self.hello(hello.after).await,
@@ -314,7 +319,7 @@ impl Session {
             ClientFrame::Send(message) => {
                 let client_id = message.client_id.clone();
                 match self.post(message).await {
-                    Ok(seq) => self.send(ServerFrame::Ack { client_id, seq }),
+                    Ok(seq) => self.send(&ServerFrame::Ack { client_id, seq }),
                     Err(error) => self.refuse(Some(client_id), &error),
                 }
                 Ok(())
@@ -335,7 +340,7 @@ impl Session {
         out.held = None;
         drop(out);
         drop(left);
-        self.send(ServerFrame::Welcome {
+        self.send(&ServerFrame::Welcome {
             conversation: joined.conversation.id,
             last_seq: joined.conversation.last_seq,
             epoch: joined.conversation.epoch,
@@ -398,10 +403,10 @@ impl Session {
                 field.pointer = format!("/{name}");
             }
         }
-        self.send(ServerFrame::Error { client_id, problem });
+        self.send(&ServerFrame::Error { client_id, problem });
     }
 
-    fn send(&self, frame: ServerFrame) {
+    fn send(&self, frame: &ServerFrame) {
         let full = self.out.borrow().waiting.len() >= MAX_WAITING;
         if full {
             return self.close(FLOODED, "answers are not read");

@@ -1,7 +1,7 @@
 //! A real libSQL server.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -22,9 +22,7 @@ impl Sqld {
     /// When it does not start.
     pub fn start(program: PathBuf) -> Result<Self> {
         let directory = tempfile::tempdir()?;
-        // Free at this moment: sqld does not tell which port it took.
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let child = listening(&program, &directory, address)?;
+        let (child, address) = listening(&program, &directory)?;
         Ok(Self { program, address, child, directory })
     }
 
@@ -44,12 +42,12 @@ impl Sqld {
         Ok(())
     }
 
-    /// Starts it after [`kill`](Self::kill): the same address and database.
+    /// Starts it after [`kill`](Self::kill): the same database at another address, for a port is not free at once.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_again(&mut self) -> Result<()> {
-        self.child = listening(&self.program, &self.directory, self.address)?;
+        (self.child, self.address) = listening(&self.program, &self.directory)?;
         Ok(())
     }
 }
@@ -61,7 +59,9 @@ impl Drop for Sqld {
 }
 
 #[expect(clippy::disallowed_methods, reason = "waits for another program, which follows the real clock")]
-fn listening(program: &PathBuf, directory: &tempfile::TempDir, address: SocketAddr) -> Result<Child> {
+fn listening(program: &Path, directory: &tempfile::TempDir) -> Result<(Child, SocketAddr)> {
+    // Free at this moment: sqld does not tell which port it took.
+    let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut child = Command::new(program)
         .args(["--no-welcome", "--http-listen-addr", &address.to_string(), "--db-path"])
         .arg(directory.path())
@@ -76,5 +76,5 @@ fn listening(program: &PathBuf, directory: &tempfile::TempDir, address: SocketAd
         }
         std::thread::sleep(Duration::from_millis(10));
     }
-    Ok(child)
+    Ok((child, address))
 }

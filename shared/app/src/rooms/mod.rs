@@ -241,7 +241,7 @@ impl LogRooms {
                 Decided::Store(events, room) => (events, room),
             };
             match self.0.log.store(&ctx, &scope, id, &events, room.head()).await {
-                Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, *room)),
+                Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, &room)),
                 Err(DbError::Conflict(detail)) => {
                     // Another process wrote, or a message older than those in memory is sent again.
                     if let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, &command).await? {
@@ -270,13 +270,14 @@ impl LogRooms {
         id: ConversationId,
         cell: &Seat,
         events: &[Rc<Event>],
-        next: Room,
+        next: &Room,
     ) -> Appended {
         let conversation = next.head().conversation.clone();
         let mut started = None;
         if let Some(open) = cell.state.borrow_mut().as_mut() {
-            open.room = next;
             for event in events {
+                // Into the room as it is now: an answer in progress went on while the events were being stored.
+                open.room.apply(event, self.0.worker);
                 open.listeners.send(&Frame::Event(Rc::clone(event)));
                 match &event.body {
                     EventBody::TurnStarted { .. } => {
