@@ -153,6 +153,8 @@ pub struct Worker<'a> {
     pub modules: &'a [PathBuf],
     /// Variables and secrets.
     pub variables: &'a [(String, String)],
+    /// Where a profiler may attach.
+    pub inspector: Option<u16>,
     /// Durable Objects: binding and class.
     pub objects: &'a [(&'a str, &'a str)],
 }
@@ -172,6 +174,9 @@ impl Worker<'_> {
         std::fs::write(&config, self.config(port, &directory.join("objects"))?)?;
         let mut command = Command::new(repository.workerd()?);
         command.arg("serve").arg(&config);
+        if let Some(port) = self.inspector {
+            command.arg(format!("--inspector-addr=127.0.0.1:{port}"));
+        }
         Listening::start(&mut command, port, directory.join("workerd.log")).await
     }
 
