@@ -149,7 +149,7 @@ impl Shop {
                 .map(|path| if path.is_dir() { files(&path) } else { 1 })
                 .sum()
         }
-        files(&self.world.directory.path().join("blobs"))
+        files(&self.world.place.data().join("blobs"))
     }
 }
 

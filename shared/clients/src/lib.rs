@@ -1,5 +1,7 @@
 //! Protocols spoken through ports.
 
+mod body;
 pub mod bounded;
 pub mod breaker;
+pub mod hrana;
 pub mod openai;

@@ -2,6 +2,7 @@
 
 mod count;
 mod hosts;
+mod parity;
 mod sources;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use console::style;
 
-use crate::dev::On;
+use crate::build::Host;
 use crate::run;
 use crate::test::count::Counts;
 use crate::workspace::Workspace;
@@ -30,17 +31,31 @@ pub enum Part {
     Wasm,
     /// The pages in a real browser against a real server.
     Browser,
-    /// The Worker under workerd and the component under wasmtime.
+    /// The Worker under workerd and the component under wasmtime, with nothing to work with.
     Edge,
+    /// The same cases against every host, to the byte.
+    Parity,
     /// The API against its own description.
     Api,
+    /// What is stored, on a real libSQL server.
+    Database,
     /// Licences, advisories and origins of the dependencies.
     Deny,
 }
 
 impl Part {
-    const ALL: [Self; 8] =
-        [Self::Lint, Self::Rust, Self::Web, Self::Wasm, Self::Browser, Self::Edge, Self::Api, Self::Deny];
+    const ALL: [Self; 10] = [
+        Self::Lint,
+        Self::Rust,
+        Self::Web,
+        Self::Wasm,
+        Self::Browser,
+        Self::Edge,
+        Self::Parity,
+        Self::Api,
+        Self::Database,
+        Self::Deny,
+    ];
     const FAST: [Self; 3] = [Self::Lint, Self::Rust, Self::Web];
 
     const fn name(self) -> &'static str {
@@ -51,7 +66,9 @@ impl Part {
             Self::Wasm => "wasm",
             Self::Browser => "browser",
             Self::Edge => "edge",
+            Self::Parity => "parity",
             Self::Api => "api",
+            Self::Database => "database",
             Self::Deny => "deny",
         }
     }
@@ -66,14 +83,19 @@ pub struct TestArgs {
     /// Only this part; may be given several times.
     #[arg(long = "part", value_enum, value_name = "NAME")]
     parts: Vec<Part>,
-    /// The host that the browser and API tests run against.
-    #[arg(long, value_enum, default_value = "local")]
-    on: On,
+    /// A host that the parts browser, parity and api run against; may be given several times.
+    #[arg(long, value_enum, value_name = "HOST", default_values = COMPLETE)]
+    on: Vec<Host>,
 }
+
+/// The hosts that can do everything: tested unless others are named.
+const COMPLETE: [&str; 1] = [Host::Local.name()];
 
 /// What a part works with.
 struct Session<'a> {
     workspace: &'a Workspace,
+    /// The hosts under test.
+    on: &'a [Host],
     /// The part's whole output.
     log: PathBuf,
 }
@@ -102,16 +124,13 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         ([], true) => &Part::FAST[..],
         (named, _) => named,
     };
-    match args.on {
-        On::Local => {}
-    }
     let logs = workspace.path("target/test-logs");
     std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
 
     let mut total = Counts::default();
     let mut lines = Vec::new();
     for part in parts {
-        let session = Session { workspace, log: logs.join(format!("{}.log", part.name())) };
+        let session = Session { workspace, on: &args.on, log: logs.join(format!("{}.log", part.name())) };
         let _ = std::fs::remove_file(&session.log);
         run::step(&format!("test part: {}", part.name()));
         let begun = Instant::now();
@@ -152,7 +171,9 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Wasm => sources::wasm(session),
         Part::Deny => sources::deny(session),
         Part::Browser => hosts::browser(session),
-        Part::Edge => hosts::edge(session),
+        Part::Edge => parity::edge(session),
+        Part::Parity => parity::every_host(session),
         Part::Api => hosts::api(session),
+        Part::Database => sources::database(session),
     }
 }

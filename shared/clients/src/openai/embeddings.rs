@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::error::{Deadline, ModelError};
 use super::request::{self, Timeouts};
-use super::retry::{Attempts, error_body, judge, whole_body, within};
-use crate::breaker;
+use super::retry::{Attempts, error_body, judge, within};
+use crate::{body, breaker};
 
 /// Texts of one call; longer lists are asked in several calls.
 pub const BATCH: usize = 96;
@@ -86,7 +86,7 @@ async fn attempt(
         if !head.status.is_success() {
             return Err(ModelError::from_status(head.status, &head.headers, &error_body(body).await));
         }
-        parse(&whole_body(body).await.map_err(|error| ModelError::in_body(&error))?, texts.len())
+        parse(&body::whole(body).await.map_err(|error| ModelError::in_body(&error))?, texts.len())
     }
     .await;
     match &result {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxFuture, ByteStream, Ctx, FetchError};
+use frontdesk_ports::{BoxFuture, ByteStream, Ctx};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 
@@ -94,13 +94,4 @@ pub(super) async fn error_body(mut body: ByteStream) -> Vec<u8> {
         }
     }
     read
-}
-
-/// The whole body.
-pub(super) async fn whole_body(mut body: ByteStream) -> Result<Vec<u8>, FetchError> {
-    let mut read = Vec::new();
-    while let Some(bytes) = body.next().await {
-        read.extend_from_slice(&bytes?);
-    }
-    Ok(read)
 }
