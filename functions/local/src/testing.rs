@@ -1,14 +1,17 @@
 //! A whole host in a temporary directory, for tests: the real database, rooms and files; time, randomness and HTTP as
 //! the test says.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use frontdesk_app::config::HostConfig;
 use frontdesk_app::{auth, migrations, widget};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::site::Site;
-use frontdesk_ports::{Clock, Ctx};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{BoxFuture, Clock, Ctx};
 
 use crate::database::LibsqlDatabase;
 use crate::host::{Host, HostOptions, Overrides, database_path};
@@ -19,6 +22,27 @@ use crate::seed;
 pub const ADMIN_EMAIL: &str = "admin@camomile.example";
 /// Its password.
 pub const ADMIN_PASSWORD: &str = "kettle-orbit-77-lantern";
+
+/// The time of the machine, moved on by the test.
+#[derive(Default)]
+pub struct MovedClock(Cell<Duration>);
+
+impl MovedClock {
+    /// How far ahead of the machine it is from now on. Nobody who sleeps wakes.
+    pub fn set_ahead(&self, ahead: Duration) {
+        self.0.set(ahead);
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().after(self.0.get())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
 
 /// A host in a directory of its own.
 pub struct World {

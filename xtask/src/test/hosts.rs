@@ -137,10 +137,43 @@ fn workerd(session: &Session<'_>) -> Result<(Guarded, String)> {
 
 /// The cases of `tests/parity.rs` against a running host.
 fn parity(session: &Session<'_>, base_url: &str) -> Result<Counts> {
+    against(session, "parity", &[("FRONTDESK_BASE_URL", base_url)])
+}
+
+/// The key of the stand-in for Qdrant.
+const KEY: &str = "key-of-the-stand-in";
+
+/// Vectors in Qdrant.
+pub fn vectors(session: &Session<'_>) -> Result<Counts> {
+    dev::host(session.workspace, false)?;
+    if std::env::var_os("QDRANT_URL").is_some() {
+        return against(session, "vectors", &[]);
+    }
+    let manifest = session.workspace.path("stand-ins/qdrant/Cargo.toml");
+    let build = |command: &str| {
+        let mut cargo = session.workspace.cargo();
+        cargo.args([command, "--manifest-path"]).arg(&manifest);
+        cargo
+    };
+    let format = session.check(build("fmt").arg("--check"))?;
+    let target = session.workspace.target();
+    let built = session.check(build("build").args(["--locked", "--target-dir"]).arg(&target))?;
+    let port = run::free_port()?;
+    let mut command = Command::new(target.join("debug/fake-qdrant"));
+    command.args(["--port", &port.to_string(), "--api-key", KEY]);
+    let mut server = Guarded::start(&mut command, &session.log)?;
+    server.wait_until(START, "fake-qdrant", || run::listens(port))?;
+    let address = format!("http://127.0.0.1:{port}");
+    let vectors = against(session, "vectors", &[("QDRANT_URL", &address), ("QDRANT_API_KEY", KEY)])?;
+    Ok(format.add(built).add(vectors))
+}
+
+/// The tests of the end-to-end crate that need `feature`, which is named as they are.
+fn against(session: &Session<'_>, feature: &str, vars: &[(&str, &str)]) -> Result<Counts> {
     let mut cargo = session.workspace.cargo();
-    cargo.env("FRONTDESK_BASE_URL", base_url);
-    let selection =
-        ["--workspace", "--features", "frontdesk-tests/parity", "--test", "parity", "--no-fail-fast"];
+    cargo.envs(vars.iter().copied());
+    let features = format!("frontdesk-tests/{feature}");
+    let selection = ["--workspace", "--features", &features, "--test", feature, "--no-fail-fast"];
     if which("cargo-nextest").is_some() {
         let (well, text) = session.run(cargo.args(["nextest", "run"]).args(selection))?;
         return Ok(count::nextest(&text).judged(well));

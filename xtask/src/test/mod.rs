@@ -34,13 +34,24 @@ pub enum Part {
     Edge,
     /// The API against its own description.
     Api,
+    /// Vectors in Qdrant: in a stand-in over its own engine, or in the server at QDRANT_URL.
+    Vectors,
     /// Licences, advisories and origins of the dependencies.
     Deny,
 }
 
 impl Part {
-    const ALL: [Self; 8] =
-        [Self::Lint, Self::Rust, Self::Web, Self::Wasm, Self::Browser, Self::Edge, Self::Api, Self::Deny];
+    const ALL: [Self; 9] = [
+        Self::Lint,
+        Self::Rust,
+        Self::Web,
+        Self::Wasm,
+        Self::Browser,
+        Self::Edge,
+        Self::Api,
+        Self::Vectors,
+        Self::Deny,
+    ];
     const FAST: [Self; 3] = [Self::Lint, Self::Rust, Self::Web];
 
     const fn name(self) -> &'static str {
@@ -52,6 +63,7 @@ impl Part {
             Self::Browser => "browser",
             Self::Edge => "edge",
             Self::Api => "api",
+            Self::Vectors => "vectors",
             Self::Deny => "deny",
         }
     }
@@ -154,5 +166,6 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Browser => hosts::browser(session),
         Part::Edge => hosts::edge(session),
         Part::Api => hosts::api(session),
+        Part::Vectors => hosts::vectors(session),
     }
 }

@@ -37,7 +37,7 @@ pub fn lint(session: &Session<'_>) -> Result<Counts> {
         "--workspace",
         "--tests",
         "--features",
-        "frontdesk-tests/parity",
+        "frontdesk-tests/parity,frontdesk-tests/vectors",
         "--quiet",
         "--",
         "-D",

@@ -73,7 +73,8 @@ pub fn unindex(scope: &TenantScope, document: DocumentId, keep_version: Option<u
 }
 
 /// Makes and stores the vectors of one version; to be called before the document's row names it, so that they are
-/// found in the same moment as its words. Without an embedding model it does nothing. Returns how many were stored.
+/// found in the same moment as its words. Without an embedding model it does nothing. Returns how many passages have
+/// them.
 ///
 /// # Errors
 /// When the embeddings endpoint or the vector index fails.
@@ -84,30 +85,74 @@ pub async fn embed(
     spans: &[Span],
     ids: &[PassageId],
 ) -> Result<usize> {
-    let Some((endpoint, model)) = super::search::embedding_endpoint(ctx) else { return Ok(0) };
-    let texts: Vec<String> = spans
+    let Some((_, model)) = super::search::embedding_endpoint(ctx) else { return Ok(0) };
+    let passages: Vec<Embeddable<'_>> = spans
         .iter()
-        .map(|span| {
-            let body = document.text.get(span.start..span.end).unwrap_or("");
-            let heading = span.heading.as_deref().unwrap_or("");
-            format!("{}\n{heading}\n{body}", document.title)
+        .zip(ids)
+        .map(|(span, id)| Embeddable {
+            id: *id,
+            title: &document.title,
+            heading: span.heading.as_deref(),
+            text: document.text.get(span.start..span.end).unwrap_or(""),
         })
         .collect();
-    let vectors = super::search::embeddings(ctx, endpoint, &texts).await?;
-    if vectors.len() != ids.len() {
-        return Err(Error::ours(format!("{} vectors for {} passages", vectors.len(), ids.len())));
-    }
-    let records: Vec<VectorRecord> = ids
-        .iter()
-        .zip(vectors)
-        .map(|(id, vector)| VectorRecord {
-            passage: *id,
-            document: document.document_id,
-            version: document.version,
-            vector,
-        })
-        .collect();
+    let records =
+        records(ctx, document.document_id, document.version, &passages, ctx.vectors.vectors_per_passage())
+            .await?;
     let stored = records.len();
     ctx.vectors.upsert(scope, model, records).await?;
     Ok(stored)
+}
+
+/// A passage as the embedding model is to see it.
+pub(crate) struct Embeddable<'a> {
+    /// Its id.
+    pub id: PassageId,
+    /// The document's title.
+    pub title: &'a str,
+    /// The path of headings above it.
+    pub heading: Option<&'a str>,
+    /// Its text.
+    pub text: &'a str,
+}
+
+impl Embeddable<'_> {
+    /// The whole and, when more than one vector is wanted, its parts; each under title and heading, which a part needs
+    /// even more.
+    fn texts(&self, most: usize) -> Vec<String> {
+        let parts = if most > 1 { text::parts(self.text, most.saturating_sub(1)) } else { Vec::new() };
+        std::iter::once(self.text)
+            .chain(parts)
+            .map(|body| format!("{}\n{}\n{body}", self.title, self.heading.unwrap_or("")))
+            .collect()
+    }
+}
+
+/// The vectors of some passages of one version, up to `most` for each.
+///
+/// # Errors
+/// When the embeddings endpoint fails or none is configured.
+pub(crate) async fn records(
+    ctx: &Ctx,
+    document: DocumentId,
+    version: u32,
+    passages: &[Embeddable<'_>],
+    most: usize,
+) -> Result<Vec<VectorRecord>> {
+    let Some((endpoint, _)) = super::search::embedding_endpoint(ctx) else {
+        return Err(Error::ours("no embedding model is configured"));
+    };
+    let texts: Vec<Vec<String>> = passages.iter().map(|passage| passage.texts(most)).collect();
+    let vectors = super::search::embeddings(ctx, endpoint, &texts.concat()).await?;
+    let mut vectors = vectors.into_iter();
+    Ok(passages
+        .iter()
+        .zip(&texts)
+        .map(|(passage, texts)| VectorRecord {
+            passage: passage.id,
+            document,
+            version,
+            vectors: vectors.by_ref().take(texts.len()).collect(),
+        })
+        .collect())
 }

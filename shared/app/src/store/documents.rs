@@ -1,7 +1,7 @@
 //! `documents` and `document_texts`: what answers come from, and how far each is.
 
 use frontdesk_domain::document::{DocumentSource, DocumentStatus};
-use frontdesk_domain::id::{DocumentId, JobId, PassageId, WorkerId};
+use frontdesk_domain::id::{DocumentId, JobId, OrgId, PassageId, WorkerId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
@@ -131,6 +131,45 @@ pub fn select_page(scope: &TenantScope, before: Option<DocumentId>, limit: u32) 
     .bind_id(scope.org())
     .bind(before.map(|id| id.to_string()))
     .bind(limit)
+}
+
+/// A document that is searched, of any organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Current {
+    /// Whose.
+    pub org: OrgId,
+    /// Its id.
+    pub id: DocumentId,
+    /// The version that is searched.
+    pub version: u32,
+}
+
+/// The documents of all organisations that are searched, in a fixed order: those after `after` and not older than
+/// `changed_since`.
+pub fn select_current(after: Option<&Current>, changed_since: Timestamp, limit: u32) -> Statement {
+    Statement::new(
+        "SELECT org_id, id, version FROM documents
+         WHERE version > 0 AND updated_at >= ?3 AND (?1 IS NULL OR (org_id, id) > (?1, ?2))
+         ORDER BY org_id, id LIMIT ?4",
+    )
+    .bind(after.map(|last| last.org.to_string()))
+    .bind(after.map(|last| last.id.to_string()))
+    .bind(changed_since)
+    .bind(limit)
+}
+
+/// How many documents of all organisations are searched.
+pub fn count_current() -> Statement {
+    Statement::new("SELECT count(*) FROM documents WHERE version > 0")
+}
+
+/// A row of [`select_current`].
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn current(row: &Row) -> Result<Current, DbError> {
+    let version = u32::try_from(row.int(2)?).map_err(|_| DbError::Schema("version".to_owned()))?;
+    Ok(Current { org: row.parse(0)?, id: row.parse(1)?, version })
 }
 
 /// A passage as it is listed.
