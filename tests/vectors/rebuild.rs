@@ -151,9 +151,7 @@ fn the_command_rebuilds_beside_a_host_that_serves() {
         let us = tenant();
         desk.add(&us, "Hours", "We open at nine.").await;
         let before = collections(&desk.prefix()).await;
-        let test = std::env::current_exe().unwrap();
-        let program = test.parent().and_then(|deps| deps.parent()).unwrap().join("frontdesk");
-        assert!(program.exists(), "`cargo build -p frontdesk-local` makes {}", program.display());
+        let program = std::env::var_os("CARGO_BIN_EXE_frontdesk").expect("the program");
         let output = Command::new(program)
             .args(["vectors", "rebuild", "--data"])
             .arg(desk.world.directory.path())

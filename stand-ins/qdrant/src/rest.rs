@@ -4,7 +4,7 @@ use http::{Method, StatusCode, Uri};
 use qdrant_edge::{
     Distance, EdgeVectorParams, Filter, HnswIndexConfig, JsonPath, MultiVectorConfig, NamedQuery,
     PayloadFieldSchema, PointStructPersisted, QueryEnum, QueryRequest, ScoringQuery, VectorInternal,
-    VectorStructPersisted, WithPayloadInterface,
+    VectorStructPersisted, WithPayloadInterface, WithVector,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

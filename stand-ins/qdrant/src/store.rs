@@ -83,7 +83,7 @@ impl Store {
             );
             return Err(Refusal::new(StatusCode::BAD_REQUEST, error));
         }
-        let mut config = EdgeConfigBuilder::new().vector(DEFAULT_VECTOR_NAME, vectors).max_search_threads(1);
+        let mut config = EdgeConfigBuilder::new().vector(DEFAULT_VECTOR_NAME, vectors);
         if let Some(hnsw) = hnsw {
             config = config.hnsw_config(hnsw);
         }

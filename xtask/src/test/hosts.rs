@@ -1,5 +1,6 @@
 //! Parts that need a running host.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -137,7 +138,7 @@ fn workerd(session: &Session<'_>) -> Result<(Guarded, String)> {
 
 /// The cases of `tests/parity.rs` against a running host.
 fn parity(session: &Session<'_>, base_url: &str) -> Result<Counts> {
-    against(session, "parity", &[("FRONTDESK_BASE_URL", base_url)])
+    against(session, "parity", &[("FRONTDESK_BASE_URL", base_url.as_ref())])
 }
 
 /// The key of the stand-in for Qdrant.
@@ -145,9 +146,11 @@ const KEY: &str = "key-of-the-stand-in";
 
 /// Vectors in Qdrant.
 pub fn vectors(session: &Session<'_>) -> Result<Counts> {
-    dev::host(session.workspace, false)?;
+    let program = dev::host(session.workspace, false)?;
+    // As cargo names it to tests of the host's own package: files are read by it, and one test runs it.
+    let program = ("CARGO_BIN_EXE_frontdesk", program.as_os_str());
     if std::env::var_os("QDRANT_URL").is_some() {
-        return against(session, "vectors", &[]);
+        return against(session, "vectors", &[program]);
     }
     let manifest = session.workspace.path("stand-ins/qdrant/Cargo.toml");
     let build = |command: &str| {
@@ -156,7 +159,7 @@ pub fn vectors(session: &Session<'_>) -> Result<Counts> {
         cargo
     };
     let format = session.check(build("fmt").arg("--check"))?;
-    let target = session.workspace.target();
+    let target = session.workspace.target().join("fake-qdrant");
     let built = session.check(build("build").args(["--locked", "--target-dir"]).arg(&target))?;
     let port = run::free_port()?;
     let mut command = Command::new(target.join("debug/fake-qdrant"));
@@ -164,12 +167,13 @@ pub fn vectors(session: &Session<'_>) -> Result<Counts> {
     let mut server = Guarded::start(&mut command, &session.log)?;
     server.wait_until(START, "fake-qdrant", || run::listens(port))?;
     let address = format!("http://127.0.0.1:{port}");
-    let vectors = against(session, "vectors", &[("QDRANT_URL", &address), ("QDRANT_API_KEY", KEY)])?;
+    let server = [("QDRANT_URL", address.as_ref()), ("QDRANT_API_KEY", KEY.as_ref()), program];
+    let vectors = against(session, "vectors", &server)?;
     Ok(format.add(built).add(vectors))
 }
 
 /// The tests of the end-to-end crate that need `feature`, which is named as they are.
-fn against(session: &Session<'_>, feature: &str, vars: &[(&str, &str)]) -> Result<Counts> {
+fn against(session: &Session<'_>, feature: &str, vars: &[(&str, &OsStr)]) -> Result<Counts> {
     let mut cargo = session.workspace.cargo();
     cargo.envs(vars.iter().copied());
     let features = format!("frontdesk-tests/{feature}");

@@ -162,9 +162,9 @@ impl Qdrant {
             Err(error) => return Err(error),
         }
         for (field_name, field_schema) in [
-            (ORG, FieldSchema::Keyword { is_tenant: true }),
-            (DOCUMENT, FieldSchema::Keyword { is_tenant: false }),
-            (VERSION, FieldSchema::Integer { lookup: true, range: false }),
+            (ORG, FieldSchema::Keyword { is_tenant: true, enable_hnsw: true }),
+            (DOCUMENT, FieldSchema::Keyword { is_tenant: false, enable_hnsw: false }),
+            (VERSION, FieldSchema::Integer { lookup: true, range: false, enable_hnsw: false }),
         ] {
             let index = NewIndex { field_name, field_schema };
             caller.write(Method::PUT, &format!("/collections/{collection}/index"), &index).await?;

@@ -79,10 +79,13 @@ pub(super) enum FieldSchema {
     Keyword {
         /// Points with one value are stored together.
         is_tenant: bool,
+        /// Points with one value get a graph of their own.
+        enable_hnsw: bool,
     },
     Integer {
         lookup: bool,
         range: bool,
+        enable_hnsw: bool,
     },
 }
 
@@ -220,10 +223,13 @@ mod tests {
 
     #[test]
     fn bodies_are_as_the_api_reads_them() {
-        let index = NewIndex { field_name: ORG, field_schema: FieldSchema::Keyword { is_tenant: true } };
+        let field_schema = FieldSchema::Keyword { is_tenant: true, enable_hnsw: true };
         assert_eq!(
-            serde_json::to_value(&index).unwrap(),
-            json!({"field_name": "org_id", "field_schema": {"type": "keyword", "is_tenant": true}})
+            serde_json::to_value(NewIndex { field_name: ORG, field_schema }).unwrap(),
+            json!({
+                "field_name": "org_id",
+                "field_schema": {"type": "keyword", "is_tenant": true, "enable_hnsw": true},
+            })
         );
         let swap = AliasActions {
             actions: vec![
