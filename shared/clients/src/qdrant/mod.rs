@@ -69,8 +69,7 @@ pub struct Server {
     pub mode: Mode,
 }
 
-/// Vectors in Qdrant. Cheap to clone.
-#[derive(Clone)]
+/// Vectors in Qdrant.
 pub struct Qdrant {
     ports: Weak<Ports>,
     server: Server,
