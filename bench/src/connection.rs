@@ -56,13 +56,18 @@ impl Connection {
 
     /// Sends and reads JSON; any status but `expected` is an error with the server's own words.
     pub async fn json(&mut self, request: Request<Full<Bytes>>, expected: StatusCode) -> Result<Value> {
+        Ok(serde_json::from_slice(&self.answer(request, expected).await?)?)
+    }
+
+    /// Sends and reads the body; any status but `expected` is an error with the server's own words.
+    pub async fn answer(&mut self, request: Request<Full<Bytes>>, expected: StatusCode) -> Result<Bytes> {
         let what = format!("{} {}", request.method(), request.uri());
         let answer = async {
             let response = self.send(request).await?;
             let status = response.status();
             let body = response.into_body().collect().await?.to_bytes();
             ensure!(status == expected, "{status}: {}", String::from_utf8_lossy(&body));
-            anyhow::Ok(serde_json::from_slice::<Value>(&body)?)
+            anyhow::Ok(body)
         };
         match tokio::time::timeout(DEADLINE, answer).await {
             Ok(result) => result.context(what),

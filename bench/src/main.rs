@@ -1,8 +1,10 @@
-//! Measurements: retrieval through the product's own code; turns, posts and memory of the real program over HTTP.
+//! Measurements: retrieval through the product's own code; turns, posts and memory of the real program over HTTP; the
+//! Worker on workerd.
 #![expect(clippy::print_stdout, reason = "a command that prints its figures")]
 
 mod connection;
 mod cranfield;
+mod edge;
 mod measures;
 mod memory;
 mod posts;
@@ -32,7 +34,9 @@ enum Command {
     Posts(posts::Options),
     /// Resident memory, idle and with 200 streams; size of the program.
     Memory(memory::Options),
-    /// Everything; retrieval only with `--data`.
+    /// The Worker on bare workerd, beside plain JavaScript and `partyserver`.
+    Edge(edge::Options),
+    /// Everything on this machine; retrieval only with `--data`.
     All(All),
 }
 
@@ -58,6 +62,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Turn(options) => (options.json, turn(&options).await?),
         Command::Posts(options) => (options.json, posts(&options).await?),
         Command::Memory(options) => (options.json, memory(&options).await?),
+        Command::Edge(options) => (options.json, edge(&options).await?),
         Command::All(options) => {
             let mut all = Map::new();
             all.insert("turn".to_owned(), turn(&turn::Options::default()).await?);
@@ -104,6 +109,12 @@ async fn posts(options: &posts::Options) -> anyhow::Result<Value> {
 
 async fn memory(options: &memory::Options) -> anyhow::Result<Value> {
     let report = memory::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
+}
+
+async fn edge(options: &edge::Options) -> anyhow::Result<Value> {
+    let report = edge::run(options).await?;
     println!("{}", report.table());
     Ok(serde_json::to_value(report)?)
 }

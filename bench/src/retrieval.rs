@@ -6,11 +6,10 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use frontdesk_app::retrieval::{self, IndexedDocument, MAX_LIMIT, Search, SearchMode};
+use frontdesk_app::retrieval::{self, Keep, MAX_LIMIT, NewPassage, Origin, Search, SearchMode};
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text;
-use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::World;
 use frontdesk_ports::{Ctx, Statement};
@@ -93,8 +92,9 @@ const SEEN: [&str; 3] = ["OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_EMBEDDING_
 /// When the collection cannot be read, the mode needs a model that is not configured, or the database fails.
 pub async fn run(options: &Options) -> Result<Report> {
     let collection = cranfield::load(&options.data)?;
+    let wanted = if options.mode == Mode::Lexical { &[][..] } else { &SEEN[..] };
     let seen: Vec<(&str, String)> =
-        SEEN.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
+        wanted.iter().filter_map(|name| Some((*name, std::env::var(name).ok()?))).collect();
     let vars: Vec<(&str, &str)> = seen.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let world = World::new(&vars, Overrides::default()).await?;
     let ctx = world.ctx();
@@ -105,7 +105,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     );
     let scope = scope(ctx);
     let began = Instant::now();
-    let (names, passages) = index(ctx, &scope, &collection, options.mode != Mode::Lexical).await?;
+    let (names, passages) = index(ctx, &scope, &collection).await?;
     let indexing = began.elapsed().as_secs_f64();
     let mut report = ask(ctx, &scope, &collection, &names, options).await?;
     report.passages = passages;
@@ -120,50 +120,57 @@ fn scope(ctx: &Ctx) -> TenantScope {
 
 type Names = HashMap<DocumentId, String>;
 
-async fn index(
-    ctx: &Ctx,
-    scope: &TenantScope,
-    collection: &Collection,
-    with_vectors: bool,
-) -> Result<(Names, usize)> {
+async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Result<(Names, usize)> {
     let mut names = Names::new();
     let mut passages: usize = 0;
     for document in &collection.documents {
         let now = ctx.clock.now();
         let id = DocumentId::new(now, ctx.random.entropy());
         names.insert(id, document.id.clone());
-        let indexed = IndexedDocument {
-            document_id: id,
+        let origin = Origin {
+            document: id,
             version: 1,
             title: document.title.clone(),
             language: text::detect(&document.text),
-            text: document.text.clone(),
             created_at: now,
         };
-        let spans = indexed.passages();
-        let ids: Vec<PassageId> = spans.iter().map(|_| PassageId::new(now, ctx.random.entropy())).collect();
-        passages = passages.saturating_add(spans.len());
-        let mut batch = retrieval::index(scope, &indexed, &spans, &ids);
-        batch.push(ready(scope, &indexed, now));
+        let pieces: Vec<NewPassage> = text::passages(&document.text)
+            .into_iter()
+            .enumerate()
+            .map(|(ordinal, span)| NewPassage {
+                id: PassageId::new(now, ctx.random.entropy()),
+                ordinal,
+                text: document.text.get(span.start..span.end).unwrap_or("").to_owned(),
+                span,
+            })
+            .collect();
+        passages = passages.saturating_add(pieces.len());
+        let mut batch = retrieval::index(ctx, scope, &origin, &pieces).await?;
+        batch.push(ready(scope, &origin, document.text.len()));
+        batch.extend(retrieval::unindex(scope, id, Keep::Version(1)));
+        batch.push(current(scope, id));
         ctx.db.batch(batch).await?;
-        if with_vectors {
-            retrieval::embed(ctx, scope, &indexed, &spans, &ids).await?;
-        }
     }
     Ok((names, passages))
 }
 
-fn ready(scope: &TenantScope, document: &IndexedDocument, now: Timestamp) -> Statement {
+fn ready(scope: &TenantScope, origin: &Origin, bytes: usize) -> Statement {
     Statement::new(
         "INSERT INTO documents (org_id, id, title, source, bytes, version, language, status, progress, created_at, updated_at)
-         VALUES (?1, ?2, ?3, 'text', ?4, 1, ?5, 'ready', 100, ?6, ?6)",
+         VALUES (?1, ?2, ?3, 'text', ?4, 0, ?5, 'ready', 100, ?6, ?6)",
     )
     .bind_id(scope.org())
-    .bind_id(document.document_id)
-    .bind(&document.title)
-    .bind(document.text.len())
-    .bind(document.language.code())
-    .bind(now)
+    .bind_id(origin.document)
+    .bind(&origin.title)
+    .bind(bytes)
+    .bind(origin.language.code())
+    .bind(origin.created_at)
+}
+
+fn current(scope: &TenantScope, id: DocumentId) -> Statement {
+    Statement::new("UPDATE documents SET version = 1 WHERE org_id = ?1 AND id = ?2")
+        .bind_id(scope.org())
+        .bind_id(id)
 }
 
 /// Enough passages to hold a hundred documents.

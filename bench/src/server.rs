@@ -27,9 +27,31 @@ pub struct Server {
 #[derive(Deserialize)]
 struct Ready {
     base_url: String,
+    #[serde(flatten)]
+    site: Site,
+}
+
+/// A seeded site, as `frontdesk seed --json` tells it.
+#[derive(Default, Deserialize)]
+pub struct Site {
     site_key: String,
     admin_email: String,
     admin_password: String,
+}
+
+impl Site {
+    /// A new visitor.
+    pub async fn visitor(&self, connection: &mut Connection) -> Result<Visitor> {
+        let request = json!({ "site_key": self.site_key, "locale": "en" });
+        let session = connection.post("/api/v1/widget/sessions", "", &request, StatusCode::CREATED).await?;
+        Ok(Visitor { token: text(&session, "/visitor_token")? })
+    }
+
+    /// A token of the administrator.
+    pub async fn login(&self, connection: &mut Connection) -> Result<String> {
+        let request = json!({ "email": self.admin_email, "password": self.admin_password });
+        text(&connection.post("/api/v1/auth/login", "", &request, StatusCode::OK).await?, "/access_token")
+    }
 }
 
 /// A visitor with a session.
@@ -48,6 +70,20 @@ pub fn program() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// What a person has set up for the own installation is not what is measured; nor is a proxy.
+pub fn own_settings_aside(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let upper = name.to_string_lossy().to_uppercase();
+        let own = ["OPENAI_", "QDRANT_", "DATABASE_", "ADMIN_", "FRONTDESK_", "SENTRY_"];
+        if own.iter().any(|start| upper.starts_with(start))
+            || upper.ends_with("_PROXY")
+            || upper == "LOG_LEVEL"
+        {
+            command.env_remove(name);
+        }
+    }
+}
+
 impl Server {
     /// Starts on a free port with `directory/data` as its data; it answers when this returns. Without a model answers
     /// are quoted; without documents there is nothing to answer from.
@@ -57,17 +93,7 @@ impl Server {
         let _ = std::fs::remove_file(&ready_file);
         let errors = std::fs::File::create(&log).with_context(|| log.display().to_string())?;
         let mut command = Command::new(program()?);
-        // What a person has set up for the own installation is not what is measured; nor is a proxy.
-        for (name, _) in std::env::vars_os() {
-            let upper = name.to_string_lossy().to_uppercase();
-            let own = ["OPENAI_", "QDRANT_", "DATABASE_", "ADMIN_", "FRONTDESK_", "SENTRY_"];
-            if own.iter().any(|start| upper.starts_with(start))
-                || upper.ends_with("_PROXY")
-                || upper == "LOG_LEVEL"
-            {
-                command.env_remove(name);
-            }
-        }
+        own_settings_aside(&mut command);
         command.args(["dev", "--no-limits", "--port", "0", "--data"]).arg(directory.join("data"));
         command.arg("--ready").arg(&ready_file);
         if !documents {
@@ -81,12 +107,7 @@ impl Server {
         }
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors).spawn()?;
         // Held from now on, so that it ends with every error.
-        let ready = Ready {
-            base_url: String::new(),
-            site_key: String::new(),
-            admin_email: String::new(),
-            admin_password: String::new(),
-        };
+        let ready = Ready { base_url: String::new(), site: Site::default() };
         let mut server = Self { child, ready };
         let began = Instant::now();
         let text = loop {
@@ -129,15 +150,12 @@ impl Server {
 
     /// A new visitor.
     pub async fn visitor(&self, connection: &mut Connection) -> Result<Visitor> {
-        let request = json!({ "site_key": self.ready.site_key, "locale": "en" });
-        let session = connection.post("/api/v1/widget/sessions", "", &request, StatusCode::CREATED).await?;
-        Ok(Visitor { token: text(&session, "/visitor_token")? })
+        self.ready.site.visitor(connection).await
     }
 
     /// A token of the administrator.
     pub async fn login(&self, connection: &mut Connection) -> Result<String> {
-        let request = json!({ "email": self.ready.admin_email, "password": self.ready.admin_password });
-        text(&connection.post("/api/v1/auth/login", "", &request, StatusCode::OK).await?, "/access_token")
+        self.ready.site.login(connection).await
     }
 
     /// Ends it as an operating system would, and waits.

@@ -77,3 +77,41 @@ async fn a_length_is_kept_to_the_token() {
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(answer["usage"]["completion_tokens"], 400);
 }
+
+#[tokio::test]
+async fn an_answer_that_is_held_goes_on_when_it_is_released() {
+    let ai = FakeAi::start(Options::default()).await.unwrap();
+    let script = r#"["hold=2,text=one two three", "hold=0,status=503"]"#;
+    assert_eq!(call(&ai, "POST", "/control/script", script).await.0, 200);
+    let ask = question("Hi", true);
+    let held = call(&ai, "POST", "/v1/chat/completions", &ask);
+    let release = async {
+        ai.until(|counts| counts.in_flight == 1).await;
+        call(&ai, "POST", "/control/release", "").await
+    };
+    let (held, released) = tokio::join!(held, release);
+    assert_eq!(released.0, 200);
+    assert!(held.1.contains(" three") && held.1.contains("[DONE]"), "{}", held.1);
+    assert_eq!(ai.counts().in_flight, 0);
+
+    // A release may come first.
+    call(&ai, "POST", "/control/release", r#"{"answers": 1}"#).await;
+    assert_eq!(call(&ai, "POST", "/v1/chat/completions", &ask).await.0, 503);
+}
+
+#[tokio::test]
+async fn the_behaviour_of_all_other_requests_can_be_changed() {
+    let ai = FakeAi::start(Options::default()).await.unwrap();
+    assert_eq!(call(&ai, "POST", "/control/behaviour", r#""tokens=7""#).await.0, 200);
+    assert_eq!(call(&ai, "POST", "/control/behaviour", r#""tokesn=7""#).await.0, 400);
+    let length = async |text| {
+        let body = call(&ai, "POST", "/v1/chat/completions", &question(text, false)).await.1;
+        serde_json::from_str::<Value>(&body).unwrap()["usage"]["completion_tokens"].clone()
+    };
+    assert_eq!(length("Hi").await, 7);
+    assert_eq!(length("Hi !fault:tokens=9").await, 9);
+    call(&ai, "POST", "/control/reset", "").await;
+    assert_ne!(length("Hi").await, 7);
+    let counts: Value = serde_json::from_str(&call(&ai, "GET", "/control/counts", "").await.1).unwrap();
+    assert_eq!(counts["requests"], 1);
+}

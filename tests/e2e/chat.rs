@@ -2,17 +2,14 @@
 
 use anyhow::{Context, Result, ensure};
 use frontdesk_stand_ins::fake_ai::{Behaviour, FakeAi, Options as AiOptions};
-use futures_util::StreamExt;
-use reqwest::StatusCode;
-use serde_json::{Value, json};
+use frontdesk_tests::client::Caller;
 
-use crate::client::{Transcript, Visitor, events, http};
 use crate::program::{Options, Program};
 
 #[tokio::test]
 async fn without_a_model_answers_are_quoted_from_the_documents_with_citations() -> Result<()> {
     let program = Program::start(Options::default()).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     for (question, part) in
         [("How much is delivery in Moscow?", "300"), ("За сколько дней можно вернуть товар?", "14")]
     {
@@ -37,7 +34,7 @@ async fn a_model_streams_and_a_broken_one_steps_down() -> Result<()> {
         .var("OPENAI_MODEL", "fake-chat")
         .var("OPENAI_FALLBACK_MODEL", "fake-chat-small");
     let program = Program::start(options).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let question = "How much is delivery in Moscow?";
 
     let whole = visitor.ask(&visitor.begin().await?, question).await?;
@@ -62,110 +59,4 @@ async fn a_model_streams_and_a_broken_one_steps_down() -> Result<()> {
     let quoted = visitor.ask(&visitor.begin().await?, question).await?;
     ensure!(quoted.outcome() == "quoted", "{quoted:?}");
     Ok(())
-}
-
-#[tokio::test]
-async fn the_same_message_twice_is_one_message() -> Result<()> {
-    let program = Program::start(Options::default()).await?;
-    let visitor = Visitor::new(&program.ready).await?;
-    let conversation = visitor.begin().await?;
-    let path = format!("/api/v1/conversations/{conversation}/messages");
-    let body = json!({ "client_id": "one", "text": "When are you open?" });
-    let first = visitor.post(&path, &body, "application/json").await?;
-    ensure!(first.status() == StatusCode::ACCEPTED);
-    let first: Value = first.json().await?;
-    let second: Value = visitor.post(&path, &body, "application/json").await?.json().await?;
-    ensure!(first["deduplicated"] == false && second["deduplicated"] == true, "{first} {second}");
-    ensure!(first["message"] == second["message"]);
-
-    let other = json!({ "client_id": "one", "text": "Something else" });
-    let response = visitor.post(&path, &other, "application/json").await?;
-    ensure!(response.status() == StatusCode::UNPROCESSABLE_ENTITY);
-    let problem: Value = response.json().await?;
-    ensure!(problem["errors"][0]["pointer"] == "/client_id", "{problem}");
-
-    // Once more, as a stream: the answer that was given, and its end.
-    let mut stream = events(visitor.post(&path, &body, "text/event-stream").await?);
-    let mut transcript = Transcript::default();
-    while let Some(event) = stream.next().await {
-        if transcript.take(&event?)? {
-            break;
-        }
-    }
-    ensure!(transcript.finished.len() == 1, "{transcript:?}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn no_word_of_the_ai_after_an_operator_took_over() -> Result<()> {
-    let ai = FakeAi::start(AiOptions {
-        tokens: Some(400),
-        tokens_per_second: Some(200.0),
-        ..AiOptions::default()
-    })
-    .await?;
-    let options = Options::default()
-        .var("OPENAI_BASE_URL", &ai.base_url)
-        .var("OPENAI_MODEL", "fake-chat")
-        .flag("--no-limits");
-    let program = Program::start(options).await?;
-    let visitor = Visitor::new(&program.ready).await?;
-    let conversation = visitor.begin().await?;
-    let body = json!({ "client_id": "q", "text": "How much is delivery in Moscow?" });
-    let path = format!("/api/v1/conversations/{conversation}/messages");
-    let posted = visitor.post(&path, &body, "application/json").await?;
-    ensure!(posted.status() == StatusCode::ACCEPTED);
-    let live = format!("/api/v1/conversations/{conversation}/events?after=0");
-    let mut stream = events(visitor.get(&live, "text/event-stream").await?);
-    let mut epoch = 0;
-    // Until the answer has begun.
-    while let Some(event) = stream.next().await {
-        let event = event?;
-        epoch = event["epoch"].as_u64().unwrap_or(epoch);
-        if event["kind"] == "turn.delta" {
-            break;
-        }
-    }
-    let operator = operator(&program).await?;
-    let change = || {
-        let url = program.url(&format!("/api/v1/conversations/{conversation}"));
-        operator.0.patch(url).bearer_auth(&operator.1).header("if-match", format!("\"{epoch}\""))
-    };
-    let taken = change().json(&json!({ "mode": "operator" })).send().await?;
-    ensure!(taken.status() == StatusCode::OK, "{}", taken.text().await?);
-    let stale = change().json(&json!({ "mode": "ai" })).send().await?;
-    ensure!(stale.status() == StatusCode::PRECONDITION_FAILED, "{}", stale.text().await?);
-
-    let mut fenced = false;
-    while let Some(event) = stream.next().await {
-        let event = event?;
-        ensure!(!(fenced && event["kind"] == "turn.delta"), "the AI spoke after the take-over");
-        fenced |= event["kind"] == "mode.changed";
-        // The operator's word comes last; the model, still writing, had every chance to be heard before it.
-        if fenced && event["message"]["author"]["kind"] == "operator" {
-            break;
-        }
-        if event["kind"] == "mode.changed" {
-            let body = json!({ "client_id": "o", "text": "Vera here." });
-            let said =
-                operator.0.post(program.url(&path)).bearer_auth(&operator.1).json(&body).send().await?;
-            ensure!(said.status() == StatusCode::ACCEPTED, "{}", said.text().await?);
-        }
-    }
-    ensure!(fenced);
-    let log = visitor.log(&conversation).await?;
-    ensure!(log.iter().all(|event| event["message"]["author"]["kind"] != "ai"), "{log:?}");
-    ensure!(log.iter().any(|event| event["outcome"] == "cancelled"), "{log:?}");
-    Ok(())
-}
-
-/// A signed-in administrator: a client and its access token.
-pub async fn operator(program: &Program) -> Result<(reqwest::Client, String)> {
-    let http = http()?;
-    let login = json!({ "email": program.ready.admin_email, "password": program.ready.admin_password });
-    let response = http.post(program.url("/api/v1/auth/login")).json(&login).send().await?;
-    ensure!(response.status() == StatusCode::OK, "{}", response.text().await?);
-    let session: Value = response.json().await?;
-    let token = session["access_token"].as_str().context("a token")?.to_owned();
-    Ok((http, token))
 }

@@ -2,10 +2,10 @@
 
 use anyhow::{Context, Result, ensure};
 use frontdesk_stand_ins::fake_ai::{FakeAi, Options as AiOptions};
+use frontdesk_tests::client::{Caller, Seen, events};
 use futures_util::StreamExt;
 use serde_json::json;
 
-use crate::client::{Transcript, Visitor, events};
 use crate::program::{Options, Program};
 
 #[tokio::test]
@@ -21,12 +21,12 @@ async fn a_terminated_server_finishes_its_answers_first() -> Result<()> {
         .var("OPENAI_BASE_URL", &ai.base_url)
         .var("OPENAI_MODEL", "fake-chat");
     let mut program = Program::start(options).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let conversation = visitor.begin().await?;
     let body = json!({ "client_id": "q", "text": "How much is delivery in Moscow?" });
     let path = format!("/api/v1/conversations/{conversation}/messages");
     let mut stream = events(visitor.post(&path, &body, "text/event-stream").await?);
-    let mut transcript = Transcript::default();
+    let mut transcript = Seen::default();
     while transcript.partial.is_none() {
         transcript.take(&stream.next().await.context("the answer's beginning")??)?;
     }
@@ -51,7 +51,7 @@ async fn a_terminated_server_finishes_its_answers_first() -> Result<()> {
 #[tokio::test]
 async fn a_restart_keeps_everything_and_asks_for_nothing() -> Result<()> {
     let mut program = Program::start(Options::default()).await?;
-    let visitor = Visitor::new(&program.ready).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
     let conversation = visitor.begin().await?;
     let before = visitor.ask(&conversation, "When are you open?").await?;
     let ready = program.ready.clone();

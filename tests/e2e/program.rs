@@ -4,18 +4,9 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-use serde::Deserialize;
+use frontdesk_tests::client::Ready;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-
-/// What the program writes when it answers.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Ready {
-    pub base_url: String,
-    pub site_key: String,
-    pub admin_email: String,
-    pub admin_password: String,
-}
 
 /// A running program with a data directory of its own.
 pub struct Program {
@@ -63,10 +54,6 @@ impl Program {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let (child, ready) = spawn(&directory, port, &options.vars, &options.flags).await?;
         Ok(Self { child, directory, port, vars: options.vars, flags: options.flags, ready })
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.ready.base_url)
     }
 
     pub fn data(&self) -> PathBuf {

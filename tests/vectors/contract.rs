@@ -1,6 +1,7 @@
 //! The contract of every index of vectors, kept by Qdrant.
 
 use frontdesk_local::testing::run;
+use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_testkit::vector_index_contract;
 use reqwest::Method;
 
@@ -10,10 +11,10 @@ use crate::qdrant::{Desk, ask, collections, tenant, tidy};
 fn qdrant_keeps_the_contract_with_one_vector_and_with_several_for_each_passage() {
     run(async {
         let desk = Desk::new("contract").await;
-        vector_index_contract(&*desk.ctx().vectors, &tenant(), &tenant()).await;
+        vector_index_contract(&*desk.ctx().vectors, &Unconfigured, &tenant(), &tenant()).await;
         let desk = desk.reopened("multi").await;
         assert_eq!(desk.ctx().vectors.vectors_per_passage(), 5);
-        vector_index_contract(&*desk.ctx().vectors, &tenant(), &tenant()).await;
+        vector_index_contract(&*desk.ctx().vectors, &Unconfigured, &tenant(), &tenant()).await;
         tidy("frontdesk-contract-model-a").await;
     });
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use frontdesk_app::documents;
 use frontdesk_app::health::{self, Service, Status};
 use frontdesk_app::retrieval::SearchMode;
-use frontdesk_app::{documents, jobs};
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_local::testing::run;
 use frontdesk_testkit::HttpFault;
@@ -39,7 +39,7 @@ fn while_qdrant_is_down_words_are_searched_and_documents_wait() {
         let found = desk.search(&us, "parcels", SearchMode::Hybrid).await.unwrap();
         assert!(found.stepped_down && found.passages.len() == 1);
         let made = documents::create_from_text(desk.ctx(), &us, "Hours", "We open at nine.").await.unwrap();
-        assert_eq!(jobs::run_due(desk.ctx()).await.unwrap(), 1);
+        desk.run_jobs().await;
         let waiting = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
         assert_eq!(waiting.status, DocumentStatus::Queued);
         assert_eq!(waiting.reason.as_deref(), Some("the vectors service does not answer"));
@@ -48,7 +48,7 @@ fn while_qdrant_is_down_words_are_searched_and_documents_wait() {
         // The breaker tries again after half a minute; the job was due before.
         desk.http.set(HttpFault::None);
         desk.clock.set_ahead(Duration::from_secs(60));
-        assert_eq!(jobs::run_due(desk.ctx()).await.unwrap(), 1);
+        desk.run_jobs().await;
         let read = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
         assert_eq!((read.status, read.reason), (DocumentStatus::Ready, None));
         assert_eq!(desk.nearest(&us, "We open at nine.").await[0].title, "Hours");
@@ -65,10 +65,10 @@ fn a_write_whose_answer_was_lost_is_made_again_and_stored_once() {
         desk.add(&us, "Delivery", "Parcels are delivered in two days.").await;
         desk.http.set(HttpFault::AnswerLost);
         let made = documents::create_from_text(desk.ctx(), &us, "Hours", "We open at nine.").await.unwrap();
-        jobs::run_due(desk.ctx()).await.unwrap();
+        desk.run_jobs().await;
         desk.http.set(HttpFault::None);
         desk.clock.set_ahead(Duration::from_secs(60));
-        jobs::run_due(desk.ctx()).await.unwrap();
+        desk.run_jobs().await;
         let read = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
         assert_eq!(read.status, DocumentStatus::Ready);
         assert_eq!(desk.nearest(&us, "nine").await.len(), 2);
@@ -84,7 +84,7 @@ fn a_document_s_vectors_go_with_its_version_and_with_it() {
         let id = desk.add(&us, "Delivery", "Parcels are delivered in two days.").await;
         assert_eq!(desk.points().await, 1);
         documents::sync(desk.ctx(), &us, id).await.unwrap();
-        jobs::run_due(desk.ctx()).await.unwrap();
+        desk.run_jobs().await;
         assert_eq!(documents::get(desk.ctx(), &us, id).await.unwrap().version, 2);
         assert_eq!(desk.points().await, 1, "the old version's vectors are gone");
 
@@ -94,7 +94,7 @@ fn a_document_s_vectors_go_with_its_version_and_with_it() {
         assert_eq!(desk.points().await, 1);
         assert!(desk.nearest(&us, "parcels").await.is_empty(), "it is not found from the first moment on");
         desk.clock.set_ahead(Duration::from_secs(3600));
-        assert_eq!(jobs::run_due(desk.ctx()).await.unwrap(), 1);
+        desk.run_jobs().await;
         assert_eq!(desk.points().await, 0, "what could not be deleted is deleted later");
         desk.close().await;
     });

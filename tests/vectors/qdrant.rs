@@ -128,10 +128,15 @@ impl Desk {
         described["result"]["points_count"].as_u64().unwrap()
     }
 
+    /// Runs every step that is due.
+    pub async fn run_jobs(&self) {
+        while jobs::run(self.ctx(), 1).await.unwrap().is_some_and(|next| next <= self.clock.now()) {}
+    }
+
     /// Adds a document and reads it.
     pub async fn add(&self, scope: &TenantScope, title: &str, text: &str) -> DocumentId {
         let made = documents::create_from_text(self.ctx(), scope, title, text).await.unwrap();
-        while jobs::run_due(self.ctx()).await.unwrap() > 0 {}
+        self.run_jobs().await;
         let read = documents::get(self.ctx(), scope, made.document.id).await.unwrap();
         assert_eq!(read.status, DocumentStatus::Ready, "{read:?}");
         read.id

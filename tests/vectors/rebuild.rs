@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::rc::Rc;
 
-use frontdesk_app::{documents, jobs, reindex};
+use frontdesk_app::{documents, reindex};
 use frontdesk_clients::qdrant::{Mode, Qdrant, Server};
 use frontdesk_local::testing::run;
 use frontdesk_ports::VectorIndex as _;
@@ -83,7 +83,7 @@ fn documents_that_are_read_beside_a_rebuild_are_all_found_after_it() {
         let change = async {
             for document in &listed {
                 documents::sync(desk.ctx(), &us, document.id).await.unwrap();
-                jobs::run_due(desk.ctx()).await.unwrap();
+                desk.run_jobs().await;
             }
             documents::delete(desk.ctx(), &us, listed[0].id).await.unwrap();
         };
@@ -154,7 +154,7 @@ fn the_command_rebuilds_beside_a_host_that_serves() {
         let program = std::env::var_os("CARGO_BIN_EXE_frontdesk").expect("the program");
         let output = Command::new(program)
             .args(["vectors", "rebuild", "--data"])
-            .arg(desk.world.directory.path())
+            .arg(desk.world.place.data())
             .env("JWT_SECRET", "b1f4c7a90e3d56820f9a7bc4d1e8356af02c")
             .env("ENCRYPTION_KEY", "7d20e9b3ac5814f6370cd2e5b98a61f40bce")
             .envs(desk.vars("single"))

@@ -22,6 +22,17 @@ pub enum Host {
     Spin,
 }
 
+impl Host {
+    /// As it is called on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Cloudflare => "cloudflare",
+            Self::Spin => "spin",
+        }
+    }
+}
+
 /// Build for release and print the sizes.
 #[derive(Args)]
 pub struct BuildArgs {
@@ -30,8 +41,14 @@ pub struct BuildArgs {
     hosts: Vec<Host>,
 }
 
-/// The Worker's files, made by `worker-build`.
-const WORKER: [&str; 2] = ["functions/cloudflare/build/index_bg.wasm", "functions/cloudflare/build/index.js"];
+/// The Worker's files.
+const WORKER: [&str; 3] = [
+    "functions/cloudflare/build/index_bg.wasm",
+    "functions/cloudflare/build/index.js",
+    "functions/cloudflare/build/frontdesk_extract_module.wasm",
+];
+/// The module that reads files.
+const READER: &str = "frontdesk_extract_module.wasm";
 
 /// Builds.
 pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
@@ -43,7 +60,11 @@ pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
                 web::build(workspace)?;
                 sizes(&[dev::host(workspace, true)?])?;
             }
-            Host::Cloudflare => sizes(&worker(workspace)?)?,
+            Host::Cloudflare => {
+                web::build(workspace)?;
+                assets(workspace, &workspace.path("functions/cloudflare/build/assets"))?;
+                sizes(&worker(workspace)?)?;
+            }
             Host::Spin => {
                 // Left where spin.toml expects it.
                 sizes(&[component(workspace, true)?])?;
@@ -62,12 +83,14 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 
     run::step("compiling the Worker");
     let mut cargo = workspace.cargo();
-    let crate_args = ["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"];
-    run::run(cargo.args(crate_args).args(["--package", "frontdesk-cloudflare"]))?;
+    cargo.args(["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"]);
+    run::run(cargo.args(["--package", "frontdesk-cloudflare", "--package", "frontdesk-extract-module"]))?;
 
-    // The rest is only done again when the module changed.
-    let module = workspace.target().join("wasm32-unknown-unknown/edge/frontdesk_cloudflare.wasm");
-    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &[module])?;
+    // The rest is only done again when a module changed.
+    let built = workspace.target().join("wasm32-unknown-unknown/edge");
+    let reader = built.join(READER);
+    let modules = [built.join("frontdesk_cloudflare.wasm"), reader.clone()];
+    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &modules)?;
     let files = WORKER.map(|file| workspace.path(file));
     if !(stamp.is_fresh() && files.iter().all(|file| file.is_file())) {
         run::step("bundling the Worker");
@@ -80,10 +103,52 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
             .env("WASM_BINDGEN_BIN", wasm_bindgen)
             .env("WASM_OPT_BIN", packages.join("wasm-opt"))
             .env("ESBUILD_BIN", packages.join("esbuild"));
-        run::run_logged(&mut bundle, &workspace.state("logs").join("worker-build.log"))?;
+        let log = workspace.state("logs").join("worker-build.log");
+        run::run_logged(&mut bundle, &log)?;
+        let mut smaller = std::process::Command::new(packages.join("wasm-opt"));
+        smaller.args(["-Os", "--all-features"]).arg(&reader).arg("-o");
+        smaller.arg(workspace.path("functions/cloudflare/build").join(READER));
+        run::run_logged(&mut smaller, &log)?;
         stamp.write()?;
     }
     Ok(files.to_vec())
+}
+
+/// What is served in front of the Worker: the web pages, with the headers that the local host gives them.
+const HEADERS: &str = "/*
+  X-Content-Type-Options: nosniff
+  Referrer-Policy: strict-origin-when-cross-origin
+  Cache-Control: public, max-age=300, stale-while-revalidate=86400
+  Content-Security-Policy: default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'
+/demo/
+  ! Cache-Control
+  Cache-Control: no-cache
+/widget.js
+  Cross-Origin-Resource-Policy: cross-origin
+";
+
+/// Copies the web pages to where wrangler takes them from. Compressed copies are left out: the runtime compresses.
+pub fn assets(workspace: &Workspace, to: &Path) -> Result<()> {
+    let _ = std::fs::remove_dir_all(to);
+    copy(&workspace.path("web/dist"), to)?;
+    std::fs::write(to.join("_headers"), HEADERS)?;
+    std::fs::write(to.join("_redirects"), "/ /demo/ 307\n")?;
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| shown(to))?;
+    for entry in std::fs::read_dir(from).with_context(|| shown(from))? {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        let compressed = path.extension().is_some_and(|kind| kind == "br" || kind == "gz");
+        if path.is_dir() {
+            copy(&path, &to.join(name))?;
+        } else if !compressed && !name.to_string_lossy().starts_with('.') {
+            std::fs::copy(&path, to.join(name)).with_context(|| shown(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// The component: for Spin itself, or portable, for any host of `wasi:http`.

@@ -7,13 +7,15 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use crate::workspace::Workspace;
-use crate::{run, web};
+use crate::{cloudflare, run, web};
 
 /// Where to serve.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum On {
     /// One process on this machine.
     Local,
+    /// The Worker on workerd, beside a libSQL server.
+    Cloudflare,
 }
 
 /// Build what is needed and serve a demo on this machine.
@@ -44,6 +46,14 @@ pub struct DevArgs {
 
 /// Builds, then becomes the server.
 pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    match args.on {
+        On::Local => run::become_(&mut server(workspace, args)?),
+        On::Cloudflare => cloudflare::dev(workspace, args),
+    }
+}
+
+/// Builds; gives how the server is started.
+pub fn server(workspace: &Workspace, args: &DevArgs) -> Result<Command> {
     web::build(workspace)?;
     let program = host(workspace, args.release)?;
     let mut command = Command::new(program);
@@ -58,7 +68,7 @@ pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     if let Some(ready) = &args.ready {
         command.arg("--ready").arg(absolute(ready)?);
     }
-    run::become_(&mut command)
+    Ok(command)
 }
 
 /// Becomes `frontdesk SUBCOMMAND ARGS…`.

@@ -6,7 +6,7 @@ use anyhow::Result;
 use console::style;
 
 use crate::run;
-use crate::setup::{chromium, python, tools, wasm_std};
+use crate::setup::{chromium, python, sqld, tools, wasm_std};
 use crate::workspace::{Workspace, which};
 
 /// Looks, and installs nothing.
@@ -35,6 +35,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     line("Chromium", chromium::find().map(|path| path.display().to_string()), "cargo xtask setup browser");
     line("python3", version("python3"), "apt-get install python3 python3-venv");
     line("schemathesis", python::installed()?.map(|_| "installed".to_owned()), "cargo xtask setup api");
+    line("sqld", sqld::find(workspace).map(|path| path.display().to_string()), "cargo xtask setup database");
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! Every command a person or CI needs: `cargo xtask help`.
 
+mod bench;
 mod build;
+mod cloudflare;
 mod dev;
 mod doctor;
 mod run;
@@ -36,11 +38,11 @@ enum Command {
     Migrate(HostArgs),
     /// Put the demo organisation and its documents into a data directory.
     Seed(HostArgs),
-    /// Measure: `bench all`, or `bench turn`, `posts`, `memory`, `retrieval --data DIR`.
+    /// Measure: `bench all`, or `bench turn`, `posts`, `memory`, `retrieval --data DIR`, `edge`.
     Bench(HostArgs),
     /// Run an OpenAI-compatible model that follows a script.
     FakeAi(HostArgs),
-    /// Install what is missing for a part: `web`, `wasm`, `edge`, `browser`, `api` or all.
+    /// Install what is missing for a part: `web`, `wasm`, `edge`, `browser`, `api`, `database` or all.
     Setup(setup::SetupArgs),
     /// Say what is installed and what is missing. Installs nothing.
     Doctor,
@@ -74,20 +76,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode>
         Command::Build(args) => build::run(workspace, &args).map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => dev::frontdesk(workspace, "migrate", &args.args),
         Command::Seed(args) => dev::frontdesk(workspace, "seed", &args.args),
-        Command::Bench(args) => {
-            // What is measured is a program of its own, which the bench finds beside itself.
-            let program = dev::host(workspace, true)?;
-            run::run(workspace.cargo().args([
-                "build",
-                "--quiet",
-                "--release",
-                "--package",
-                "frontdesk-bench",
-            ]))?;
-            run::become_(
-                std::process::Command::new(program.with_file_name("frontdesk-bench")).args(&args.args),
-            )
-        }
+        Command::Bench(args) => bench::run(workspace, &args.args),
         Command::FakeAi(args) => {
             let cargo = ["run", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai", "--"];
             run::become_(workspace.cargo().args(cargo).args(&args.args))

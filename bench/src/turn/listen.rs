@@ -96,10 +96,11 @@ pub async fn turn(
     connection: &mut Connection,
     token: &str,
     conversation: &str,
+    client_id: &str,
     question: &str,
 ) -> Result<Heard> {
     let path = format!("/api/v1/conversations/{conversation}/messages");
-    let message = json!({ "client_id": "1", "text": question });
+    let message = json!({ "client_id": client_id, "text": question });
     let request = connection.request(Method::POST, &path, token, "text/event-stream").body(body(&message))?;
     let mut heard = Heard::default();
     let (mut seq, mut stored, mut outcome, mut ended) = (None, None, String::new(), false);

@@ -3,7 +3,7 @@
 //! The same requests, byte for byte, are put to the stand-in model directly and through Frontdesk, in alternating rounds of
 //! one run. The stand-in's timing is fixed, so what differs is Frontdesk.
 
-mod listen;
+pub mod listen;
 mod model;
 mod report;
 
@@ -119,7 +119,7 @@ impl Bench {
         for (number, question) in QUESTIONS.iter().enumerate() {
             let visitor = server.visitor(&mut connection).await?;
             let conversation = server::conversation(&mut connection, &visitor).await?;
-            let turn = listen::turn(&mut connection, &visitor.token, &conversation, question);
+            let turn = listen::turn(&mut connection, &visitor.token, &conversation, "1", question);
             let mut heard = tokio::time::timeout(DEADLINE, turn)
                 .await?
                 .with_context(|| format!("asking {question:?}"))?;
@@ -251,7 +251,7 @@ async fn client(mut connection: Connection, asks: Vec<Ask>, begin: Instant) -> V
                 }
                 Ask::Frontdesk { question, token, conversation } => {
                     let text = QUESTIONS.get(*question).copied().unwrap_or_default();
-                    (*question, listen::turn(&mut connection, token, conversation, text).await?)
+                    (*question, listen::turn(&mut connection, token, conversation, "1", text).await?)
                 }
             };
             Ok(Heard { question, ..heard })

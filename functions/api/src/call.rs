@@ -6,6 +6,7 @@ use bytes::Bytes;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
@@ -18,6 +19,8 @@ use crate::body::Body;
 pub struct Peer {
     /// The client's address; never taken from a header that the client itself can set.
     pub ip: Option<IpAddr>,
+    /// Whether the host can make a WebSocket of this connection.
+    pub upgrades: bool,
 }
 
 /// The largest JSON body, in bytes.
@@ -31,6 +34,8 @@ pub struct Call {
     pub request_id: RequestId,
     /// Who asks; absent for public routes.
     pub scope: Option<TenantScope>,
+    /// Until when its token is valid.
+    pub expires: Option<Timestamp>,
     /// The other end.
     pub peer: Peer,
     /// The headers.
@@ -81,6 +86,14 @@ impl Call {
     #[must_use]
     pub fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// The `Origin`, unless it is the one on which this deployment itself is reached.
+    #[must_use]
+    pub fn foreign_origin(&self) -> Option<&str> {
+        let host = self.header(header::HOST).unwrap_or("");
+        self.header(header::ORIGIN)
+            .filter(|origin| origin.split_once("://").is_none_or(|(_, authority)| authority != host))
     }
 
     /// Whether the client prefers an event stream.
@@ -152,21 +165,29 @@ impl Call {
 }
 
 /// Parses JSON with a pointer to what is wrong.
-fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         CallerError::Unreadable(format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
     })?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| {
-        let pointer = pointer_of(error.path());
-        let inner = error.into_inner();
-        match inner.classify() {
-            serde_json::error::Category::Data => Error::invalid(pointer, without_position(&inner)),
-            _ => CallerError::Unreadable(format!("the body is not JSON: {inner}")).into(),
-        }
-    })?;
-    parser.end().map_err(|error| CallerError::Unreadable(format!("the body is not JSON: {error}")))?;
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(unfit)?;
+    parser.end().map_err(not_json)?;
     Ok(value)
+}
+
+/// The caller's error for JSON that does not fit its type: 422 with a pointer, or 400 when it is no JSON.
+pub fn unfit(error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let pointer = pointer_of(error.path());
+    let inner = error.into_inner();
+    match inner.classify() {
+        serde_json::error::Category::Data => Error::invalid(pointer, without_position(&inner)),
+        _ => not_json(inner),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn not_json(error: serde_json::Error) -> Error {
+    CallerError::Unreadable(format!("the body is not JSON: {error}")).into()
 }
 
 /// serde's path as a JSON pointer.

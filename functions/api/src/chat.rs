@@ -165,10 +165,10 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
     let posted = chat::post_message(&call.ctx, call.scope()?, command).await?;
     let seq = posted.receipt.seq;
     if call.wants_events() {
-        let frames = call.ctx.rooms.subscribe(call.scope()?, id, seq.saturating_sub(1)).await?;
+        let from = call.ctx.rooms.subscribe(call.scope()?, id, seq.saturating_sub(1)).await?;
         let until =
             if posted.conversation.mode == Mode::Ai { Until::Answered(seq) } else { Until::Sent(seq) };
-        return Ok(sse::response(call.ctx.clone(), frames, until));
+        return Ok(sse::response(call.ctx.clone(), from.frames, until));
     }
     let message = PostedMessage { seq, message: posted.receipt.message };
     json(StatusCode::ACCEPTED, &PostResponse { message, deduplicated: posted.deduplicated })
@@ -193,8 +193,8 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
     let after = query.after.unwrap_or(0);
     if call.wants_events() {
         let after = last.unwrap_or(after);
-        let frames = call.ctx.rooms.subscribe(call.scope()?, id, after).await?;
-        return Ok(sse::response(call.ctx.clone(), frames, Until::Forever));
+        let from = call.ctx.rooms.subscribe(call.scope()?, id, after).await?;
+        return Ok(sse::response(call.ctx.clone(), from.frames, Until::Forever));
     }
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > MAX_REPLAY {

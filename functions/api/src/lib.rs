@@ -14,6 +14,7 @@ mod rate_limit;
 mod router;
 mod search;
 mod settings;
+pub mod socket;
 mod sse;
 mod upload;
 mod usage;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use frontdesk_domain::error::Result;
-use frontdesk_domain::event::{Delta, Event};
+use frontdesk_domain::event::{Event, Live};
 use http::{HeaderValue, Response, StatusCode, header};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, Content, Ref, RefOr, ResponseBuilder};
@@ -11,7 +11,9 @@ use utoipa::{IntoResponses, OpenApi};
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::{auth, chat, documents, health, metrics, problem, search, settings, upload, usage, widget};
+use crate::{
+    auth, chat, documents, health, metrics, problem, search, settings, socket, upload, usage, widget,
+};
 
 /// The API.
 #[derive(OpenApi)]
@@ -40,6 +42,7 @@ use crate::{auth, chat, documents, health, metrics, problem, search, settings, u
         chat::events,
         chat::change,
         chat::read,
+        socket::open,
         chat::rate,
         chat::feedback,
         upload::create,
@@ -52,7 +55,7 @@ use crate::{auth, chat, documents, health, metrics, problem, search, settings, u
         search::search,
     ),
     modifiers(&Security),
-    components(schemas(problem::Problem, Event, Delta))
+    components(schemas(problem::Problem, Event, Live, socket::ClientFrame, socket::ServerFrame))
 )]
 pub struct Api;
 

@@ -26,6 +26,9 @@ pub struct Problem {
     pub instance: String,
     /// The id of the request, also in `X-Request-Id`.
     pub request_id: RequestId,
+    /// After how many seconds to try again, also in `Retry-After`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u64>,
     /// The fields that are wrong.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
@@ -34,11 +37,10 @@ pub struct Problem {
 /// What the caller is told when the fault is not its own.
 const OURS: &str = "Something went wrong on our side. The request id helps us to find it.";
 
-/// The response for an error; logs those that are not the caller's.
+/// The problem document for an error; logs those that are not the caller's.
 #[must_use]
-pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Response<Body> {
+pub fn document(error: &Error, instance: &str, request_id: RequestId) -> Problem {
     let mut retry: Option<Duration> = None;
-    let mut allow: Option<&str> = None;
     let mut errors = Vec::new();
     let mut detail = error.to_string();
     let (status, name, title) = match error {
@@ -51,8 +53,7 @@ pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Respons
             }
             CallerError::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "Not allowed"),
             CallerError::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found", "Not found"),
-            CallerError::MethodNotAllowed { allow: methods } => {
-                allow = Some(methods);
+            CallerError::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
             }
             CallerError::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Not possible in this state"),
@@ -65,9 +66,15 @@ pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Respons
                 errors.clone_from(fields);
                 (StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field is wrong")
             }
+            CallerError::UpgradeRequired => {
+                (StatusCode::UPGRADE_REQUIRED, "upgrade_required", "This is a WebSocket")
+            }
             CallerError::RateLimited { retry_after } => {
                 retry = Some(*retry_after);
                 (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+            }
+            CallerError::NotImplemented(_) => {
+                (StatusCode::NOT_IMPLEMENTED, "not_implemented", "Not possible here")
             }
             CallerError::Unavailable { retry_after, .. } => {
                 retry = Some(*retry_after);
@@ -86,29 +93,46 @@ pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Respons
             (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error")
         }
     };
-    let problem = Problem {
+    Problem {
         kind: format!("urn:frontdesk:problem:{name}"),
         title: title.to_owned(),
         status: status.as_u16(),
         detail,
         instance: instance.to_owned(),
         request_id,
+        // Rounded up: a client that waits exactly this long must succeed.
+        retry_after: retry
+            .map(|retry| u64::try_from(retry.as_millis().div_ceil(1000).max(1)).unwrap_or(u64::MAX)),
         errors,
-    };
+    }
+}
+
+/// The response for an error; logs those that are not the caller's.
+#[must_use]
+pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Response<Body> {
+    let problem = document(error, instance, request_id);
     let mut response = Response::new(Body::full(serde_json::to_vec(&problem).unwrap_or_default()));
-    *response.status_mut() = status;
+    *response.status_mut() =
+        StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    if let Some(retry) = retry {
-        // Rounded up: a client that waits exactly this long must succeed.
-        let seconds = retry.as_millis().div_ceil(1000).max(1);
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)));
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if let Some(value) = allow.and_then(|methods| HeaderValue::from_str(methods).ok()) {
-        headers.insert(header::ALLOW, value);
-    }
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    match error {
+        Error::Caller(CallerError::MethodNotAllowed { allow }) => {
+            if let Ok(methods) = HeaderValue::from_str(allow) {
+                headers.insert(header::ALLOW, methods);
+            }
+        }
+        Error::Caller(CallerError::Unauthenticated(_)) => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Error::Caller(CallerError::UpgradeRequired) => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        _ => {}
     }
     response
 }

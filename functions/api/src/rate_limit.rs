@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn counted(ip: &str) -> String {
-        address(Peer { ip: ip.parse().ok() })
+        address(Peer { ip: ip.parse().ok(), ..Peer::default() })
     }
 
     #[test]

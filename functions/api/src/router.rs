@@ -4,19 +4,20 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use frontdesk_app::auth::Authenticated;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::settings::Settings;
 use frontdesk_ports::{BoxFuture, Ctx};
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
 use crate::{
-    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, search, settings, upload,
-    usage, widget,
+    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, search, settings, socket,
+    upload, usage, widget,
 };
 
 /// Who may call a route.
@@ -85,6 +86,7 @@ pub static ROUTES: &[Route] = &[
     route!(PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Write, chat::change),
     route!(POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Write, chat::post_message),
     route!(GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Read, chat::events),
+    route!(GET "/api/v1/conversations/{id}/socket", Access::VisitorOr(Role::Viewer), Read, socket::open),
     route!(POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Write, chat::read),
     route!(POST "/api/v1/conversations/{id}/rating", Access::Visitor, Write, chat::rate),
     route!(POST "/api/v1/messages/{id}/feedback", Access::Visitor, Write, chat::feedback),
@@ -183,7 +185,8 @@ async fn run(
     {
         parts.headers.insert(header::HOST, host);
     }
-    let scope = authenticate(ctx, found.route.access, &parts.headers).await?;
+    let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
+    let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
     let guarded = found.route.limit != LimitClass::Unlimited;
     let settings = if guarded { rate_limit::door_settings(ctx, scope.as_ref()).await } else { Rc::default() };
     let limited = rate_limit::check(ctx, found.route.limit, scope.as_ref(), peer, &settings).await;
@@ -196,6 +199,7 @@ async fn run(
                     ctx: ctx.clone(),
                     request_id,
                     scope,
+                    expires,
                     peer,
                     headers: parts.headers,
                     params: found.params,
@@ -216,11 +220,15 @@ async fn run(
 }
 
 /// Who asks, if the route is for it. A token of the wrong kind is no valid token here; a role that is too low is.
-async fn authenticate(ctx: &Ctx, access: Access, headers: &http::HeaderMap) -> Result<Option<TenantScope>> {
+async fn authenticate(ctx: &Ctx, access: Access, headers: &HeaderMap) -> Result<Option<Authenticated>> {
     if access == Access::Public {
         return Ok(None);
     }
-    let scope = frontdesk_app::auth::authenticate(ctx, headers).await?;
+    let token = bearer(headers)
+        .or_else(|| socket::offered_token(headers))
+        .ok_or(CallerError::Unauthenticated("a token is needed: Authorization: Bearer <token>"))?;
+    let authenticated = frontdesk_app::auth::authenticate(ctx, token).await?;
+    let scope = &authenticated.scope;
     let visitor = matches!(scope.actor(), Actor::Visitor { .. });
     match access {
         Access::Visitor if !visitor => {
@@ -230,15 +238,25 @@ async fn authenticate(ctx: &Ctx, access: Access, headers: &http::HeaderMap) -> R
         Access::User(least) | Access::VisitorOr(least) if !visitor && !scope.has_role(least) => {
             Err(CallerError::Forbidden("your role does not allow this").into())
         }
-        _ => Ok(Some(scope)),
+        _ => Ok(Some(authenticated)),
     }
+}
+
+/// The token of `Authorization: Bearer`.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// During maintenance only reading goes on, and what an administrator does; logging in stays possible for that.
 fn closed(route: &Route, scope: Option<&TenantScope>, settings: &Settings) -> Option<CallerError> {
-    let exempt = route.method == Method::GET
-        || route.path.starts_with("/api/v1/auth/")
-        || scope.is_some_and(|scope| scope.has_role(Role::Admin));
+    let exempt = route.method == Method::GET || route.path.starts_with("/api/v1/auth/");
+    if exempt { None } else { closed_for(scope, settings) }
+}
+
+/// Why `scope` may not write during maintenance.
+pub fn closed_for(scope: Option<&TenantScope>, settings: &Settings) -> Option<CallerError> {
+    let exempt = scope.is_some_and(|scope| scope.has_role(Role::Admin));
     (settings.maintenance && !exempt).then_some(CallerError::Unavailable {
         reason: "closed for maintenance; please try again later",
         retry_after: Duration::from_secs(60),

@@ -5,7 +5,7 @@ use frontdesk_domain::conversation::Conversation;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::VisitorId;
 use frontdesk_domain::site::Theme;
-use http::{Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
@@ -103,19 +103,13 @@ pub async fn begin(mut call: Call) -> Result<Response<Body>> {
     if request.visitor_token.as_ref().is_some_and(|token| token.len() > MAX_TOKEN) {
         return Err(too_long("/visitor_token", MAX_TOKEN));
     }
-    let origin = call.header(header::ORIGIN).map(str::to_owned);
-    let host = call.header(header::HOST).unwrap_or("").to_owned();
-    let own_origin = origin
-        .clone()
-        .filter(|origin| origin.split_once("://").is_some_and(|(_, authority)| authority == host));
     let session = begin_session(
         &call.ctx,
         BeginSession {
             site_key: request.site_key,
             visitor_token: request.visitor_token,
             locale: request.locale,
-            origin,
-            own_origin,
+            origin: call.foreign_origin().map(str::to_owned),
         },
     )
     .await?;

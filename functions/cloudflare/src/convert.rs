@@ -21,7 +21,7 @@ pub fn request(from: &web_sys::Request) -> Option<(Request<Body>, Peer)> {
     let mut request = Request::builder().method(from.method().as_str()).uri(from.url()).body(body).ok()?;
     *request.headers_mut() = headers(&from.headers());
     let ip = request.headers().get(CLIENT_ADDRESS).and_then(|value| value.to_str().ok()?.parse().ok());
-    Some((request, Peer { ip }))
+    Some((request, Peer { ip, upgrades: true }))
 }
 
 /// The answer to a request that cannot be read at all.

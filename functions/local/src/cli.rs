@@ -6,15 +6,16 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
-use frontdesk_app::config::{self, HostConfig};
+use frontdesk_app::config::{self, ConfigProblem, HostConfig};
 use frontdesk_app::migrations::{self, State};
 use frontdesk_app::{reindex, tenancy};
+use frontdesk_clients::hrana::Server;
 use frontdesk_clients::qdrant::Qdrant;
-use frontdesk_ports::Clock;
+use frontdesk_ports::{Clock, Database};
 use tokio::net::TcpListener;
 
-use crate::database::LibsqlDatabase;
-use crate::host::{Host, HostOptions, Overrides, database_path};
+use crate::extractor::Confines;
+use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::{secrets, seed, server};
 
@@ -33,19 +34,13 @@ enum Command {
     Dev(Dev),
     /// Serves. Secrets come from the environment or from `secrets.env` in the data directory.
     Serve(Serve),
-    /// The schema of the database.
+    /// The schema of the database: of the one that DATABASE_URL names, or of the file in the data directory.
     Migrate {
         #[command(subcommand)]
         step: Migrate,
     },
     /// Adds the demo organisation and its documents where they are missing.
-    Seed {
-        #[command(flatten)]
-        place: Place,
-        /// Only the organisation and its administrator, no documents.
-        #[arg(long)]
-        empty: bool,
-    },
+    Seed(Seed),
     /// The vectors that documents are searched by.
     Vectors {
         #[command(subcommand)]
@@ -53,7 +48,22 @@ enum Command {
     },
     /// Reads one untrusted file from standard input.
     #[command(hide = true)]
-    Extract,
+    Extract(Confines),
+}
+
+#[derive(Args)]
+struct Seed {
+    #[command(flatten)]
+    place: Place,
+    /// Only the organisation and its administrator, no documents.
+    #[arg(long)]
+    empty: bool,
+    /// Sends the documents through the API of the deployment at this address, which reads them.
+    #[arg(long, value_name = "URL", conflicts_with = "empty")]
+    at: Option<String>,
+    /// One JSON object on the last line: {site_key, admin_email, admin_password}.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -126,8 +136,8 @@ enum Vectors {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if matches!(cli.command, Command::Extract) {
-        return crate::extractor::run_child();
+    if let Command::Extract(confines) = cli.command {
+        return crate::extractor::run_child(confines);
     }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -163,13 +173,29 @@ async fn run(command: Command) -> Result<()> {
         Command::Serve(options) => serve(options, None).await,
         Command::Migrate { step } => migrate(step).await,
         Command::Vectors { step: Vectors::Rebuild(place) } => rebuild_vectors(&place.data).await,
-        Command::Seed { place, empty } => {
-            prepare(&place.data, &mut |text| say(text)).await?;
-            let host = open(&place.data, None, true).await?;
-            fill(&host, &place.data, !empty).await
-        }
-        Command::Extract => Ok(()),
+        Command::Seed(options) => seed(options).await,
+        Command::Extract(_) => Ok(()),
     }
+}
+
+async fn seed(options: Seed) -> Result<()> {
+    let data = &options.place.data;
+    prepare(data, &mut |text| say(text)).await?;
+    let host = open(data, None, true).await?;
+    fill(&host, data, !options.empty && options.at.is_none()).await?;
+    let (email, password) = admin(data)?;
+    if let Some(url) = &options.at {
+        let admin = seed::Admin { email: &email, password: &password };
+        let count = seed::through_the_api(url, &admin, |line| say(&format!("  {line}"))).await?;
+        say(&format!("read {count} documents"));
+    }
+    if options.json {
+        let site_key = tenancy::first_site(&host.ctx).await?.map(|site| site.site_key);
+        let told =
+            serde_json::json!({ "site_key": site_key, "admin_email": email, "admin_password": password });
+        say(&told.to_string());
+    }
+    Ok(())
 }
 
 /// What `dev` adds to a new data directory.
@@ -189,23 +215,33 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
         say(&format!("made the data directory {}", data.display()));
     }
     secrets::ensure(data, &OsRandom)?;
-    let database = LibsqlDatabase::open(&database_path(data))?;
-    for name in migrations::up(&database, SystemClock.now()).await? {
+    let database = host::database(data, database_server(data)?)?;
+    for name in migrations::up(database.as_ref(), SystemClock.now()).await? {
         say(&format!("migrated {name}"));
     }
     Ok(())
 }
 
-/// The configuration: the environment, and for what it does not name the data directory's secrets.
-fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
+/// The variables: the environment, and for what it does not name the data directory's secrets.
+fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     let kept = secrets::read(data)?;
-    let lookup = |name: &str| {
+    Ok(move |name: &str| {
         std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned())
-    };
-    let mut config = HostConfig::from_vars(&lookup).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
-        anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
-    })?;
+    })
+}
+
+fn not_complete(problems: Vec<ConfigProblem>) -> anyhow::Error {
+    let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
+    anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
+}
+
+/// The database server, where there is one; the rest of the configuration may be missing.
+fn database_server(data: &Path) -> Result<Option<Server>> {
+    config::database_from_vars(&variables(data)?).map_err(not_complete)
+}
+
+fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
+    let mut config = HostConfig::from_vars(&variables(data)?).map_err(not_complete)?;
     if no_limits {
         config.core.rate_limits = false;
     }
@@ -232,10 +268,7 @@ async fn fill(host: &Host, data: &Path, documents: bool) -> Result<()> {
 }
 
 fn admin(data: &Path) -> Result<(String, String)> {
-    let kept = secrets::read(data)?;
-    let get = |name: &str| {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned())
-    };
+    let get = variables(data)?;
     let email = get("ADMIN_EMAIL").unwrap_or_else(|| config::DEFAULT_ADMIN_EMAIL.to_owned());
     let password = get("ADMIN_PASSWORD").context("ADMIN_PASSWORD is missing")?;
     Ok((email, password))
@@ -248,6 +281,7 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
     }
     let config = configure(&data, options.no_limits)?;
     start_logs(&config);
+    let server = config.database;
     let listener = TcpListener::bind((options.host, options.port))
         .await
         .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
@@ -266,6 +300,9 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
         say(&format!("\n  Demo page      {base_url}/demo/"));
         say(&format!("  Console login  {email} / {password}"));
         say(&format!("  Data           {}", data.display()));
+        if let Some(server) = &server {
+            say(&format!("  Database       {server}"));
+        }
         let model = host.ctx.config.model.as_ref();
         say(&match model {
             Some(model) => format!("  Model          {}", model.base_url),
@@ -301,15 +338,16 @@ async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> R
 }
 
 async fn migrate(step: Migrate) -> Result<()> {
-    let open = |place: &Place| -> Result<LibsqlDatabase> {
-        if !place.data.is_dir() {
-            bail!("{} is no directory", place.data.display());
+    let open = |place: &Place| -> Result<Rc<dyn Database>> {
+        let server = database_server(&place.data)?;
+        if server.is_none() && !place.data.is_dir() {
+            bail!("{} is no directory, and DATABASE_URL is not set", place.data.display());
         }
-        LibsqlDatabase::open(&database_path(&place.data))
+        host::database(&place.data, server)
     };
     match step {
         Migrate::Up(place) => {
-            let taken = migrations::up(&open(&place)?, SystemClock.now()).await?;
+            let taken = migrations::up(open(&place)?.as_ref(), SystemClock.now()).await?;
             if taken.is_empty() {
                 say("nothing to do: every step is taken");
             }
@@ -318,12 +356,12 @@ async fn migrate(step: Migrate) -> Result<()> {
             }
         }
         Migrate::Down { place, steps } => {
-            for name in migrations::down(&open(&place)?, steps).await? {
+            for name in migrations::down(open(&place)?.as_ref(), steps).await? {
                 say(&format!("undid {name}"));
             }
         }
         Migrate::Status { place, json } => {
-            let lines = migrations::status(&open(&place)?).await?;
+            let lines = migrations::status(open(&place)?.as_ref()).await?;
             for line in &lines {
                 let state = match &line.state {
                     State::Applied { at } => format!("applied {at}"),

@@ -3,19 +3,18 @@
 //! The child gets no environment, limits its own memory, processor time and files before it reads a byte, and is killed
 //! at the deadline. Whatever a parser does (panic, overflow of the stack, endless loop, memory), the host goes on.
 //!
-//! Between both: one line of JSON with the request, then the file, on the child's stdin; one JSON value on its stdout.
+//! Between both: what [`wire`] says, on the child's stdin and stdout. The child's limits are its arguments.
 
-use std::io::{BufRead, Read, Write};
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_extract::Limits;
+use frontdesk_extract::{Limits, wire};
 use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
 use rustix::process::{Resource, Rlimit, setrlimit};
-use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -32,17 +31,11 @@ const AT_ONCE: usize = 2;
 /// How a Rust program says that it dies for lack of memory.
 const OUT_OF_MEMORY: &str = "memory allocation of";
 
+/// How much longer a request may be than its file, in bytes.
+const MAX_HEADER: u64 = 64 * 1024;
+
 /// How much of what a dying child says is looked at.
 const MAX_STDERR: u64 = 64 * 1024;
-
-/// The first line that the child reads.
-#[derive(Debug, Serialize, Deserialize)]
-struct Header {
-    name: String,
-    limits: Limits,
-    max_memory: u64,
-    max_seconds: u64,
-}
 
 /// Reads files in child processes.
 pub struct SubprocessExtractor {
@@ -67,16 +60,15 @@ impl SubprocessExtractor {
     }
 
     async fn run(&self, request: &ExtractRequest) -> Result<Extracted, ExtractFailure> {
-        let header = Header {
-            name: request.name.clone(),
-            limits: self.limits,
+        let limits = Confines {
+            max_bytes: self.limits.max_bytes.saturating_add(MAX_HEADER),
             max_memory: self.max_memory,
             max_seconds: request.deadline.as_secs().saturating_add(1),
         };
-        let mut header = serde_json::to_vec(&header).map_err(|error| failed(&error))?;
-        header.push(b'\n');
+        let wired = wire::request(request, &self.limits).map_err(|error| failed(&error))?;
         let mut child = Command::new(&self.program)
             .arg(SUBCOMMAND)
+            .args(limits.args())
             .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -91,8 +83,7 @@ impl SubprocessExtractor {
         };
         let write = async move {
             // A child that answers before it has read everything closes its end: no error of ours.
-            let _ = stdin.write_all(&header).await;
-            let _ = stdin.write_all(&request.bytes).await;
+            let _ = stdin.write_all(&wired).await;
         };
         // JSON writes a control character as six bytes; everything else is far below.
         let max_answer = self.limits.max_text.saturating_mul(6).saturating_add(64 * 1024);
@@ -103,19 +94,16 @@ impl SubprocessExtractor {
         read.map_err(|error| failed(&error))?;
         let status = child.wait().await.map_err(|error| failed(&error))?;
         if status.success()
-            && let Ok(answer) = serde_json::from_slice(&answer)
+            && let Some(outcome) = wire::outcome(&answer)
         {
-            return answer;
+            return outcome;
         }
         let complaint = String::from_utf8_lossy(&complaint);
         tracing::warn!(%status, complaint = complaint.lines().next().unwrap_or(""), "reading a file failed");
         if complaint.contains(OUT_OF_MEMORY) {
-            return Err(ExtractFailure::OverLimit {
-                what: "memory in bytes".to_owned(),
-                limit: self.max_memory,
-            });
+            return Err(ExtractFailure::out_of_memory(self.max_memory));
         }
-        Err(ExtractFailure::Unreadable { reason: "the file is broken and cannot be read".to_owned() })
+        Err(ExtractFailure::broken())
     }
 }
 
@@ -139,10 +127,27 @@ impl Extractor for SubprocessExtractor {
     }
 }
 
+/// What a child may use.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Confines {
+    /// Bytes of a request.
+    max_bytes: u64,
+    /// Bytes of address space.
+    max_memory: u64,
+    /// Seconds of processor time.
+    max_seconds: u64,
+}
+
+impl Confines {
+    fn args(self) -> [String; 3] {
+        [self.max_bytes, self.max_memory, self.max_seconds].map(|limit| limit.to_string())
+    }
+}
+
 /// The child: reads a request on stdin, writes the outcome on stdout.
 #[must_use]
-pub fn run_child() -> ExitCode {
-    match child() {
+pub fn run_child(confines: Confines) -> ExitCode {
+    match child(confines) {
         Ok(()) => ExitCode::SUCCESS,
         // Where the standard library gives the lack of memory as an error, it is told as where it aborts.
         Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
@@ -153,21 +158,17 @@ pub fn run_child() -> ExitCode {
     }
 }
 
-fn child() -> std::io::Result<()> {
-    let mut stdin = std::io::stdin().lock();
-    let mut line = Vec::new();
-    stdin.by_ref().take(64 * 1024).read_until(b'\n', &mut line)?;
-    let header: Header = serde_json::from_slice(&line)?;
+fn child(confines: Confines) -> std::io::Result<()> {
     let only = |limit: u64| Rlimit { current: Some(limit), maximum: Some(limit) };
-    setrlimit(Resource::As, only(header.max_memory))?;
-    setrlimit(Resource::Cpu, only(header.max_seconds))?;
+    setrlimit(Resource::As, only(confines.max_memory))?;
+    setrlimit(Resource::Cpu, only(confines.max_seconds))?;
     setrlimit(Resource::Fsize, only(0))?;
     setrlimit(Resource::Core, only(0))?;
     setrlimit(Resource::Nofile, only(3))?;
-    let mut bytes = Vec::new();
-    stdin.take(header.limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes)?;
-    let outcome = frontdesk_extract::extract(&bytes, &header.name, &header.limits);
+    let mut request = Vec::new();
+    std::io::stdin().lock().take(confines.max_bytes).read_to_end(&mut request)?;
+    let answer = wire::answer(&request)?;
     let mut stdout = std::io::stdout().lock();
-    serde_json::to_writer(&mut stdout, &outcome)?;
+    stdout.write_all(&answer)?;
     stdout.flush()
 }

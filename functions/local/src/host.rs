@@ -8,13 +8,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use frontdesk_app::config::{HostConfig, RateLimitStore};
 use frontdesk_app::limits::DatabaseLimiter;
-use frontdesk_app::rooms::LogRooms;
+use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
+use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{
-    Breakers, Caches, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random, VectorIndex,
+    Breakers, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random, VectorIndex,
 };
 
 use crate::blobs::DiskBlobs;
@@ -23,11 +24,15 @@ use crate::database::LibsqlDatabase;
 use crate::extractor::SubprocessExtractor;
 use crate::http_client::ReqwestClient;
 use crate::limiter::MemoryLimiter;
+use crate::queued::QueuedDatabase;
 use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::web::Web;
 
-/// How often due jobs are looked for when none has been announced.
+/// How often due jobs are looked for.
 const JOBS_EVERY: Duration = Duration::from_millis(500);
+
+/// How many jobs are worked on at once.
+const JOBS_AT_ONCE: u32 = 4;
 
 /// What a host is made of.
 pub struct HostOptions {
@@ -96,10 +101,12 @@ impl Host {
     ) -> Result<Rc<Self>> {
         let clock = overrides.clock.unwrap_or_else(|| Rc::new(SystemClock));
         let random = overrides.random.unwrap_or_else(|| Rc::new(OsRandom));
-        let file: Rc<dyn Database> = Rc::new(LibsqlDatabase::open(&database_path(&options.data))?);
+        // A file is this process's own; behind a server there may be others.
+        let exclusive = options.config.database.is_none();
+        let opened = database(&options.data, options.config.database)?;
         let database = match overrides.database {
-            Some(wrap) => wrap(file),
-            None => file,
+            Some(wrap) => wrap(opened),
+            None => opened,
         };
         let metrics = Rc::new(Metrics::default());
         let db: Rc<dyn Database> = Rc::new(CountedDatabase::new(database, Rc::clone(&metrics)));
@@ -107,7 +114,7 @@ impl Host {
         let worker = WorkerId::new(clock.now(), random.entropy());
         let tasks = LocalTasks::default();
         let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
-            RateLimitStore::Memory => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
+            RateLimitStore::Memory | RateLimitStore::None => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
             RateLimitStore::Libsql => {
                 Rc::new(DatabaseLimiter::new(Rc::clone(&db), Rc::clone(&clock), &options.config.core))
             }
@@ -119,7 +126,7 @@ impl Host {
         let site_key = RefCell::new(String::new());
         let mut rooms = None;
         let ports = Rc::new_cyclic(|weak| {
-            let made = LogRooms::new(weak.clone(), worker, true);
+            let made = LogRooms::new(weak.clone(), Log::Main, worker, exclusive);
             rooms = Some(made.clone());
             let vectors: Rc<dyn VectorIndex> = match options.config.qdrant {
                 Some(server) => Rc::new(Qdrant::new(weak.clone(), server)),
@@ -140,7 +147,7 @@ impl Host {
                 compute: Rc::new(BlockingCompute::default()),
                 metrics,
                 breakers: Breakers::default(),
-                caches: Caches::default(),
+                caches: Rc::default(),
             }
         });
         let Some(rooms) = rooms else { bail!("rooms were not made") };
@@ -165,9 +172,9 @@ impl Host {
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(async move {
             loop {
-                match jobs::run_due(&ctx).await {
-                    Ok(0) => tokio::time::sleep(JOBS_EVERY).await,
-                    Ok(_) => {}
+                match jobs::run(&ctx, JOBS_AT_ONCE).await {
+                    Ok(Some(next)) if next <= ctx.clock.now() => {}
+                    Ok(_) => tokio::time::sleep(JOBS_EVERY).await,
                     Err(error) => {
                         tracing::error!(%error, "jobs could not be run");
                         tokio::time::sleep(JOBS_EVERY.saturating_mul(10)).await;
@@ -178,10 +185,19 @@ impl Host {
     }
 }
 
-/// The database file of a data directory.
-#[must_use]
-pub fn database_path(data: &Path) -> PathBuf {
-    data.join("frontdesk.db")
+/// The database: behind the server, or a file of the data directory, made where it is missing.
+///
+/// # Errors
+/// When the file cannot be opened; a server is not asked yet.
+pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>> {
+    Ok(match server {
+        Some(server) => {
+            let http = Rc::new(ReqwestClient::new().context("HTTP client")?);
+            let remote = HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server);
+            Rc::new(QueuedDatabase::new(Rc::new(remote)))
+        }
+        None => Rc::new(LibsqlDatabase::open(&data.join("frontdesk.db"))?),
+    })
 }
 
 fn lock(data: &Path) -> Result<std::fs::File> {

@@ -12,10 +12,12 @@ pub mod extractor;
 pub mod host;
 pub mod http_client;
 pub mod limiter;
+mod queued;
 pub mod runtime;
 pub mod secrets;
 mod seed;
 mod server;
+mod socket;
 pub mod testing;
 mod web;
 

@@ -1,12 +1,14 @@
 //! What a new data directory begins with: an organisation, a site, an administrator and, for a demonstration, documents.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use frontdesk_app::{auth, documents, jobs, tenancy};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::site::Theme;
 use frontdesk_ports::Ctx;
+use serde_json::Value;
 
 use crate::demo_documents::DOCUMENTS;
 
@@ -63,6 +65,42 @@ pub async fn demo_documents(ctx: &Ctx, mut progress: impl FnMut(&str)) -> Result
         progress(name);
         added = added.saturating_add(1);
     }
-    while jobs::run_due(ctx).await? > 0 {}
+    while jobs::run(ctx, 4).await?.is_some_and(|next| next <= ctx.clock.now()) {}
     Ok(added)
+}
+
+/// Sends the demonstration's documents through the API of a running deployment and waits until each can be searched.
+/// Documents that are there stay as they are.
+///
+/// # Errors
+/// When the deployment refuses one, or could not read it.
+pub async fn through_the_api(url: &str, admin: &Admin<'_>, mut progress: impl FnMut(&str)) -> Result<usize> {
+    let client = reqwest::Client::builder().timeout(Duration::from_secs(60)).build()?;
+    let url = url.trim_end_matches('/');
+    let login = serde_json::json!({ "email": admin.email, "password": admin.password });
+    let answer = client.post(format!("{url}/api/v1/auth/login")).json(&login).send().await?;
+    let answer: Value = answer.error_for_status().context("the login")?.json().await?;
+    let token = answer["access_token"].as_str().context("the login gave no token")?;
+    let mut waiting = Vec::new();
+    for (name, bytes) in DOCUMENTS {
+        let part = reqwest::multipart::Part::bytes(*bytes).file_name(*name);
+        let form = reqwest::multipart::Form::new().part("file", part);
+        let request = client.post(format!("{url}/api/v1/documents")).bearer_auth(token).multipart(form);
+        let answer: Value = request.send().await?.error_for_status().context(*name)?.json().await?;
+        waiting.push((*name, answer["id"].as_str().context("a document without an id")?.to_owned()));
+        progress(&format!("sent {name}"));
+    }
+    for (name, id) in &waiting {
+        loop {
+            let request = client.get(format!("{url}/api/v1/documents/{id}")).bearer_auth(token);
+            let document: Value = request.send().await?.error_for_status().context(*name)?.json().await?;
+            match document["status"].as_str() {
+                Some("ready") => break,
+                Some("failed") => bail!("{name} was not read: {}", document["reason"]),
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+        progress(&format!("read {name}"));
+    }
+    Ok(waiting.len())
 }

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use frontdesk_api::socket::SocketGrant;
 use frontdesk_api::{Body, BodyError, Peer};
 use futures_core::Stream;
 use http_body_util::BodyExt;
@@ -19,6 +20,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::host::Host;
+use crate::socket;
 
 /// How long a client may take to send the head of its request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
@@ -40,7 +42,7 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let (stopping, stopped) = watch::channel(false);
+    let (enter, phase) = watch::channel(Phase::Serving);
     let open = Rc::new(Cell::new(0_usize));
     tokio::pin!(stop);
     loop {
@@ -50,12 +52,14 @@ pub async fn serve(
                     Ok((socket, address)) if open.get() < MAX_CONNECTIONS => {
                         // A streamed answer is many small writes.
                         let _ = socket.set_nodelay(true);
-                        open.set(open.get().saturating_add(1));
-                        let (host, stopped, open) = (Rc::clone(&host), stopped.clone(), Rc::clone(&open));
-                        tokio::task::spawn_local(async move {
-                            connection(host, socket, address, stopped).await;
-                            open.set(open.get().saturating_sub(1));
-                        });
+                        let counted = Rc::new(Connection::new(&open));
+                        tokio::task::spawn_local(connection(
+                            Rc::clone(&host),
+                            socket,
+                            address,
+                            phase.clone(),
+                            counted,
+                        ));
                     }
                     Ok(_) => tracing::warn!("too many connections"),
                     Err(error) => {
@@ -71,11 +75,12 @@ pub async fn serve(
     drop(listener);
     tracing::info!(turns = host.rooms.turns_in_progress(), "stopping");
     host.rooms.drain();
-    let _ = stopping.send(true);
+    let _ = enter.send(Phase::Draining);
     let work = async {
         while host.rooms.turns_in_progress() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        let _ = enter.send(Phase::Over);
         host.rooms.disconnect();
         host.tasks.idle().await;
     };
@@ -85,6 +90,7 @@ pub async fn serve(
             "stopped with turns in progress; they are taken up at the next start"
         );
     }
+    let _ = enter.send(Phase::Over);
     host.rooms.disconnect();
     // Let the ends of the streams reach their sockets.
     for _ in 0..50 {
@@ -96,23 +102,52 @@ pub async fn serve(
     Ok(())
 }
 
+/// What the server does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// It serves.
+    Serving,
+    /// No new connections; turns and requests in progress go on for a while.
+    Draining,
+    /// Whoever is still connected is told to come back.
+    Over,
+}
+
+/// A connection that counts as long as it is held.
+pub struct Connection(Rc<Cell<usize>>);
+
+impl Connection {
+    fn new(open: &Rc<Cell<usize>>) -> Self {
+        open.set(open.get().saturating_add(1));
+        Self(Rc::clone(open))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.set(self.0.get().saturating_sub(1));
+    }
+}
+
 async fn connection(
     host: Rc<Host>,
     socket: tokio::net::TcpStream,
     address: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
+    mut phase: watch::Receiver<Phase>,
+    counted: Rc<Connection>,
 ) {
+    let seen = phase.clone();
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let host = Rc::clone(&host);
-        async move { Ok::<_, Infallible>(answer(&host, request, address.ip()).await) }
+        let (host, phase, counted) = (Rc::clone(&host), seen.clone(), Rc::clone(&counted));
+        async move { Ok::<_, Infallible>(answer(&host, request, address.ip(), phase, counted).await) }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).half_close(false);
-    let connection = builder.serve_connection(TokioIo::new(socket), service);
+    let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
-        _ = stopped.wait_for(|stopped| *stopped) => {
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -165,23 +200,38 @@ impl http_body::Body for Served {
     }
 }
 
-async fn answer(host: &Rc<Host>, request: http::Request<Incoming>, ip: IpAddr) -> http::Response<Served> {
+async fn answer(
+    host: &Rc<Host>,
+    mut request: http::Request<Incoming>,
+    ip: IpAddr,
+    phase: watch::Receiver<Phase>,
+    counted: Rc<Connection>,
+) -> http::Response<Served> {
     let path = request.uri().path();
     let is_api = ["/api/", "/health", "/metrics"].iter().any(|prefix| path.starts_with(prefix));
     if !is_api && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
         let (parts, _) = request.into_parts();
+        let mut missing = http::Request::new(Body::empty());
+        missing.method_mut().clone_from(&parts.method);
+        missing.uri_mut().clone_from(&parts.uri);
         if let Some(response) = host.web.serve(http::Request::from_parts(parts, ())).await {
             return response.map(|body| Served::File(body.map_err(Into::into).boxed_unsync()));
         }
-        let missing = http::Request::builder().uri("/not-found").body(Body::empty()).unwrap_or_default();
-        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip) })
+        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip), ..Peer::default() })
             .await
             .map(Served::Api);
     }
     let head = request.method() == http::Method::HEAD;
+    let upgrade = hyper::upgrade::on(&mut request);
+    let handshake = socket::handshake(request.headers());
     let request =
         request.map(|body| Body::Stream(Box::pin(Lingering { body: Some(body), left: LINGER_BYTES })));
-    let response = frontdesk_api::handle(host.ctx.clone(), request, Peer { ip: Some(ip) }).await;
+    let peer = Peer { ip: Some(ip), upgrades: handshake.is_some() };
+    let mut response = frontdesk_api::handle(host.ctx.clone(), request, peer).await;
+    if let (Some(grant), Some(handshake)) = (response.extensions_mut().remove::<SocketGrant>(), handshake) {
+        response.headers_mut().extend(handshake);
+        tokio::task::spawn_local(socket::serve(host.ctx.clone(), grant, upgrade, phase, counted));
+    }
     if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
 }
 

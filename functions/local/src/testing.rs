@@ -1,22 +1,26 @@
 //! A whole host in a temporary directory, for tests: the real database, rooms and files; time, randomness and HTTP as
-//! the test says.
+//! the test says. The database is a file, or a server of its own where `FRONTDESK_SQLD` names the program.
+
+mod sqld;
 
 use std::cell::Cell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_app::config::HostConfig;
 use frontdesk_app::{auth, migrations, widget};
+use frontdesk_clients::hrana::Server;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::site::Site;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxFuture, Clock, Ctx};
+use frontdesk_ports::{BoxFuture, Clock, Ctx, Database};
 
-use crate::database::LibsqlDatabase;
-use crate::host::{Host, HostOptions, Overrides, database_path};
+use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::SystemClock;
 use crate::seed;
+
+pub use sqld::Sqld;
 
 /// The administrator of a [`World`].
 pub const ADMIN_EMAIL: &str = "admin@camomile.example";
@@ -48,8 +52,48 @@ impl Clock for MovedClock {
 pub struct World {
     /// The host.
     pub host: Rc<Host>,
-    /// Its directory; gone when the world is.
-    pub directory: tempfile::TempDir,
+    /// Its directory and database; gone when the world is.
+    pub place: Place,
+}
+
+/// A data directory with an empty database.
+pub struct Place {
+    directory: tempfile::TempDir,
+    sqld: Option<Sqld>,
+}
+
+impl Place {
+    /// A new one.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or the server does not start.
+    pub fn new() -> anyhow::Result<Self> {
+        let program = std::env::var_os("FRONTDESK_SQLD");
+        Ok(Self {
+            directory: tempfile::tempdir()?,
+            sqld: program.map(|program| Sqld::start(program.into())).transpose()?,
+        })
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The server of its database, where it has one.
+    pub const fn sqld(&mut self) -> Option<&mut Sqld> {
+        self.sqld.as_mut()
+    }
+
+    /// Its database, opened anew.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub fn database(&self) -> anyhow::Result<Rc<dyn Database>> {
+        let server = self.sqld.as_ref().map(|sqld| Server::new(&sqld.url(), None)).transpose()?;
+        host::database(self.data(), server)
+    }
 }
 
 /// Runs a test on the thread of the core, as the host runs.
@@ -68,14 +112,13 @@ impl World {
     /// # Errors
     /// When the directory or the database cannot be made.
     pub async fn new(vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let database = LibsqlDatabase::open(&database_path(directory.path()))?;
+        let place = Place::new()?;
         let now = overrides.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
-        migrations::up(&database, now).await?;
-        let host = Self::open(directory.path().to_path_buf(), vars, overrides).await?;
+        migrations::up(place.database()?.as_ref(), now).await?;
+        let host = Self::open(&place, vars, overrides).await?;
         let admin = seed::Admin { email: ADMIN_EMAIL, password: ADMIN_PASSWORD };
         seed::organisation(&host.ctx, &admin).await?;
-        Ok(Self { host, directory })
+        Ok(Self { host, place })
     }
 
     /// The same directory, opened by a new process: what was in memory is gone.
@@ -83,18 +126,19 @@ impl World {
     /// # Errors
     /// When the directory cannot be opened.
     pub async fn restart(self, vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Self> {
-        let Self { host, directory } = self;
+        let Self { host, place } = self;
         drop(host);
-        let host = Self::open(directory.path().to_path_buf(), vars, overrides).await?;
-        Ok(Self { host, directory })
+        let host = Self::open(&place, vars, overrides).await?;
+        Ok(Self { host, place })
     }
 
-    async fn open(data: PathBuf, vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Rc<Host>> {
+    async fn open(place: &Place, vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Rc<Host>> {
         let lookup = |name: &str| {
             let given = vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
             given.or_else(|| match name {
                 "JWT_SECRET" => Some("b1f4c7a90e3d56820f9a7bc4d1e8356af02c".to_owned()),
                 "ENCRYPTION_KEY" => Some("7d20e9b3ac5814f6370cd2e5b98a61f40bce".to_owned()),
+                "DATABASE_URL" => place.sqld.as_ref().map(Sqld::url),
                 _ => None,
             })
         };
@@ -103,6 +147,7 @@ impl World {
         config.core.rate_limits = vars.iter().any(|(name, _)| *name == "RATE_LIMIT_STORE");
         let program = std::env::var_os("CARGO_BIN_EXE_frontdesk")
             .map_or_else(|| PathBuf::from("frontdesk"), PathBuf::from);
+        let data = place.data().to_path_buf();
         Host::open(HostOptions { data, web: None, config, program }, overrides).await
     }
 
@@ -129,7 +174,7 @@ impl World {
         let site_key = self.site().await?.site_key;
         let begin = widget::BeginSession { site_key, ..widget::BeginSession::default() };
         let session = widget::begin_session(self.ctx(), begin).await?;
-        let scope = auth::verify_visitor_token(self.ctx(), &session.visitor_token)?;
+        let scope = auth::verify_visitor_token(self.ctx(), &session.visitor_token)?.scope;
         Ok((scope, session.visitor_token))
     }
 }

@@ -1,40 +1,34 @@
-//! The embedded database keeps the contract, and the schema goes up and down.
-
-use std::rc::Rc;
+//! The database, embedded or behind a server, keeps the contract, and the schema goes up and down.
 
 use frontdesk_app::migrations::{self, State};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_local::LibsqlDatabase;
-use frontdesk_local::testing::run;
-use frontdesk_ports::{Database, Statement};
+use frontdesk_local::testing::{Place, run};
+use frontdesk_ports::Statement;
 use frontdesk_testkit::database_contract;
 
-fn open(directory: &tempfile::TempDir) -> LibsqlDatabase {
-    LibsqlDatabase::open(&directory.path().join("test.db")).unwrap()
+#[test]
+fn the_database_keeps_the_contract() {
+    let place = Place::new().unwrap();
+    run(async { database_contract(place.database().unwrap().as_ref()).await });
 }
 
 #[test]
-fn the_embedded_database_keeps_the_contract() {
-    let directory = tempfile::tempdir().unwrap();
-    run(database_contract(&open(&directory)));
-}
-
-#[test]
-fn batches_that_share_a_commit_fail_alone() {
-    let directory = tempfile::tempdir().unwrap();
+fn batches_at_the_same_time_fail_alone() {
+    let place = Place::new().unwrap();
     run(async {
-        let db = Rc::new(open(&directory));
+        let db = place.database().unwrap();
         db.batch(vec![Statement::new("CREATE TABLE t (id INTEGER PRIMARY KEY)")]).await.unwrap();
         let insert = |id: i64| Statement::new("INSERT INTO t (id) VALUES (?1)").bind(id);
-        // All at once, so that they meet in one group; every third repeats an id.
+        // All at once, so that they meet in one group commit; of every three the last repeats an id of the second.
         let batches = (0..60_i64).map(|number| {
-            let db = Rc::clone(&db);
+            let db = std::rc::Rc::clone(&db);
             let id = if number % 3 == 2 { number - 1 } else { number };
             async move { db.batch(vec![insert(1000 + number), insert(id)]).await }
         });
         let results = futures_util::future::join_all(batches).await;
-        for (number, result) in results.iter().enumerate() {
-            assert_eq!(result.is_ok(), number % 3 != 2, "{number}: {result:?}");
+        for three in results.chunks(3) {
+            let [alone, one, other] = three else { panic!("{three:?}") };
+            assert!(alone.is_ok() && one.is_ok() != other.is_ok(), "{three:?}");
         }
         let count = db.query(vec![Statement::new("SELECT count(*) FROM t")]).await.unwrap();
         assert_eq!(count[0].rows[0].int(0), Ok(80));
@@ -43,38 +37,38 @@ fn batches_that_share_a_commit_fail_alone() {
 
 #[test]
 fn the_schema_goes_up_down_and_up_again() {
-    let directory = tempfile::tempdir().unwrap();
+    let place = Place::new().unwrap();
     let now = Timestamp::from_millis(1_700_000_000_000);
     run(async {
-        let db = open(&directory);
-        assert!(migrations::check(&db).await.is_err(), "an empty database is not up to date");
-        let taken = migrations::up(&db, now).await.unwrap();
+        let db = place.database().unwrap();
+        assert!(migrations::check(db.as_ref()).await.is_err(), "an empty database is not up to date");
+        let taken = migrations::up(db.as_ref(), now).await.unwrap();
         assert_eq!(taken.len(), migrations::ALL.len());
-        assert!(migrations::up(&db, now).await.unwrap().is_empty());
-        migrations::check(&db).await.unwrap();
-        let undone = migrations::down(&db, taken.len()).await.unwrap();
+        assert!(migrations::up(db.as_ref(), now).await.unwrap().is_empty());
+        migrations::check(db.as_ref()).await.unwrap();
+        let undone = migrations::down(db.as_ref(), taken.len()).await.unwrap();
         assert_eq!(undone.len(), taken.len());
         let left = "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%' AND name <> 'schema_migrations'";
         let left = db.query(vec![Statement::new(left)]).await.unwrap();
         assert_eq!(left[0].rows[0].int(0), Ok(0), "a down file leaves something behind");
-        assert_eq!(migrations::up(&db, now).await.unwrap().len(), taken.len());
+        assert_eq!(migrations::up(db.as_ref(), now).await.unwrap().len(), taken.len());
     });
 }
 
 #[test]
 fn a_schema_that_is_not_this_versions_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+    let place = Place::new().unwrap();
     let now = Timestamp::from_millis(1_700_000_000_000);
     run(async {
-        let db = open(&directory);
-        migrations::up(&db, now).await.unwrap();
+        let db = place.database().unwrap();
+        migrations::up(db.as_ref(), now).await.unwrap();
         let edit = "UPDATE schema_migrations SET checksum = 'other' WHERE version = 1";
         db.batch(vec![Statement::new(edit)]).await.unwrap();
-        assert!(matches!(migrations::status(&db).await.unwrap()[0].state, State::Edited));
-        assert!(migrations::check(&db).await.unwrap_err().to_string().contains("edited"));
+        assert!(matches!(migrations::status(db.as_ref()).await.unwrap()[0].state, State::Edited));
+        assert!(migrations::check(db.as_ref()).await.unwrap_err().to_string().contains("edited"));
         let undo = "DELETE FROM schema_migrations WHERE version = 1";
         let newer = "INSERT INTO schema_migrations VALUES (9999, '9999_future', 'x', 1)";
         db.batch(vec![Statement::new(undo), Statement::new(newer)]).await.unwrap();
-        assert!(migrations::check(&db).await.unwrap_err().to_string().contains("not known"));
+        assert!(migrations::check(db.as_ref()).await.unwrap_err().to_string().contains("not known"));
     });
 }

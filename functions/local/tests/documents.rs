@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::documents::{self, Document};
-use frontdesk_app::{ingest, jobs};
+use frontdesk_app::jobs;
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::{DocumentId, OrgId};
@@ -17,7 +17,7 @@ use frontdesk_local::Overrides;
 use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
-    ByteStream, Ctx, Database, DbError, Egress, FetchError, FetchLimits, HttpClient, Rows, Statement, Value,
+    ByteStream, Clock as _, Ctx, Egress, FetchError, FetchLimits, HttpClient, Statement, Value,
 };
 
 /// One answer of the fake web: status, headers, body.
@@ -63,47 +63,6 @@ impl HttpClient for Web {
     }
 }
 
-/// What happens to the swap of a version.
-#[derive(Clone, Copy)]
-enum Trouble {
-    /// Another statement comes in between.
-    Before(&'static str),
-    /// It is not stored, and reported as failed.
-    NotStored,
-    /// It is stored, but reported as failed.
-    StoredButFailed,
-}
-
-/// A database in which the first swap meets trouble.
-struct Troubled {
-    inner: Rc<dyn Database>,
-    trouble: Cell<Option<Trouble>>,
-}
-
-#[async_trait(?Send)]
-impl Database for Troubled {
-    async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        self.inner.query(statements).await
-    }
-
-    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        let is_swap = statements.iter().any(|statement| statement.sql.contains("INTO document_texts"));
-        let lost = Err(DbError::Retryable("the connection was lost".to_owned()));
-        match if is_swap { self.trouble.take() } else { None } {
-            None => self.inner.batch(statements).await,
-            Some(Trouble::Before(sql)) => {
-                self.inner.batch(vec![Statement::new(sql)]).await?;
-                self.inner.batch(statements).await
-            }
-            Some(Trouble::NotStored) => lost,
-            Some(Trouble::StoredButFailed) => {
-                self.inner.batch(statements).await?;
-                lost
-            }
-        }
-    }
-}
-
 struct Shop {
     world: World,
     clock: Rc<MovedClock>,
@@ -113,18 +72,10 @@ struct Shop {
 
 impl Shop {
     async fn open() -> Self {
-        Self::open_with(None).await
-    }
-
-    async fn open_with(trouble: Option<Trouble>) -> Self {
         let clock = Rc::new(MovedClock::default());
         let web = Rc::new(Web::default());
-        let overrides = Overrides {
-            clock: Some(clock.clone()),
-            http: Some(web.clone()),
-            database: Some(Box::new(move |inner| Rc::new(Troubled { inner, trouble: Cell::new(trouble) }))),
-            ..Overrides::default()
-        };
+        let overrides =
+            Overrides { clock: Some(clock.clone()), http: Some(web.clone()), ..Overrides::default() };
         let world = World::new(&[], overrides).await.unwrap();
         let scope = system(world.site().await.unwrap().org);
         Self { world, clock, web, scope }
@@ -134,14 +85,18 @@ impl Shop {
         self.world.ctx()
     }
 
+    /// Runs the next step of a job, if one is due.
+    async fn run_step(&self) -> bool {
+        jobs::run(self.ctx(), 1).await.unwrap().is_some_and(|next| next <= self.clock.now())
+    }
+
+    /// Runs everything that is due, and returns how many steps that were.
     async fn run_jobs(&self) -> usize {
         let mut count = 0;
-        loop {
-            match jobs::run_due(self.ctx()).await.unwrap() {
-                0 => return count,
-                more => count += more,
-            }
+        while self.run_step().await {
+            count += 1;
         }
+        count
     }
 
     async fn file(&self, name: &str, bytes: &[u8]) -> documents::Created {
@@ -179,7 +134,7 @@ impl Shop {
                 .map(|path| if path.is_dir() { files(&path) } else { 1 })
                 .sum()
         }
-        files(&self.world.directory.path().join("blobs"))
+        files(&self.world.place.data().join("blobs"))
     }
 }
 
@@ -198,7 +153,11 @@ fn every_demo_document_becomes_ready_with_its_title_and_passages() {
             assert_eq!((created.duplicate, created.document.status), (false, DocumentStatus::Queued));
             ids.push(created.document.id);
         }
-        assert_eq!(shop.run_jobs().await, DOCUMENTS.len());
+        assert_eq!(
+            shop.run_jobs().await,
+            2 * DOCUMENTS.len(),
+            "each is read in one step and indexed in another"
+        );
         for ((name, _), id) in DOCUMENTS.iter().zip(&ids) {
             let document = shop.get(*id).await;
             assert_eq!(
@@ -293,6 +252,10 @@ fn deleting_leaves_nothing_anywhere() {
         shop.run_jobs().await;
         assert!(shop.count("SELECT count(*) FROM passages").await > 0 && shop.blobs() == 1);
         documents::delete(shop.ctx(), &shop.scope, id).await.unwrap();
+        assert_eq!(shop.blobs(), 0);
+        assert_eq!(shop.run_jobs().await, 0);
+        shop.clock.0.set(300);
+        assert_eq!(shop.run_jobs().await, 1, "what somebody stored meanwhile");
         for sql in [
             "SELECT count(*) FROM documents",
             "SELECT count(*) FROM document_texts",
@@ -336,7 +299,7 @@ fn what_cannot_be_read_fails_with_a_reason_and_can_be_tried_again() {
             (true, id, DocumentStatus::Queued)
         );
         assert_eq!(shop.run_jobs().await, 1);
-        assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 1, "the failure before is forgotten");
+        assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 0, "what failed waits for nobody");
     });
 }
 
@@ -373,7 +336,7 @@ fn a_full_queue_refuses_with_a_time_to_come_back() {
         let shop = Shop::open().await;
         let id = shop.file("a.txt", b"Tea.").await.document.id;
         shop.execute(
-            "INSERT INTO jobs (org_id, id, kind, target, payload, state, attempts, run_after, created_at, updated_at)
+            "INSERT INTO jobs (org_id, id, kind, target, step, state, attempts, run_after, created_at, updated_at)
              WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
              SELECT ?1, 'job_' || i, 'ingest', 'doc_' || i, '{}', 'queued', 0, 0, 0, 0 FROM n",
             shop.scope.org().to_string(),
@@ -499,72 +462,6 @@ fn a_site_that_does_not_answer_is_tried_three_times_with_growing_pauses() {
         shop.clock.set_ahead(Duration::from_secs(100_000));
         assert_eq!(shop.run_jobs().await, 0, "then it is given up");
     });
-}
-
-#[test]
-fn a_job_whose_worker_died_is_taken_over_and_the_dead_worker_stores_nothing() {
-    run(async {
-        let shop = Shop::open().await;
-        let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
-        // A worker claims it and dies.
-        let worker = frontdesk_domain::id::WorkerId::new(shop.ctx().clock.now(), [1; 10]);
-        shop.execute(
-            "UPDATE jobs SET state = 'running', attempts = 1, worker = ?1,
-                lease_until = (SELECT max(created_at) + 90000 FROM jobs)",
-            worker.to_string(),
-        )
-        .await;
-        let job = shop.ctx().db.query(vec![Statement::new("SELECT id FROM jobs")]).await.unwrap()[0].rows[0]
-            .parse::<frontdesk_domain::id::JobId>(0)
-            .unwrap();
-        assert_eq!(shop.run_jobs().await, 0, "its lease holds");
-        shop.clock.set_ahead(Duration::from_secs(91));
-        assert_eq!(shop.run_jobs().await, 1);
-        assert_eq!(shop.get(id).await.version, 1);
-        // It was not dead after all.
-        let holder = ingest::Holder { job, worker };
-        let outcome = ingest::run(shop.ctx(), &shop.scope, id, holder).await;
-        assert!(matches!(outcome, Err(ingest::Failure::Superseded)), "{outcome:?}");
-        assert_eq!(shop.get(id).await.version, 1);
-        assert_eq!(shop.count("SELECT count(*) FROM document_texts").await, 1);
-    });
-}
-
-#[test]
-fn a_version_whose_document_or_job_went_away_at_the_last_moment_is_not_stored() {
-    for sql in
-        ["DELETE FROM documents", "UPDATE jobs SET worker = 'another'", "UPDATE documents SET version = 7"]
-    {
-        run(async {
-            let shop = Shop::open_with(Some(Trouble::Before(sql))).await;
-            shop.file("a.txt", b"Tea costs 5 roubles.").await;
-            assert_eq!(jobs::run_due(shop.ctx()).await.unwrap(), 1);
-            for table in ["SELECT count(*) FROM document_texts", "SELECT count(*) FROM passages"] {
-                assert_eq!(shop.count(table).await, 0, "{sql}: {table}");
-            }
-            assert_eq!(shop.count("SELECT count(*) FROM documents WHERE status = 'ready'").await, 0, "{sql}");
-        });
-    }
-}
-
-#[test]
-fn a_swap_whose_answer_is_lost_is_made_once() {
-    for (trouble, runs_again) in [(Trouble::NotStored, 1), (Trouble::StoredButFailed, 0)] {
-        run(async {
-            let shop = Shop::open_with(Some(trouble)).await;
-            let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
-            assert_eq!(jobs::run_due(shop.ctx()).await.unwrap(), 1);
-            shop.clock.set_ahead(Duration::from_secs(60));
-            assert_eq!(shop.run_jobs().await, runs_again);
-            let document = shop.get(id).await;
-            assert_eq!(
-                (document.status, document.version, document.reason),
-                (DocumentStatus::Ready, 1, None)
-            );
-            assert_eq!(shop.count("SELECT count(*) FROM passages").await, 1);
-            assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 0);
-        });
-    }
 }
 
 #[test]

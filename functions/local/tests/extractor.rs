@@ -19,15 +19,17 @@ async fn read(
     bytes: impl Into<Bytes>,
     deadline: Duration,
 ) -> Result<Extracted, ExtractFailure> {
-    extractor.extract(ExtractRequest { bytes: bytes.into(), name: "tea list.txt".to_owned(), deadline }).await
+    let (bytes, name) = (bytes.into(), "tea list.txt".to_owned());
+    extractor.extract(ExtractRequest { bytes, name, from: None, deadline }).await
 }
 
 #[tokio::test(flavor = "current_thread")]
 async fn every_demo_document_is_read_as_it_is_in_process() {
     let extractor = extractor();
     for (name, bytes) in DOCUMENTS {
-        let request = ExtractRequest { bytes: (*bytes).into(), name: (*name).to_owned(), deadline: DEADLINE };
-        let here = frontdesk_extract::extract(bytes, name, &Limits::default());
+        let (file, name) = ((*bytes).into(), (*name).to_owned());
+        let request = ExtractRequest { bytes: file, name: name.clone(), from: None, deadline: DEADLINE };
+        let here = frontdesk_extract::extract(bytes, &name, None, &Limits::default());
         assert!(here.is_ok(), "{name}: {here:?}");
         assert_eq!(extractor.extract(request).await, here, "{name}");
     }

@@ -173,7 +173,7 @@ fn a_slow_listener_is_let_go_and_misses_nothing_when_it_comes_back() {
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
         let conversation = chat::begin(ctx, &scope).await.unwrap().id;
-        let mut slow = ctx.rooms.subscribe(&scope, conversation, 0).await.unwrap();
+        let mut slow = ctx.rooms.subscribe(&scope, conversation, 0).await.unwrap().frames;
         for number in 0..1200 {
             chat::read(ctx, &scope, conversation, number).await.unwrap();
         }
@@ -183,13 +183,13 @@ fn a_slow_listener_is_let_go_and_misses_nothing_when_it_comes_back() {
             last = event.seq;
         }
         assert!(last < 1200, "it was never let go");
-        let rest = ctx.rooms.subscribe(&scope, conversation, last).await.unwrap();
+        let rest = ctx.rooms.subscribe(&scope, conversation, last).await.unwrap().frames;
         let seqs: Vec<u64> = rest
             .take(usize::try_from(1200 - last).unwrap())
             .filter_map(|frame| async move {
                 match frame {
                     Frame::Event(event) => Some(event.seq),
-                    Frame::Delta(_) => None,
+                    Frame::Live(_) => None,
                 }
             })
             .collect()

@@ -80,7 +80,7 @@ async fn asked(
 ) -> Vec<&'static str> {
     let mut seen = Some(seen);
     let conversation = chat::begin(ctx, scope).await.unwrap().id;
-    let mut frames = ctx.rooms.subscribe(scope, conversation, 0).await.unwrap();
+    let mut frames = ctx.rooms.subscribe(scope, conversation, 0).await.unwrap().frames;
     journal.borrow_mut().clear();
     let post = PostMessage {
         conversation,
@@ -92,7 +92,7 @@ async fn asked(
     chat::post_message(ctx, scope, post).await.unwrap();
     while let Some(frame) = frames.next().await {
         match frame {
-            Frame::Delta(_) => {
+            Frame::Live(_) => {
                 if let Some(seen) = seen.take() {
                     journal.borrow_mut().push("first delta");
                     let _ = seen.send(());

@@ -17,7 +17,7 @@ use spin_sdk::http_service;
 /// Answers one request.
 #[http_service]
 async fn answer(request: Request) -> Response<Body> {
-    let peer = Peer { ip: client_address(request.headers()) };
+    let peer = Peer { ip: client_address(request.headers()), ..Peer::default() };
     let request = request.map(|body| {
         let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
         Body::Stream(pieces.boxed_local())

@@ -49,7 +49,7 @@ fn make(config: Config) -> Ctx {
         tasks: Rc::new(Spawn),
         compute: Rc::new(Inline),
         metrics: Rc::<Metrics>::default(),
-        caches: Caches::default(),
+        caches: Rc::default(),
         breakers: Breakers::default(),
     }))
 }

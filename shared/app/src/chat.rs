@@ -60,7 +60,7 @@ pub async fn begin(ctx: &Ctx, scope: &TenantScope) -> Result<Conversation> {
 /// # Errors
 /// 422 naming the field; 404 for somebody else's conversation; 409 when it is closed.
 pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) -> Result<Posted> {
-    let author = author(scope);
+    let author = scope.actor().author();
     let limit = match author.kind {
         AuthorKind::Visitor => settings::current(ctx, scope).await?.limits.max_message_chars,
         _ => MAX_OPERATOR_CHARS,
@@ -114,8 +114,12 @@ pub async fn change(
         Some(mode) => mode,
         None => ctx.rooms.replay(scope, id, 0, 1).await?.conversation.mode,
     };
-    let command =
-        Command::SetMode { mode, if_epoch: Some(if_epoch), by: author(scope), assignee: change.assignee };
+    let command = Command::SetMode {
+        mode,
+        if_epoch: Some(if_epoch),
+        by: scope.actor().author(),
+        assignee: change.assignee,
+    };
     Ok(ctx.rooms.append(scope, id, command).await?.conversation)
 }
 
@@ -124,7 +128,7 @@ pub async fn change(
 /// # Errors
 /// 422 when there is no such `seq` yet.
 pub async fn read(ctx: &Ctx, scope: &TenantScope, id: ConversationId, upto: Seq) -> Result<()> {
-    ctx.rooms.append(scope, id, Command::Read { by: author(scope), upto }).await.map(|_| ())
+    ctx.rooms.append(scope, id, Command::Read { by: scope.actor().author(), upto }).await.map(|_| ())
 }
 
 /// Rates a conversation with 1 to 5 stars.
@@ -184,19 +188,6 @@ async fn take_over(ctx: &Ctx, scope: &TenantScope, id: ConversationId, author: &
         assignee: Some(Some(*user)),
     };
     ctx.rooms.append(scope, id, command).await.map(|_| ())
-}
-
-/// How the caller appears in a conversation.
-fn author(scope: &TenantScope) -> Author {
-    match scope.actor() {
-        Actor::Visitor { visitor, .. } => {
-            Author { kind: AuthorKind::Visitor, id: Some(visitor.to_string()), name: None }
-        }
-        Actor::User { user, name, .. } => {
-            Author { kind: AuthorKind::Operator, id: Some(user.to_string()), name: Some(name.clone()) }
-        }
-        Actor::System => Author::SYSTEM,
-    }
 }
 
 fn validate(command: &PostMessage, max_chars: u32) -> Result<()> {

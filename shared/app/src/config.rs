@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use frontdesk_clients::qdrant;
+use frontdesk_clients::{hrana, qdrant};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::settings;
 use frontdesk_ports::{Config, ModelEndpoint};
@@ -68,8 +68,8 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "DATABASE_URL",
-        "The libSQL server (sqld, Turso). The local host keeps a file in its data directory instead.",
-        "`libsql://`, `https://` or `http://` address",
+        "The libSQL server (sqld, Turso). Without it the local host keeps a file in its data directory.",
+        "`libsql://`, `https://` or `http://` address; `libsql://…?tls=0` is `http://`",
         "none",
         false,
     ),
@@ -135,8 +135,9 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "RATE_LIMIT_STORE",
-        "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database.",
-        "`memory` or `libsql`",
+        "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database. On Cloudflare \
+         objects count them, whichever is set. `none` is for tests and load.",
+        "`memory`, `libsql` or `none`",
         "`memory`",
         false,
     ),
@@ -185,6 +186,8 @@ pub enum RateLimitStore {
     Memory,
     /// In the database.
     Libsql,
+    /// Nowhere: there are no limits.
+    None,
 }
 
 /// An address with what opens it.
@@ -211,7 +214,7 @@ pub struct HostConfig {
     /// What the core needs of it.
     pub core: Config,
     /// The database server.
-    pub database: Option<Endpoint>,
+    pub database: Option<hrana::Server>,
     /// The Qdrant server.
     pub qdrant: Option<qdrant::Server>,
     /// Where rate limits are counted.
@@ -239,6 +242,18 @@ impl fmt::Display for ConfigProblem {
     }
 }
 
+/// Reads the database server alone: all that `migrate` needs of the configuration.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn database_from_vars(
+    get: &dyn Fn(&str) -> Option<String>,
+) -> Result<Option<hrana::Server>, Vec<ConfigProblem>> {
+    let mut read = Reader { get, problems: Vec::new() };
+    let server = read.database();
+    if read.problems.is_empty() { Ok(server) } else { Err(read.problems) }
+}
+
 impl HostConfig {
     /// Reads the configuration through `get`. An empty variable counts as one that is not set.
     ///
@@ -254,14 +269,15 @@ impl HostConfig {
             read.problem("ENCRYPTION_KEY", "must not be the same as JWT_SECRET");
         }
         let model = read.model();
-        let database = read.endpoint("DATABASE_URL", "DATABASE_AUTH_TOKEN", &["libsql", "https", "http"]);
+        let database = read.database();
         let qdrant = read.qdrant();
         let allowed_origins = read.origins();
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
             Some("libsql") => RateLimitStore::Libsql,
+            Some("none") => RateLimitStore::None,
             Some(_) => {
-                read.problem("RATE_LIMIT_STORE", "must be memory or libsql");
+                read.problem("RATE_LIMIT_STORE", "must be memory, libsql or none");
                 RateLimitStore::Memory
             }
         };
@@ -292,7 +308,7 @@ impl HostConfig {
                 metrics_token: metrics_token.map(SecretString::from),
                 allowed_origins,
                 model,
-                rate_limits: true,
+                rate_limits: rate_limit_store != RateLimitStore::None,
                 secure_cookies: true,
                 version: env!("CARGO_PKG_VERSION"),
             },
@@ -346,6 +362,24 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn database(&mut self) -> Option<hrana::Server> {
+        const URL: &str = "DATABASE_URL";
+        const TOKEN: &str = "DATABASE_AUTH_TOKEN";
+        let token = self.secret(TOKEN);
+        let Some(url) = self.text(URL) else {
+            if token.is_some() {
+                self.problem(TOKEN, format!("is set without {URL}"));
+            }
+            return None;
+        };
+        match hrana::Server::new(&url, token.as_ref()) {
+            Ok(server) => return Some(server),
+            Err(hrana::ServerError::Address(detail)) => self.problem(URL, detail),
+            Err(hrana::ServerError::Token(detail)) => self.problem(TOKEN, detail),
+        }
+        None
     }
 
     fn endpoint(&mut self, name: &'static str, key: &'static str, schemes: &[&str]) -> Option<Endpoint> {
@@ -652,6 +686,22 @@ mod tests {
             .unwrap();
         assert_eq!((server.base_url.as_str(), server.mode), ("https://q.example:6333", qdrant::Mode::Multi));
         assert_eq!(problems(&[("QDRANT_VECTORS", "multi")]), ["QDRANT_VECTORS"]);
+    }
+
+    #[test]
+    fn a_database_server_is_an_address_and_a_token() {
+        let vars = [("DATABASE_URL", "libsql://desk.turso.io"), ("DATABASE_AUTH_TOKEN", "SENTINEL")];
+        let config = read(&vars).unwrap();
+        assert_eq!(config.database.as_ref().unwrap().to_string(), "https://desk.turso.io");
+        assert!(!format!("{config:?}").contains("SENTINEL"));
+        assert!(read(&[]).unwrap().database.is_none());
+        assert_eq!(problems(&[("DATABASE_AUTH_TOKEN", "t")]), ["DATABASE_AUTH_TOKEN"]);
+        assert_eq!(problems(&[("DATABASE_URL", "file:desk.db")]), ["DATABASE_URL"]);
+        let split = [("DATABASE_URL", "http://127.0.0.1:8080"), ("DATABASE_AUTH_TOKEN", "a\nb")];
+        assert_eq!(problems(&split), ["DATABASE_AUTH_TOKEN"]);
+        // `migrate` asks for nothing else.
+        let url = |name: &str| (name == "DATABASE_URL").then(|| "http://127.0.0.1:8080".to_owned());
+        assert!(database_from_vars(&url).unwrap().is_some());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Documents: created from a file, a text or a web page; listed, read again, deleted everywhere.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS, clean_name};
 use frontdesk_domain::error::{CallerError, Error, Result};
@@ -9,8 +11,9 @@ use frontdesk_extract::Limits;
 use frontdesk_ports::{Ctx, ExtractFailure, Rows};
 
 use crate::ingest::{self, blob_key, web};
-use crate::jobs::MAX_WAITING;
-use crate::{retrieval, settings, store};
+use crate::jobs::{self, MAX_WAITING};
+use crate::retrieval::{self, Keep};
+use crate::{settings, store};
 
 pub use store::documents::{Document, Passage};
 
@@ -18,10 +21,13 @@ pub use store::documents::{Document, Passage};
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 
 /// When a queue that is full may have room again.
-const QUEUE_RETRY: std::time::Duration = std::time::Duration::from_secs(30);
+const QUEUE_RETRY: Duration = Duration::from_secs(30);
 
-/// How long the clean-up job of a deleted document waits for the call itself to do it.
-const PURGE_AFTER: std::time::Duration = std::time::Duration::from_secs(120);
+/// How long the file of a new document may take to be stored. Then the document counts as failed.
+const STORE_WITHIN: Duration = Duration::from_secs(60);
+
+/// When what a deleted document left is cleaned up once more: nobody who had begun to store something for it goes on then.
+const PURGE_AFTER: Duration = jobs::LEASE.saturating_mul(2);
 
 /// What creating a document gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,44 +141,36 @@ fn blank(ctx: &Ctx, source: DocumentSource) -> Document {
     }
 }
 
+/// The row first: so every file belongs to a document, whatever happens in between, and goes with it. Its job waits until
+/// the file is there.
 async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option<Bytes>) -> Result<Created> {
     if let Some(bytes) = &bytes {
         new.bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         new.content_hash = Some(ingest::content_hash(bytes));
     }
-    let equal = store::documents::select_equal(scope, new.content_hash.as_deref(), new.url.as_deref());
-    // Asked first, so that a duplicate costs no file.
-    if let Some(found) = first_document(&ctx.db.query(vec![equal.clone()]).await?, 0)? {
-        return duplicate(ctx, scope, found).await;
-    }
-    // The file before the row: a document in the list always has its file.
-    if let Some(bytes) = bytes {
-        ctx.blobs.put(&blob_key(scope, new.id), bytes).await?;
-    }
-    let job = JobId::new(new.created_at, ctx.random.entropy());
+    let now = new.created_at;
+    let run_after = if bytes.is_some() { now.after(STORE_WITHIN) } else { now };
+    let job = JobId::new(now, ctx.random.entropy());
     let results = ctx
         .db
         .batch(vec![
             store::documents::insert(scope, &new, MAX_WAITING),
-            store::jobs::insert_for_document(scope, job, new.id, new.created_at),
-            equal,
+            store::jobs::insert_ingest(scope, job, new.id, &ingest::first_step(&new)?, run_after, now),
+            store::documents::select_equal(scope, new.content_hash.as_deref(), new.url.as_deref()),
         ])
         .await?;
-    if results.first().is_some_and(|rows| rows.affected > 0) {
-        return Ok(Created { document: new, duplicate: false });
+    ctx.tasks.new_job();
+    let stored = first_document(&results, 2)?.ok_or_else(queue_full)?;
+    let duplicate = stored.id != new.id;
+    if duplicate && stored.status != DocumentStatus::Failed {
+        return Ok(Created { document: stored, duplicate });
     }
-    ctx.blobs.delete(&blob_key(scope, new.id)).await?;
-    match first_document(&results, 2)? {
-        Some(found) => duplicate(ctx, scope, found).await,
-        None => Err(queue_full()),
+    if let Some(bytes) = bytes {
+        ctx.blobs.put(&blob_key(scope, stored.id), bytes).await?;
+    } else if !duplicate {
+        return Ok(Created { document: stored, duplicate });
     }
-}
-
-/// The document that is there already; one that failed is tried again.
-async fn duplicate(ctx: &Ctx, scope: &TenantScope, found: Document) -> Result<Created> {
-    let document =
-        if found.status == DocumentStatus::Failed { enqueue(ctx, scope, found).await? } else { found };
-    Ok(Created { document, duplicate: true })
+    Ok(Created { document: enqueue(ctx, scope, stored).await?, duplicate })
 }
 
 fn queue_full() -> Error {
@@ -264,43 +262,47 @@ pub async fn sync(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<Docu
     enqueue(ctx, scope, document).await
 }
 
+/// Begins to read it, from the beginning: whoever reads it already has lost the job.
 async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<Document> {
-    let now = ctx.clock.now();
+    let (id, now) = (document.id, ctx.clock.now());
     let job = JobId::new(now, ctx.random.entropy());
-    let results = ctx
-        .db
-        .batch(vec![
-            store::jobs::delete_failed(scope, document.id),
-            store::documents::update_queued(scope, document.id, now),
-            store::jobs::insert_for_document(scope, job, document.id, now),
-        ])
-        .await?;
-    if results.get(1).is_some_and(|rows| rows.affected == 0) {
+    let queued = DocumentStatus::Queued;
+    let mut batch = vec![
+        store::documents::update_status(scope, id, queued, Some(0), None, now),
+        store::jobs::delete_ingest(scope, id),
+        store::jobs::insert_ingest(scope, job, id, &ingest::first_step(&document)?, now, now),
+        store::documents::delete_other_texts(scope, id, Keep::Current),
+    ];
+    batch.extend(retrieval::unindex(scope, id, Keep::Current));
+    let results = ctx.db.batch(batch).await?;
+    if results.first().is_some_and(|rows| rows.affected == 0) {
         return Err(Error::not_found("document"));
     }
-    Ok(Document { status: DocumentStatus::Queued, progress: 0, reason: None, updated_at: now, ..document })
+    ctx.tasks.new_job();
+    Ok(Document { status: queued, progress: 0, reason: None, updated_at: now, ..document })
 }
 
 /// Deletes a document everywhere. It is not found from the moment of the one batch on; its vectors in an index elsewhere
-/// and its file go right after, and if that fails, by a job that is tried until it succeeds.
+/// and its file go right after. A job does that once more later, for what could not be deleted then, or was stored
+/// meanwhile by somebody who did not know yet.
 ///
 /// # Errors
 /// 404.
 pub async fn delete(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<()> {
-    get(ctx, scope, id).await?;
     let now = ctx.clock.now();
     let job = JobId::new(now, ctx.random.entropy());
-    let mut batch =
-        vec![store::documents::delete(scope, id), store::documents::delete_texts(scope, id, None)];
-    batch.extend(retrieval::unindex(scope, id, None));
-    batch.push(store::jobs::delete_of_document(scope, id));
-    batch.push(store::jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER)));
-    ctx.db.batch(batch).await?;
-    match purge(ctx, scope, id).await {
-        Ok(()) => {
-            ctx.db.batch(vec![store::jobs::delete(scope, job)]).await?;
-        }
-        Err(error) => tracing::warn!(%error, document = %id, "a deleted document's file is cleaned up later"),
+    let mut batch = retrieval::unindex(scope, id, Keep::Nothing);
+    batch.push(store::documents::delete_other_texts(scope, id, Keep::Nothing));
+    batch.push(store::jobs::delete_ingest(scope, id));
+    batch.push(store::jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER), now));
+    batch.push(store::documents::delete(scope, id));
+    let results = ctx.db.batch(batch).await?;
+    if results.last().is_some_and(|rows| rows.affected == 0) {
+        return Err(Error::not_found("document"));
+    }
+    ctx.tasks.new_job();
+    if let Err(error) = purge(ctx, scope, id).await {
+        tracing::warn!(%error, document = %id, "a deleted document's file is cleaned up later");
     }
     Ok(())
 }

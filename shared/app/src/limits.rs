@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::limits::{Gcra, Taken};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Clock, Config, Database, LimitKey, Limiter, Rows, Rule, Verdict};
+use frontdesk_ports::{Clock, Config, Database, DbError, LimitKey, Limiter, Rows, Rule, Verdict};
 use hkdf::Hkdf;
 use sha2::Sha256;
 
@@ -32,6 +32,14 @@ impl DatabaseLimiter {
     pub fn new(db: Rc<dyn Database>, clock: Rc<dyn Clock>, config: &Config) -> Self {
         Self { db, clock, pepper: derived_key(config, "frontdesk:limits"), calls: Cell::new(0) }
     }
+}
+
+/// Makes the table that [`DatabaseLimiter`] needs in a database of its own, where it is missing.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn create(db: &dyn Database) -> Result<(), DbError> {
+    db.batch(vec![store::rate_limits::create()]).await.map(|_| ())
 }
 
 /// The rule as the algorithm wants it.

@@ -33,6 +33,7 @@ migrations! {
     3 "0003_documents"
     4 "0004_passages"
     5 "0005_uploads"
+    6 "0006_ingest_steps"
 }
 
 /// Where a database stands with one step.

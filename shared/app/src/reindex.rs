@@ -1,8 +1,10 @@
 //! Making all vectors of the embedding model anew in Qdrant: after a change of model or mode, or when the server lost them.
 //!
-//! Searches go on meanwhile, and documents may be read and deleted: see [`Rebuild`]. What is missed all
-//! the same, because it changed while it was copied, is copied by a second pass over what changed since the beginning.
+//! Searches go on meanwhile, and documents may be read and deleted: see [`Rebuild`]. Also what a document that is being
+//! read has stored so far is copied. What is missed all the same, because it changed while it was copied, is copied by a
+//! second pass over what changed since the beginning.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use frontdesk_clients::qdrant::{Qdrant, Rebuild};
@@ -13,7 +15,7 @@ use frontdesk_ports::{Ctx, DbError, Row, Rows, VectorIndex as _, VectorRecord};
 
 use crate::retrieval::{self, Embeddable};
 use crate::store;
-use crate::store::documents::{Current, Passage};
+use crate::store::documents::{Document, Everybodys, IndexedPassage};
 
 /// Documents that are read of the database at once.
 const DOCUMENTS: u32 = 100;
@@ -43,7 +45,7 @@ pub async fn rebuild(ctx: &Ctx, qdrant: &Qdrant, progress: &mut dyn FnMut(Progre
         return Err(CallerError::Conflict("no embedding model is configured").into());
     };
     let began = ctx.clock.now();
-    let counted = ctx.db.query(vec![store::documents::count_current()]).await?;
+    let counted = ctx.db.query(vec![store::documents::count_everybodys()]).await?;
     let of = counted.first().and_then(Rows::first).map(|row| row.count(0)).transpose()?.unwrap_or(0);
     let mut run =
         Run { ctx, qdrant, model, target: None, told: Progress { of, ..Progress::default() }, progress };
@@ -70,11 +72,11 @@ struct Run<'a> {
 impl Run<'_> {
     /// Copies the documents that changed since then.
     async fn documents(&mut self, changed_since: Timestamp) -> Result<()> {
-        let mut last: Option<Current> = None;
+        let mut last: Option<Everybodys> = None;
         loop {
-            let page = store::documents::select_current(last.as_ref(), changed_since, DOCUMENTS);
+            let page = store::documents::select_everybodys(last.as_ref(), changed_since, DOCUMENTS);
             let rows = self.ctx.db.query(vec![page]).await?;
-            let page = all(&rows, store::documents::current)?;
+            let page = all(&rows, store::documents::everybodys)?;
             let Some(end) = page.last().copied() else { return Ok(()) };
             for document in page {
                 self.document(document).await?;
@@ -85,44 +87,49 @@ impl Run<'_> {
         }
     }
 
-    async fn document(&mut self, document: Current) -> Result<()> {
+    async fn document(&mut self, Everybodys { org, id }: Everybodys) -> Result<()> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the rebuild acts for the organisation of each document"
         )]
-        let scope = TenantScope::authenticated(document.org, Actor::System);
-        let select = store::documents::select(&scope, document.id);
-        let mut next = 0;
+        let scope = TenantScope::authenticated(org, Actor::System);
+        let mut copied = BTreeSet::new();
+        let (mut version, mut ordinal) = (0, 0);
         loop {
-            let page = store::documents::select_passages(&scope, document.id, next, PASSAGES);
-            let rows = self.ctx.db.query(vec![select.clone(), page]).await?;
-            let current = rows.first().and_then(Rows::first).map(store::documents::document).transpose()?;
-            let Some(current) = current.filter(|current| current.version == document.version) else {
-                // What is copied of it nobody deletes any more.
-                return self.qdrant.delete(&scope, document.id, Some(document.version)).await;
+            let page = store::documents::select_indexed(&scope, id, version, ordinal, PASSAGES);
+            let rows = self.ctx.db.query(vec![store::documents::select(&scope, id), page]).await?;
+            let document = rows.first().and_then(Rows::first).map(store::documents::document).transpose()?;
+            // What was copied of something that is gone by now, nobody else will delete.
+            let Some(document) = document else { return self.qdrant.delete(&scope, id, None).await };
+            let passages = all(rows.get(1..).unwrap_or_default(), store::documents::indexed)?;
+            let Some(end) = passages.last() else {
+                for old in copied.into_iter().filter(|copied| *copied < document.version) {
+                    self.qdrant.delete(&scope, id, Some(old)).await?;
+                }
+                return Ok(());
             };
-            let passages = all(rows.get(1..).unwrap_or_default(), store::documents::passage)?;
-            let Some(end) = passages.last() else { return Ok(()) };
-            next = end.ordinal.saturating_add(1);
-            let records = self.embed(document, &current.title, &passages).await?;
+            (version, ordinal) = (end.version, end.ordinal.saturating_add(1));
+            copied.extend(passages.iter().map(|passage| passage.version));
+            let records = self.embed(&document, &passages).await?;
             self.store(&scope, &records).await?;
-            self.told.passages =
-                self.told.passages.saturating_add(u64::try_from(passages.len()).unwrap_or(u64::MAX));
+            let count = u64::try_from(passages.len()).unwrap_or(u64::MAX);
+            self.told.passages = self.told.passages.saturating_add(count);
         }
     }
 
-    async fn embed(&self, document: Current, title: &str, passages: &[Passage]) -> Result<Vec<VectorRecord>> {
+    async fn embed(&self, document: &Document, passages: &[IndexedPassage]) -> Result<Vec<VectorRecord>> {
         let passages: Vec<Embeddable<'_>> = passages
             .iter()
             .map(|passage| Embeddable {
                 id: passage.id,
-                title,
+                document: document.id,
+                version: passage.version,
+                title: &document.title,
                 heading: passage.heading.as_deref(),
                 text: &passage.text,
             })
             .collect();
-        let most = self.qdrant.vectors_per_passage();
-        retrieval::records(self.ctx, document.id, document.version, &passages, most).await
+        retrieval::records(self.ctx, &passages, self.qdrant.vectors_per_passage()).await
     }
 
     async fn store(&mut self, scope: &TenantScope, records: &[VectorRecord]) -> Result<()> {

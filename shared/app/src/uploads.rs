@@ -64,13 +64,9 @@ pub async fn store(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> 
         bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         created_at: now,
     };
+    // The row first: so every file has one, whatever happens in between. Nobody knows the id before the file is there.
+    ctx.db.batch(vec![store::uploads::insert(scope, &upload)]).await?;
     ctx.blobs.put(&blob_key(scope, upload.id), bytes).await?;
-    if let Err(error) = ctx.db.batch(vec![store::uploads::insert(scope, &upload)]).await {
-        if let Err(error) = ctx.blobs.delete(&blob_key(scope, upload.id)).await {
-            tracing::warn!(%error, "an upload's file could not be deleted");
-        }
-        return Err(error.into());
-    }
     Ok(upload)
 }
 

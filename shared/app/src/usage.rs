@@ -1,6 +1,8 @@
 //! What an organisation used: turns and tokens by day and model, and whether its budget of the day is spent.
 
 use frontdesk_domain::error::Result;
+use frontdesk_domain::event::{Event, EventBody};
+use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
@@ -10,10 +12,17 @@ use serde::Serialize;
 use crate::store;
 pub use crate::store::usage::Spent;
 
-/// Adds a finished turn; rides in the turn's closing batch. `model` is empty when none was asked.
+/// Adds the turn that `event` finished, if it did; rides in the batch that stores the event, ahead of it.
 #[must_use]
-pub fn record_statement(scope: &TenantScope, now: Timestamp, model: &str, spent: Spent) -> Statement {
-    store::usage::add(scope, &now.day(), model, spent)
+pub fn record_statement(scope: &TenantScope, id: ConversationId, event: &Event) -> Option<Statement> {
+    let EventBody::TurnFinished { usage, .. } = &event.body else { return None };
+    let spent = Spent {
+        turns: 1,
+        prompt_tokens: usage.as_ref().map_or(0, |usage| usage.prompt_tokens),
+        completion_tokens: usage.as_ref().map_or(0, |usage| usage.completion_tokens),
+    };
+    let model = usage.as_ref().map_or("", |usage| usage.model.as_str());
+    Some(store::usage::add(scope, id, event.seq, &event.at.day(), model, spent))
 }
 
 /// Asks for the tokens of today; rides in a turn's first round trip.

@@ -12,9 +12,6 @@ use frontdesk_ports::{
 
 use crate::store;
 
-/// How many vectors one batch writes: about 600 kB at 1536 dimensions.
-const PER_BATCH: usize = 100;
-
 /// The vector index of an installation that has no other: `passage_vectors` in libSQL, searched exactly.
 pub struct LibsqlVectors {
     db: Rc<dyn Database>,
@@ -36,7 +33,12 @@ fn length(rows: Option<&Rows>) -> Result<Option<usize>> {
 
 #[async_trait(?Send)]
 impl VectorIndex for LibsqlVectors {
-    async fn upsert(&self, scope: &TenantScope, model: &str, records: Vec<VectorRecord>) -> Result<()> {
+    async fn upsert(
+        &self,
+        scope: &TenantScope,
+        model: &str,
+        records: Vec<VectorRecord>,
+    ) -> Result<Vec<Statement>> {
         let mut vectors = Vec::with_capacity(records.len());
         for record in &records {
             let [vector] = record.vectors.as_slice() else {
@@ -44,21 +46,16 @@ impl VectorIndex for LibsqlVectors {
             };
             vectors.push(unit_vector(vector)?);
         }
-        let Some(first) = vectors.first() else { return Ok(()) };
+        let Some(first) = vectors.first() else { return Ok(Vec::new()) };
         let stored = self.db.query(vec![store::vectors::dimensions(scope, model)]).await?;
         let expected = length(stored.first())?.unwrap_or(first.len());
         if let Some(wrong) = vectors.iter().find(|vector| vector.len() != expected) {
             return Err(wrong_vector_length(wrong.len(), expected));
         }
-        let statements: Vec<Statement> = records
-            .iter()
-            .zip(&vectors)
-            .map(|(record, vector)| store::vectors::upsert(scope, model, record, vector))
-            .collect();
-        for chunk in statements.chunks(PER_BATCH) {
-            self.db.batch(chunk.to_vec()).await?;
-        }
-        Ok(())
+        let upsert = |(record, vector): (&VectorRecord, &Vec<f32>)| {
+            store::vectors::upsert(scope, model, record, vector)
+        };
+        Ok(records.iter().zip(&vectors).map(upsert).collect())
     }
 
     async fn delete(&self, scope: &TenantScope, document: DocumentId, version: Option<u32>) -> Result<()> {

@@ -18,10 +18,9 @@ pub struct BeginSession {
     pub visitor_token: Option<String>,
     /// The visitor's language (`ru-RU`).
     pub locale: Option<String>,
-    /// The `Origin` of the request.
+    /// The page's origin, unless it is the deployment's own. A browser always names the origin of a cross-origin
+    /// request; without one it is no browser, which no origin check could hold back.
     pub origin: Option<String>,
-    /// The origin on which this deployment itself is reached.
-    pub own_origin: Option<String>,
 }
 
 /// A visitor's session.
@@ -54,19 +53,14 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> 
     }
     let results = ctx.db.query(vec![store::tenancy::select_site_by_key(&command.site_key)]).await?;
     let site = store::tenancy::site(results.first().and_then(Rows::first).ok_or_else(unknown)?)?;
-    // A browser always names the origin of a cross-origin request; without one it is the deployment's own page, or no
-    // browser at all, which no origin check could hold back.
-    if let Some(origin) = &command.origin
-        && command.own_origin.as_ref() != Some(origin)
-        && !site.origins.contains(origin)
-    {
-        return Err(CallerError::Forbidden("this origin is not one of the site's").into());
-    }
+    check_origin(&site, command.origin.as_deref())?;
     let now = ctx.clock.now();
     let known =
         command.visitor_token.as_deref().and_then(|token| auth::verify_visitor_token(ctx, token).ok());
-    let known = known.and_then(|scope| match scope.actor() {
-        Actor::Visitor { site: of, visitor } if *of == site.id && scope.org() == site.org => Some(*visitor),
+    let known = known.and_then(|known| match known.scope.actor() {
+        Actor::Visitor { site: of, visitor } if *of == site.id && known.scope.org() == site.org => {
+            Some(*visitor)
+        }
         _ => None,
     });
     let visitor = known.unwrap_or_else(|| VisitorId::new(now, ctx.random.entropy()));
@@ -89,4 +83,32 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> 
         max_message_chars: limits.max_message_chars,
         max_upload_bytes: limits.max_upload_bytes,
     })
+}
+
+/// Whether the caller may come from a page of this origin: a visitor from its site's pages, a user from those that the
+/// deployment names.
+///
+/// # Errors
+/// 403 when not.
+pub async fn check_caller_origin(ctx: &Ctx, scope: &TenantScope, origin: &str) -> Result<()> {
+    match scope.actor() {
+        Actor::Visitor { site, .. } => {
+            let results = ctx.db.query(vec![store::tenancy::select_site(scope, *site)]).await?;
+            let row = results.first().and_then(Rows::first).ok_or_else(|| Error::not_found("site"))?;
+            check_origin(&store::tenancy::site(row)?, Some(origin))
+        }
+        Actor::User { .. } if ctx.config.allowed_origins.iter().any(|known| known == origin) => Ok(()),
+        Actor::User { .. } | Actor::System => {
+            Err(CallerError::Forbidden("this origin is not one of the deployment's").into())
+        }
+    }
+}
+
+fn check_origin(site: &Site, origin: Option<&str>) -> Result<()> {
+    match origin {
+        Some(origin) if !site.origins.iter().any(|known| known == origin) => {
+            Err(CallerError::Forbidden("this origin is not one of the site's").into())
+        }
+        _ => Ok(()),
+    }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use frontdesk_app::retrieval::{self, Found, IndexedDocument, MIN_EVIDENCE, Search, SearchMode};
+use frontdesk_app::retrieval::{self, Found, Keep, MIN_EVIDENCE, NewPassage, Origin, Search, SearchMode};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -54,31 +54,35 @@ async fn put(
     body: &str,
 ) -> Vec<PassageId> {
     let now = ctx.clock.now();
-    let document = IndexedDocument {
-        document_id: id,
-        version,
-        title: title.to_owned(),
-        language: text::detect(body),
-        text: body.to_owned(),
-        created_at: now,
-    };
-    let spans = document.passages();
-    let ids: Vec<PassageId> = spans.iter().map(|_| PassageId::new(now, ctx.random.entropy())).collect();
-    ctx.db.batch(retrieval::index(scope, &document, &spans, &ids)).await.unwrap();
-    ids
+    let language = text::detect(body);
+    let origin = Origin { document: id, version, title: title.to_owned(), language, created_at: now };
+    let passages: Vec<NewPassage> = text::passages(body)
+        .into_iter()
+        .enumerate()
+        .map(|(ordinal, span)| NewPassage {
+            id: PassageId::new(now, ctx.random.entropy()),
+            ordinal,
+            text: body[span.start..span.end].to_owned(),
+            span,
+        })
+        .collect();
+    ctx.db.batch(retrieval::index(ctx, scope, &origin, &passages).await.unwrap()).await.unwrap();
+    passages.iter().map(|passage| passage.id).collect()
 }
 
 async fn make_current(ctx: &Ctx, scope: &TenantScope, id: DocumentId, version: u32, title: &str) {
     let row = Statement::new(
         "INSERT INTO documents (org_id, id, title, source, bytes, version, language, status, progress, created_at, updated_at)
-         VALUES (?1, ?2, ?3, 'text', 1, ?4, NULL, 'ready', 100, 1, 1)
-         ON CONFLICT (org_id, id) DO UPDATE SET version = excluded.version",
+         VALUES (?1, ?2, ?3, 'text', 1, 0, NULL, 'ready', 100, 1, 1) ON CONFLICT (org_id, id) DO NOTHING",
     )
     .bind_id(scope.org())
     .bind_id(id)
-    .bind(title)
-    .bind(version);
-    ctx.db.batch(vec![row]).await.unwrap();
+    .bind(title);
+    let mut batch = vec![row];
+    batch.extend(retrieval::unindex(scope, id, Keep::Version(version)));
+    let sql = "UPDATE documents SET version = ?3 WHERE org_id = ?1 AND id = ?2";
+    batch.push(Statement::new(sql).bind_id(scope.org()).bind_id(id).bind(version));
+    ctx.db.batch(batch).await.unwrap();
 }
 
 async fn add(ctx: &Ctx, scope: &TenantScope, title: &str, body: &str) -> (DocumentId, Vec<PassageId>) {
@@ -207,11 +211,10 @@ fn only_the_current_version_of_a_document_that_exists_is_found() {
         make_current(ctx, &scope, id, 2, "Hours").await;
         let found = find(ctx, &scope, "open", 0.0).await;
         assert_eq!((found.len(), found[0].text.as_str(), found[0].version), (1, "We open at ten.", 2));
-        let with_old = found[0].clone();
-        ctx.db.batch(retrieval::unindex(&scope, id, Some(2))).await.unwrap();
-        let found = find(ctx, &scope, "open", 0.0).await;
-        assert_eq!((found.len(), &found[0].passage_id), (1, &with_old.passage_id));
-        ctx.db.batch(retrieval::unindex(&scope, id, None)).await.unwrap();
+        put(ctx, &scope, id, 3, "Hours", "We open at noon.").await;
+        ctx.db.batch(retrieval::unindex(&scope, id, Keep::Current)).await.unwrap();
+        assert_eq!(find(ctx, &scope, "open", 0.0).await, found);
+        ctx.db.batch(retrieval::unindex(&scope, id, Keep::Nothing)).await.unwrap();
         assert!(find(ctx, &scope, "open", 0.0).await.is_empty());
         let sql = "SELECT documents, passages, tokens FROM passage_stats WHERE org_id = ?1";
         let stats = ctx.db.query(vec![Statement::new(sql).bind_id(scope.org())]).await.unwrap();
@@ -310,6 +313,6 @@ fn vectors_in_the_database_keep_the_contract() {
         let (world, _) = world().await;
         let ctx = world.ctx();
         let index = LibsqlVectors::new(Rc::clone(&ctx.db));
-        vector_index_contract(&index, &tenant(ctx), &tenant(ctx)).await;
+        vector_index_contract(&index, &*ctx.db, &tenant(ctx), &tenant(ctx)).await;
     });
 }

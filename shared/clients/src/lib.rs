@@ -3,6 +3,7 @@
 mod body;
 pub mod bounded;
 pub mod breaker;
+pub mod hrana;
 pub mod openai;
 pub mod qdrant;
 mod retry;

@@ -69,6 +69,12 @@ impl Author {
     pub const AI: Self = Self { kind: AuthorKind::Ai, id: None, name: None };
     /// Frontdesk itself.
     pub const SYSTEM: Self = Self { kind: AuthorKind::System, id: None, name: None };
+
+    /// As visitors see those who write or are connected: without the id.
+    #[must_use]
+    pub fn name_only(&self) -> Self {
+        Self { kind: self.kind, id: None, name: self.name.clone() }
+    }
 }
 
 /// A message.

@@ -100,12 +100,18 @@ pub enum CallerError {
     /// 422: fields are wrong.
     #[error("{}", .0.first().map_or("a field is wrong", |field| field.detail.as_str()))]
     Invalid(Vec<FieldError>),
+    /// 426: the address speaks another protocol.
+    #[error("this address is a WebSocket; ask for an upgrade")]
+    UpgradeRequired,
     /// 429.
-    #[error("too many requests; try again in {} s", retry_after.as_secs())]
+    #[error("too many requests; try again in {} s", retry_after.as_millis().div_ceil(1000).max(1))]
     RateLimited {
         /// When the next attempt may succeed.
         retry_after: Duration,
     },
+    /// 501: this host cannot do it.
+    #[error("{0}")]
+    NotImplemented(&'static str),
     /// 503: on purpose (maintenance, shutting down, a queue that is full).
     #[error("{reason}")]
     Unavailable {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Citation, Outcome, Usage};
-use crate::conversation::{Author, Epoch, Message, Mode, Seq, Status};
+use crate::conversation::{Author, AuthorKind, Epoch, Message, Mode, Seq, Status};
 use crate::id::{MessageId, TurnId, UserId};
 use crate::time::Timestamp;
 
@@ -179,7 +179,7 @@ impl EventBody {
     }
 }
 
-/// A piece of an answer in progress. Not stored, no `seq`.
+/// A piece of an answer in progress.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Delta {
     /// The turn.
@@ -191,29 +191,112 @@ pub struct Delta {
     pub text: String,
 }
 
+/// What is told to whoever listens and not stored. No `seq`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "kind")]
+pub enum Live {
+    /// A piece of an answer in progress.
+    #[serde(rename = "turn.delta")]
+    Delta(Delta),
+    /// Somebody else began or ceased to write. It holds for a few seconds, unless it is said again.
+    #[serde(rename = "typing")]
+    Typing {
+        /// Who.
+        by: Author,
+        /// Began, or ceased.
+        on: bool,
+    },
+    /// Who is connected has changed.
+    #[serde(rename = "presence")]
+    Presence {
+        /// Everybody who is connected now.
+        participants: Vec<Author>,
+    },
+}
+
 /// What a listener of a room gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Frame {
     /// A stored event.
     Event(Rc<Event>),
-    /// A piece of the answer in progress.
-    Delta(Rc<Delta>),
+    /// Something that is not stored.
+    Live(Rc<Live>),
 }
 
 impl Frame {
+    /// The frame as a visitor may see it.
+    #[must_use]
+    pub fn for_visitor(&self) -> Self {
+        match self {
+            Self::Event(event) => Self::Event(event.for_visitor()),
+            Self::Live(live) => match live.as_ref() {
+                Live::Delta(_) => self.clone(),
+                Live::Typing { by, on } => Self::Live(Rc::new(Live::Typing { by: by.name_only(), on: *on })),
+                Live::Presence { participants } => {
+                    let participants = operators(participants);
+                    Self::Live(Rc::new(Live::Presence { participants }))
+                }
+            },
+        }
+    }
+
     /// The JSON object of the wire, with its `kind`.
     #[must_use]
     pub fn to_json(&self) -> String {
-        #[derive(Serialize)]
-        #[serde(tag = "kind")]
-        enum Live<'a> {
-            #[serde(rename = "turn.delta")]
-            Delta(&'a Delta),
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What [`Frame::to_json`] wrote.
+    ///
+    /// # Errors
+    /// When it is another text.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
+
+impl utoipa::PartialSchema for Frame {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::Ref;
+        let either = utoipa::openapi::OneOfBuilder::new();
+        either.item(Ref::from_schema_name("Event")).item(Ref::from_schema_name("Live")).into()
+    }
+}
+
+impl utoipa::ToSchema for Frame {}
+
+/// Who of those that are connected a visitor sees: operators, by name.
+#[must_use]
+pub fn operators(participants: &[Author]) -> Vec<Author> {
+    let operators = participants.iter().filter(|author| author.kind == AuthorKind::Operator);
+    operators.map(Author::name_only).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_stored_is_told_apart_by_its_kind_and_round_trips() {
+        let vera = Author {
+            kind: AuthorKind::Operator,
+            id: Some("user_1".to_owned()),
+            name: Some("Vera".to_owned()),
+        };
+        let visitor = Author { kind: AuthorKind::Visitor, id: Some("visitor_1".to_owned()), name: None };
+        let typing = Frame::Live(Rc::new(Live::Typing { by: vera.clone(), on: true }));
+        let presence = Frame::Live(Rc::new(Live::Presence { participants: vec![visitor, vera] }));
+        for frame in [&typing, &presence] {
+            assert_eq!(&Frame::from_json(&frame.to_json()).unwrap(), frame);
         }
-        match self {
-            Self::Event(event) => serde_json::to_string(event.as_ref()),
-            Self::Delta(delta) => serde_json::to_string(&Live::Delta(delta)),
-        }
-        .unwrap_or_default()
+        assert_eq!(
+            typing.for_visitor().to_json(),
+            r#"{"kind":"typing","by":{"kind":"operator","name":"Vera"},"on":true}"#
+        );
+        assert_eq!(
+            presence.for_visitor().to_json(),
+            r#"{"kind":"presence","participants":[{"kind":"operator","name":"Vera"}]}"#
+        );
     }
 }

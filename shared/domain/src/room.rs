@@ -60,7 +60,7 @@ pub struct RoomHead {
 }
 
 /// A message to be appended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewMessage {
     /// Its id.
     pub id: MessageId,
@@ -77,7 +77,7 @@ pub struct NewMessage {
 }
 
 /// The AI's closing words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// The message's id.
     pub id: MessageId,
@@ -88,7 +88,7 @@ pub struct Reply {
 }
 
 /// What is asked of a room.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Command {
     /// A visitor or an operator writes. A visitor's message begins `turn` if the AI may speak and is idle.
     Post {
@@ -155,7 +155,7 @@ pub enum Decision {
 }
 
 /// Where a message stands in the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// Its position.
     pub seq: Seq,
@@ -198,7 +198,7 @@ pub struct Joined {
     /// Stored events up to here come from the log; what is later comes live.
     pub last_seq: Seq,
     /// The answer in progress so far, as one delta with offset 0.
-    pub partial: Option<Rc<Delta>>,
+    pub partial: Option<Delta>,
 }
 
 /// One conversation.
@@ -375,11 +375,11 @@ impl Room {
     ///
     /// # Errors
     /// [`Refusal::Fenced`] when the turn is not in progress in this epoch any more.
-    pub fn say(&mut self, turn: TurnId, epoch: Epoch, text: &str) -> Result<Rc<Delta>, Refusal> {
+    pub fn say(&mut self, turn: TurnId, epoch: Epoch, text: &str) -> Result<Delta, Refusal> {
         self.fence(turn, epoch)?;
         let offset = u64::try_from(self.answer.len()).unwrap_or(u64::MAX);
         self.answer.push_str(text);
-        Ok(Rc::new(Delta { turn, offset, text: text.to_owned() }))
+        Ok(Delta { turn, offset, text: text.to_owned() })
     }
 
     /// Withdraws what the turn in progress has said so far (it begins anew, or steps down to another answer). The
@@ -428,12 +428,11 @@ impl Room {
         if after > last_seq {
             return Err(Refusal::SeqOutOfRange { last: last_seq });
         }
-        let partial = self
-            .head
-            .turn
-            .as_ref()
-            .filter(|_| !self.answer.is_empty())
-            .map(|open| Rc::new(Delta { turn: open.turn, offset: 0, text: self.answer.clone() }));
+        let partial = self.head.turn.as_ref().filter(|_| !self.answer.is_empty()).map(|open| Delta {
+            turn: open.turn,
+            offset: 0,
+            text: self.answer.clone(),
+        });
         Ok(Joined { last_seq, partial })
     }
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::{Author, AuthorKind};
 use crate::id::{OrgId, SiteId, UserId, VisitorId};
 
 /// What a user may do. Each role may do what the ones after it may.
@@ -38,7 +39,7 @@ impl Role {
 }
 
 /// Who acts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Actor {
     /// A visitor of one site.
     Visitor {
@@ -58,6 +59,22 @@ pub enum Actor {
     },
     /// Frontdesk itself: a turn, a job, a start-up step.
     System,
+}
+
+impl Actor {
+    /// How it appears in a conversation.
+    #[must_use]
+    pub fn author(&self) -> Author {
+        match self {
+            Self::Visitor { visitor, .. } => {
+                Author { kind: AuthorKind::Visitor, id: Some(visitor.to_string()), name: None }
+            }
+            Self::User { user, name, .. } => {
+                Author { kind: AuthorKind::Operator, id: Some(user.to_string()), name: Some(name.clone()) }
+            }
+            Self::System => Author::SYSTEM,
+        }
+    }
 }
 
 /// The proof that somebody was authenticated for one organisation. Every use case, row, blob key, room and vector

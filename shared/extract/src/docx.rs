@@ -25,7 +25,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure
     body.end_paragraph()?;
     let own = properties.map_or(Ok(None), |xml| core_title(&xml, limits))?;
     let title = own.filter(|title| !title.trim().is_empty()).or(body.first_heading);
-    Ok(Read { title, text: body.writer.finish(), pages: None })
+    Ok(Read { title, text: body.writer.finish(), ..Read::default() })
 }
 
 fn part(archive: &mut Archive<'_>, name: &str) -> Result<Option<String>, ExtractFailure> {

@@ -394,7 +394,7 @@ impl Page {
         self.table = None;
         self.flush()?;
         let title = if self.title.trim().is_empty() { self.first_heading } else { Some(self.title) };
-        Ok(Read { title, text: self.writer.finish(), pages: None })
+        Ok(Read { title, text: self.writer.finish(), ..Read::default() })
     }
 }
 

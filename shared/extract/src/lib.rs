@@ -1,7 +1,8 @@
 //! Text from txt, md, html, csv, pdf and docx, as Markdown, under strict limits.
 //!
 //! The type is told by the content alone. Everything here works in one pass over bounded input; what the pdf libraries
-//! may still do (panic, overflow the stack, eat memory) a host contains by running [`extract`] in a process of its own.
+//! may still do (panic, overflow the stack, eat memory) a host contains by running [`wire::answer`] in a process or a
+//! WebAssembly instance of its own.
 
 mod archive;
 mod docx;
@@ -11,10 +12,11 @@ mod kind;
 mod pdf;
 mod table;
 mod text;
+pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
-pub use frontdesk_ports::{ExtractFailure, Extracted};
+pub use frontdesk_ports::{ExtractFailure, Extracted, Resume};
 pub use kind::{ACCEPTED, Kind, kind_of};
 
 /// What one file may cost. Each limit is checked before or while the data arises, never after.
@@ -24,6 +26,8 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Pages of a pdf.
     pub max_pages: u32,
+    /// How many of them one part holds. Fifty pages of close print take about 0.7 s in WebAssembly.
+    pub pages_at_once: u32,
     /// Bytes after unpacking, over all parts that are read.
     pub max_unpacked: u64,
     /// Entries of an archive.
@@ -39,6 +43,7 @@ impl Default for Limits {
         Self {
             max_bytes: 100 << 20,
             max_pages: 2_000,
+            pages_at_once: 50,
             max_unpacked: 128 << 20,
             max_entries: 4_000,
             max_text: 8 << 20,
@@ -47,24 +52,35 @@ impl Default for Limits {
     }
 }
 
-/// The text of a file. `name` gives the title where the document has none of its own; it never decides the type.
+/// The text of a file, or of a part of it: a long pdf comes in parts, each of which says where the next one begins.
+/// `name` gives the title where the document has none of its own; it never decides the type.
 ///
 /// # Errors
 /// [`ExtractFailure`]: not one of the accepted types, encrypted, broken, empty, or over a limit.
-pub fn extract(bytes: &[u8], name: &str, limits: &Limits) -> Result<Extracted, ExtractFailure> {
+pub fn extract(
+    bytes: &[u8],
+    name: &str,
+    from: Option<&Resume>,
+    limits: &Limits,
+) -> Result<Extracted, ExtractFailure> {
     if as_u64(bytes.len()) > limits.max_bytes {
         return Err(over("bytes", limits.max_bytes));
     }
     let (kind, decoded) = kind::recognise(bytes, limits)?;
     let read = match kind {
-        Kind::Pdf => pdf::read(bytes, limits)?,
+        Kind::Pdf => pdf::read(bytes, from, limits)?,
         Kind::Docx => docx::read(bytes, limits)?,
         Kind::Html => html::read(&decoded, limits)?,
         Kind::Csv => table::read_csv(&decoded, limits)?,
         Kind::Markdown | Kind::Plain => text::read(&decoded, kind, limits)?,
     };
-    let text = text::tidy(&read.text);
-    if text.is_empty() {
+    let before = from.map_or(0, |from| from.text);
+    let mut text = text::tidy(&read.text);
+    if before > 0 && !text.is_empty() {
+        text.insert_str(0, BETWEEN_PARTS);
+    }
+    let all = before.saturating_add(as_u64(text.len()));
+    if all == 0 && read.rest.is_none() {
         let reason = match kind {
             Kind::Pdf => {
                 "the pdf holds no text (scanned pages are pictures; they need text recognition first)"
@@ -73,11 +89,12 @@ pub fn extract(bytes: &[u8], name: &str, limits: &Limits) -> Result<Extracted, E
         };
         return Err(unreadable(reason));
     }
-    if as_u64(text.len()) > limits.max_text {
+    if all > limits.max_text {
         return Err(over("text in bytes", limits.max_text));
     }
+    let rest = read.rest.map(|rest| Resume { text: all, ..rest });
     let title = read.title.and_then(|title| text::title(&title)).or_else(|| text::title_from_name(name));
-    Ok(Extracted { media_type: kind.media_type().to_owned(), title, text, pages: read.pages })
+    Ok(Extracted { media_type: kind.media_type().to_owned(), title, text, pages: read.pages, rest })
 }
 
 /// What a format's reader gives; the text is not tidied yet.
@@ -86,7 +103,11 @@ struct Read {
     title: Option<String>,
     text: String,
     pages: Option<u32>,
+    rest: Option<Resume>,
 }
+
+/// Parts end with pages, and between pages there is a rule.
+const BETWEEN_PARTS: &str = "\n\n---\n\n";
 
 fn as_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)

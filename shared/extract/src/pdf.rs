@@ -11,11 +11,11 @@ use frontdesk_ports::ExtractFailure;
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform};
 
 use crate::text::{Writer, squeeze};
-use crate::{Limits, Read, as_u64, kind, over, unreadable};
+use crate::{Limits, Read, Resume, as_u64, kind, over, unreadable};
 
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure> {
+pub(crate) fn read(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Read, ExtractFailure> {
     check_unpacked(bytes, limits)?;
-    catch_unwind(AssertUnwindSafe(|| read_inner(bytes, limits)))
+    catch_unwind(AssertUnwindSafe(|| read_inner(bytes, from, limits)))
         .unwrap_or_else(|_| Err(unreadable("the pdf is broken and cannot be read")))
 }
 
@@ -54,7 +54,7 @@ fn is_picture(dictionary: &[u8]) -> bool {
     kind::find(own, b"/Subtype/Image").or_else(|| kind::find(own, b"/Subtype /Image")).is_some()
 }
 
-fn read_inner(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure> {
+fn read_inner(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Read, ExtractFailure> {
     let mut document = Document::load_mem(bytes).map_err(|error| match error {
         pdf_extract::Error::Decryption(_) | pdf_extract::Error::InvalidPassword => encrypted(),
         other => unreadable(format!("the pdf is broken: {other}")),
@@ -66,12 +66,13 @@ fn read_inner(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure> {
     if as_u64(pages.len()) > u64::from(limits.max_pages) {
         return Err(over("pages", limits.max_pages.into()));
     }
-    if pages.is_empty() {
+    let (done, part) = part_of(&pages, from, limits);
+    if part.is_empty() {
         return Err(unreadable("the pdf has no pages"));
     }
     let mut lines = Lines { max_text: limits.max_text, ..Lines::default() };
     let mut broken = 0_usize;
-    for page in &pages {
+    for page in part {
         let output =
             catch_unwind(AssertUnwindSafe(|| pdf_extract::output_doc_page(&document, &mut lines, *page)));
         lines.end_line();
@@ -80,11 +81,31 @@ fn read_inner(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure> {
         }
         broken = broken.saturating_add(usize::from(!matches!(output, Ok(Ok(())))));
     }
-    if broken == pages.len() {
-        return Err(unreadable("the pdf is broken: none of its pages can be read"));
+    let read = done.saturating_add(part.len());
+    if broken == part.len() {
+        let first = done.saturating_add(1);
+        return Err(unreadable(format!("the pdf is broken: its pages {first} to {read} cannot be read")));
     }
-    let text = lines.markdown(limits)?;
-    Ok(Read { title: info_title(&document), text, pages: u32::try_from(pages.len()).ok() })
+    // The first part that has text tells headings from the rest; the others follow it.
+    let headings = match from {
+        Some(from) if from.text > 0 => from.headings.clone(),
+        _ => lines.heading_sizes(),
+    };
+    let text = lines.markdown(&headings, limits)?;
+    let rest = (read < pages.len()).then(|| Resume { page: as_u32(read), text: 0, headings });
+    Ok(Read { title: info_title(&document), text, pages: Some(as_u32(pages.len())), rest })
+}
+
+/// How many pages were read already, and those of the next part.
+fn part_of<'a>(pages: &'a [u32], from: Option<&Resume>, limits: &Limits) -> (usize, &'a [u32]) {
+    let index = |page: u32| usize::try_from(page).unwrap_or(usize::MAX).min(pages.len());
+    let first = from.map_or(0, |from| from.page);
+    let (first, last) = (index(first), index(first.saturating_add(limits.pages_at_once.max(1))));
+    (first, pages.get(first..last).unwrap_or_default())
+}
+
+fn as_u32(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn encrypted() -> ExtractFailure {
@@ -139,14 +160,12 @@ impl Lines {
     }
 
     /// The lines as paragraphs and headings; a rule between pages.
-    fn markdown(&self, limits: &Limits) -> Result<String, ExtractFailure> {
-        let body = self.body_size();
-        let sizes = self.heading_sizes(body);
+    fn markdown(&self, headings: &[i64], limits: &Limits) -> Result<String, ExtractFailure> {
         let mut writer = Writer::new(limits);
         let mut before: Option<&Line> = None;
         let mut paragraph = String::new();
         for line in &self.lines {
-            let level = sizes
+            let level = headings
                 .iter()
                 .position(|size| *size == rounded(line.size))
                 .filter(|_| line.text.chars().count() <= 150);
@@ -192,7 +211,8 @@ impl Lines {
     }
 
     /// Up to three sizes that are clearly larger than the body's, largest first.
-    fn heading_sizes(&self, body: i64) -> Vec<i64> {
+    fn heading_sizes(&self) -> Vec<i64> {
+        let body = self.body_size();
         let mut sizes: Vec<i64> = self.lines.iter().map(|line| rounded(line.size)).collect();
         sizes.sort_unstable_by(|a, b| b.cmp(a));
         sizes.dedup();

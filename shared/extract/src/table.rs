@@ -76,7 +76,7 @@ pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<Read, ExtractFailu
             Some(names) => writer.block_after("\n", "", &row_line(Some(names), &cells))?,
         }
     }
-    Ok(Read { title: None, text: writer.finish(), pages: None })
+    Ok(Read { title: None, text: writer.finish(), ..Read::default() })
 }
 
 #[cfg(test)]

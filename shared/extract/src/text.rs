@@ -53,7 +53,7 @@ pub(crate) fn read(decoded: &str, kind: Kind, limits: &Limits) -> Result<Read, E
         return Err(over("text in bytes", limits.max_text));
     }
     let title = if kind == Kind::Markdown { first_heading(decoded) } else { None };
-    Ok(Read { title, text: decoded.to_owned(), pages: None })
+    Ok(Read { title, text: decoded.to_owned(), ..Read::default() })
 }
 
 fn first_heading(markdown: &str) -> Option<String> {

@@ -4,7 +4,7 @@ use frontdesk_extract::{Extracted, Limits, extract};
 
 fn demo(name: &str) -> Extracted {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../functions/local/demo").join(name);
-    extract(&std::fs::read(path).unwrap(), name, &Limits::default()).unwrap()
+    extract(&std::fs::read(path).unwrap(), name, None, &Limits::default()).unwrap()
 }
 
 fn has(document: &Extracted, piece: &str) {
@@ -75,7 +75,7 @@ fn markdown_and_plain_text_stay_as_they_are() {
 #[test]
 fn the_type_is_told_by_content_not_by_name() {
     let limits = Limits::default();
-    let kind = |bytes: &[u8], name: &str| extract(bytes, name, &limits).unwrap().media_type;
+    let kind = |bytes: &[u8], name: &str| extract(bytes, name, None, &limits).unwrap().media_type;
     assert_eq!(kind(b"<!DOCTYPE html><p>Tea</p>", "a.pdf"), "text/html");
     assert_eq!(kind("Просто текст про чай.".as_bytes(), "a.docx"), "text/plain");
     assert_eq!(kind(b"name;price\ntea;5\n", "a.txt"), "text/csv");
@@ -88,7 +88,7 @@ fn the_type_is_told_by_content_not_by_name() {
 fn legacy_encodings_of_russian_come_out_right() {
     let text = "Гарантия на чайник двадцать четыре месяца со дня покупки. Звоните нам ежедневно.";
     let limits = Limits::default();
-    let read = |bytes: &[u8]| extract(bytes, "a.txt", &limits).unwrap().text;
+    let read = |bytes: &[u8]| extract(bytes, "a.txt", None, &limits).unwrap().text;
     assert_eq!(read(&encoding_rs::WINDOWS_1251.encode(text).0), text);
     assert_eq!(read(&encoding_rs::KOI8_R.encode(text).0), text);
     assert_eq!(read(&encoding_rs::IBM866.encode(text).0), text);

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use zip::write::SimpleFileOptions;
 
 fn read(bytes: &[u8]) -> Result<Extracted, ExtractFailure> {
-    extract(bytes, "file", &Limits::default())
+    extract(bytes, "file", None, &Limits::default())
 }
 
 fn reason(bytes: &[u8]) -> String {
@@ -49,7 +49,10 @@ fn parts_together_stay_within_the_unpacked_size() {
     let text = "Чай. ".repeat(10_000);
     let limits = Limits { max_unpacked: 50_000, ..Limits::default() };
     let file = zip_of(&[("word/document.xml", format!("<a>{text}</a>").as_bytes())]);
-    assert!(matches!(extract(&file, "a", &limits), Err(ExtractFailure::OverLimit { limit: 50_000, .. })));
+    assert!(matches!(
+        extract(&file, "a", None, &limits),
+        Err(ExtractFailure::OverLimit { limit: 50_000, .. })
+    ));
 }
 
 #[test]
@@ -100,7 +103,7 @@ fn a_hundred_thousand_nested_elements_are_read_in_one_pass() {
 fn a_page_that_never_ends_is_bounded() {
     let page = format!("<!doctype html>{}", "<p>endless tea ".repeat(100_000));
     let limits = Limits { max_text: 1 << 20, ..Limits::default() };
-    let endless = extract(page.as_bytes(), "a", &limits);
+    let endless = extract(page.as_bytes(), "a", None, &limits);
     assert!(matches!(endless, Err(ExtractFailure::OverLimit { what, .. }) if what.contains("text")));
     for open in ["<!--", "<script>", "<style>", "<title>", "<a href=\"", "<nav>"] {
         let page = format!("<!doctype html><p>Tea</p>{open}{}", "x <y ".repeat(50_000));
@@ -114,8 +117,9 @@ fn a_tag_with_very_many_attributes_is_read_in_time() {
     for n in 0..100_000 {
         page.push_str(&format!("a{n} "));
     }
-    let text =
-        extract(page.as_bytes(), "a", &Limits { max_text: 32 << 20, ..Limits::default() }).unwrap().text;
+    let text = extract(page.as_bytes(), "a", None, &Limits { max_text: 32 << 20, ..Limits::default() })
+        .unwrap()
+        .text;
     assert!(text.starts_with("Tea"));
 }
 
@@ -141,10 +145,13 @@ fn nothing_to_read_is_said() {
 fn a_file_over_the_limit_is_not_looked_at() {
     let limits = Limits { max_bytes: 10, max_text: 5, ..Limits::default() };
     assert_eq!(
-        extract(b"eleven char", "a", &limits),
+        extract(b"eleven char", "a", None, &limits),
         Err(ExtractFailure::OverLimit { what: "bytes".to_owned(), limit: 10 })
     );
-    assert!(matches!(extract(b"six chr", "a", &limits), Err(ExtractFailure::OverLimit { limit: 5, .. })));
+    assert!(matches!(
+        extract(b"six chr", "a", None, &limits),
+        Err(ExtractFailure::OverLimit { limit: 5, .. })
+    ));
 }
 
 #[test]
@@ -195,7 +202,7 @@ fn a_pdf_bomb_is_refused_before_it_is_parsed() {
     pdf.extend(packed);
     pdf.extend(b"\nendstream\nendobj\n");
     let limits = Limits { max_unpacked: 8 << 20, ..Limits::default() };
-    let bomb = extract(&pdf, "a", &limits);
+    let bomb = extract(&pdf, "a", None, &limits);
     assert!(matches!(bomb, Err(ExtractFailure::OverLimit { what, .. }) if what.contains("unpacked")));
 }
 
@@ -204,7 +211,7 @@ fn a_pdf_of_too_many_pages_is_refused() {
     let pdf = include_bytes!("../../../functions/local/demo/kettle-manual-en.pdf");
     let limits = Limits { max_pages: 2, ..Limits::default() };
     assert_eq!(
-        extract(pdf, "a", &limits),
+        extract(pdf, "a", None, &limits),
         Err(ExtractFailure::OverLimit { what: "pages".to_owned(), limit: 2 })
     );
 }

@@ -35,6 +35,9 @@ pub trait Random {
 pub trait Tasks {
     /// Runs `work` to its end, whoever leaves meanwhile. `name` is for logs and metrics.
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>);
+
+    /// There is a new job. A host that looks for jobs by itself need not be told.
+    fn new_job(&self) {}
 }
 
 /// Computation that would hold up everybody else: password hashing.

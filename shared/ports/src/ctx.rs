@@ -37,7 +37,7 @@ pub struct Ports {
     /// Counters.
     pub metrics: Rc<Metrics>,
     /// What this process remembers for a short time; begins empty.
-    pub caches: Caches,
+    pub caches: Rc<Caches>,
     /// Circuit breakers of the services that are called.
     pub breakers: Breakers,
 }

@@ -13,11 +13,24 @@ pub struct ExtractRequest {
     pub bytes: Bytes,
     /// The name it was uploaded under, or the address it came from: a hint for a missing title, never for the type.
     pub name: String,
+    /// Where to go on; `None` from the beginning.
+    pub from: Option<Resume>,
     /// How long it may take.
     pub deadline: Duration,
 }
 
-/// What was read.
+/// Where the reading of a long file goes on: what the next part has to know of those before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// How many pages were read.
+    pub page: u32,
+    /// How many bytes of text they gave.
+    pub text: u64,
+    /// The font sizes of headings, largest first, in quarters of a point.
+    pub headings: Vec<i64>,
+}
+
+/// What was read: a whole file, or a part of a long one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extracted {
     /// The type, by content: `text/plain`, `text/markdown`, `text/html`, `text/csv`, `application/pdf` or
@@ -25,10 +38,13 @@ pub struct Extracted {
     pub media_type: String,
     /// The document's own title.
     pub title: Option<String>,
-    /// The text, as Markdown: headings, lists, table rows as `header: value` lines. Never empty.
+    /// The text, as Markdown: headings, lists, table rows as `header: value` lines. The texts of all parts, one after
+    /// the other, are the document's and never empty.
     pub text: String,
-    /// Pages, where the format has them.
+    /// Pages of the whole file, where the format has them.
     pub pages: Option<u32>,
+    /// Where the next part begins; `None` after the last one.
+    pub rest: Option<Resume>,
 }
 
 /// Why nothing was read.
@@ -56,11 +72,25 @@ pub enum ExtractFailure {
     },
 }
 
+impl ExtractFailure {
+    /// What is left to say when the reader of a file died.
+    #[must_use]
+    pub fn broken() -> Self {
+        Self::Unreadable { reason: "the file is broken and cannot be read".to_owned() }
+    }
+
+    /// The reader of a file wanted more than `limit` bytes of memory.
+    #[must_use]
+    pub fn out_of_memory(limit: u64) -> Self {
+        Self::OverLimit { what: "memory in bytes".to_owned(), limit }
+    }
+}
+
 /// Reads untrusted files, contained: a parser that hangs, eats memory or dies takes nothing else with it where the host
 /// can do that.
 #[async_trait(?Send)]
 pub trait Extractor {
-    /// The text of a file.
+    /// The text of a file, or of the part of it that begins at `request.from`.
     ///
     /// # Errors
     /// [`ExtractFailure`].

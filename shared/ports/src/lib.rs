@@ -25,11 +25,11 @@ pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};
 pub use ctx::{Ctx, Ports};
 pub use database::{Database, DbError, Row, Rows, Statement, Value};
-pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume};
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, Metrics};
-pub use rooms::{Appended, Replay, Rooms, TurnStart};
+pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
 pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};
 
 use bytes::Bytes;

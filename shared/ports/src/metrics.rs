@@ -94,7 +94,7 @@ impl Default for Metrics {
             ),
             tokens: register!("model_tokens", "Tokens as the provider counts them", Family::default()),
             listeners: register!("room_listeners", "Listeners of rooms", Gauge::default()),
-            jobs: register!("jobs", "Jobs that ended", Family::default()),
+            jobs: register!("jobs", "Steps of jobs that ended", Family::default()),
             jobs_waiting: register!("jobs_waiting", "Jobs that wait", Gauge::default()),
             breaker: register!("breaker_state", "0 closed, 1 half open, 2 open", Family::default()),
             cache: register!("cache_lookups", "Look-ups in caches", Family::default()),

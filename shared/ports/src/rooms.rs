@@ -3,17 +3,18 @@
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use frontdesk_domain::conversation::{Conversation, Epoch, Message, Seq};
+use frontdesk_domain::conversation::{Author, Conversation, Epoch, Message, Seq};
 use frontdesk_domain::error::Result;
 use frontdesk_domain::event::{Event, Frame};
 use frontdesk_domain::id::{ConversationId, TurnId, VisitorId};
 use frontdesk_domain::room::{Command, Receipt};
 use frontdesk_domain::scope::TenantScope;
+use serde::{Deserialize, Serialize};
 
 use crate::BoxStream;
 
 /// What an append led to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Appended {
     /// The events that were stored, in order; empty for a repeated message.
     pub events: Vec<Rc<Event>>,
@@ -26,7 +27,7 @@ pub struct Appended {
 }
 
 /// A piece of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Replay {
     /// Events in `seq` order.
     pub events: Vec<Rc<Event>>,
@@ -51,6 +52,16 @@ pub struct TurnStart {
     pub site: String,
     /// The latest messages, oldest first.
     pub history: Vec<(Seq, Rc<Message>)>,
+}
+
+/// A listener's place in a room.
+pub struct Subscription {
+    /// The conversation when the listener joined.
+    pub conversation: Conversation,
+    /// Who is connected, the listener included. To visitors: operators, by name.
+    pub participants: Vec<Author>,
+    /// Everything from there on.
+    pub frames: BoxStream<'static, Frame>,
 }
 
 /// Rooms. A visitor's scope reaches its own conversations only; another's is "not found".
@@ -82,16 +93,18 @@ pub trait Rooms {
     -> Result<Replay>;
 
     /// Everything after `after`: first what is stored, then, during a turn, the answer so far, then live. The stream
-    /// ends when the listener is too slow or the host shuts down; the listener then comes back with its last `seq`.
+    /// ends when the listener is too slow or the host shuts down; the listener then comes back with its last `seq`. As
+    /// long as the stream is held, the listener is connected, and others see that.
+    ///
+    /// # Errors
+    /// As `append`; not available now when the same person listens too often already.
+    async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription>;
+
+    /// Tells everybody else who listens that the caller began or ceased to write.
     ///
     /// # Errors
     /// As `append`.
-    async fn subscribe(
-        &self,
-        scope: &TenantScope,
-        id: ConversationId,
-        after: Seq,
-    ) -> Result<BoxStream<'static, Frame>>;
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()>;
 
     /// A piece of the answer of a turn in progress, to whoever listens; also a sign of life of the turn.
     ///

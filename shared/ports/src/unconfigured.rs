@@ -4,15 +4,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_domain::conversation::{Conversation, Seq};
 use frontdesk_domain::error::{Error, Result};
-use frontdesk_domain::event::Frame;
 use frontdesk_domain::id::{ConversationId, DocumentId, VisitorId};
 use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::TenantScope;
 
 use crate::{
-    Appended, BlobError, BlobKey, Blobs, BoxStream, ByteStream, Database, DbError, ExtractFailure,
-    ExtractRequest, Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay,
-    Rooms, Rows, Rule, Statement, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
+    Appended, BlobError, BlobKey, Blobs, ByteStream, Database, DbError, ExtractFailure, ExtractRequest,
+    Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay, Rooms, Rows, Rule,
+    Statement, Subscription, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
 };
 
 /// Stands in for any port that is not configured.
@@ -49,12 +48,10 @@ impl Rooms for Unconfigured {
     async fn replay(&self, _: &TenantScope, _: ConversationId, _: Seq, _: u32) -> Result<Replay> {
         Err(absent("rooms"))
     }
-    async fn subscribe(
-        &self,
-        _: &TenantScope,
-        _: ConversationId,
-        _: Seq,
-    ) -> Result<BoxStream<'static, Frame>> {
+    async fn subscribe(&self, _: &TenantScope, _: ConversationId, _: Seq) -> Result<Subscription> {
+        Err(absent("rooms"))
+    }
+    async fn typing(&self, _: &TenantScope, _: ConversationId, _: bool) -> Result<()> {
         Err(absent("rooms"))
     }
     async fn say(&self, _: &TenantScope, _: &TurnStart, _: &str) -> Result<()> {
@@ -67,7 +64,7 @@ impl Rooms for Unconfigured {
 
 #[async_trait(?Send)]
 impl VectorIndex for Unconfigured {
-    async fn upsert(&self, _: &TenantScope, _: &str, _: Vec<VectorRecord>) -> Result<()> {
+    async fn upsert(&self, _: &TenantScope, _: &str, _: Vec<VectorRecord>) -> Result<Vec<Statement>> {
         Err(absent("vectors"))
     }
     async fn delete(&self, _: &TenantScope, _: DocumentId, _: Option<u32>) -> Result<()> {

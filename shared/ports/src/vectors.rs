@@ -37,12 +37,18 @@ pub trait VectorIndex {
         1
     }
 
-    /// Stores vectors, or replaces those of the same passages.
+    /// Stores vectors, or replaces those of the same passages. An index that lives in the same database gives the
+    /// statements that do so, for the caller's atomic batch; any other has stored them then and gives none.
     ///
     /// # Errors
     /// An upstream error; it names both lengths when a vector is not as long as the model's others. Part of the records
     /// may be stored then, and the same call can be made again.
-    async fn upsert(&self, scope: &TenantScope, model: &str, records: Vec<VectorRecord>) -> Result<()>;
+    async fn upsert(
+        &self,
+        scope: &TenantScope,
+        model: &str,
+        records: Vec<VectorRecord>,
+    ) -> Result<Vec<Statement>>;
 
     /// Deletes the vectors of a document: of one version, or of all when `None`.
     ///

@@ -4,7 +4,7 @@ use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{VectorHit, VectorIndex, VectorRecord};
+use frontdesk_ports::{Database, VectorHit, VectorIndex, VectorRecord};
 
 use crate::SeededRandom;
 
@@ -43,13 +43,21 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 /// An index and one organisation, in the words of the contract.
 struct Tenant<'a> {
     index: &'a dyn VectorIndex,
+    db: &'a dyn Database,
     scope: &'a TenantScope,
 }
 
 #[expect(clippy::expect_used, reason = "a contract suite fails by panicking")]
 impl Tenant<'_> {
     async fn store(&self, records: Vec<VectorRecord>) {
-        self.index.upsert(self.scope, MODEL, records).await.expect("stored");
+        self.store_for(MODEL, records).await;
+    }
+
+    async fn store_for(&self, model: &str, records: Vec<VectorRecord>) {
+        let statements = self.index.upsert(self.scope, model, records).await.expect("stored");
+        if !statements.is_empty() {
+            self.db.batch(statements).await.expect("stored");
+        }
     }
 
     async fn refuses(&self, records: Vec<VectorRecord>) -> Error {
@@ -65,13 +73,18 @@ impl Tenant<'_> {
     }
 }
 
-/// Runs the contract against `index`; `ours` and `theirs` are two organisations that have nothing in it. Everything it
-/// stores it deletes.
+/// Runs the contract against `index`; statements that it gives are stored in `db`. `ours` and `theirs` are two
+/// organisations that have nothing in it. Everything it stores it deletes.
 ///
 /// # Panics
 /// When the index breaks the contract.
-pub async fn vector_index_contract(index: &dyn VectorIndex, ours: &TenantScope, theirs: &TenantScope) {
-    let (us, them) = (Tenant { index, scope: ours }, Tenant { index, scope: theirs });
+pub async fn vector_index_contract(
+    index: &dyn VectorIndex,
+    db: &dyn Database,
+    ours: &TenantScope,
+    theirs: &TenantScope,
+) {
+    let (us, them) = (Tenant { index, db, scope: ours }, Tenant { index, db, scope: theirs });
     nothing_is_there_at_first(&us).await;
     nearest_first(&us).await;
     an_upsert_replaces(&us).await;
@@ -143,7 +156,7 @@ async fn organisations_are_apart(us: &Tenant<'_>, them: &Tenant<'_>) {
 async fn models_are_apart(us: &Tenant<'_>) {
     // Names that differ by what an index may not write in a name, and vectors of another length.
     let theirs = record(1, &[1.0, 0.0]);
-    us.index.upsert(us.scope, OTHER_MODEL, vec![theirs]).await.expect("stored");
+    us.store_for(OTHER_MODEL, vec![theirs]).await;
     let hits = us.index.search(us.scope, OTHER_MODEL, &[1.0, 0.0], 10).await.expect("searched");
     assert_eq!(passages(&hits), ids(&[1]));
     assert_eq!(us.find(&[1.0, 0.0, 0.0, 0.0], 10).await.len(), 4);

@@ -67,6 +67,9 @@ pub struct Behaviour {
     /// Where it stalls.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stall_at: Option<usize>,
+    /// After so many tokens (before anything, where the answer is an error) nothing comes until `POST /control/release`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<usize>,
     /// No `[DONE]`.
     pub no_done: bool,
     /// No `finish_reason`.

@@ -107,6 +107,8 @@ enum Step {
     Until(Duration),
     /// These bytes.
     Send(Bytes),
+    /// Wait until an answer is released.
+    Hold,
     /// The connection breaks.
     Cut,
 }
@@ -128,6 +130,9 @@ fn plan(said: &Said, asked: &ChatAsked, behaviour: &Behaviour, options: &Options
         let at = Some(position);
         if behaviour.stall > 0 && position == stall_at {
             steps.until(due(first, pause, position).saturating_add(Duration::from_millis(behaviour.stall)));
+        }
+        if behaviour.hold == at {
+            steps.steps.push(Step::Hold);
         }
         if behaviour.cut_after == at {
             steps.steps.push(Step::Cut);
@@ -258,6 +263,7 @@ pub(super) fn stream(
                     }
                     return Some((Ok(bytes), (steps, in_flight, start)));
                 }
+                Some(Step::Hold) => in_flight.held().await,
                 Some(Step::Cut) => {
                     // What was sent before has to arrive.
                     tokio::task::yield_now().await;

@@ -6,8 +6,11 @@
 //! | `POST /v1/chat/completions` | an answer, streamed or whole; the same context gives the same bytes |
 //! | `POST /v1/embeddings` | vectors of hashed word parts: texts with common words are near |
 //! | `POST /control/script` | a list of [`Behaviour`]s (objects or `"cut-after=20,crlf"`), one for each next request |
+//! | `POST /control/behaviour` | one [`Behaviour`], for requests that neither script nor marker says anything about |
+//! | `POST /control/release` | lets one answer go on that is held, or will be; `{"answers": 3}`: so many |
 //! | `GET /control/requests` | what was asked, and [`Counts`] |
-//! | `POST /control/reset` | forgets the script, the requests and the counts |
+//! | `GET /control/counts` | [`Counts`] alone |
+//! | `POST /control/reset` | forgets the script, the behaviour, releases, the requests and the counts |
 //!
 //! A request is also told how to behave by `!fault:cut-after=20` in the last message of the user.
 
@@ -54,7 +57,7 @@ pub struct Options {
     pub context_tokens: usize,
     /// Dimensions of vectors.
     pub dimensions: usize,
-    /// How requests are treated that neither script nor marker says anything about.
+    /// How requests are treated that neither script nor marker says anything about, until `POST /control/behaviour`.
     pub behaviour: Behaviour,
 }
 

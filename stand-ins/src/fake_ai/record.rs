@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::behaviour::{Behaviour, Endpoint};
 
@@ -44,7 +44,7 @@ pub struct Recorded {
 }
 
 /// What is and was going on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// Connections that were made.
     pub connections: u64,
@@ -63,14 +63,23 @@ pub struct Counts {
 #[derive(Debug, Default)]
 struct Memory {
     script: VecDeque<Behaviour>,
+    behaviour: Option<Behaviour>,
     requests: VecDeque<Recorded>,
 }
 
 /// Everything the server remembers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Record {
     memory: Mutex<Memory>,
     counts: watch::Sender<Counts>,
+    /// One permit for each answer that may go on.
+    released: Semaphore,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { memory: Mutex::default(), counts: watch::Sender::default(), released: Semaphore::new(0) }
+    }
 }
 
 impl Record {
@@ -88,6 +97,27 @@ impl Record {
         let fits = |behaviour: &Behaviour| behaviour.on == Endpoint::Any || behaviour.on == endpoint;
         let position = memory.script.iter().position(fits)?;
         memory.script.remove(position)
+    }
+
+    pub(super) fn behave(&self, behaviour: Behaviour) {
+        self.memory().behaviour = Some(behaviour);
+    }
+
+    /// What was said for requests without a behaviour of their own.
+    pub(super) fn behaviour(&self) -> Option<Behaviour> {
+        self.memory().behaviour.clone()
+    }
+
+    pub(super) fn release(&self, answers: usize) {
+        self.released.add_permits(answers.min(MAX_REQUESTS));
+    }
+
+    /// Waits for the release of one answer.
+    pub(super) async fn held(&self) {
+        // It fails only when it is closed, which it never is.
+        if let Ok(permit) = self.released.acquire().await {
+            permit.forget();
+        }
     }
 
     pub(super) fn requests(&self) -> Vec<Recorded> {
@@ -109,6 +139,7 @@ impl Record {
 
     pub(super) fn reset(&self) {
         *self.memory() = Memory::default();
+        self.released.forget_permits(self.released.available_permits());
         self.count(|counts| {
             let Counts { open_connections, in_flight, .. } = *counts;
             *counts = Counts { open_connections, in_flight, most_in_flight: in_flight, ..Counts::default() };
@@ -160,6 +191,11 @@ impl InFlight {
             counts.most_in_flight = counts.most_in_flight.max(counts.in_flight);
         });
         Self { record, n, ending: Ending::Gone }
+    }
+
+    /// Waits for the release of one answer.
+    pub(super) async fn held(&self) {
+        self.record.held().await;
     }
 
     /// It ended otherwise than by its client going away.

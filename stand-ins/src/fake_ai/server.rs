@@ -137,6 +137,19 @@ async fn route(request: Request<Incoming>, options: Arc<Options>, record: Arc<Re
             }
             Err(message) => refuse(&Refusal::new(StatusCode::BAD_REQUEST, message)),
         },
+        (&Method::POST, "/control/behaviour") => match Behaviour::from_json(body()) {
+            Ok(behaviour) => {
+                record.behave(behaviour);
+                json_answer(StatusCode::OK, &json!({}))
+            }
+            Err(message) => refuse(&Refusal::new(StatusCode::BAD_REQUEST, message)),
+        },
+        (&Method::POST, "/control/release") => {
+            let answers = body().get("answers").and_then(Value::as_u64).unwrap_or(1);
+            record.release(usize::try_from(answers).unwrap_or(usize::MAX));
+            json_answer(StatusCode::OK, &json!({}))
+        }
+        (&Method::GET, "/control/counts") => json_answer(StatusCode::OK, &json!(record.counts())),
         (&Method::GET, "/control/requests") => {
             json_answer(StatusCode::OK, &json!({"requests": record.requests(), "counts": record.counts()}))
         }
@@ -160,7 +173,11 @@ fn script(body: Value) -> Result<Vec<Behaviour>, String> {
 }
 
 /// Waits, and answers with the error, if the behaviour is one; `None` goes on.
-async fn interrupt(behaviour: &Behaviour) -> Option<Answer> {
+async fn interrupt(behaviour: &Behaviour, record: &Record) -> Option<Answer> {
+    let refuses = behaviour.hang_up || behaviour.html || behaviour.status.is_some();
+    if refuses && behaviour.hold.is_some() {
+        record.held().await;
+    }
     if behaviour.slow_head > 0 {
         tokio::time::sleep(Duration::from_millis(behaviour.slow_head)).await;
     }
@@ -193,10 +210,12 @@ async fn chat(body: &Value, options: &Options, record: &Arc<Record>, n: u64) -> 
     let last = asked.messages.iter().rfind(|(role, _)| role == "user").map_or("", |(_, text)| text.as_str());
     let behaviour = match (record.next(Endpoint::Chat), Behaviour::in_message(last)) {
         (Some(scripted), _) => scripted,
-        (None, Ok(marked)) => marked.unwrap_or_else(|| options.behaviour.clone()),
+        (None, Ok(marked)) => {
+            marked.or_else(|| record.behaviour()).unwrap_or_else(|| options.behaviour.clone())
+        }
         (None, Err(message)) => return refuse(&Refusal::new(StatusCode::BAD_REQUEST, message)),
     };
-    if let Some(answer) = interrupt(&behaviour).await {
+    if let Some(answer) = interrupt(&behaviour, record).await {
         return answer;
     }
     let said = Said::new(&asked, &behaviour, options);
@@ -215,7 +234,7 @@ async fn embeddings(body: &Value, options: &Options, record: &Record) -> Answer 
         Err(refusal) => return refuse(&refusal),
     };
     let behaviour = record.next(Endpoint::Embeddings).unwrap_or_default();
-    if let Some(answer) = interrupt(&behaviour).await {
+    if let Some(answer) = interrupt(&behaviour, record).await {
         return answer;
     }
     let tokens = asked.texts.iter().map(|text| validate::count(text)).sum::<usize>();

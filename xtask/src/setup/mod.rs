@@ -3,6 +3,7 @@
 pub mod chromium;
 pub mod debian;
 pub mod python;
+pub mod sqld;
 pub mod tools;
 pub mod wasm_std;
 
@@ -25,6 +26,8 @@ pub enum Part {
     Browser,
     /// The property-based API tester.
     Api,
+    /// The libSQL server.
+    Database,
 }
 
 /// Install what is missing.
@@ -37,7 +40,7 @@ pub struct SetupArgs {
 
 /// Installs.
 pub fn run(workspace: &Workspace, args: &SetupArgs) -> Result<()> {
-    const ALL: [Part; 5] = [Part::Web, Part::Wasm, Part::Edge, Part::Browser, Part::Api];
+    const ALL: [Part; 6] = [Part::Web, Part::Wasm, Part::Edge, Part::Browser, Part::Api, Part::Database];
     let parts = if args.parts.is_empty() { &ALL[..] } else { &args.parts };
     for part in parts {
         match part {
@@ -46,6 +49,7 @@ pub fn run(workspace: &Workspace, args: &SetupArgs) -> Result<()> {
             Part::Edge => edge(workspace)?,
             Part::Browser => browser(workspace)?,
             Part::Api => drop(python::schemathesis()?),
+            Part::Database => drop(sqld::ensure(workspace)?),
         }
     }
     Ok(())

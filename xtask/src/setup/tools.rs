@@ -107,7 +107,11 @@ impl Tool {
             .args(self.options)
             // Outside the clone: its settings for WebAssembly are not for these programs.
             .current_dir(std::env::temp_dir())
-            .env("CARGO_TARGET_DIR", root.join("target"));
+            .env("CARGO_TARGET_DIR", root.join("target"))
+            // They run for seconds: what their optimisation would save is far less than what it would cost.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off");
         run::run_logged(&mut cargo, &workspace.state("logs").join(format!("install-{}.log", self.program)))?;
         Ok(path)
     }

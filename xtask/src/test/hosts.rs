@@ -1,56 +1,109 @@
 //! Parts that need a running host.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::build::Host;
+use crate::dev::{self, DevArgs};
 use crate::run::{self, Guarded};
-use crate::setup::{self, python, tools};
+use crate::setup::{self, python};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
-use crate::workspace::which;
-use crate::{build, dev, web};
+use crate::web;
 
-/// How long a host may take until it answers, on a busy machine.
-const START: Duration = Duration::from_secs(120);
+/// How long a host may take until it answers, when it has to be built first.
+const START: Duration = Duration::from_secs(30 * 60);
 
-/// The one-machine host with a data directory of its own.
-struct Local {
-    _server: Guarded,
+/// How a host is started.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// Which.
+    pub host: Host,
+    /// Whether requests are counted.
+    pub limits: bool,
+    /// The model's `OPENAI_BASE_URL`.
+    pub model: Option<&'a str>,
+}
+
+impl From<Host> for Start<'static> {
+    fn from(host: Host) -> Self {
+        Self { host, limits: false, model: None }
+    }
+}
+
+/// A host with data of its own, filled for the demo. It ends with this value; when it ends before, it is started again.
+pub struct HostUnderTest {
     /// What it wrote when it was ready.
-    ready: PathBuf,
+    pub ready: PathBuf,
     /// Where it answers.
-    base_url: String,
+    pub base_url: String,
+    /// A shell command that kills its server without warning, where that is one process.
+    pub kill: Option<String>,
+    // Ends before its data goes.
+    _server: Supervisor,
     _data: TempDir,
 }
 
-impl Local {
-    fn start(session: &Session<'_>) -> Result<Self> {
-        web::build(session.workspace)?;
-        let program = dev::host(session.workspace, false)?;
+impl HostUnderTest {
+    /// Starts it; requests are answered when this returns.
+    pub fn start(session: &Session<'_>, start: Start<'_>) -> Result<Self> {
         let data = tempfile::tempdir()?;
-        let ready = data.path().join("ready.json");
-        let port = run::free_port()?;
-        let mut command = Command::new(program);
-        command.current_dir(&session.workspace.root).args([
-            "dev",
-            "--no-limits",
-            "--port",
-            &port.to_string(),
-        ]);
-        command.arg("--data").arg(data.path().join("data")).arg("--ready").arg(&ready);
-        command.arg("--web").arg(session.workspace.path("web/dist"));
+        let (ready, pid) = (data.path().join("ready.json"), data.path().join("pid"));
+        let mut command = command(session, start, data.path().join("data"), ready.clone())?;
+        command.current_dir(&session.workspace.root).env("LOG_LEVEL", "warn");
+        for name in ["API_KEY", "BASE_URL", "MODEL", "FALLBACK_MODEL", "EMBEDDING_MODEL"] {
+            command.env_remove(format!("OPENAI_{name}"));
+        }
+        if let Some(model) = start.model {
+            command.env("OPENAI_BASE_URL", model).env("OPENAI_MODEL", "fake-chat");
+            command.env("OPENAI_FALLBACK_MODEL", "fake-chat-small");
+            command.env("OPENAI_EMBEDDING_MODEL", "fake-embedding");
+        }
         let mut server = Guarded::start(&mut command, &session.log)?;
-        server.wait_until(START, "the server", || read_ready(&ready).is_some())?;
+        server.wait_until(START, start.host.name(), || read_ready(&ready).is_some())?;
         let told = read_ready(&ready).context("the ready file")?;
         let base_url =
             told.get("base_url").and_then(|url| url.as_str()).context("the ready file has no base_url")?;
-        Ok(Self { _server: server, base_url: base_url.trim_end_matches('/').to_owned(), ready, _data: data })
+        let kill = matches!(start.host, Host::Local).then(|| format!("kill -KILL $(cat {})", pid.display()));
+        Ok(Self {
+            base_url: base_url.trim_end_matches('/').to_owned(),
+            kill,
+            _server: Supervisor::watch(server, command, session.log.clone(), pid)?,
+            ready,
+            _data: data,
+        })
     }
+}
+
+/// The local host is the program itself; others are what `cargo xtask dev --on NAME` runs.
+fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBuf) -> Result<Command> {
+    let port = run::free_port()?;
+    if matches!(start.host, Host::Local) {
+        let args = DevArgs {
+            port,
+            data,
+            empty: false,
+            on: dev::On::Local,
+            no_limits: !start.limits,
+            ready: Some(ready),
+            release: false,
+        };
+        return dev::server(session.workspace, &args);
+    }
+    let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
+    command.args(["dev", "--on", start.host.name(), "--port", &port.to_string()]);
+    command.arg("--data").arg(data).arg("--ready").arg(ready);
+    if !start.limits {
+        command.arg("--no-limits");
+    }
+    Ok(command)
 }
 
 /// The ready file, once it is whole.
@@ -58,130 +111,79 @@ fn read_ready(path: &Path) -> Option<serde_json::Value> {
     serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
 }
 
+/// Starts a program again whenever it ends, until it is dropped.
+struct Supervisor {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Supervisor {
+    /// Takes over a program that runs. `pid` is the file that tells its process, at any time.
+    fn watch(mut server: Guarded, mut command: Command, log: PathBuf, pid: PathBuf) -> Result<Self> {
+        std::fs::write(&pid, server.0.id().to_string()).with_context(|| pid.display().to_string())?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let thread = std::thread::spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                if matches!(server.0.try_wait(), Ok(Some(_))) {
+                    // Who waits for it in vain says so.
+                    let Ok(again) = Guarded::start(&mut command, &log) else { return };
+                    server = again;
+                    let _ = std::fs::write(&pid, server.0.id().to_string());
+                }
+                run::pause(Duration::from_millis(20));
+            }
+        });
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            // The program ends with its thread.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs a part against each host under test.
+fn each(session: &Session<'_>, part: impl Fn(&HostUnderTest) -> Result<Counts>) -> Result<Counts> {
+    session.on.iter().try_fold(Counts::default(), |counts, host| {
+        Ok(counts.add(part(&HostUnderTest::start(session, (*host).into())?)?))
+    })
+}
+
 /// The pages in a real browser against a real server.
 pub fn browser(session: &Session<'_>) -> Result<Counts> {
     setup::browser(session.workspace)?;
-    let local = Local::start(session)?;
-    let mut npm = web::npm(&session.workspace.path("tests/browser"));
-    if let Some(chromium) = setup::chromium::find() {
-        npm.env("CHROMIUM_PATH", chromium);
-    }
-    let (well, text) = session.run(npm.arg("test").env("FRONTDESK_READY", &local.ready))?;
-    Ok(count::node(&text).judged(well))
+    each(session, |host| {
+        let mut npm = web::npm(&session.workspace.path("tests/browser"));
+        if let Some(chromium) = setup::chromium::find() {
+            npm.env("CHROMIUM_PATH", chromium);
+        }
+        let (well, text) = session.run(npm.arg("test").env("FRONTDESK_READY", &host.ready))?;
+        Ok(count::node(&text).judged(well))
+    })
 }
 
 /// The API against its own description, by a property-based tester.
 pub fn api(session: &Session<'_>) -> Result<Counts> {
     let schemathesis = python::schemathesis()?;
-    let local = Local::start(session)?;
-    let report = tempfile::NamedTempFile::new()?;
-    let mut command = Command::new(schemathesis);
-    command
-        // Here are its settings and its way to sign in.
-        .current_dir(session.workspace.path("tests/api"))
-        .args(["run", &format!("{}/api/v1/openapi.json", local.base_url), "--url", &local.base_url])
-        .arg("--report-junit-path")
-        .arg(report.path())
-        .env("SCHEMATHESIS_HOOKS", "hooks")
-        .env("PYTHONPATH", session.workspace.path("tests/api"))
-        .env("FRONTDESK_READY", &local.ready);
-    let (well, _) = session.run(&mut command)?;
-    Ok(count::junit(&std::fs::read_to_string(report.path()).unwrap_or_default()).judged(well))
-}
-
-/// The same cases against the Worker under workerd and the component under wasmtime.
-pub fn edge(session: &Session<'_>) -> Result<Counts> {
-    setup::edge(session.workspace)?;
-    build::worker(session.workspace)?;
-    let component = build::component(session.workspace, false)?;
-
-    let (_worker, worker_url) = workerd(session)?;
-    let counts = parity(session, &worker_url)?;
-
-    let port = run::free_port()?;
-    let mut command = Command::new(tools::wasmtime().path()?);
-    command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]).arg(component);
-    let mut wasmtime = Guarded::start(&mut command, &session.log)?;
-    wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
-    Ok(counts.add(parity(session, &format!("http://127.0.0.1:{port}"))?))
-}
-
-/// `wrangler dev` with a free port.
-fn workerd(session: &Session<'_>) -> Result<(Guarded, String)> {
-    let packages = session.workspace.path("functions/cloudflare/node_modules/.bin");
-    // The packages' own Node goes first: wrangler needs a newer one than the machine may have.
-    let mut path = vec![packages.clone()];
-    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    let port = run::free_port()?;
-    let log = session.log.with_extension("wrangler.log");
-    let _ = std::fs::remove_file(&log);
-    let mut command = Command::new(packages.join("wrangler"));
-    command
-        .current_dir(&session.workspace.root)
-        .args(["dev", "--local", "--ip", "127.0.0.1", "--port", &port.to_string()])
-        .args(["--inspector-port", &run::free_port()?.to_string(), "--show-interactive-dev-session=false"])
-        .env("PATH", std::env::join_paths(path)?)
-        .env("WRANGLER_SEND_METRICS", "false")
-        .env("CI", "1");
-    let mut server = Guarded::start(&mut command, &log)?;
-    let ready = server.wait_until(START, "wrangler dev", || {
-        std::fs::read_to_string(&log).is_ok_and(|text| text.contains("Ready on")) && run::listens(port)
-    });
-    if ready.is_err() {
-        // What it said belongs into the part's log.
-        let said = std::fs::read_to_string(&log).unwrap_or_default();
-        let _ = std::fs::write(&session.log, said);
-    }
-    ready?;
-    Ok((server, format!("http://127.0.0.1:{port}")))
-}
-
-/// The cases of `tests/parity.rs` against a running host.
-fn parity(session: &Session<'_>, base_url: &str) -> Result<Counts> {
-    against(session, "parity", &[("FRONTDESK_BASE_URL", base_url.as_ref())])
-}
-
-/// The key of the stand-in for Qdrant.
-const KEY: &str = "key-of-the-stand-in";
-
-/// Vectors in Qdrant.
-pub fn vectors(session: &Session<'_>) -> Result<Counts> {
-    let program = dev::host(session.workspace, false)?;
-    // As cargo names it to tests of the host's own package: files are read by it, and one test runs it.
-    let program = ("CARGO_BIN_EXE_frontdesk", program.as_os_str());
-    if std::env::var_os("QDRANT_URL").is_some() {
-        return against(session, "vectors", &[program]);
-    }
-    let manifest = session.workspace.path("stand-ins/qdrant/Cargo.toml");
-    let build = |command: &str| {
-        let mut cargo = session.workspace.cargo();
-        cargo.args([command, "--manifest-path"]).arg(&manifest);
-        cargo
-    };
-    let format = session.check(build("fmt").arg("--check"))?;
-    let target = session.workspace.target().join("fake-qdrant");
-    let built = session.check(build("build").args(["--locked", "--target-dir"]).arg(&target))?;
-    let port = run::free_port()?;
-    let mut command = Command::new(target.join("debug/fake-qdrant"));
-    command.args(["--port", &port.to_string(), "--api-key", KEY]);
-    let mut server = Guarded::start(&mut command, &session.log)?;
-    server.wait_until(START, "fake-qdrant", || run::listens(port))?;
-    let address = format!("http://127.0.0.1:{port}");
-    let server = [("QDRANT_URL", address.as_ref()), ("QDRANT_API_KEY", KEY.as_ref()), program];
-    let vectors = against(session, "vectors", &server)?;
-    Ok(format.add(built).add(vectors))
-}
-
-/// The tests of the end-to-end crate that need `feature`, which is named as they are.
-fn against(session: &Session<'_>, feature: &str, vars: &[(&str, &OsStr)]) -> Result<Counts> {
-    let mut cargo = session.workspace.cargo();
-    cargo.envs(vars.iter().copied());
-    let features = format!("frontdesk-tests/{feature}");
-    let selection = ["--workspace", "--features", &features, "--test", feature, "--no-fail-fast"];
-    if which("cargo-nextest").is_some() {
-        let (well, text) = session.run(cargo.args(["nextest", "run"]).args(selection))?;
-        return Ok(count::nextest(&text).judged(well));
-    }
-    let (well, text) = session.run(cargo.arg("test").args(selection))?;
-    Ok(count::cargo_test(&text).judged(well))
+    each(session, |host| {
+        let report = tempfile::NamedTempFile::new()?;
+        let mut command = Command::new(&schemathesis);
+        command
+            // Here are its settings and its way to sign in.
+            .current_dir(session.workspace.path("tests/api"))
+            .args(["run", &format!("{}/api/v1/openapi.json", host.base_url), "--url", &host.base_url])
+            .arg("--report-junit-path")
+            .arg(report.path())
+            .env("SCHEMATHESIS_HOOKS", "hooks")
+            .env("PYTHONPATH", session.workspace.path("tests/api"))
+            .env("FRONTDESK_READY", &host.ready);
+        let (well, _) = session.run(&mut command)?;
+        Ok(count::junit(&std::fs::read_to_string(report.path()).unwrap_or_default()).judged(well))
+    })
 }

@@ -2,7 +2,9 @@
 
 mod count;
 mod hosts;
+mod parity;
 mod sources;
+mod vectors;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -12,7 +14,7 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use console::style;
 
-use crate::dev::On;
+use crate::build::Host;
 use crate::run;
 use crate::test::count::Counts;
 use crate::workspace::Workspace;
@@ -30,10 +32,14 @@ pub enum Part {
     Wasm,
     /// The pages in a real browser against a real server.
     Browser,
-    /// The Worker under workerd and the component under wasmtime.
+    /// The Worker under workerd and the component under wasmtime, with nothing to work with.
     Edge,
+    /// The same cases against every host, to the byte.
+    Parity,
     /// The API against its own description.
     Api,
+    /// What is stored, on a real libSQL server.
+    Database,
     /// Vectors in Qdrant: in a stand-in over its own engine, or in the server at QDRANT_URL.
     Vectors,
     /// Licences, advisories and origins of the dependencies.
@@ -41,14 +47,16 @@ pub enum Part {
 }
 
 impl Part {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Lint,
         Self::Rust,
         Self::Web,
         Self::Wasm,
         Self::Browser,
         Self::Edge,
+        Self::Parity,
         Self::Api,
+        Self::Database,
         Self::Vectors,
         Self::Deny,
     ];
@@ -62,7 +70,9 @@ impl Part {
             Self::Wasm => "wasm",
             Self::Browser => "browser",
             Self::Edge => "edge",
+            Self::Parity => "parity",
             Self::Api => "api",
+            Self::Database => "database",
             Self::Vectors => "vectors",
             Self::Deny => "deny",
         }
@@ -78,14 +88,19 @@ pub struct TestArgs {
     /// Only this part; may be given several times.
     #[arg(long = "part", value_enum, value_name = "NAME")]
     parts: Vec<Part>,
-    /// The host that the browser and API tests run against.
-    #[arg(long, value_enum, default_value = "local")]
-    on: On,
+    /// A host that the parts browser, parity and api run against; may be given several times.
+    #[arg(long, value_enum, value_name = "HOST", default_values = COMPLETE)]
+    on: Vec<Host>,
 }
+
+/// The hosts that can do everything: tested unless others are named.
+const COMPLETE: [&str; 1] = [Host::Local.name()];
 
 /// What a part works with.
 struct Session<'a> {
     workspace: &'a Workspace,
+    /// The hosts under test.
+    on: &'a [Host],
     /// The part's whole output.
     log: PathBuf,
 }
@@ -114,16 +129,13 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
         ([], true) => &Part::FAST[..],
         (named, _) => named,
     };
-    match args.on {
-        On::Local => {}
-    }
     let logs = workspace.path("target/test-logs");
     std::fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
 
     let mut total = Counts::default();
     let mut lines = Vec::new();
     for part in parts {
-        let session = Session { workspace, log: logs.join(format!("{}.log", part.name())) };
+        let session = Session { workspace, on: &args.on, log: logs.join(format!("{}.log", part.name())) };
         let _ = std::fs::remove_file(&session.log);
         run::step(&format!("test part: {}", part.name()));
         let begun = Instant::now();
@@ -164,8 +176,10 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Wasm => sources::wasm(session),
         Part::Deny => sources::deny(session),
         Part::Browser => hosts::browser(session),
-        Part::Edge => hosts::edge(session),
+        Part::Edge => parity::edge(session),
+        Part::Parity => parity::every_host(session),
         Part::Api => hosts::api(session),
-        Part::Vectors => hosts::vectors(session),
+        Part::Database => sources::database(session),
+        Part::Vectors => vectors::vectors(session),
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::run;
-use crate::setup::wasm_std;
+use crate::setup::{sqld, wasm_std};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
 use crate::web;
@@ -14,6 +14,30 @@ use crate::workspace::which;
 /// The edge hosts with their targets. Each pulls in the whole core.
 const EDGE: [(&str, &str); 2] =
     [("wasm32-unknown-unknown", "frontdesk-cloudflare"), ("wasm32-wasip2", "frontdesk-spin")];
+
+/// The tests that need a database, of the packages that have them.
+const DATABASE: [&str; 20] = [
+    "--package",
+    "frontdesk-local",
+    "--package",
+    "frontdesk-app",
+    "--test",
+    "database",
+    "--test",
+    "documents",
+    "--test",
+    "documents_http",
+    "--test",
+    "door",
+    "--test",
+    "retrieval",
+    "--test",
+    "rooms",
+    "--test",
+    "round_trips",
+    "--test",
+    "sqld",
+];
 
 /// What tests may do and the program may not.
 const PANICS: [&str; 6] =
@@ -36,6 +60,9 @@ pub fn lint(session: &Session<'_>) -> Result<Counts> {
         "clippy",
         "--workspace",
         "--tests",
+        // Not among the ordinary tests, so named.
+        "--test",
+        "sqld",
         "--features",
         "frontdesk-tests/parity,frontdesk-tests/vectors",
         "--quiet",
@@ -51,13 +78,25 @@ pub fn lint(session: &Session<'_>) -> Result<Counts> {
 
 /// Rust tests.
 pub fn rust(session: &Session<'_>) -> Result<Counts> {
+    cargo_test(session, session.workspace.cargo(), &["--workspace"])
+}
+
+/// Tests of what is stored, each with a libSQL server of its own: those that `rust` runs on files, and those of the server
+/// alone.
+pub fn database(session: &Session<'_>) -> Result<Counts> {
+    let mut cargo = session.workspace.cargo();
+    cargo.env("FRONTDESK_SQLD", sqld::ensure(session.workspace)?);
+    cargo_test(session, cargo, &DATABASE)
+}
+
+/// Runs the tests that `selection` names, with nextest where it is there.
+pub(super) fn cargo_test(session: &Session<'_>, mut cargo: Command, selection: &[&str]) -> Result<Counts> {
     if which("cargo-nextest").is_some() {
-        let args = ["nextest", "run", "--workspace", "--no-fail-fast"];
-        let (well, text) = session.run(session.workspace.cargo().args(args))?;
+        let (well, text) =
+            session.run(cargo.args(["nextest", "run"]).args(selection).arg("--no-fail-fast"))?;
         return Ok(count::nextest(&text).judged(well));
     }
-    let (well, text) =
-        session.run(session.workspace.cargo().args(["test", "--workspace", "--no-fail-fast"]))?;
+    let (well, text) = session.run(cargo.arg("test").args(selection).arg("--no-fail-fast"))?;
     Ok(count::cargo_test(&text).judged(well))
 }
 

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use frontdesk_api::{Body, Peer, handle};
+use frontdesk_app::auth::{NewUser, create_user};
+use frontdesk_domain::scope::Role;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, World};
@@ -54,6 +56,29 @@ impl Desk {
         headers: &[(&str, &str)],
         body: Option<Value>,
     ) -> Answer {
+        let peer = Peer { ip: Some(self.ip), ..Peer::default() };
+        let response = self.respond(method, path, headers, body, peer).await;
+        self.read(response).await
+    }
+
+    /// The whole of a response.
+    pub async fn read(&self, response: http::Response<Body>) -> Answer {
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect(1 << 20).await.unwrap().unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, body, text }
+    }
+
+    /// The response as the host gets it.
+    pub async fn respond(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+        peer: Peer,
+    ) -> http::Response<Body> {
         let mut request = Request::builder().method(method).uri(path).header("host", "desk.example");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -65,13 +90,7 @@ impl Desk {
             }
             None => Body::empty(),
         };
-        let peer = Peer { ip: Some(self.ip) };
-        let response = handle(self.world.ctx().clone(), request.body(body).unwrap(), peer).await;
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect(1 << 20).await.unwrap().unwrap();
-        let text = String::from_utf8(bytes.to_vec()).unwrap();
-        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, body, text }
+        handle(self.world.ctx().clone(), request.body(body).unwrap(), peer).await
     }
 
     pub async fn get(&self, path: &str, token: &str) -> Answer {
@@ -96,6 +115,15 @@ impl Desk {
 
     pub async fn token(&self) -> String {
         self.log_in().await.body["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// The access token of somebody who may only read.
+    pub async fn viewer(&self) -> String {
+        let (email, password) = ("viewer@camomile.example", "saucer-lamp-31-meadow");
+        let new = NewUser { name: "Vic", email, password, role: Role::Viewer };
+        let org = self.world.site().await.unwrap().org;
+        create_user(self.world.ctx(), org, new).await.unwrap();
+        self.try_log_in(email, password).await.body["access_token"].as_str().unwrap().to_owned()
     }
 
     pub async fn refresh(&self, cookie: &str) -> Answer {

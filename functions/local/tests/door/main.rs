@@ -5,3 +5,4 @@ mod health;
 mod limits;
 mod logins;
 mod settings;
+mod sockets;

@@ -72,7 +72,7 @@ pub fn ctx() -> Ctx {
         tasks: Rc::new(Host),
         compute: Rc::new(Host),
         metrics: Rc::new(Metrics::default()),
-        caches: Caches::default(),
+        caches: Rc::default(),
         breakers: Breakers::default(),
     }))
 }

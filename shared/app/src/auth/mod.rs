@@ -15,8 +15,8 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::{OrgId, UserId};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, DbError};
-use http::{HeaderMap, header};
 
 use crate::store::users::UserRow;
 use crate::{audit, store};
@@ -24,21 +24,23 @@ use crate::{audit, store};
 pub use sessions::{Organisation, Session, User, login, logout, me, refresh};
 pub use tokens::{issue_visitor_token, verify_visitor_token};
 
-/// Who sends a request, by its `Authorization` header.
+/// Who sends a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authenticated {
+    /// The proof.
+    pub scope: TenantScope,
+    /// Until when it counts.
+    pub expires: Timestamp,
+}
+
+/// Who sends a request, by its token.
 ///
 /// # Errors
-/// 401 when there is no token, or one that is not valid (any more).
+/// 401 when the token is not valid (any more).
 #[expect(clippy::unused_async, reason = "API keys, which come next, are looked up in the database")]
-pub async fn authenticate(ctx: &Ctx, headers: &HeaderMap) -> Result<TenantScope> {
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim())
-        .ok_or(CallerError::Unauthenticated("a token is needed: Authorization: Bearer <token>"))?;
+pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
     match tokens::verify_access_token(ctx, token) {
-        Some(scope) => Ok(scope),
+        Some(authenticated) => Ok(authenticated),
         None => verify_visitor_token(ctx, token),
     }
 }

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::Authenticated;
+
 /// How long an access token is valid, in seconds.
 pub const ACCESS_SECONDS: u64 = 15 * 60;
 /// How long a visitor token is valid, in seconds.
@@ -78,12 +80,12 @@ fn sign<C: Serialize + DeserializeOwned>(
         .map_err(|error| Error::ours(format!("token: {error}")))
 }
 
-/// Subject and claims of a token that is valid for `audience` now.
+/// Subject, claims and end of a token that is valid for `audience` now.
 fn verify<C: Serialize + DeserializeOwned>(
     ctx: &Ctx,
     audience: &'static str,
     token: &str,
-) -> Option<(String, C)> {
+) -> Option<(String, C, Timestamp)> {
     let options = VerificationOptions {
         // Only its end counts: a clock that was set back must not lock everybody out.
         accept_future: true,
@@ -96,10 +98,10 @@ fn verify<C: Serialize + DeserializeOwned>(
     };
     let claims = HS256Key::from_bytes(&derived_key(&ctx.config, audience))
         .verify_token::<C>(token, Some(options))
-        .ok()
-        // A token that never ends was not made here.
-        .filter(|claims| claims.expires_at.is_some())?;
-    Some((claims.subject?, claims.custom))
+        .ok()?;
+    // A token that never ends was not made here.
+    let millis = i64::try_from(claims.expires_at?.as_millis()).unwrap_or(i64::MAX);
+    Some((claims.subject?, claims.custom, Timestamp::from_millis(millis)))
 }
 
 /// An access token for a user.
@@ -122,10 +124,10 @@ pub(super) fn issue_access_token(
 
 /// Who an access token stands for.
 #[expect(clippy::disallowed_methods, reason = "this is authentication")]
-pub(super) fn verify_access_token(ctx: &Ctx, token: &str) -> Option<TenantScope> {
-    let (subject, claims) = verify::<AccessClaims>(ctx, ACCESS, token)?;
+pub(super) fn verify_access_token(ctx: &Ctx, token: &str) -> Option<Authenticated> {
+    let (subject, claims, expires) = verify::<AccessClaims>(ctx, ACCESS, token)?;
     let actor = Actor::User { user: subject.parse().ok()?, name: claims.name, role: claims.role };
-    Some(TenantScope::authenticated(claims.org, actor))
+    Some(Authenticated { scope: TenantScope::authenticated(claims.org, actor), expires })
 }
 
 /// A visitor token: one browser on one site, for 30 days.
@@ -141,11 +143,12 @@ pub fn issue_visitor_token(ctx: &Ctx, org: OrgId, site: SiteId, visitor: Visitor
 /// # Errors
 /// 401 when it is not valid (any more).
 #[expect(clippy::disallowed_methods, reason = "this is authentication")]
-pub fn verify_visitor_token(ctx: &Ctx, token: &str) -> Result<TenantScope> {
+pub fn verify_visitor_token(ctx: &Ctx, token: &str) -> Result<Authenticated> {
     let invalid = || Error::from(CallerError::Unauthenticated("the token is not valid or has expired"));
-    let (subject, claims) = verify::<VisitorClaims>(ctx, VISITOR, token).ok_or_else(invalid)?;
+    let (subject, claims, expires) = verify::<VisitorClaims>(ctx, VISITOR, token).ok_or_else(invalid)?;
     let visitor = subject.parse().map_err(|_| invalid())?;
-    Ok(TenantScope::authenticated(claims.org, Actor::Visitor { site: claims.site, visitor }))
+    let scope = TenantScope::authenticated(claims.org, Actor::Visitor { site: claims.site, visitor });
+    Ok(Authenticated { scope, expires })
 }
 
 /// A refresh token: `org.login.random.tag`. The tag proves that it was issued here, so that only a stolen or repeated

@@ -1,113 +1,63 @@
-//! The write side: what one version of a document puts into the index.
+//! The write side: what one version of a document puts into the index, a few passages at a time.
 
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::text::{self, Language, Span};
-use frontdesk_domain::time::Timestamp;
+use frontdesk_domain::text;
 use frontdesk_ports::{Ctx, Statement, VectorRecord};
 
 use crate::store;
-use crate::store::passages::{NewPassage, Origin, PER_STATEMENT};
 
-/// One version of a document, ready to be indexed.
-#[derive(Debug, Clone)]
-pub struct IndexedDocument {
-    /// The document.
-    pub document_id: DocumentId,
-    /// The version, from 1.
-    pub version: u32,
-    /// The title; searched with every passage.
-    pub title: String,
-    /// The language; the document's row must name the same.
-    pub language: Language,
-    /// The extracted text that byte offsets refer to.
-    pub text: String,
-    /// When this version was made.
-    pub created_at: Timestamp,
-}
+pub use crate::store::documents::Keep;
+pub use crate::store::passages::{NewPassage, Origin};
 
-impl IndexedDocument {
-    /// The pieces it is indexed in. One [`PassageId`] is needed for each.
-    #[must_use]
-    pub fn passages(&self) -> Vec<Span> {
-        text::passages(&self.text)
-    }
-}
-
-/// The statements that write the passages of one version, for the caller's atomic batch. They are found once the
-/// document's row names this version. `spans` are [`IndexedDocument::passages`], `ids` one new id for each.
-#[must_use]
-pub fn index(
-    scope: &TenantScope,
-    document: &IndexedDocument,
-    spans: &[Span],
-    ids: &[PassageId],
-) -> Vec<Statement> {
-    let origin = Origin {
-        document: document.document_id,
-        version: document.version,
-        title: &document.title,
-        language: document.language,
-        created_at: document.created_at,
-    };
-    let passages: Vec<NewPassage<'_>> = spans
-        .iter()
-        .zip(ids)
-        .enumerate()
-        .filter_map(|(ordinal, (span, id))| {
-            let text = document.text.get(span.start..span.end)?;
-            Some(NewPassage { id: *id, ordinal, span, text })
-        })
-        .collect();
-    passages.chunks(PER_STATEMENT).flat_map(|chunk| store::passages::insert(scope, &origin, chunk)).collect()
-}
-
-/// The statements that take a document out of the index, for the caller's atomic batch: all its versions, or all but
-/// the one to keep. Vectors in the same database go too; an index elsewhere is told by `ctx.vectors.delete`.
-#[must_use]
-pub fn unindex(scope: &TenantScope, document: DocumentId, keep_version: Option<u32>) -> Vec<Statement> {
-    let mut statements = store::passages::delete(scope, document, keep_version).to_vec();
-    statements.push(store::vectors::delete_others(scope, document, keep_version));
-    statements
-}
-
-/// Makes and stores the vectors of one version; to be called before the document's row names it, so that they are
-/// found in the same moment as its words. Without an embedding model it does nothing. Returns how many passages have
-/// them.
+/// The statements that index passages of one version, a hundred or so, for the caller's atomic batch: their words and,
+/// with an embedding model, their vectors. They are found once the document's row names the version.
 ///
 /// # Errors
 /// When the embeddings endpoint or the vector index fails.
-pub async fn embed(
+pub async fn index(
     ctx: &Ctx,
     scope: &TenantScope,
-    document: &IndexedDocument,
-    spans: &[Span],
-    ids: &[PassageId],
-) -> Result<usize> {
-    let Some((_, model)) = super::search::embedding_endpoint(ctx) else { return Ok(0) };
-    let passages: Vec<Embeddable<'_>> = spans
+    origin: &Origin,
+    passages: &[NewPassage],
+) -> Result<Vec<Statement>> {
+    let mut statements = store::passages::insert(scope, origin, passages).to_vec();
+    let Some((_, model)) = super::search::embedding_endpoint(ctx) else { return Ok(statements) };
+    let passages: Vec<Embeddable<'_>> = passages
         .iter()
-        .zip(ids)
-        .map(|(span, id)| Embeddable {
-            id: *id,
-            title: &document.title,
-            heading: span.heading.as_deref(),
-            text: document.text.get(span.start..span.end).unwrap_or(""),
+        .map(|passage| Embeddable {
+            id: passage.id,
+            document: origin.document,
+            version: origin.version,
+            title: &origin.title,
+            heading: passage.span.heading.as_deref(),
+            text: &passage.text,
         })
         .collect();
-    let records =
-        records(ctx, document.document_id, document.version, &passages, ctx.vectors.vectors_per_passage())
-            .await?;
-    let stored = records.len();
-    ctx.vectors.upsert(scope, model, records).await?;
-    Ok(stored)
+    let records = records(ctx, &passages, ctx.vectors.vectors_per_passage()).await?;
+    statements.extend(ctx.vectors.upsert(scope, model, records).await?);
+    Ok(statements)
+}
+
+/// The statements that leave one version of a document in the index, or none, for the caller's atomic batch, before the
+/// document's row changes. Vectors in the same database go too; an index elsewhere is told by `ctx.vectors.delete`.
+#[must_use]
+pub fn unindex(scope: &TenantScope, document: DocumentId, keep: Keep) -> Vec<Statement> {
+    let mut statements = vec![store::passages::count(scope, document, keep)];
+    statements.extend(store::passages::delete_others(scope, document, keep));
+    statements.push(store::vectors::delete_others(scope, document, keep));
+    statements
 }
 
 /// A passage as the embedding model is to see it.
 pub(crate) struct Embeddable<'a> {
     /// Its id.
     pub id: PassageId,
+    /// Its document.
+    pub document: DocumentId,
+    /// The document's version.
+    pub version: u32,
     /// The document's title.
     pub title: &'a str,
     /// The path of headings above it.
@@ -128,14 +78,12 @@ impl Embeddable<'_> {
     }
 }
 
-/// The vectors of some passages of one version, up to `most` for each.
+/// The vectors of some passages, up to `most` for each.
 ///
 /// # Errors
 /// When the embeddings endpoint fails or none is configured.
 pub(crate) async fn records(
     ctx: &Ctx,
-    document: DocumentId,
-    version: u32,
     passages: &[Embeddable<'_>],
     most: usize,
 ) -> Result<Vec<VectorRecord>> {
@@ -143,15 +91,15 @@ pub(crate) async fn records(
         return Err(Error::ours("no embedding model is configured"));
     };
     let texts: Vec<Vec<String>> = passages.iter().map(|passage| passage.texts(most)).collect();
-    let vectors = super::search::embeddings(ctx, endpoint, &texts.concat()).await?;
-    let mut vectors = vectors.into_iter();
+    // One for each text, or an error.
+    let mut vectors = super::search::embeddings(ctx, endpoint, &texts.concat()).await?.into_iter();
     Ok(passages
         .iter()
         .zip(&texts)
         .map(|(passage, texts)| VectorRecord {
             passage: passage.id,
-            document,
-            version,
+            document: passage.document,
+            version: passage.version,
             vectors: vectors.by_ref().take(texts.len()).collect(),
         })
         .collect())

@@ -1,87 +1,170 @@
-//! The log of a room in the database.
+//! Where a room's log is kept, and how it is read and written.
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use async_trait::async_trait;
 use frontdesk_domain::conversation::{Message, Seq};
 use frontdesk_domain::error::{Error, Result};
-use frontdesk_domain::event::{Event, EventBody};
+use frontdesk_domain::event::Event;
 use frontdesk_domain::id::ConversationId;
-use frontdesk_domain::room::{Command, RoomHead};
+use frontdesk_domain::room::{Command, OpenTurn, RoomHead};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_ports::{Appended, Ctx, DbError};
+use frontdesk_ports::{Appended, Ctx, Database, DbError};
 
-use crate::store::{conversations, events};
+use super::outbox;
+use crate::store::conversations::{self, Stored};
+use crate::store::events;
+use crate::usage;
 
-/// What is stored of a room, in one round trip: its head, and its latest messages, oldest first.
-pub async fn read(
-    ctx: &Ctx,
-    scope: &TenantScope,
-    id: ConversationId,
-) -> Result<Option<(conversations::Stored, Vec<(Seq, Rc<Message>)>)>> {
-    let statements = vec![conversations::select(scope, id), events::select_recent_messages(scope, id)];
-    let results = ctx.db.query(statements).await?;
-    let [heads, messages] = results.as_slice() else { return Err(Error::ours("two results expected")) };
-    let Some(head) = heads.first() else { return Ok(None) };
-    let mut recent = messages.rows.iter().map(events::message).collect::<Result<Vec<_>, DbError>>()?;
-    recent.reverse();
-    Ok(Some((conversations::stored(head)?, recent)))
+/// Where rooms keep their log.
+#[derive(Clone)]
+pub enum Log {
+    /// In the database of everything else.
+    Main,
+    /// In a database that is the room's own. An outbox copies it to the main one.
+    Own(OwnLog),
 }
 
-/// Stores events and the head after them, all or nothing, in one round trip.
-pub async fn store(
-    ctx: &Ctx,
-    scope: &TenantScope,
-    id: ConversationId,
-    appended: &[Rc<Event>],
-    head: &RoomHead,
-) -> Result<(), DbError> {
-    let mut batch: Vec<_> = appended.iter().map(|event| events::insert(scope, id, event)).collect();
-    batch.push(conversations::update(scope, head));
-    for event in appended {
-        if let EventBody::TurnFinished { usage, .. } = &event.body {
-            let spent = crate::usage::Spent {
-                turns: 1,
-                prompt_tokens: usage.as_ref().map_or(0, |usage| usage.prompt_tokens),
-                completion_tokens: usage.as_ref().map_or(0, |usage| usage.completion_tokens),
-            };
-            let model = usage.as_ref().map_or("", |usage| usage.model.as_str());
-            batch.push(crate::usage::record_statement(scope, event.at, model, spent));
+/// A log in a database of the room's own.
+#[derive(Clone)]
+pub struct OwnLog {
+    /// It has the tables of [`outbox::create`].
+    pub db: Rc<dyn Database>,
+    /// Wakes the room's host.
+    pub alarm: Rc<dyn Alarm>,
+}
+
+/// A timer that survives the host: what it announces happens even if the process is gone meanwhile.
+#[async_trait(?Send)]
+pub trait Alarm {
+    /// Goes off in `delay`, or earlier when it was set so.
+    ///
+    /// # Errors
+    /// When it could not be set.
+    async fn within(&self, delay: Duration) -> Result<(), DbError>;
+}
+
+/// After an append: how soon the log is copied at the latest.
+const COPY_WITHIN: Duration = Duration::from_secs(2);
+
+impl Log {
+    /// The database that has the log.
+    pub fn db<'a>(&'a self, ctx: &'a Ctx) -> &'a Rc<dyn Database> {
+        match self {
+            Self::Main => &ctx.db,
+            Self::Own(own) => &own.db,
         }
     }
-    ctx.db.batch(batch).await.map(|_| ())
+
+    /// What is stored of a room, in one round trip: its head, and its latest messages, oldest first.
+    pub async fn read(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+    ) -> Result<Option<(Stored, Vec<(Seq, Rc<Message>)>)>> {
+        let read = || async {
+            let statements =
+                vec![conversations::select(scope, id), events::select_recent_messages(scope, id)];
+            let results = self.db(ctx).query(statements).await?;
+            let [heads, messages] = results.as_slice() else {
+                return Err(Error::ours("two results expected"));
+            };
+            let Some(head) = heads.first() else { return Ok(None) };
+            let mut recent =
+                messages.rows.iter().map(events::message).collect::<Result<Vec<_>, DbError>>()?;
+            recent.reverse();
+            Ok(Some((conversations::stored(head)?, recent)))
+        };
+        let found = read().await?;
+        match self {
+            Self::Own(own) if found.is_none() && outbox::adopt(ctx, own, scope, id).await? => read().await,
+            _ => Ok(found),
+        }
+    }
+
+    /// Stores events and the head after them, all or nothing, in one round trip.
+    pub async fn store(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        appended: &[Rc<Event>],
+        head: &RoomHead,
+    ) -> Result<(), DbError> {
+        let inserts = appended.iter().map(|event| events::insert(scope, id, event));
+        let update = conversations::update(scope, head);
+        match self {
+            Self::Main => {
+                let counted = appended.iter().filter_map(|event| usage::record_statement(scope, id, event));
+                ctx.db.batch(counted.chain(inserts).chain([update]).collect()).await?;
+            }
+            Self::Own(own) => {
+                // First the alarm: once the events are stored somebody must come to copy them.
+                own.alarm.within(COPY_WITHIN).await?;
+                own.db.batch(inserts.chain([update]).collect()).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes who works on the turn in progress and until when.
+    pub async fn store_lease(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        turn: &OpenTurn,
+    ) -> Result<(), DbError> {
+        self.db(ctx).batch(vec![conversations::update_lease(scope, id, turn)]).await.map(|_| ())
+    }
+
+    /// A piece of the log, in order.
+    pub async fn page(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Rc<Event>>> {
+        page(self.db(ctx).as_ref(), scope, id, after, limit).await
+    }
+
+    /// The message that was stored before under the same `client_id`, however long ago.
+    pub async fn find_repeated(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        command: &Command,
+    ) -> Result<Option<Appended>> {
+        let Command::Post { message, .. } = command else { return Ok(None) };
+        let Some(client_id) = &message.client_id else { return Ok(None) };
+        let statements = vec![
+            events::select_by_client_id(scope, id, &message.author, client_id),
+            conversations::select(scope, id),
+        ];
+        let results = self.db(ctx).query(statements).await?;
+        let [found, heads] = results.as_slice() else { return Err(Error::ours("two results expected")) };
+        let (Some(row), Some(head)) = (found.first(), heads.first()) else { return Ok(None) };
+        let (seq, known) = events::message(row)?;
+        let receipt = message.repeats(&known, seq).map_err(super::refused)?;
+        let conversation = conversations::stored(head)?.head.conversation;
+        Ok(Some(Appended { events: Vec::new(), receipt: Some(receipt), deduplicated: true, conversation }))
+    }
 }
 
-/// A piece of the log, in order.
+/// A piece of the log in `db`, in order.
 pub async fn page(
-    ctx: &Ctx,
+    db: &dyn Database,
     scope: &TenantScope,
     id: ConversationId,
     after: Seq,
     limit: u32,
 ) -> Result<Vec<Rc<Event>>> {
-    let results = ctx.db.query(vec![events::select_after(scope, id, after, limit)]).await?;
+    let results = db.query(vec![events::select_after(scope, id, after, limit)]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     Ok(rows.iter().map(events::event).collect::<Result<_, DbError>>()?)
-}
-
-/// The message that was stored before under the same `client_id`, however long ago.
-pub async fn find_repeated(
-    ctx: &Ctx,
-    scope: &TenantScope,
-    id: ConversationId,
-    command: &Command,
-) -> Result<Option<Appended>> {
-    let Command::Post { message, .. } = command else { return Ok(None) };
-    let Some(client_id) = &message.client_id else { return Ok(None) };
-    let statements = vec![
-        events::select_by_client_id(scope, id, &message.author, client_id),
-        conversations::select(scope, id),
-    ];
-    let results = ctx.db.query(statements).await?;
-    let [found, heads] = results.as_slice() else { return Err(Error::ours("two results expected")) };
-    let (Some(row), Some(head)) = (found.first(), heads.first()) else { return Ok(None) };
-    let (seq, known) = events::message(row)?;
-    let receipt = message.repeats(&known, seq).map_err(super::refused)?;
-    let conversation = conversations::stored(head)?.head.conversation;
-    Ok(Some(Appended { events: Vec::new(), receipt: Some(receipt), deduplicated: true, conversation }))
 }

@@ -1,30 +1,38 @@
-//! Rooms whose log is in libSQL and whose listeners are in this process.
+//! Rooms: [`LogRooms`] runs them, over a log in a database and with the listeners of this process; [`RemoteRooms`] asks
+//! another process that does.
 //!
 //! Appends of one conversation go one after the other; of different ones, at the same time. Two processes on the same
 //! database are safe: of two appends at the same `seq` the log refuses one, which then reads the room anew.
 
 mod listeners;
 mod log;
+mod outbox;
+mod remote;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_domain::answer::Outcome;
 use frontdesk_domain::conversation::{Conversation, Message, Seq};
 use frontdesk_domain::error::{CallerError, Error, Result};
-use frontdesk_domain::event::{Event, EventBody, Frame};
+use frontdesk_domain::event::{Event, EventBody, Frame, Live, operators};
 use frontdesk_domain::id::{ConversationId, OrgId, SiteId, TurnId, VisitorId, WorkerId};
 use frontdesk_domain::room::{Command, Decision, OpenTurn, Refusal, Room, TURN_ATTEMPTS, TURN_LEASE};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Appended, BoxStream, Ctx, DbError, Ports, Replay, Rooms, Rows, TurnStart};
+use frontdesk_ports::{Appended, Ctx, DbError, Ports, Replay, Rooms, Rows, Subscription, TurnStart};
 use futures_channel::oneshot;
 use futures_util::lock::Mutex;
 
 use crate::store;
+use crate::store::conversations::{self, Stored};
 use listeners::Listeners;
+pub use log::{Alarm, Log, OwnLog};
+pub use outbox::create as create_own_log;
+pub use remote::{Call, RemoteRooms, Transport, answer, room_name};
 
 /// How many rooms stay in memory; idle ones beyond that are read again when somebody comes.
 const ROOMS_IN_MEMORY: usize = 4096;
@@ -33,14 +41,19 @@ const RACES: u32 = 8;
 /// The longest piece of the log that one call gives.
 pub const MAX_REPLAY: u32 = 500;
 
-/// Rooms over the `Database` port.
+/// How often somebody looks after a turn in progress. Well under the time after which an edge runtime stops work that
+/// no request waits for.
+const HEARTBEAT: Duration = Duration::from_secs(20);
+
+/// Rooms over a log.
 #[derive(Clone)]
 pub struct LogRooms(Rc<Inner>);
 
 struct Inner {
     ports: Weak<Ports>,
+    log: Log,
     worker: WorkerId,
-    /// Whether this is the only process on its database: then a turn that is open and not run here was left by a
+    /// Whether this is the only process on the log: then a turn that is open and not run here was left by a
     /// process that is gone.
     exclusive: bool,
     rooms: RefCell<HashMap<(OrgId, ConversationId), Rc<Seat>>>,
@@ -65,9 +78,28 @@ struct Open {
 impl LogRooms {
     /// Rooms over these ports. `worker` names this process in leases.
     #[must_use]
-    pub fn new(ports: Weak<Ports>, worker: WorkerId, exclusive: bool) -> Self {
+    pub fn new(ports: Weak<Ports>, log: Log, worker: WorkerId, exclusive: bool) -> Self {
         let rooms = RefCell::new(HashMap::new());
-        Self(Rc::new(Inner { ports, worker, exclusive, rooms, draining: Cell::new(false) }))
+        Self(Rc::new(Inner { ports, log, worker, exclusive, rooms, draining: Cell::new(false) }))
+    }
+
+    /// For a room with a log of its own, when its alarm went off: takes up a turn that was left open and copies the log.
+    /// Tells when to come again.
+    ///
+    /// # Errors
+    /// When a database is out of reach; the caller comes again soon.
+    pub async fn on_alarm(&self) -> Result<Option<Duration>> {
+        let ctx = self.ctx()?;
+        let Log::Own(own) = &self.0.log else { return Ok(None) };
+        let results = own.db.query(vec![store::outbox::select_owner()]).await?;
+        let Some(row) = results.first().and_then(Rows::first) else { return Ok(None) };
+        let (org, id) = store::outbox::owner(row)?;
+        #[expect(clippy::disallowed_methods, reason = "Frontdesk's own work, in the room's own organisation")]
+        let scope = TenantScope::authenticated(org, Actor::System);
+        let cell = self.open(&ctx, &scope, id).await?;
+        while outbox::copy(&ctx, own, &scope, id).await? {}
+        let in_progress = cell.state.borrow().as_ref().is_some_and(Open::has_turn);
+        Ok(in_progress.then_some(HEARTBEAT))
     }
 
     /// Takes up, or closes, every turn whose worker is gone. Returns how many rooms it looked at.
@@ -77,10 +109,10 @@ impl LogRooms {
     pub async fn recover(&self) -> Result<usize> {
         let ctx = self.ctx()?;
         let now = if self.0.exclusive { ctx.clock.now().after(TURN_LEASE) } else { ctx.clock.now() };
-        let results = ctx.db.query(vec![store::conversations::select_abandoned(now)]).await?;
+        let results = ctx.db.query(vec![conversations::select_abandoned(now)]).await?;
         let mut count = 0_usize;
         for row in results.iter().flat_map(|rows| &rows.rows) {
-            let (org, id) = store::conversations::abandoned(row)?;
+            let (org, id) = conversations::abandoned(row)?;
             #[expect(
                 clippy::disallowed_methods,
                 reason = "Frontdesk's own turn, in the room's own organisation"
@@ -144,7 +176,7 @@ impl LogRooms {
         if cell.state.borrow().is_some() {
             return Ok(());
         }
-        let Some((stored, recent)) = log::read(ctx, scope, id).await? else {
+        let Some((stored, recent)) = self.0.log.read(ctx, scope, id).await? else {
             self.0.rooms.borrow_mut().remove(&(scope.org(), id));
             return Err(Error::not_found("conversation"));
         };
@@ -152,7 +184,7 @@ impl LogRooms {
         let taken = open.room.take_up(self.0.worker, ctx.clock.now(), self.0.exclusive);
         *cell.state.borrow_mut() = Some(open);
         if let Some(turn) = taken {
-            ctx.db.batch(vec![store::conversations::update_lease(scope, id, &turn)]).await?;
+            self.0.log.store_lease(ctx, scope, id, &turn).await?;
             self.resume(ctx, scope, id, cell, &turn);
         }
         Ok(())
@@ -208,11 +240,11 @@ impl LogRooms {
                 Decided::Done(appended) => return Ok(*appended),
                 Decided::Store(events, room) => (events, room),
             };
-            match log::store(&ctx, &scope, id, &events, room.head()).await {
+            match self.0.log.store(&ctx, &scope, id, &events, room.head()).await {
                 Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, *room)),
                 Err(DbError::Conflict(detail)) => {
                     // Another process wrote, or a message older than those in memory is sent again.
-                    if let Some(appended) = log::find_repeated(&ctx, &scope, id, &command).await? {
+                    if let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, &command).await? {
                         return Ok(appended);
                     }
                     cell.forget();
@@ -259,8 +291,11 @@ impl LogRooms {
                 }
             }
         }
-        if let Some(start) = started {
-            self.run(ctx, scope, start);
+        match started {
+            Some(start) => self.run(ctx, scope, start),
+            None if !cell.state.borrow().as_ref().is_some_and(Open::has_turn) => self.copy(ctx, scope, id),
+            // The end of the turn copies what comes in meanwhile.
+            None => {}
         }
         let receipt = events.iter().find_map(|event| match &event.body {
             EventBody::MessageCreated { message } => {
@@ -271,16 +306,30 @@ impl LogRooms {
         Appended { events: events.to_vec(), receipt, deduplicated: false, conversation }
     }
 
+    /// Copies a log of the room's own, so that inbox and search know soon; when this fails, the alarm does.
+    fn copy(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) {
+        let Log::Own(own) = self.0.log.clone() else { return };
+        let (tasks, ctx, scope) = (Rc::clone(&ctx.tasks), ctx.clone(), scope.as_system());
+        tasks.spawn(
+            "copy_log",
+            Box::pin(async move {
+                if let Err(error) = outbox::copy(&ctx, &own, &scope, id).await {
+                    tracing::warn!(%error, "a log was not copied yet");
+                }
+            }),
+        );
+    }
+
     /// Prolongs the turn's lease when half of it has gone.
     fn sign_of_life(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, room: &mut Room) {
         let now = ctx.clock.now();
         let Some(turn) = room.renew_lease(now) else { return };
-        let (ctx, statement) = (ctx.clone(), store::conversations::update_lease(scope, id, &turn));
+        let (ctx, log, scope) = (ctx.clone(), self.0.log.clone(), scope.clone());
         let tasks = Rc::clone(&ctx.tasks);
         tasks.spawn(
             "renew_lease",
             Box::pin(async move {
-                if let Err(error) = ctx.db.batch(vec![statement]).await {
+                if let Err(error) = log.store_lease(&ctx, &scope, id, &turn).await {
                     tracing::warn!(%error, "a lease was not prolonged");
                 }
             }),
@@ -294,10 +343,7 @@ enum Decided {
 }
 
 impl Open {
-    fn new(
-        stored: store::conversations::Stored,
-        recent: impl IntoIterator<Item = (Seq, Rc<Message>)>,
-    ) -> Self {
+    fn new(stored: Stored, recent: impl IntoIterator<Item = (Seq, Rc<Message>)>) -> Self {
         Self {
             room: Room::restore(stored.head, recent),
             site: stored.site,
@@ -369,11 +415,15 @@ impl Seat {
     }
 }
 
+const CLOSED: &str = "the conversation is closed";
+const CROWDED: &str = "you are connected to this conversation too often";
+const FENCED: &str = "somebody else may speak now";
+
 /// A room's refusal as the caller's error.
 fn refused(refusal: Refusal) -> Error {
     match refusal {
-        Refusal::Closed => CallerError::Conflict("the conversation is closed").into(),
-        Refusal::Fenced { .. } => CallerError::Conflict("somebody else may speak now").into(),
+        Refusal::Closed => CallerError::Conflict(CLOSED).into(),
+        Refusal::Fenced { .. } => CallerError::Conflict(FENCED).into(),
         Refusal::Stale { epoch } => CallerError::Stale { current: epoch }.into(),
         Refusal::ClientIdReused => {
             Error::invalid("/client_id", "this client_id was used for another message")
@@ -385,25 +435,15 @@ fn refused(refusal: Refusal) -> Error {
 #[async_trait(?Send)]
 impl Rooms for LogRooms {
     async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
-        let Actor::Visitor { site, visitor } = scope.actor() else {
-            return Err(CallerError::Forbidden("a conversation is begun by a visitor").into());
-        };
-        let ctx = self.ctx()?;
-        let insert = store::conversations::insert(scope, id, *site, *visitor, ctx.clock.now());
-        // Read back in the same round trip, so that the first message finds the room in memory.
-        let results = ctx.db.batch(vec![insert, store::conversations::select(scope, id)]).await?;
-        let row = results.get(1).and_then(Rows::first).ok_or_else(|| Error::not_found("site"))?;
-        let stored = store::conversations::stored(row)?;
+        let stored = begin(&self.ctx()?, scope, id).await?;
         let conversation = stored.head.conversation.clone();
+        // The first message finds the room in memory.
         *self.cell(scope, id).state.borrow_mut() = Some(Open::new(stored, []));
         Ok(conversation)
     }
 
     async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
-        let ctx = self.ctx()?;
-        let results = ctx.db.query(vec![store::conversations::select_latest(scope, visitor)]).await?;
-        let row = results.first().and_then(Rows::first);
-        Ok(row.map(store::conversations::stored).transpose()?.map(|stored| stored.head.conversation))
+        latest(&self.ctx()?, scope, visitor).await
     }
 
     async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
@@ -436,28 +476,39 @@ impl Rooms for LogRooms {
             open.room.head().conversation.clone()
         };
         let upto = conversation.last_seq;
-        let mut events = log::page(&ctx, scope, id, after, limit.min(MAX_REPLAY)).await?;
+        let mut events = self.0.log.page(&ctx, scope, id, after, limit.min(MAX_REPLAY)).await?;
         // What was stored after the head was read is for the next call: `last_seq` must not lie behind.
         events.retain(|event| event.seq <= upto);
         Ok(Replay { events: for_actor(scope, events), conversation })
     }
 
-    async fn subscribe(
-        &self,
-        scope: &TenantScope,
-        id: ConversationId,
-        after: Seq,
-    ) -> Result<BoxStream<'static, Frame>> {
+    async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
         let ctx = self.ctx()?;
         let cell = self.open(&ctx, scope, id).await?;
-        let (joined, live) = {
-            let mut state = cell.state.borrow_mut();
-            let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
-            let joined = open.room.join(after).map_err(after_out_of_range)?;
-            // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
-            (joined, open.listeners.add())
-        };
-        Ok(listeners::stream(ctx, scope.clone(), id, after, joined, live))
+        let mut state = cell.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let joined = open.room.join(after).map_err(after_out_of_range)?;
+        // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
+        let live = open.listeners.add(scope.actor())?;
+        let present = open.listeners.present();
+        Ok(Subscription {
+            conversation: open.room.head().conversation.clone(),
+            participants: match scope.actor() {
+                Actor::Visitor { .. } => operators(present),
+                Actor::User { .. } | Actor::System => present.to_vec(),
+            },
+            frames: listeners::stream(ctx, self.0.log.clone(), scope.clone(), id, after, joined, live, &cell),
+        })
+    }
+
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
+        let ctx = self.ctx()?;
+        let cell = self.open(&ctx, scope, id).await?;
+        let mut state = cell.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let typing = Frame::Live(Rc::new(Live::Typing { by: scope.actor().author(), on }));
+        open.listeners.send_except(Some(scope.actor()), &typing);
+        Ok(())
     }
 
     async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()> {
@@ -466,7 +517,7 @@ impl Rooms for LogRooms {
         let mut state = cell.state.borrow_mut();
         let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
         let delta = open.room.say(start.turn, start.epoch, text).map_err(refused)?;
-        open.listeners.send(&Frame::Delta(delta));
+        open.listeners.send(&Frame::Live(Rc::new(Live::Delta(delta))));
         self.sign_of_life(&ctx, scope, start.conversation, &mut open.room);
         Ok(())
     }
@@ -478,6 +529,25 @@ impl Rooms for LogRooms {
         let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
         open.room.unsay(start.turn, start.epoch).map_err(refused)
     }
+}
+
+/// Stores a new conversation of the visitor in the main database.
+async fn begin(ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Stored> {
+    let Actor::Visitor { site, visitor } = scope.actor() else {
+        return Err(CallerError::Forbidden("a conversation is begun by a visitor").into());
+    };
+    let insert = conversations::insert(scope, id, *site, *visitor, ctx.clock.now());
+    // Read back in the same round trip.
+    let results = ctx.db.batch(vec![insert, conversations::select(scope, id)]).await?;
+    let row = results.get(1).and_then(Rows::first).ok_or_else(|| Error::not_found("site"))?;
+    Ok(conversations::stored(row)?)
+}
+
+/// The visitor's latest conversation that is not closed, as the main database knows it.
+async fn latest(ctx: &Ctx, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
+    let results = ctx.db.query(vec![conversations::select_latest(scope, visitor)]).await?;
+    let row = results.first().and_then(Rows::first);
+    Ok(row.map(conversations::stored).transpose()?.map(|stored| stored.head.conversation))
 }
 
 fn after_out_of_range(refusal: Refusal) -> Error {

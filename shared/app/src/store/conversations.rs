@@ -65,13 +65,13 @@ pub fn select_latest(scope: &TenantScope, visitor: VisitorId) -> Statement {
     .bind_id(visitor)
 }
 
-/// Writes the head as it is after its last event.
+/// Writes the head as it is after its last event; one that is further already stays.
 pub fn update(scope: &TenantScope, head: &RoomHead) -> Statement {
     let conversation = &head.conversation;
     Statement::new(
         "UPDATE conversations SET mode = ?3, status = ?4, epoch = ?5, last_seq = ?6, open_turn = ?7,
             lease_until = ?8, unanswered = ?9, updated_at = ?10
-         WHERE org_id = ?1 AND id = ?2",
+         WHERE org_id = ?1 AND id = ?2 AND last_seq <= ?6",
     )
     .bind_id(scope.org())
     .bind_id(conversation.id)

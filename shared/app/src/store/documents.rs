@@ -1,8 +1,9 @@
 //! `documents` and `document_texts`: what answers come from, and how far each is.
 
 use frontdesk_domain::document::{DocumentSource, DocumentStatus};
-use frontdesk_domain::id::{DocumentId, JobId, OrgId, PassageId, WorkerId};
+use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::text::Span;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
@@ -89,7 +90,7 @@ pub fn insert(scope: &TenantScope, new: &Document, most_waiting: u32) -> Stateme
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, NULL, 'queued', 0, NULL, ?10, ?10
          WHERE NOT EXISTS (SELECT 1 FROM documents WHERE org_id = ?1 AND content_hash = ?9)
            AND NOT EXISTS (SELECT 1 FROM documents WHERE org_id = ?1 AND url = ?5)
-           AND (SELECT count(*) FROM jobs WHERE org_id = ?1 AND state = 'queued') < ?11",
+           AND (SELECT count(*) FROM jobs WHERE org_id = ?1 AND state = 'queued' AND kind = 'ingest') < ?11",
     )
     .bind_id(scope.org())
     .bind_id(new.id)
@@ -133,24 +134,20 @@ pub fn select_page(scope: &TenantScope, before: Option<DocumentId>, limit: u32) 
     .bind(limit)
 }
 
-/// A document that is searched, of any organisation.
+/// A document of any organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Current {
+pub struct Everybodys {
     /// Whose.
     pub org: OrgId,
     /// Its id.
     pub id: DocumentId,
-    /// The version that is searched.
-    pub version: u32,
 }
 
-/// The documents of all organisations that are searched, in a fixed order: those after `after` and not older than
-/// `changed_since`.
-pub fn select_current(after: Option<&Current>, changed_since: Timestamp, limit: u32) -> Statement {
+/// The documents of all organisations in a fixed order: those after `after` and not older than `changed_since`.
+pub fn select_everybodys(after: Option<&Everybodys>, changed_since: Timestamp, limit: u32) -> Statement {
     Statement::new(
-        "SELECT org_id, id, version FROM documents
-         WHERE version > 0 AND updated_at >= ?3 AND (?1 IS NULL OR (org_id, id) > (?1, ?2))
-         ORDER BY org_id, id LIMIT ?4",
+        "SELECT org_id, id FROM documents
+         WHERE updated_at >= ?3 AND (?1 IS NULL OR (org_id, id) > (?1, ?2)) ORDER BY org_id, id LIMIT ?4",
     )
     .bind(after.map(|last| last.org.to_string()))
     .bind(after.map(|last| last.id.to_string()))
@@ -158,19 +155,98 @@ pub fn select_current(after: Option<&Current>, changed_since: Timestamp, limit: 
     .bind(limit)
 }
 
-/// How many documents of all organisations are searched.
-pub fn count_current() -> Statement {
-    Statement::new("SELECT count(*) FROM documents WHERE version > 0")
+/// How many documents all organisations have.
+pub fn count_everybodys() -> Statement {
+    Statement::new("SELECT count(*) FROM documents")
 }
 
-/// A row of [`select_current`].
+/// A row of [`select_everybodys`].
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn current(row: &Row) -> Result<Current, DbError> {
-    let version = u32::try_from(row.int(2)?).map_err(|_| DbError::Schema("version".to_owned()))?;
-    Ok(Current { org: row.parse(0)?, id: row.parse(1)?, version })
+pub fn everybodys(row: &Row) -> Result<Everybodys, DbError> {
+    Ok(Everybodys { org: row.parse(0)?, id: row.parse(1)? })
 }
+
+/// A passage of any version that is there: of the one that is searched, or of one that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedPassage {
+    /// The version.
+    pub version: u32,
+    /// From 0 in the version.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: PassageId,
+    /// The headings above it.
+    pub heading: Option<String>,
+    /// Its text.
+    pub text: String,
+}
+
+/// The passages of all versions that are there, from `ordinal` of `version` on.
+pub fn select_indexed(
+    scope: &TenantScope,
+    id: DocumentId,
+    version: u32,
+    ordinal: u64,
+    limit: u32,
+) -> Statement {
+    Statement::new(
+        "SELECT version, ordinal, id, heading, text FROM passages
+         WHERE org_id = ?1 AND document_id = ?2 AND (version, ordinal) >= (?3, ?4)
+         ORDER BY version, ordinal LIMIT ?5",
+    )
+    .bind_id(scope.org())
+    .bind_id(id)
+    .bind(version)
+    .bind(ordinal)
+    .bind(limit)
+}
+
+/// A row of [`select_indexed`].
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn indexed(row: &Row) -> Result<IndexedPassage, DbError> {
+    Ok(IndexedPassage {
+        version: u32::try_from(row.int(0)?).map_err(|_| DbError::Schema("version".to_owned()))?,
+        ordinal: row.count(1)?,
+        id: row.parse(2)?,
+        heading: row.opt_text(3)?.map(str::to_owned),
+        text: row.text(4)?.to_owned(),
+    })
+}
+
+/// Which version of a document stays when the others are taken away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// The one that is searched.
+    Current,
+    /// This one.
+    Version(u32),
+    /// None.
+    Nothing,
+}
+
+impl Keep {
+    /// The third parameter of a statement with `kept!()`.
+    pub(super) const fn version(self) -> Option<u32> {
+        match self {
+            Self::Current => None,
+            Self::Version(version) => Some(version),
+            // No version has the number 0.
+            Self::Nothing => Some(0),
+        }
+    }
+}
+
+/// The version to keep as SQL, of the organisation `?1` and the document `?2`.
+macro_rules! kept {
+    () => {
+        "coalesce(?3, (SELECT version FROM documents WHERE org_id = ?1 AND id = ?2), 0)"
+    };
+}
+pub(super) use kept;
 
 /// A passage as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,140 +293,140 @@ pub fn passage(row: &Row) -> Result<Passage, DbError> {
     })
 }
 
-/// Back to the queue: it will be read again.
-pub fn update_queued(scope: &TenantScope, id: DocumentId, now: Timestamp) -> Statement {
+/// How far it is; a progress of `None` leaves that as it was.
+pub fn update_status(
+    scope: &TenantScope,
+    id: DocumentId,
+    status: DocumentStatus,
+    progress: Option<u8>,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Statement {
     Statement::new(
-        "UPDATE documents SET status = 'queued', progress = 0, reason = NULL, updated_at = ?3
+        "UPDATE documents SET status = ?3, progress = coalesce(?4, progress), reason = ?5, updated_at = ?6
          WHERE org_id = ?1 AND id = ?2",
     )
     .bind_id(scope.org())
     .bind_id(id)
-    .bind(now)
-}
-
-/// Who works on a document. What they write changes no row once the job is another worker's or gone.
-#[derive(Debug, Clone, Copy)]
-pub struct Holder {
-    /// The job.
-    pub job: JobId,
-    /// Who claimed it.
-    pub worker: WorkerId,
-}
-
-/// How far the reading is.
-pub fn update_progress(
-    scope: &TenantScope,
-    id: DocumentId,
-    holder: Holder,
-    progress: u8,
-    now: Timestamp,
-) -> Statement {
-    Statement::new(
-        "UPDATE documents SET status = 'processing', progress = ?5, reason = NULL, updated_at = ?6
-         WHERE org_id = ?1 AND id = ?2
-           AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?3 AND worker = ?4 AND state = 'running')",
-    )
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind_id(holder.job)
-    .bind_id(holder.worker)
-    .bind(i32::from(progress))
-    .bind(now)
-}
-
-/// Waits for another attempt, or has failed for good: with the reason.
-pub fn update_reason(
-    scope: &TenantScope,
-    id: DocumentId,
-    holder: Holder,
-    status: DocumentStatus,
-    reason: &str,
-    now: Timestamp,
-) -> Statement {
-    Statement::new(
-        "UPDATE documents SET status = ?5, progress = 0, reason = ?6, updated_at = ?7
-         WHERE org_id = ?1 AND id = ?2
-           AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?3 AND worker = ?4 AND state = 'running')",
-    )
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind_id(holder.job)
-    .bind_id(holder.worker)
     .bind(status.name())
+    .bind(progress.map(u32::from))
     .bind(reason)
     .bind(now)
 }
 
-/// A page that has not changed since its current version.
-pub fn update_unchanged(scope: &TenantScope, id: DocumentId, holder: Holder, now: Timestamp) -> Statement {
+/// A part of the text of a version that is being made.
+#[derive(Debug)]
+pub struct TextPart<'a> {
+    /// The version.
+    pub version: u32,
+    /// What comes after the text that is there.
+    pub text: &'a str,
+    /// Pages of the whole, where there are any.
+    pub pages: Option<u32>,
+    /// With the last part: the places of the passages in the whole text.
+    pub spans: Option<&'a [Span]>,
+}
+
+/// Adds a part to the text of a version.
+pub fn append_text(scope: &TenantScope, id: DocumentId, part: &TextPart<'_>, now: Timestamp) -> Statement {
+    let spans = part.spans.map(|spans| {
+        let rows = spans.iter().map(|span| serde_json::json!([span.start, span.end, span.heading]));
+        serde_json::Value::Array(rows.collect()).to_string()
+    });
     Statement::new(
-        "UPDATE documents SET status = 'ready', progress = 100, reason = NULL, updated_at = ?5
-         WHERE org_id = ?1 AND id = ?2
-           AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?3 AND worker = ?4 AND state = 'running')",
+        "INSERT INTO document_texts (org_id, document_id, version, text, pages, spans, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (org_id, document_id, version) DO UPDATE SET text = text || excluded.text, spans = excluded.spans",
     )
     .bind_id(scope.org())
     .bind_id(id)
-    .bind_id(holder.job)
-    .bind_id(holder.worker)
+    .bind(part.version)
+    .bind(part.text)
+    .bind(part.pages)
+    .bind(spans)
     .bind(now)
 }
 
-/// Stores the text of a new version. It is the fence of the swap: when the document was deleted or has another version
-/// than `before`, or the job is another worker's by now, the version is NULL, the constraint refuses it, and nothing of
-/// the batch is stored.
-pub fn insert_text(
-    scope: &TenantScope,
-    id: DocumentId,
-    (before, version): (u32, u32),
-    holder: Holder,
-    text: &str,
-    pages: Option<u32>,
-    now: Timestamp,
-) -> Statement {
-    Statement::new(
-        "INSERT INTO document_texts (org_id, document_id, version, text, pages, created_at)
-         SELECT ?1, ?2,
-            CASE WHEN EXISTS (SELECT 1 FROM documents WHERE org_id = ?1 AND id = ?2 AND version = ?3)
-                  AND EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?4 AND worker = ?5 AND state = 'running')
-                 THEN ?6 END,
-            ?7, ?8, ?9",
-    )
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind(before)
-    .bind_id(holder.job)
-    .bind_id(holder.worker)
-    .bind(version)
-    .bind(text)
-    .bind(pages)
-    .bind(now)
-}
-
-/// Makes the new version the current one.
-pub fn update_version(scope: &TenantScope, new: &Document) -> Statement {
-    Statement::new(
-        "UPDATE documents SET title = ?3, media_type = ?4, bytes = ?5, content_hash = ?6, version = ?7, language = ?8,
-            status = 'ready', progress = 100, reason = NULL, updated_at = ?9
-         WHERE org_id = ?1 AND id = ?2",
-    )
-    .bind_id(scope.org())
-    .bind_id(new.id)
-    .bind(new.title.as_str())
-    .bind(new.media_type.clone())
-    .bind(new.bytes)
-    .bind(new.content_hash.clone())
-    .bind(new.version)
-    .bind(new.language.clone())
-    .bind(new.updated_at)
-}
-
-/// Takes the texts away: of all versions but `keep`, or of all.
-pub fn delete_texts(scope: &TenantScope, id: DocumentId, keep: Option<u32>) -> Statement {
-    Statement::new("DELETE FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3")
+/// The text of a version, as far as it is there.
+pub fn select_text(scope: &TenantScope, id: DocumentId, version: u32) -> Statement {
+    Statement::new("SELECT text FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version = ?3")
         .bind_id(scope.org())
         .bind_id(id)
-        // No version has the number 0.
-        .bind(keep.unwrap_or(0))
+        .bind(version)
+}
+
+/// Up to `limit` passages of a version that is being made, from number `from` on.
+pub fn select_slice(
+    scope: &TenantScope,
+    id: DocumentId,
+    version: u32,
+    from: usize,
+    limit: usize,
+) -> Statement {
+    Statement::new(
+        r#"WITH slice AS MATERIALIZED (
+               SELECT s.key AS ordinal, s.value ->> 0 AS start, s.value ->> 1 AS "end", s.value ->> 2 AS heading
+               FROM document_texts t CROSS JOIN json_each(t.spans) s
+               WHERE t.org_id = ?1 AND t.document_id = ?2 AND t.version = ?3 AND s.key >= ?4 AND s.key < ?4 + ?5)
+           SELECT s.ordinal, s.start, s."end", s.heading,
+                  CAST(substr(CAST(t.text AS BLOB), s.start + 1, s."end" - s.start) AS TEXT)
+           FROM slice s CROSS JOIN document_texts t
+           WHERE t.org_id = ?1 AND t.document_id = ?2 AND t.version = ?3 ORDER BY s.ordinal"#,
+    )
+    .bind_id(scope.org())
+    .bind_id(id)
+    .bind(version)
+    .bind(from)
+    .bind(limit)
+}
+
+/// A row of [`select_slice`]: the number, the place and the text of a passage.
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn slice(row: &Row) -> Result<(usize, Span, String), DbError> {
+    let place = |column: usize| {
+        usize::try_from(row.count(column)?).map_err(|error| DbError::Schema(error.to_string()))
+    };
+    let span = Span { start: place(1)?, end: place(2)?, heading: row.opt_text(3)?.map(str::to_owned) };
+    Ok((place(0)?, span, row.text(4)?.to_owned()))
+}
+
+/// Makes the new version, whose passages are all there, the one that is searched.
+pub fn update_version(scope: &TenantScope, new: &Document) -> [Statement; 2] {
+    [
+        Statement::new(
+            "UPDATE documents SET title = ?3, media_type = ?4, bytes = ?5, content_hash = ?6, version = ?7,
+                language = ?8, status = 'ready', progress = 100, reason = NULL, updated_at = ?9
+             WHERE org_id = ?1 AND id = ?2",
+        )
+        .bind_id(scope.org())
+        .bind_id(new.id)
+        .bind(new.title.as_str())
+        .bind(new.media_type.clone())
+        .bind(new.bytes)
+        .bind(new.content_hash.clone())
+        .bind(new.version)
+        .bind(new.language.clone())
+        .bind(new.updated_at),
+        Statement::new(
+            "UPDATE document_texts SET spans = NULL WHERE org_id = ?1 AND document_id = ?2 AND version = ?3",
+        )
+        .bind_id(scope.org())
+        .bind_id(new.id)
+        .bind(new.version),
+    ]
+}
+
+/// Takes the texts of a document away, but for the version to keep.
+pub fn delete_other_texts(scope: &TenantScope, id: DocumentId, keep: Keep) -> Statement {
+    Statement::new(concat!(
+        "DELETE FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version <> ",
+        kept!()
+    ))
+    .bind_id(scope.org())
+    .bind_id(id)
+    .bind(keep.version())
 }
 
 /// Takes the document away.

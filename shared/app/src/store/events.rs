@@ -11,25 +11,37 @@ use frontdesk_ports::{DbError, Row, Statement};
 
 /// An event at the end of the log. A conflict means that somebody else was first, or that the message is there.
 pub fn insert(scope: &TenantScope, conversation: ConversationId, event: &Event) -> Statement {
+    let sql =
+        "INSERT INTO events (org_id, conversation_id, seq, at, epoch, kind, body, message_id, client_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    bound(sql, scope, conversation, event)
+}
+
+/// An event that is stored elsewhere already; nothing when it is here, too.
+pub fn insert_copy(scope: &TenantScope, conversation: ConversationId, event: &Event) -> Statement {
+    let sql =
+        "INSERT INTO events (org_id, conversation_id, seq, at, epoch, kind, body, message_id, client_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (org_id, conversation_id, seq) DO NOTHING";
+    bound(sql, scope, conversation, event)
+}
+
+fn bound(sql: &'static str, scope: &TenantScope, conversation: ConversationId, event: &Event) -> Statement {
     let message = match &event.body {
         EventBody::MessageCreated { message } => Some(message),
         _ => None,
     };
-    Statement::new(
-        "INSERT INTO events (org_id, conversation_id, seq, at, epoch, kind, body, message_id, client_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-    )
-    .bind_id(scope.org())
-    .bind_id(conversation)
-    .bind(event.seq)
-    .bind(event.at)
-    .bind(event.epoch)
-    .bind(event.body.kind())
-    .bind(serde_json::to_string(&event.body).unwrap_or_default())
-    .bind(message.map(|message| message.id.to_string()))
-    .bind(message.and_then(|message| {
-        message.client_id.as_ref().map(|client_id| client_key(&message.author, client_id))
-    }))
+    Statement::new(sql)
+        .bind_id(scope.org())
+        .bind_id(conversation)
+        .bind(event.seq)
+        .bind(event.at)
+        .bind(event.epoch)
+        .bind(event.body.kind())
+        .bind(serde_json::to_string(&event.body).unwrap_or_default())
+        .bind(message.map(|message| message.id.to_string()))
+        .bind(message.and_then(|message| {
+            message.client_id.as_ref().map(|client_id| client_key(&message.author, client_id))
+        }))
 }
 
 /// Events after `after`, in order.

@@ -1,4 +1,4 @@
-//! `jobs`: work that goes on by itself, claimed across organisations.
+//! `jobs`: work that goes on by itself, claimed across organisations one step at a time.
 
 use std::str::FromStr;
 
@@ -6,8 +6,6 @@ use frontdesk_domain::id::{DocumentId, JobId, OrgId, WorkerId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
-
-use super::documents::Holder;
 
 /// What a job does with its document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +38,7 @@ impl FromStr for Kind {
     }
 }
 
-/// A job that was claimed.
+/// A job whose next step somebody has claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
     /// Whose.
@@ -51,61 +49,92 @@ pub struct Claimed {
     pub kind: Kind,
     /// With which document.
     pub target: DocumentId,
-    /// Which attempt this is, from 1.
+    /// How far it is, as JSON.
+    pub step: String,
+    /// Which attempt at this step it is, from 1.
     pub attempt: u32,
+    /// When the job was made.
+    pub created_at: Timestamp,
+    /// Who claimed it.
+    pub worker: WorkerId,
 }
 
-/// A new job for a document that exists and has none waiting. `run_after` is when it may begin.
-pub fn insert_for_document(
+/// A new job that reads a document, if the document exists. It may begin at `run_after`.
+pub fn insert_ingest(
     scope: &TenantScope,
     id: JobId,
     document: DocumentId,
+    step: &str,
+    run_after: Timestamp,
     now: Timestamp,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO jobs (org_id, id, kind, target, payload, state, attempts, run_after, created_at, updated_at)
-         SELECT ?1, ?2, 'ingest', ?3, '{}', 'queued', 0, ?4, ?4, ?4
+        "INSERT INTO jobs (org_id, id, kind, target, step, state, attempts, run_after, created_at, updated_at)
+         SELECT ?1, ?2, 'ingest', ?3, ?4, 'queued', 0, ?5, ?6, ?6
          WHERE EXISTS (SELECT 1 FROM documents WHERE org_id = ?1 AND id = ?3)
-           AND NOT EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND target = ?3 AND state = 'queued')",
+           AND NOT EXISTS (SELECT 1 FROM jobs WHERE org_id = ?1 AND target = ?3 AND kind = 'ingest')",
     )
     .bind_id(scope.org())
     .bind_id(id)
     .bind_id(document)
+    .bind(step)
+    .bind(run_after)
     .bind(now)
 }
 
-/// The job that cleans up after a deleted document, if the host dies before it did so itself.
-pub fn insert_purge(scope: &TenantScope, id: JobId, document: DocumentId, run_after: Timestamp) -> Statement {
+/// A job that cleans up after a document, if there is such a document, from `run_after` on. Comes before its deletion.
+pub fn insert_purge(
+    scope: &TenantScope,
+    id: JobId,
+    document: DocumentId,
+    run_after: Timestamp,
+    now: Timestamp,
+) -> Statement {
     Statement::new(
-        "INSERT INTO jobs (org_id, id, kind, target, payload, state, attempts, run_after, created_at, updated_at)
-         VALUES (?1, ?2, 'purge', ?3, '{}', 'queued', 0, ?4, ?4, ?4)",
+        "INSERT INTO jobs (org_id, id, kind, target, step, state, attempts, run_after, created_at, updated_at)
+         SELECT ?1, ?2, 'purge', ?3, '{}', 'queued', 0, ?4, ?5, ?5
+         WHERE EXISTS (SELECT 1 FROM documents WHERE org_id = ?1 AND id = ?3)",
     )
     .bind_id(scope.org())
     .bind_id(id)
     .bind_id(document)
     .bind(run_after)
-}
-
-/// How many jobs of the organisation wait.
-pub fn count_waiting(scope: &TenantScope) -> Statement {
-    Statement::new("SELECT count(*) FROM jobs WHERE org_id = ?1 AND state = 'queued'").bind_id(scope.org())
-}
-
-/// Claims up to `limit` jobs that are due, or whose worker's lease has ended, of any organisation.
-pub fn claim(worker: WorkerId, now: Timestamp, lease_until: Timestamp, limit: u32) -> Statement {
-    Statement::new(
-        "UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = ?1, lease_until = ?3, updated_at = ?2
-         WHERE (org_id, id) IN (
-            SELECT org_id, id FROM jobs
-            WHERE state IN ('queued', 'running')
-              AND run_after <= ?2 AND (state = 'queued' OR lease_until <= ?2)
-            ORDER BY run_after LIMIT ?4)
-         RETURNING org_id, id, kind, target, attempts",
-    )
-    .bind_id(worker)
     .bind(now)
-    .bind(lease_until)
-    .bind(limit)
+}
+
+/// How many documents of the organisation wait to be read.
+pub fn count_waiting(scope: &TenantScope) -> Statement {
+    Statement::new("SELECT count(*) FROM jobs WHERE org_id = ?1 AND state = 'queued' AND kind = 'ingest'")
+        .bind_id(scope.org())
+}
+
+/// When the first job of any organisation is due, or the lease of one that runs ends; NULL when there is none.
+pub fn select_next() -> Statement {
+    Statement::new("SELECT min(run_after) FROM jobs WHERE state IN ('queued', 'running')")
+}
+
+/// Claims a step of up to `limit` jobs of any organisation that are due, or whose worker's lease has ended.
+pub fn claim(worker: WorkerId, now: Timestamp, lease_until: Timestamp, limit: u32) -> [Statement; 2] {
+    [
+        Statement::new(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1, worker = ?1, run_after = ?3, updated_at = ?2
+             WHERE (org_id, id) IN (
+                SELECT org_id, id FROM jobs
+                WHERE state IN ('queued', 'running') AND run_after <= ?2 ORDER BY run_after LIMIT ?4)
+             RETURNING org_id, id, kind, target, step, attempts, created_at, worker",
+        )
+        .bind_id(worker)
+        .bind(now)
+        .bind(lease_until)
+        .bind(limit),
+        Statement::new(
+            "UPDATE documents SET status = 'processing', updated_at = ?2 WHERE status = 'queued' AND (org_id, id) IN (
+                SELECT org_id, target FROM jobs
+                WHERE state IN ('queued', 'running') AND worker = ?1 AND kind = 'ingest')",
+        )
+        .bind_id(worker)
+        .bind(now),
+    ]
 }
 
 /// A row of [`claim`].
@@ -118,82 +147,56 @@ pub fn claimed(row: &Row) -> Result<Claimed, DbError> {
         id: row.parse(1)?,
         kind: row.parse(2)?,
         target: row.parse(3)?,
-        attempt: u32::try_from(row.count(4)?).unwrap_or(u32::MAX),
+        step: row.text(4)?.to_owned(),
+        attempt: u32::try_from(row.count(5)?).unwrap_or(u32::MAX),
+        created_at: row.time(6)?,
+        worker: row.parse(7)?,
     })
 }
 
-/// Holds on to a job. Changes no row when it is another worker's by now or gone.
-pub fn update_lease(
-    scope: &TenantScope,
-    id: JobId,
-    worker: WorkerId,
-    now: Timestamp,
-    until: Timestamp,
-) -> Statement {
+/// Refuses the whole batch, as a conflict, when the job is another worker's by now or gone: a row that the table cannot
+/// hold is inserted then.
+pub fn fence(scope: &TenantScope, job: &Claimed) -> Statement {
     Statement::new(
-        "UPDATE jobs SET lease_until = ?4, updated_at = ?5
-         WHERE org_id = ?1 AND id = ?2 AND worker = ?3 AND state = 'running'",
+        "INSERT INTO jobs (org_id) SELECT NULL WHERE NOT EXISTS (
+            SELECT 1 FROM jobs WHERE org_id = ?1 AND id = ?2 AND worker = ?3 AND state = 'running')",
+    )
+    .bind_id(scope.org())
+    .bind_id(job.id)
+    .bind_id(job.worker)
+}
+
+/// A step is done: the next one is due, and has all its attempts.
+pub fn update_step(scope: &TenantScope, id: JobId, step: &str, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE jobs SET state = 'queued', attempts = 0, worker = NULL, step = ?3, run_after = ?4, updated_at = ?4
+         WHERE org_id = ?1 AND id = ?2",
     )
     .bind_id(scope.org())
     .bind_id(id)
-    .bind_id(worker)
-    .bind(until)
+    .bind(step)
     .bind(now)
 }
 
-/// Another attempt from `run_after` on.
-pub fn update_retry(
-    scope: &TenantScope,
-    id: JobId,
-    worker: WorkerId,
-    now: Timestamp,
-    run_after: Timestamp,
-) -> Statement {
+/// Another attempt at the same step from `run_after` on.
+pub fn update_retry(scope: &TenantScope, id: JobId, run_after: Timestamp, now: Timestamp) -> Statement {
     Statement::new(
-        "UPDATE jobs SET state = 'queued', worker = NULL, lease_until = NULL, run_after = ?4, updated_at = ?5
-         WHERE org_id = ?1 AND id = ?2 AND worker = ?3 AND state = 'running'",
+        "UPDATE jobs SET state = 'queued', worker = NULL, run_after = ?3, updated_at = ?4
+         WHERE org_id = ?1 AND id = ?2",
     )
     .bind_id(scope.org())
     .bind_id(id)
-    .bind_id(worker)
     .bind(run_after)
     .bind(now)
 }
 
-/// No further attempt. The row stays until its document is read again or deleted.
-pub fn update_failed(scope: &TenantScope, id: JobId, worker: WorkerId, now: Timestamp) -> Statement {
-    Statement::new(
-        "UPDATE jobs SET state = 'failed', lease_until = NULL, updated_at = ?4
-         WHERE org_id = ?1 AND id = ?2 AND worker = ?3 AND state = 'running'",
-    )
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind_id(worker)
-    .bind(now)
-}
-
-/// Done: the row goes.
+/// Done, or given up: the row goes.
 pub fn delete(scope: &TenantScope, id: JobId) -> Statement {
     Statement::new("DELETE FROM jobs WHERE org_id = ?1 AND id = ?2").bind_id(scope.org()).bind_id(id)
 }
 
-/// Done, if it is still this worker's: the row goes.
-pub fn delete_held(scope: &TenantScope, holder: Holder) -> Statement {
-    Statement::new("DELETE FROM jobs WHERE org_id = ?1 AND id = ?2 AND worker = ?3")
-        .bind_id(scope.org())
-        .bind_id(holder.job)
-        .bind_id(holder.worker)
-}
-
-/// What failed before for this document.
-pub fn delete_failed(scope: &TenantScope, document: DocumentId) -> Statement {
-    Statement::new("DELETE FROM jobs WHERE org_id = ?1 AND target = ?2 AND state = 'failed'")
-        .bind_id(scope.org())
-        .bind_id(document)
-}
-
-/// All reading of a document that is deleted.
-pub fn delete_of_document(scope: &TenantScope, document: DocumentId) -> Statement {
+/// Nobody reads this document any more.
+pub fn delete_ingest(scope: &TenantScope, document: DocumentId) -> Statement {
     Statement::new("DELETE FROM jobs WHERE org_id = ?1 AND target = ?2 AND kind = 'ingest'")
         .bind_id(scope.org())
         .bind_id(document)

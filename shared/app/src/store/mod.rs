@@ -7,6 +7,7 @@ pub mod events;
 pub mod jobs;
 pub mod logins;
 pub mod migrations;
+pub mod outbox;
 pub mod passages;
 pub mod probe;
 pub mod rate_limits;

@@ -9,34 +9,35 @@ use frontdesk_domain::text::{self, Language, QueryTerm, Term};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
+use super::documents::{Keep, kept};
+
 /// One passage to be written.
-pub struct NewPassage<'a> {
+#[derive(Debug, Clone)]
+pub struct NewPassage {
     /// Its id.
     pub id: PassageId,
     /// From 0 in the document.
     pub ordinal: usize,
-    /// Where it stands, with its heading.
-    pub span: &'a text::Span,
+    /// Where it stands in the extracted text, with its heading.
+    pub span: text::Span,
     /// Its text.
-    pub text: &'a str,
+    pub text: String,
 }
 
 /// Of which version of which document.
-pub struct Origin<'a> {
+#[derive(Debug, Clone)]
+pub struct Origin {
     /// The document.
     pub document: DocumentId,
-    /// The version.
+    /// The version, from 1.
     pub version: u32,
     /// The document's title; indexed with every passage.
-    pub title: &'a str,
-    /// The language whose stemmer is used.
+    pub title: String,
+    /// The language whose stemmer is used; the document's row must name the same.
     pub language: Language,
     /// When the version was made.
     pub created_at: Timestamp,
 }
-
-/// How many passages one statement writes; about a megabyte of JSON at most.
-pub const PER_STATEMENT: usize = 100;
 
 fn key(org: OrgId, term: &Term) -> String {
     format!("{}{}", key_prefix(org, term.language), term.stem)
@@ -54,19 +55,18 @@ fn column(org: OrgId, text: &str, language: Language) -> (String, usize) {
     (keys.join(" "), keys.len())
 }
 
-/// The statements that write up to [`PER_STATEMENT`] passages: rows, their terms, their share of the statistics.
-pub fn insert(scope: &TenantScope, origin: &Origin<'_>, passages: &[NewPassage<'_>]) -> [Statement; 3] {
+/// The statements that write passages, a hundred or so: rows and their terms. The organisation's statistics count them
+/// once their version is searched ([`count`]).
+pub fn insert(scope: &TenantScope, origin: &Origin, passages: &[NewPassage]) -> [Statement; 2] {
     let org = scope.org();
-    let (title, title_tokens) = column(org, origin.title, origin.language);
-    let mut all_tokens: usize = 0;
+    let (title, title_tokens) = column(org, &origin.title, origin.language);
     let rows: Vec<serde_json::Value> = passages
         .iter()
         .map(|passage| {
             let heading = passage.span.heading.as_deref();
             let (heading_terms, heading_tokens) = column(org, heading.unwrap_or(""), origin.language);
-            let (body, body_tokens) = column(org, passage.text, origin.language);
+            let (body, body_tokens) = column(org, &passage.text, origin.language);
             let tokens = title_tokens.saturating_add(heading_tokens).saturating_add(body_tokens);
-            all_tokens = all_tokens.saturating_add(tokens);
             serde_json::json!({
                 "id": passage.id, "ordinal": passage.ordinal, "start": passage.span.start, "end": passage.span.end,
                 "heading": heading, "text": passage.text, "tokens": tokens, "heading_terms": heading_terms, "body": body,
@@ -95,37 +95,45 @@ pub fn insert(scope: &TenantScope, origin: &Origin<'_>, passages: &[NewPassage<'
         .bind_id(org)
         .bind(title)
         .bind(rows),
-        Statement::new(
-            "INSERT INTO passage_stats (org_id, documents, passages, tokens) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (org_id) DO UPDATE SET documents = documents + excluded.documents,
-                 passages = passages + excluded.passages, tokens = tokens + excluded.tokens",
-        )
-        .bind_id(org)
-        .bind(passages.first().is_some_and(|passage| passage.ordinal == 0))
-        .bind(passages.len())
-        .bind(all_tokens),
     ]
 }
 
-/// The statements that take a document's passages away: all versions, or all but one.
-pub fn delete(scope: &TenantScope, document: DocumentId, keep_version: Option<u32>) -> [Statement; 3] {
-    // No version has the number 0.
-    let keep = keep_version.unwrap_or(0);
-    let bound = |sql| Statement::new(sql).bind_id(scope.org()).bind_id(document).bind(keep);
+/// Counts the passages of the version to keep in the organisation's statistics instead of those of the version that is
+/// searched until now. Comes before the document's row names the new one.
+pub fn count(scope: &TenantScope, document: DocumentId, keep: Keep) -> Statement {
+    Statement::new(concat!(
+        "INSERT INTO passage_stats (org_id, documents, passages, tokens)
+         SELECT ?1, count(DISTINCT iif(sign = 1, 1, NULL)) - count(DISTINCT iif(sign = -1, 1, NULL)),
+                coalesce(sum(sign), 0), coalesce(sum(sign * tokens), 0)
+         FROM (SELECT p.tokens, (p.version = new.version) - (p.version = old.version) AS sign
+               FROM (SELECT ",
+        kept!(),
+        " AS version) new
+               CROSS JOIN (SELECT version FROM documents WHERE org_id = ?1 AND id = ?2) old
+               CROSS JOIN passages p ON p.org_id = ?1 AND p.document_id = ?2
+                   AND p.version IN (new.version, old.version)) WHERE true
+         ON CONFLICT (org_id) DO UPDATE SET documents = documents + excluded.documents,
+             passages = passages + excluded.passages, tokens = tokens + excluded.tokens"
+    ))
+    .bind_id(scope.org())
+    .bind_id(document)
+    .bind(keep.version())
+}
+
+/// The statements that take a document's passages away, but for the version to keep.
+pub fn delete_others(scope: &TenantScope, document: DocumentId, keep: Keep) -> [Statement; 2] {
+    let bound = |sql| Statement::new(sql).bind_id(scope.org()).bind_id(document).bind(keep.version());
     [
-        bound(
-            "UPDATE passage_stats SET documents = passage_stats.documents - gone.documents,
-                 passages = passage_stats.passages - gone.passages,
-                 tokens = passage_stats.tokens - gone.tokens
-             FROM (SELECT count(DISTINCT version) AS documents, count(*) AS passages, coalesce(sum(tokens), 0) AS tokens
-                   FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3) AS gone
-             WHERE org_id = ?1",
-        ),
-        bound(
+        bound(concat!(
             "DELETE FROM passages_fts WHERE rowid IN
-                 (SELECT n FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3)",
-        ),
-        bound("DELETE FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3"),
+                 (SELECT n FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ",
+            kept!(),
+            ")"
+        )),
+        bound(concat!(
+            "DELETE FROM passages WHERE org_id = ?1 AND document_id = ?2 AND version <> ",
+            kept!()
+        )),
     ]
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use frontdesk_domain::id::{OrgId, SiteId, VisitorId};
+use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::site::{Site, Theme};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
@@ -38,6 +39,15 @@ pub fn select_site_by_key(site_key: &str) -> Statement {
         "SELECT org_id, id, site_key, name, origins, theme, greeting, locale FROM sites WHERE site_key = ?1",
     )
     .bind(site_key)
+}
+
+/// A site of the organisation.
+pub fn select_site(scope: &TenantScope, id: SiteId) -> Statement {
+    Statement::new(
+        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale FROM sites WHERE org_id = ?1 AND id = ?2",
+    )
+    .bind_id(scope.org())
+    .bind_id(id)
 }
 
 /// The deployment's first site.

@@ -1,5 +1,7 @@
 //! `usage`: turns and tokens per day and model.
 
+use frontdesk_domain::conversation::Seq;
+use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_ports::{DbError, Row, Statement};
 
@@ -14,10 +16,20 @@ pub struct Spent {
     pub completion_tokens: u64,
 }
 
-/// Adds to a day (`2026-01-31`) and a model (empty when none was asked).
-pub fn add(scope: &TenantScope, day: &str, model: &str, spent: Spent) -> Statement {
+/// Adds to a day (`2026-01-31`) and a model (empty when none was asked), unless the event that ended the turn is stored:
+/// standing before that event in its batch, it counts once however often the batch is sent.
+pub fn add(
+    scope: &TenantScope,
+    conversation: ConversationId,
+    event: Seq,
+    day: &str,
+    model: &str,
+    spent: Spent,
+) -> Statement {
     Statement::new(
-        "INSERT INTO usage (org_id, day, model, turns, prompt_tokens, completion_tokens) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO usage (org_id, day, model, turns, prompt_tokens, completion_tokens)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6
+         WHERE NOT EXISTS (SELECT 1 FROM events WHERE org_id = ?1 AND conversation_id = ?7 AND seq = ?8)
          ON CONFLICT (org_id, day, model) DO UPDATE SET
            turns = turns + excluded.turns,
            prompt_tokens = prompt_tokens + excluded.prompt_tokens,
@@ -29,6 +41,8 @@ pub fn add(scope: &TenantScope, day: &str, model: &str, spent: Spent) -> Stateme
     .bind(spent.turns)
     .bind(spent.prompt_tokens)
     .bind(spent.completion_tokens)
+    .bind_id(conversation)
+    .bind(event)
 }
 
 /// The tokens of a day, in one row.

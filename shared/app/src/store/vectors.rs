@@ -4,6 +4,8 @@ use frontdesk_domain::id::DocumentId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_ports::{Statement, VectorRecord};
 
+use super::documents::{Keep, kept};
+
 /// Writes the vector of a passage. All of one model have the same length.
 pub fn upsert(scope: &TenantScope, model: &str, record: &VectorRecord, vector: &[f32]) -> Statement {
     Statement::new(
@@ -30,12 +32,15 @@ pub fn delete(scope: &TenantScope, document: DocumentId, version: Option<u32>) -
     .bind(version)
 }
 
-/// Deletes the vectors of all versions of a document but one, or of all.
-pub fn delete_others(scope: &TenantScope, document: DocumentId, keep_version: Option<u32>) -> Statement {
-    Statement::new("DELETE FROM passage_vectors WHERE org_id = ?1 AND document_id = ?2 AND version <> ?3")
-        .bind_id(scope.org())
-        .bind_id(document)
-        .bind(keep_version.unwrap_or(0))
+/// Deletes the vectors of a document, but for the version to keep.
+pub fn delete_others(scope: &TenantScope, document: DocumentId, keep: Keep) -> Statement {
+    Statement::new(concat!(
+        "DELETE FROM passage_vectors WHERE org_id = ?1 AND document_id = ?2 AND version <> ",
+        kept!()
+    ))
+    .bind_id(scope.org())
+    .bind_id(document)
+    .bind(keep.version())
 }
 
 /// The length of the organisation's vectors of a model; no row when there are none.

@@ -210,8 +210,13 @@ impl VectorIndex for Qdrant {
         }
     }
 
-    async fn upsert(&self, scope: &TenantScope, model: &str, records: Vec<VectorRecord>) -> Result<()> {
-        let Some((length, points)) = self.points(scope, &records)? else { return Ok(()) };
+    async fn upsert(
+        &self,
+        scope: &TenantScope,
+        model: &str,
+        records: Vec<VectorRecord>,
+    ) -> Result<Vec<Statement>> {
+        let Some((length, points)) = self.points(scope, &records)? else { return Ok(Vec::new()) };
         let ctx = self.ctx()?;
         let caller = self.caller(&ctx);
         let alias = names::alias(model, self.server.mode);
@@ -227,7 +232,7 @@ impl VectorIndex for Qdrant {
             match result {
                 // A rebuild put another collection in its place meanwhile.
                 Err(QdrantError::NotFound) if !swapped => swapped = true,
-                result => return Ok(result?),
+                result => return Ok(result.map(|()| Vec::new())?),
             }
         }
     }

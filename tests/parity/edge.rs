@@ -1,4 +1,5 @@
-//! The same cases against each host, at `FRONTDESK_BASE_URL`. `cargo xtask test --part edge` starts the hosts.
+//! What a host answers that has nothing to work with yet: no database, no documents. `cargo xtask test --part edge` runs
+//! these against the edge hosts at `FRONTDESK_BASE_URL`.
 
 use std::time::Duration;
 

@@ -1,0 +1,36 @@
+//! Untrusted files are read in a WebAssembly instance of their own: functions/extract, called through entry.js.
+
+use async_trait::async_trait;
+use frontdesk_extract::{Limits, wire};
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+use worker::js_sys::{Function, Reflect, Uint8Array, global};
+use worker::wasm_bindgen::{JsCast, JsValue};
+
+/// The function that entry.js leaves for the core.
+const READ: &str = "frontdeskRead";
+
+/// A pdf in parts that are each well under the runtime's limits of time and memory (128 MB for everything).
+const LIMITS: fn() -> Limits = || Limits { max_bytes: 24 << 20, max_unpacked: 64 << 20, ..Limits::default() };
+
+/// Reads each file in an instance of its own. A parser that dies or wants too much memory takes nothing else with it; one
+/// that never ends is ended by the runtime's limit of processor time, and the job's attempts are counted.
+pub struct InstanceExtractor;
+
+#[async_trait(?Send)]
+impl Extractor for InstanceExtractor {
+    async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        let request = wire::request(&request, &LIMITS()).map_err(|_| ExtractFailure::broken())?;
+        let read = Reflect::get(&global(), &READ.into()).and_then(JsCast::dyn_into::<Function>);
+        let answer = read
+            .and_then(|read| read.call1(&JsValue::UNDEFINED, &Uint8Array::from(request.as_slice())))
+            .and_then(JsCast::dyn_into::<Uint8Array>);
+        match answer {
+            Ok(answer) => wire::outcome(&answer.to_vec()).unwrap_or_else(|| Err(ExtractFailure::broken())),
+            Err(error) => {
+                // The text is the runtime's ("unreachable", "call stack"): nothing of the file.
+                tracing::warn!(error = error.as_string().unwrap_or_default(), "a file's reader died");
+                Err(ExtractFailure::broken())
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The ports of a request or an object, made of the deployment's bindings.
+
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
+
+use frontdesk_app::config::HostConfig;
+use frontdesk_app::vectors::LibsqlVectors;
+use frontdesk_clients::hrana::{HranaDatabase, Server};
+use frontdesk_ports::unconfigured::Unconfigured;
+use frontdesk_ports::{
+    Blobs, Breakers, Caches, Clock, Config, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random,
+    Rooms, Tasks,
+};
+use secrecy::SecretString;
+use worker::Env;
+
+use crate::blobs::BucketBlobs;
+use crate::extractor::InstanceExtractor;
+use crate::http_client::FetchClient;
+use crate::logs;
+use crate::objects::{ObjectLimiter, Objects};
+use crate::runtime::{Inline, JsClock, JsRandom};
+
+/// The binding of the room objects.
+const ROOMS: &str = "ROOMS";
+/// The binding of the limiter objects.
+const LIMITERS: &str = "LIMITERS";
+/// The binding of the object that works through the queue.
+const JOBS: &str = "JOBS";
+/// The binding of the bucket for files.
+const BLOBS: &str = "BLOBS";
+
+thread_local! {
+    /// What this isolate was told: variables change with a deployment only, which makes a new isolate.
+    static CONFIG: RefCell<Option<Rc<Told>>> = const { RefCell::new(None) };
+    /// Counters of this isolate; they hold nothing of any request.
+    static METRICS: Rc<Metrics> = Rc::default();
+    /// What this isolate remembers for a short time.
+    static CACHES: Rc<Caches> = Rc::default();
+    /// What is known in this isolate of the services that are called.
+    static BREAKERS: Breakers = Breakers::default();
+}
+
+/// The configuration.
+struct Told {
+    core: Config,
+    database: Option<Server>,
+}
+
+/// The ports. `rooms` makes those of the caller: a request asks room objects, a room object is one.
+pub fn ctx(env: &Env, tasks: Rc<dyn Tasks>, rooms: impl FnOnce(Weak<Ports>) -> Rc<dyn Rooms>) -> Ctx {
+    let absent = Rc::new(Unconfigured);
+    let told = told(env);
+    let clock: Rc<dyn Clock> = Rc::new(JsClock);
+    let random: Rc<dyn Random> = Rc::new(JsRandom);
+    let http: Rc<dyn HttpClient> = Rc::new(FetchClient::new(clock.clone()));
+    let db: Rc<dyn Database> = match told.database.clone() {
+        Some(server) => Rc::new(HranaDatabase::new(http.clone(), clock.clone(), random.clone(), server)),
+        None => absent.clone(),
+    };
+    let blobs: Rc<dyn Blobs> = match env.bucket(BLOBS) {
+        Ok(bucket) => Rc::new(BucketBlobs(bucket)),
+        Err(_) => absent.clone(),
+    };
+    let limiter: Rc<dyn Limiter> = match objects(env, LIMITERS, &clock) {
+        Some(objects) => Rc::new(ObjectLimiter(objects)),
+        None => absent.clone(),
+    };
+    Ctx::new(Rc::new_cyclic(|ports| Ports {
+        config: told.core.clone(),
+        vectors: Rc::new(LibsqlVectors::new(db.clone())),
+        db,
+        rooms: rooms(ports.clone()),
+        http,
+        blobs,
+        extractor: Rc::new(InstanceExtractor),
+        limiter,
+        clock,
+        random,
+        tasks,
+        compute: Rc::new(Inline),
+        metrics: METRICS.with(Rc::clone),
+        caches: CACHES.with(Rc::clone),
+        breakers: BREAKERS.with(Breakers::clone),
+    }))
+}
+
+/// What the core is told of this deployment.
+pub fn config(env: &Env) -> Config {
+    told(env).core.clone()
+}
+
+/// The room objects of this deployment.
+pub fn rooms(env: &Env) -> Option<Objects> {
+    let clock: Rc<dyn Clock> = Rc::new(JsClock);
+    objects(env, ROOMS, &clock)
+}
+
+/// The object that works through the queue.
+pub fn jobs(env: &Env) -> Option<Objects> {
+    let clock: Rc<dyn Clock> = Rc::new(JsClock);
+    objects(env, JOBS, &clock)
+}
+
+fn objects(env: &Env, binding: &str, clock: &Rc<dyn Clock>) -> Option<Objects> {
+    env.durable_object(binding).ok().map(|namespace| Objects::new(namespace, clock.clone()))
+}
+
+/// Reads the configuration once. What is wrong with it stands in the log; until it is mended only `/health/live` works.
+fn told(env: &Env) -> Rc<Told> {
+    if let Some(told) = CONFIG.with_borrow(Option::clone) {
+        return told;
+    }
+    // Secrets and variables are read alike.
+    let variable = |name: &str| env.var(name).ok().map(|value| value.to_string());
+    let told = Rc::new(match HostConfig::from_vars(&variable) {
+        Ok(config) => {
+            logs::start(&config.log_level);
+            Told { core: config.core, database: config.database }
+        }
+        Err(problems) => {
+            logs::start("info");
+            for problem in problems {
+                worker::console_error!("configuration: {problem}");
+            }
+            Told { core: closed(), database: None }
+        }
+    });
+    CONFIG.set(Some(told.clone()));
+    told
+}
+
+/// A configuration under which nobody can sign in: its keys are drawn at random and known to nobody.
+fn closed() -> Config {
+    let key = || {
+        let mut bytes = [0_u8; 32];
+        JsRandom.fill(&mut bytes);
+        SecretString::from(hex::encode(bytes))
+    };
+    Config {
+        jwt_secret: key(),
+        encryption_key: key(),
+        metrics_token: None,
+        allowed_origins: Vec::new(),
+        model: None,
+        rate_limits: true,
+        secure_cookies: true,
+        version: env!("CARGO_PKG_VERSION"),
+    }
+}

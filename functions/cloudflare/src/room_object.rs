@@ -1,0 +1,149 @@
+//! A room as a Durable Object: its log is in the object's own SQLite, its turns run here.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use frontdesk_app::rooms::{self, Alarm, Log, LogRooms, OwnLog};
+use frontdesk_domain::id::WorkerId;
+use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
+use futures_util::StreamExt;
+use worker::{
+    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
+    durable_object, wasm_bindgen,
+};
+
+use crate::host;
+use crate::object_database::ObjectDatabase;
+use crate::objects::SOCKET_HEADER;
+use crate::runtime::{AfterResponse, JsClock, JsRandom};
+use crate::sockets::Sockets;
+
+/// When an alarm failed: how soon it is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// The room of one conversation.
+#[durable_object]
+pub struct RoomObject {
+    ctx: Ctx,
+    rooms: LogRooms,
+    db: Rc<dyn Database>,
+    alarm: Rc<ObjectAlarm>,
+    sockets: Sockets,
+    /// Whether the tables are known to be there.
+    created: Cell<bool>,
+}
+
+impl RoomObject {
+    /// Before anything else: the tables, and the sockets from before.
+    async fn wake(&self) -> Result<()> {
+        if !self.created.get() {
+            rooms::create_own_log(self.db.as_ref()).await.map_err(failed)?;
+            self.created.set(true);
+        }
+        self.sockets.resume().await;
+        Ok(())
+    }
+}
+
+impl DurableObject for RoomObject {
+    fn new(state: State, env: Env) -> Self {
+        let state = Rc::new(state);
+        let db: Rc<dyn Database> = Rc::new(ObjectDatabase::new(state.clone()));
+        let alarm = Rc::new(ObjectAlarm { state: state.clone(), due: Cell::new(None) });
+        let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
+        let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
+        let mut made = None;
+        let tasks = Rc::new(AfterResponse::Object(state.clone()));
+        let ctx = host::ctx(&env, tasks, |ports| {
+            // Nobody else writes to this object's database.
+            let rooms = LogRooms::new(ports, log, worker, true);
+            made = Some(rooms.clone());
+            Rc::new(rooms)
+        });
+        let rooms = made.unwrap_or_else(|| LogRooms::new(Default::default(), Log::Main, worker, true));
+        let sockets = Sockets::new(ctx.clone(), state);
+        Self { ctx, rooms, db, alarm, sockets, created: Cell::new(false) }
+    }
+
+    async fn fetch(&self, mut request: Request) -> Result<Response> {
+        self.wake().await?;
+        if let Some(granted) = request.headers().get(SOCKET_HEADER)? {
+            return self.sockets.accept(&granted).await;
+        }
+        let call = request.bytes().await?;
+        let answer = rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await;
+        Response::from_stream(answer.map(|piece| Ok::<_, Error>(piece.to_vec())))
+    }
+
+    async fn alarm(&self) -> Result<Response> {
+        self.alarm.due.set(None);
+        self.wake().await?;
+        let next = match self.rooms.on_alarm().await {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%error, "a room's alarm failed");
+                Some(AGAIN)
+            }
+        };
+        if let Some(delay) = next {
+            self.alarm.within(delay).await.map_err(failed)?;
+        }
+        Response::empty()
+    }
+
+    async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
+        self.wake().await?;
+        self.sockets.on_message(&socket, message).await;
+        Ok(())
+    }
+
+    async fn websocket_close(
+        &self,
+        socket: WebSocket,
+        _code: usize,
+        _reason: String,
+        _was_clean: bool,
+    ) -> Result<()> {
+        self.sockets.on_close(&socket);
+        Ok(())
+    }
+
+    async fn websocket_error(&self, socket: WebSocket, _error: Error) -> Result<()> {
+        self.sockets.on_close(&socket);
+        Ok(())
+    }
+
+    async fn connect(&self, _socket: Socket) -> Result<()> {
+        Err(Error::from("rooms take no connections"))
+    }
+}
+
+fn failed(error: DbError) -> Error {
+    Error::from(error.to_string())
+}
+
+/// The object's alarm: there is one, and it outlives the object.
+struct ObjectAlarm {
+    state: Rc<State>,
+    /// When it goes off, in milliseconds, as far as is known here.
+    due: Cell<Option<i64>>,
+}
+
+#[async_trait(?Send)]
+impl Alarm for ObjectAlarm {
+    async fn within(&self, delay: Duration) -> std::result::Result<(), DbError> {
+        let now = JsClock.now();
+        let at = now.after(delay).millis();
+        if self.due.get().is_some_and(|due| due > now.millis() && due <= at) {
+            return Ok(());
+        }
+        self.due.set(Some(at));
+        let set = self.state.storage().set_alarm(delay).await;
+        set.map_err(|error| {
+            self.due.set(None);
+            DbError::Retryable(error.to_string())
+        })
+    }
+}

@@ -1,0 +1,336 @@
+//! Rooms that another process runs: [`RemoteRooms`] asks, [`answer`] answers. A call is one JSON object, its reply one
+//! line of JSON; after the reply to a subscription come the frames, a line each. An empty line is a sign of life.
+
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::{Buf, Bytes, BytesMut};
+use frontdesk_domain::conversation::{Author, Conversation, Mode, Seq};
+use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
+use frontdesk_domain::event::Frame;
+use frontdesk_domain::id::{ConversationId, OrgId, VisitorId};
+use frontdesk_domain::room::Command;
+use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_ports::{
+    Appended, BoxStream, ByteStream, Clock, Ctx, FetchError, Ports, Replay, Rooms, Subscription, TurnStart,
+};
+use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The longest reply or frame: a full page of the log with the longest messages stays far under it.
+const MAX_LINE: usize = 32 * 1024 * 1024;
+/// How often a silent subscription gives a sign of life.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
+
+/// What is asked of a room. Who asks was authenticated by the process that sends it; whoever takes calls must let nobody
+/// else send them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Call {
+    org: OrgId,
+    actor: Actor,
+    conversation: ConversationId,
+    ask: Ask,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ask {
+    Append(Command),
+    Replay { after: Seq, limit: u32 },
+    Subscribe { after: Seq },
+    Typing { on: bool },
+}
+
+/// The reply to a subscription.
+#[derive(Serialize, Deserialize)]
+struct Place {
+    conversation: Conversation,
+    participants: Vec<Author>,
+}
+
+impl Call {
+    /// The name of the room: one per conversation of an organisation.
+    #[must_use]
+    pub fn room(&self) -> String {
+        room_name(self.org, self.conversation)
+    }
+
+    /// The JSON that [`answer`] reads.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// The name of a conversation's room.
+#[must_use]
+pub fn room_name(org: OrgId, conversation: ConversationId) -> String {
+    format!("{org}/{conversation}")
+}
+
+/// Brings a call to the process that runs its room, and the answer back.
+#[async_trait(?Send)]
+pub trait Transport {
+    /// Sends a call. Dropping the stream ends a subscription.
+    ///
+    /// # Errors
+    /// [`FetchError`] when the process is out of reach; the stream gives the same errors later.
+    async fn send(&self, call: Call) -> Result<ByteStream, FetchError>;
+}
+
+/// Rooms that another process runs. Which conversations there are is known from the main database.
+pub struct RemoteRooms {
+    ports: Weak<Ports>,
+    transport: Rc<dyn Transport>,
+}
+
+impl RemoteRooms {
+    /// Rooms behind this transport.
+    #[must_use]
+    pub fn new(ports: Weak<Ports>, transport: Rc<dyn Transport>) -> Self {
+        Self { ports, transport }
+    }
+
+    fn ctx(&self) -> Result<Ctx> {
+        self.ports.upgrade().map(Ctx::new).ok_or_else(|| Error::ours("the host has stopped"))
+    }
+
+    /// Sends a call; its reply, and what comes after.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        scope: &TenantScope,
+        conversation: ConversationId,
+        ask: Ask,
+    ) -> Result<(T, Lines)> {
+        let call = Call { org: scope.org(), actor: scope.actor().clone(), conversation, ask };
+        let mut lines = Lines::new(self.transport.send(call).await.map_err(|error| out_of_reach(&error))?);
+        let line = lines.next().await?.ok_or_else(|| out_of_reach(&"the room gave no answer"))?;
+        let reply: Reply<T> =
+            serde_json::from_slice(&line).map_err(|error| Error::ours(format!("a room's reply: {error}")))?;
+        match reply {
+            Reply::Done(value) => Ok((value, lines)),
+            Reply::Refused(failure) => Err(failure.into()),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Rooms for RemoteRooms {
+    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
+        // The room takes it over from the main database when somebody first comes.
+        Ok(super::begin(&self.ctx()?, scope, id).await?.head.conversation)
+    }
+
+    async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
+        let Some(known) = super::latest(&self.ctx()?, scope, visitor).await? else { return Ok(None) };
+        // The main database may be a little behind.
+        let current = self.replay(scope, known.id, known.last_seq, 1).await?.conversation;
+        Ok(Some(current).filter(|conversation| conversation.mode != Mode::Closed))
+    }
+
+    async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
+        Ok(self.ask(scope, id, Ask::Append(command)).await?.0)
+    }
+
+    async fn replay(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Replay> {
+        Ok(self.ask(scope, id, Ask::Replay { after, limit }).await?.0)
+    }
+
+    async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
+        let (place, lines): (Place, _) = self.ask(scope, id, Ask::Subscribe { after }).await?;
+        let frames = futures_util::stream::unfold(lines, |mut lines| async move {
+            loop {
+                // A stream that was cut just ends: the listener comes back with its last `seq`.
+                let line = lines.next().await.ok()??;
+                if !line.is_empty() {
+                    let frame = Frame::from_json(std::str::from_utf8(&line).ok()?).ok()?;
+                    return Some((frame, lines));
+                }
+            }
+        });
+        let Place { conversation, participants } = place;
+        Ok(Subscription { conversation, participants, frames: frames.boxed_local() })
+    }
+
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
+        Ok(self.ask(scope, id, Ask::Typing { on }).await?.0)
+    }
+
+    async fn say(&self, _scope: &TenantScope, _start: &TurnStart, _text: &str) -> Result<()> {
+        Err(turns_run_there())
+    }
+
+    async fn unsay(&self, _scope: &TenantScope, _start: &TurnStart) -> Result<()> {
+        Err(turns_run_there())
+    }
+}
+
+/// A turn runs where its room is, so nobody says anything in it from elsewhere.
+fn turns_run_there() -> Error {
+    Error::ours("a turn runs where its room is")
+}
+
+fn out_of_reach(detail: &impl ToString) -> Error {
+    Error::Upstream { service: "rooms", retryable: true, detail: detail.to_string() }
+}
+
+/// Answers a call by `rooms`.
+pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> BoxStream<'static, Bytes> {
+    let call: Call = match serde_json::from_slice(call) {
+        Ok(call) => call,
+        Err(error) => return once(line::<()>(Err(Error::ours(format!("a call to a room: {error}"))))),
+    };
+    #[expect(clippy::disallowed_methods, reason = "the process that sent the call authenticated who asks")]
+    let scope = TenantScope::authenticated(call.org, call.actor);
+    match call.ask {
+        Ask::Append(command) => once(line(rooms.append(&scope, call.conversation, command).await)),
+        Ask::Replay { after, limit } => {
+            once(line(rooms.replay(&scope, call.conversation, after, limit).await))
+        }
+        Ask::Typing { on } => once(line(rooms.typing(&scope, call.conversation, on).await)),
+        Ask::Subscribe { after } => match rooms.subscribe(&scope, call.conversation, after).await {
+            Ok(Subscription { conversation, participants, frames }) => {
+                let reply = once(line(Ok(Place { conversation, participants })));
+                reply.chain(with_signs_of_life(frames, clock)).boxed_local()
+            }
+            Err(error) => once(line::<()>(Err(error))),
+        },
+    }
+}
+
+fn once(line: Bytes) -> BoxStream<'static, Bytes> {
+    futures_util::stream::once(std::future::ready(line)).boxed_local()
+}
+
+fn line<T: Serialize>(result: Result<T>) -> Bytes {
+    let reply = match result {
+        Ok(value) => Reply::Done(value),
+        Err(error) => Reply::Refused(Failure::from(error)),
+    };
+    let mut line = serde_json::to_vec(&reply).unwrap_or_default();
+    line.push(b'\n');
+    line.into()
+}
+
+/// Frames as lines. What waits at the same moment goes out in one piece.
+fn with_signs_of_life(frames: BoxStream<'static, Frame>, clock: Rc<dyn Clock>) -> BoxStream<'static, Bytes> {
+    const AT_ONCE: usize = 64;
+    let frames = frames.ready_chunks(AT_ONCE).boxed_local();
+    let lines = futures_util::stream::unfold((frames, clock), |(mut frames, clock)| async move {
+        let timer = clock.sleep(SIGN_OF_LIFE);
+        let ready = match select(frames.next(), timer).await {
+            Either::Left((ready, _)) => ready?,
+            Either::Right(_) => Vec::new(),
+        };
+        let mut piece = String::new();
+        for frame in &ready {
+            piece.push_str(&frame.to_json());
+            piece.push('\n');
+        }
+        if piece.is_empty() {
+            piece.push('\n');
+        }
+        Some((Bytes::from(piece), (frames, clock)))
+    });
+    lines.boxed_local()
+}
+
+/// What a call led to.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reply<T> {
+    Done(T),
+    Refused(Failure),
+}
+
+/// The errors that a room gives, over the wire.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Failure {
+    NotFound,
+    Closed,
+    Fenced,
+    Stale { current: u64 },
+    Crowded { retry_after: Duration },
+    Invalid(Vec<FieldError>),
+    Upstream { retryable: bool, detail: String },
+    Ours(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Caller(CallerError::NotFound { .. }) => Self::NotFound,
+            Error::Caller(CallerError::Conflict(super::CLOSED)) => Self::Closed,
+            Error::Caller(CallerError::Conflict(_)) => Self::Fenced,
+            Error::Caller(CallerError::Stale { current }) => Self::Stale { current },
+            Error::Caller(CallerError::Unavailable { retry_after, .. }) => Self::Crowded { retry_after },
+            Error::Caller(CallerError::Invalid(fields)) => Self::Invalid(fields),
+            Error::Upstream { service, retryable, detail } => {
+                Self::Upstream { retryable, detail: format!("{service}: {detail}") }
+            }
+            other => Self::Ours(other.to_string()),
+        }
+    }
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::NotFound => Self::not_found("conversation"),
+            Failure::Closed => CallerError::Conflict(super::CLOSED).into(),
+            Failure::Fenced => CallerError::Conflict(super::FENCED).into(),
+            Failure::Stale { current } => CallerError::Stale { current }.into(),
+            Failure::Crowded { retry_after } => {
+                CallerError::Unavailable { reason: super::CROWDED, retry_after }.into()
+            }
+            Failure::Invalid(fields) => CallerError::Invalid(fields).into(),
+            Failure::Upstream { retryable, detail } => Self::Upstream { service: "rooms", retryable, detail },
+            Failure::Ours(detail) => Self::Ours(detail),
+        }
+    }
+}
+
+/// A body, line by line.
+struct Lines {
+    body: ByteStream,
+    pending: BytesMut,
+    /// Up to where `pending` has no line end.
+    searched: usize,
+}
+
+impl Lines {
+    fn new(body: ByteStream) -> Self {
+        Self { body, pending: BytesMut::new(), searched: 0 }
+    }
+
+    /// The next line without its end; none after the last one. A line that was cut is not a line.
+    async fn next(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let rest = self.pending.get(self.searched..).unwrap_or_default();
+            if let Some(found) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = self.pending.split_to(self.searched.saturating_add(found)).freeze();
+                self.pending.advance(1);
+                self.searched = 0;
+                return Ok(Some(line));
+            }
+            self.searched = self.pending.len();
+            if self.searched > MAX_LINE {
+                return Err(out_of_reach(&"a line of a room's answer is too long"));
+            }
+            match self.body.next().await {
+                Some(piece) => self.pending.extend_from_slice(&piece.map_err(|error| out_of_reach(&error))?),
+                None => return Ok(None),
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Messages and their answers.
+
+use anyhow::{Result, ensure};
+
+use crate::case::{Case, events, get, message, messages, post};
+
+const QUESTION: &str = "How much is delivery in Moscow?";
+
+#[tokio::test]
+async fn an_answer_is_streamed_with_its_citations() -> Result<()> {
+    let mut case = Case::begin().await?;
+    let visitor = case.visitor("visitor").await?;
+    for (title, question) in
+        [("In English", QUESTION), ("In Russian", "За сколько дней можно вернуть товар?")]
+    {
+        case.title(title);
+        let path = messages(&visitor.begin().await?);
+        case.streamed(post(&visitor, &path, &message("a", question)), &["hold=0"]).await?;
+    }
+    case.end("answers")
+}
+
+#[tokio::test]
+async fn a_message_that_is_sent_again_is_stored_once() -> Result<()> {
+    let mut case = Case::begin().await?;
+    let visitor = case.visitor("visitor").await?;
+    let conversation = visitor.begin().await?;
+    let path = messages(&conversation);
+
+    case.title("A message");
+    let first = case.send(post(&visitor, &path, &message("one", QUESTION)), 202).await?;
+    ensure!(first.body["deduplicated"] == false);
+    case.answered(&visitor, &conversation, 1).await?;
+    case.title("The same again");
+    let again = case.send(post(&visitor, &path, &message("one", QUESTION)), 202).await?;
+    ensure!(again.body["deduplicated"] == true && again.body["message"] == first.body["message"]);
+    case.title("The same again, as a stream: the answer that was given");
+    let mut replay = case.open(post(&visitor, &path, &message("one", QUESTION))).await?;
+    replay.read_to_end().await?;
+    case.close(replay)?;
+    case.title("Another text under its name");
+    case.send(post(&visitor, &path, &message("one", "Something else")), 422).await?;
+    case.title("Everything that was stored");
+    let log = case.send(get(&visitor, &events(&conversation, "after=0")), 200).await?;
+    ensure!(log.body["last_seq"] == 4);
+    case.end("messages_sent_again")
+}
+
+#[tokio::test]
+async fn what_is_asked_during_an_answer_is_answered_next() -> Result<()> {
+    let mut case = Case::begin().await?;
+    let visitor = case.visitor("visitor").await?;
+    let conversation = visitor.begin().await?;
+    let path = messages(&conversation);
+
+    case.script(&["hold=2", "hold=0"]).await?;
+    case.title("A message, and the conversation live");
+    case.send(post(&visitor, &path, &message("one", QUESTION)), 202).await?;
+    let mut live = case.open(get(&visitor, &events(&conversation, "after=0"))).await?;
+    live.until_kind("turn.delta").await?;
+    case.title("Two more while the answer is being written");
+    case.send(post(&visitor, &path, &message("two", "When are you open?")), 202).await?;
+    case.send(post(&visitor, &path, &message("three", "Is there a place to park a car?")), 202).await?;
+    case.model.release().await?;
+    live.until_kind("turn.finished").await?;
+    live.until_kind("turn.started").await?;
+    case.model.release().await?;
+    live.until_kind("turn.finished").await?;
+    case.title("What came live");
+    case.close(live)?;
+    case.end("messages_during_an_answer")
+}

@@ -1,0 +1,193 @@
+//! The Worker on this machine: real workerd by `wrangler dev`, beside a real libSQL server.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::dev::{self, DevArgs};
+use crate::run::{self, Guarded};
+use crate::setup::sqld;
+use crate::workspace::Workspace;
+use crate::{build, web};
+
+/// How long a program may take until it answers, on a busy machine.
+const START: Duration = Duration::from_secs(180);
+
+/// The variables of the deployment that come from whoever calls this.
+const PASSED_ON: [&str; 12] = [
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "OPENAI_MODEL",
+    "OPENAI_FALLBACK_MODEL",
+    "OPENAI_EMBEDDING_MODEL",
+    "QDRANT_URL",
+    "QDRANT_API_KEY",
+    "ALLOWED_ORIGINS",
+    "LOG_LEVEL",
+    "SENTRY_DSN",
+    "ADMIN_EMAIL",
+    "METRICS_TOKEN",
+];
+
+/// `wrangler`, of the packages of functions/cloudflare.
+pub fn wrangler(workspace: &Workspace) -> Result<Command> {
+    let packages = workspace.path("functions/cloudflare/node_modules/.bin");
+    // The packages' own Node goes first: wrangler needs a newer one than the machine may have.
+    let mut path = vec![packages.clone()];
+    path.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+    let mut command = Command::new(packages.join("wrangler"));
+    command
+        .current_dir(&workspace.root)
+        .env("PATH", std::env::join_paths(path)?)
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("CI", "1");
+    Ok(command)
+}
+
+/// `wrangler dev` on a port; requests are answered when this returns. `also` is what else it is told.
+pub fn workerd(workspace: &Workspace, port: u16, log: &Path, also: &[&str]) -> Result<Guarded> {
+    let _ = fs::remove_file(log);
+    let mut command = wrangler(workspace)?;
+    command
+        .args(["dev", "--local", "--ip", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--inspector-port", &run::free_port()?.to_string(), "--show-interactive-dev-session=false"])
+        .args(also);
+    let mut server = Guarded::start(&mut command, log)?;
+    let ready = server.wait_until(START, "wrangler dev", || {
+        fs::read_to_string(log).is_ok_and(|text| text.contains("Ready on")) && run::listens(port)
+    });
+    if let Err(error) = ready {
+        let said = fs::read_to_string(log).unwrap_or_default();
+        let end: Vec<&str> = said.lines().rev().take(30).collect();
+        bail!("{error}\n{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));
+    }
+    Ok(server)
+}
+
+/// Serves the demo until it is stopped.
+pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    let data = std::path::absolute(&args.data).context("the data directory")?;
+    web::build(workspace)?;
+    let program = dev::host(workspace, args.release)?;
+    let sqld = sqld::ensure(workspace)?;
+    build::worker(workspace)?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&data)
+        .with_context(|| data.display().to_string())?;
+
+    run::step("starting the database server");
+    let database_port = run::free_port()?;
+    let database_url = format!("http://127.0.0.1:{database_port}");
+    let mut command = Command::new(sqld);
+    command.arg("--db-path").arg(data.join("sqld"));
+    command.args(["--http-listen-addr", &format!("127.0.0.1:{database_port}"), "--no-welcome"]);
+    let mut database = Guarded::start(&mut command, &data.join("sqld.log"))?;
+    database.wait_until(START, "sqld", || run::listens(database_port))?;
+
+    let seed = |also: &[&str]| -> Result<Value> {
+        let mut command = Command::new(&program);
+        command.args(["seed", "--json", "--data"]).arg(&data).args(also).env("DATABASE_URL", &database_url);
+        told(&run::output(&mut command)?)
+    };
+    let fresh = !data.join("worker.env").is_file();
+    let admin = seed(&["--empty"])?;
+    let text = |name: &str| admin.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+
+    write_variables(&data, &database_url, args.no_limits)?;
+    let assets = assets(workspace, &data, &text("site_key"))?;
+
+    run::step("starting workerd");
+    let variables = data.join("worker.env");
+    let persist = data.join("wrangler");
+    let also = ["--env-file", path(&variables)?, "--persist-to", path(&persist)?, "--assets", path(&assets)?];
+    let mut worker = workerd(workspace, args.port, &data.join("wrangler.log"), &also)?;
+    let base_url = format!("http://127.0.0.1:{}", args.port);
+    if fresh && !args.empty {
+        run::step("sending the demo's documents");
+        seed(&["--at", &base_url])?;
+    }
+    run::say(&format!("\n  Demo page      {base_url}/demo/"));
+    run::say(&format!("  Console login  {} / {}", text("admin_email"), text("admin_password")));
+    run::say(&format!("  Data           {}", data.display()));
+    run::say(&format!("  Database       {database_url}"));
+    run::say("\n  Stop with Ctrl-C.\n");
+    if let Some(ready) = &args.ready {
+        write_ready(ready, &base_url, &data, &admin)?;
+    }
+    // Ctrl-C reaches all three; whichever ends first ends the others.
+    loop {
+        for (server, what) in [(&mut database, "sqld"), (&mut worker, "workerd")] {
+            if let Some(status) = server.0.try_wait().context(what)? {
+                bail!("{what} ended ({status}); its log is in {}", data.display());
+            }
+        }
+        run::pause(Duration::from_millis(100));
+    }
+}
+
+/// The last line of a program's output, as JSON.
+fn told(output: &str) -> Result<Value> {
+    let last = output.lines().last().context("the program said nothing")?;
+    serde_json::from_str(last).with_context(|| format!("not JSON: {last}"))
+}
+
+/// The Worker's variables, in a file for its owner alone.
+fn write_variables(data: &Path, database_url: &str, no_limits: bool) -> Result<()> {
+    let secrets = fs::read_to_string(data.join("secrets.env")).context("secrets.env")?;
+    let mut text: String =
+        secrets.lines().filter(|line| !line.starts_with("ADMIN_")).map(|line| format!("{line}\n")).collect();
+    text.push_str(&format!("DATABASE_URL={database_url}\n"));
+    if no_limits {
+        text.push_str("RATE_LIMIT_STORE=none\n");
+    }
+    for name in PASSED_ON {
+        if let Ok(value) = std::env::var(name) {
+            text.push_str(&format!("{name}={value}\n"));
+        }
+    }
+    let path = data.join("worker.env");
+    let _ = fs::remove_file(&path);
+    let mut file = fs::File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| path.display().to_string())?;
+    file.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// The static files with the demo page of this site.
+fn assets(workspace: &Workspace, data: &Path, site_key: &str) -> Result<PathBuf> {
+    let assets = data.join("assets");
+    let _ = fs::remove_dir_all(&assets);
+    build::assets(workspace, &assets)?;
+    let page = assets.join("demo/index.html");
+    let text = fs::read_to_string(&page).with_context(|| page.display().to_string())?;
+    fs::write(&page, text.replace("__SITE_KEY__", site_key))?;
+    Ok(assets)
+}
+
+fn write_ready(ready: &Path, base_url: &str, data: &Path, admin: &Value) -> Result<()> {
+    let mut told = admin.clone();
+    if let Some(told) = told.as_object_mut() {
+        told.insert("base_url".to_owned(), base_url.into());
+        told.insert("data_dir".to_owned(), data.to_string_lossy().into());
+    }
+    // Whole or not there: whoever waits for the file never reads half of it.
+    let new = ready.with_extension("new");
+    fs::write(&new, told.to_string()).with_context(|| new.display().to_string())?;
+    fs::rename(&new, ready).with_context(|| ready.display().to_string())
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}

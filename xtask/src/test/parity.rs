@@ -1,0 +1,111 @@
+//! The same cases against every host: `tests/parity`.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::build::{self, Host};
+use crate::cloudflare;
+use crate::run::{self, Guarded};
+use crate::setup::{self, tools};
+use crate::test::Session;
+use crate::test::count::{self, Counts};
+use crate::test::hosts::{HostUnderTest, Start};
+use crate::workspace::which;
+
+/// How long a program that is built already may take until it answers, on a busy machine.
+const START: Duration = Duration::from_secs(120);
+
+/// Every case against each host under test. What the hosts said is kept in `target/parity/HOST`.
+pub fn every_host(session: &Session<'_>) -> Result<Counts> {
+    let model = Model::start(session)?;
+    session.on.iter().try_fold(Counts::default(), |counts, host| {
+        run::step(&format!("  {}", host.name()));
+        Ok(counts.add(one_host(session, *host, &model)?))
+    })
+}
+
+fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> {
+    let transcripts = session.workspace.state("parity").join(host.name());
+    let _ = std::fs::remove_dir_all(&transcripts);
+    let suite = |limits: bool, filter: &[&str]| {
+        let host = HostUnderTest::start(session, Start { host, limits, model: Some(&model.base_url) })?;
+        let mut suite = session.workspace.cargo();
+        suite
+            .env("FRONTDESK_BASE_URL", &host.base_url)
+            .env("FRONTDESK_READY", &host.ready)
+            .env("FRONTDESK_MODEL_URL", &model.base_url)
+            .env("FRONTDESK_TRANSCRIPTS", &transcripts);
+        if let (Some(kill), None) = (&host.kill, std::env::var_os("FRONTDESK_RESTART_CMD")) {
+            suite.env("FRONTDESK_RESTART_CMD", kill);
+        }
+        cases(session, suite, filter)
+    };
+    // Limits are counted from the first request on, so they have a host of their own.
+    let counts = suite(false, &["--skip", "limits::"])?;
+    Ok(counts.add(suite(true, &["limits::"])?))
+}
+
+/// The fake model that the hosts ask.
+struct Model {
+    _server: Guarded,
+    base_url: String,
+}
+
+impl Model {
+    fn start(session: &Session<'_>) -> Result<Self> {
+        let mut cargo = session.workspace.cargo();
+        run::run(cargo.args(["build", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai"]))?;
+        let port = run::free_port()?;
+        let mut command = Command::new(session.workspace.target().join("debug/fake-ai"));
+        command.args(["--port", &port.to_string(), "--first-token-ms", "0", "--tokens-per-second", "0"]);
+        let mut server = Guarded::start(&mut command, &session.log)?;
+        server.wait_until(START, "the fake model", || run::listens(port))?;
+        Ok(Self { _server: server, base_url: format!("http://127.0.0.1:{port}/v1") })
+    }
+}
+
+/// What a host answers that has nothing to work with: the Worker under workerd and the component under wasmtime.
+pub fn edge(session: &Session<'_>) -> Result<Counts> {
+    setup::edge(session.workspace)?;
+    build::worker(session.workspace)?;
+    let component = build::component(session.workspace, false)?;
+    let edge = |base_url: &str| {
+        let mut suite = session.workspace.cargo();
+        suite.env("FRONTDESK_BASE_URL", base_url);
+        cases(session, suite, &["edge::"])
+    };
+
+    let port = run::free_port()?;
+    let worker =
+        cloudflare::workerd(session.workspace, port, &session.log.with_extension("wrangler.log"), &[])?;
+    let counts = edge(&format!("http://127.0.0.1:{port}"))?;
+    drop(worker);
+
+    let port = run::free_port()?;
+    let mut command = Command::new(tools::wasmtime().path()?);
+    command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]).arg(component);
+    let mut wasmtime = Guarded::start(&mut command, &session.log)?;
+    wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
+    Ok(counts.add(edge(&format!("http://127.0.0.1:{port}"))?))
+}
+
+/// The cases that the filter leaves, one after the other.
+fn cases(session: &Session<'_>, mut cargo: Command, filter: &[&str]) -> Result<Counts> {
+    let suite = ["--workspace", "--features", "frontdesk-tests/parity", "--test", "parity", "--no-fail-fast"];
+    if std::env::var_os("INSTA_UPDATE").is_none() {
+        cargo.env("INSTA_UPDATE", "no");
+    }
+    let counts = if which("cargo-nextest").is_some() {
+        cargo.args(["nextest", "run"]).args(suite).args(["--test-threads", "1", "--"]);
+        let (well, text) = session.run(cargo.args(filter))?;
+        count::nextest(&text).judged(well)
+    } else {
+        cargo.arg("test").args(suite).args(["--", "--test-threads", "1"]);
+        let (well, text) = session.run(cargo.args(filter))?;
+        count::cargo_test(&text).judged(well)
+    };
+    // Those that the filter leaves out run elsewhere.
+    Ok(Counts { skipped: 0, ..counts })
+}
