@@ -66,12 +66,6 @@ impl Objects {
         Ok(bounded::body(self.clock.clone(), LIMITS, started, body))
     }
 
-    /// Calls an object by its id, with nothing to say.
-    pub async fn wake(&self, id: &str) -> worker::Result<()> {
-        let stub = self.namespace.id_from_string(id)?.get_stub()?;
-        stub.fetch_with_request(Request::new("https://object/", Method::Get)?).await.map(|_| ())
-    }
-
     /// Makes a socket of the object of this name, with a session that begins from `state` (JSON).
     pub async fn upgrade(&self, name: &str, state: &str) -> worker::Result<worker::web_sys::Response> {
         let request = Request::new("https://object/", Method::Get)?;

@@ -10,8 +10,8 @@ use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
 use futures_util::StreamExt;
 use worker::{
-    DurableObject, Env, Error, Method, Request, Response, Result, Socket, State, WebSocket,
-    WebSocketIncomingMessage, durable_object, wasm_bindgen,
+    DurableObject, Env, Error, Request, Response, Result, Socket, State, WebSocket, WebSocketIncomingMessage,
+    durable_object, wasm_bindgen,
 };
 
 use crate::host;
@@ -56,7 +56,7 @@ impl DurableObject for RoomObject {
         let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
         let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
         let mut made = None;
-        let detached = Rc::new(Detached::new(state.clone(), env.clone()));
+        let detached = Rc::new(Detached::new(state.clone()));
         let tasks = Rc::new(AfterResponse::Room(detached.clone()));
         let ctx = host::ctx(&env, tasks, |ports| {
             // Nobody else writes to this object's database.
@@ -73,10 +73,6 @@ impl DurableObject for RoomObject {
         self.wake().await?;
         if let Some(granted) = request.headers().get(SOCKET_HEADER)? {
             return self.sockets.accept(&granted).await;
-        }
-        self.detached.run();
-        if request.method() == Method::Get {
-            return Response::empty();
         }
         let call = request.bytes().await?;
         let answer = rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await;

@@ -54,28 +54,27 @@ pub enum AfterResponse {
     Room(Rc<Detached>),
 }
 
-/// Turns that wait for an event of their own: work that a socket's frame began is cut when the socket goes.
+/// Turns that wait for an event of their own: work that a socket's frame began is cut when the socket goes. The object's
+/// alarm belongs to nobody.
 pub struct Detached {
     state: Rc<State>,
-    env: Env,
     waiting: RefCell<Vec<BoxFuture<'static, ()>>>,
 }
 
 impl Detached {
     /// None yet, of the object with this state.
-    pub fn new(state: Rc<State>, env: Env) -> Self {
-        Self { state, env, waiting: RefCell::default() }
+    pub fn new(state: Rc<State>) -> Self {
+        Self { state, waiting: RefCell::default() }
     }
 
-    /// Keeps `work` and calls the object itself, which then runs it. Should the call be lost, the object's alarm, which is
-    /// set while a turn is open, does it.
+    /// Keeps `work` for the alarm, which goes off at once.
     fn add(&self, work: BoxFuture<'static, ()>) {
         self.waiting.borrow_mut().push(work);
-        let Some(rooms) = host::rooms(&self.env) else { return };
-        let id = self.state.id().to_string();
+        let state = self.state.clone();
         spawn_local(async move {
-            if let Err(error) = rooms.wake(&id).await {
-                tracing::warn!(%error, "a room did not reach itself");
+            // Should it fail: while a turn is open, the alarm is set for soon.
+            if let Err(error) = state.storage().set_alarm(Duration::ZERO).await {
+                tracing::warn!(%error, "a room's alarm was not set");
             }
         });
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::error::{CallerError, Error};
-use frontdesk_domain::event::{EventBody, Frame};
+use frontdesk_domain::event::{EventBody, Frame, Live};
 use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
@@ -155,9 +155,12 @@ fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
         assert_eq!((read, said), (Ok(()), Ok(())));
         ctx.rooms.say(&system, &start, "three").await.unwrap();
 
-        let frames: Vec<Frame> = listener.take(4).collect().await;
+        let frames: Vec<Frame> = listener.frames.take(4).collect().await;
         let deltas = frames.iter().filter_map(|frame| match frame {
-            Frame::Delta(delta) => Some((delta.offset, delta.text.as_str())),
+            Frame::Live(live) => match live.as_ref() {
+                Live::Delta(delta) => Some((delta.offset, delta.text.as_str())),
+                Live::Typing { .. } | Live::Presence { .. } => None,
+            },
             Frame::Event(_) => None,
         });
         assert_eq!(deltas.collect::<Vec<_>>(), [(0, "one "), (4, "two "), (8, "three")]);

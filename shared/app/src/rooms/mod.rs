@@ -29,7 +29,7 @@ use futures_util::lock::Mutex;
 
 use crate::store;
 use crate::store::conversations::{self, Stored};
-use listeners::Listeners;
+use listeners::{Listeners, Seated};
 pub use log::{Alarm, Log, OwnLog};
 pub use outbox::create as create_own_log;
 pub use remote::{Call, RemoteRooms, Transport, answer, room_name};
@@ -498,7 +498,14 @@ impl Rooms for LogRooms {
                 Actor::Visitor { .. } => operators(present),
                 Actor::User { .. } | Actor::System => present.to_vec(),
             },
-            frames: listeners::stream(ctx, self.0.log.clone(), scope.clone(), id, after, joined, live, &cell),
+            frames: listeners::stream(
+                ctx,
+                self.0.log.clone(),
+                scope.clone(),
+                id,
+                after,
+                Seated { joined, live, seat: &cell },
+            ),
         })
     }
 

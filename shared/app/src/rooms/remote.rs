@@ -162,7 +162,8 @@ impl Rooms for RemoteRooms {
     }
 
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
-        Ok(self.ask(scope, id, Ask::Typing { on }).await?.0)
+        let ((), _) = self.ask(scope, id, Ask::Typing { on }).await?;
+        Ok(())
     }
 
     async fn say(&self, _scope: &TenantScope, _start: &TurnStart, _text: &str) -> Result<()> {
