@@ -299,7 +299,7 @@ impl Tenant<'_> {
             }
         }
         let mut found = Vec::new();
-        let blobs = self.shop.world.directory.path().join("blobs");
+        let blobs = self.shop.world.place.data().join("blobs");
         walk(&blobs.join(self.scope.org().to_string()), &mut found);
         found
     }
