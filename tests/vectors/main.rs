@@ -7,3 +7,4 @@ mod host;
 mod qdrant;
 mod rebuild;
 mod rest;
+mod stand_in;

@@ -3,8 +3,9 @@
 use std::process::Stdio;
 use std::rc::Rc;
 
-use frontdesk_app::{documents, reindex};
+use frontdesk_app::{documents, jobs, reindex};
 use frontdesk_clients::qdrant::{Mode, Qdrant, Server};
+use frontdesk_domain::document::DocumentStatus;
 use frontdesk_local::testing::run;
 use frontdesk_ports::VectorIndex as _;
 use reqwest::Method;
@@ -92,6 +93,30 @@ fn documents_that_are_read_beside_a_rebuild_are_all_found_after_it() {
         rebuilt.unwrap();
         assert_eq!(desk.nearest(&us, "Which room has a kettle?").await.len(), 7);
         assert_eq!(desk.points().await, 7, "and nothing of old versions or deleted documents is left");
+        desk.close().await;
+    });
+}
+
+#[test]
+fn a_document_that_is_half_read_during_a_whole_rebuild_is_found_whole() {
+    run(async {
+        let desk = Desk::new("half-read").await;
+        let us = tenant();
+        desk.add(&us, "Hours", "We open at nine.").await;
+        let text: String = (0..150).map(|n| format!("# Room {n}\nRoom {n} has a kettle.\n")).collect();
+        let made = documents::create_from_text(desk.ctx(), &us, "Rooms", &text).await.unwrap();
+        // The file is read, and the first of its passages are indexed.
+        for _ in 0..2 {
+            jobs::run(desk.ctx(), 1).await.unwrap();
+        }
+        let half = desk.points().await;
+        assert!((2..100).contains(&half), "{half}");
+        reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |_| {}).await.unwrap();
+        assert_eq!(desk.points().await, half);
+        desk.run_jobs().await;
+        let read = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
+        assert_eq!(read.status, DocumentStatus::Ready, "{read:?}");
+        assert_eq!(desk.points().await, 151);
         desk.close().await;
     });
 }

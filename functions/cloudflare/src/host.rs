@@ -70,8 +70,8 @@ pub fn ctx(env: &Env, tasks: Rc<dyn Tasks>, rooms: impl FnOnce(Weak<Ports>) -> R
     };
     Ctx::new(Rc::new_cyclic(|ports| Ports {
         config: told.core.clone(),
-        vectors: match &told.qdrant {
-            Some(server) => Rc::new(Qdrant::new(ports.clone(), server.clone())),
+        vectors: match told.qdrant.clone() {
+            Some(server) => Rc::new(Qdrant::new(ports.clone(), server)),
             None => Rc::new(LibsqlVectors::new(db.clone())),
         },
         db,
