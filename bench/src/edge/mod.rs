@@ -153,14 +153,14 @@ impl Edge {
         let frontdesk = stage.frontdesk("frontdesk", &stage.database.server.base_url, inspector).await?;
         let plain = Worker {
             name: "plain",
-            modules: &[stage.repository.other("plain.js")],
+            modules: &stage.repository.other("plain.js"),
             variables: &stage.variables(&stage.database.server.base_url),
             inspector: None,
             objects: &[("ROOMS", "Room")],
         };
         let party = Worker {
             name: "party",
-            modules: &[stage.repository.other("party.js")],
+            modules: &stage.repository.other("party.js"),
             variables: &[],
             inspector: None,
             objects: &[("Party", "Party")],

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_app::rooms::{self, Alarm, Log, LogRooms, OwnLog};
+use frontdesk_app::rooms::{self, Alarm, Answer, Log, LogRooms, OwnLog};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
 use futures_util::StreamExt;
@@ -75,8 +75,10 @@ impl DurableObject for RoomObject {
             return self.sockets.accept(&granted).await;
         }
         let call = request.bytes().await?;
-        let answer = rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await;
-        Response::from_stream(answer.map(|piece| Ok::<_, Error>(piece.to_vec())))
+        match rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await {
+            Answer::Whole(line) => Response::from_bytes(line.into()),
+            Answer::Open(lines) => Response::from_stream(lines.map(|piece| Ok::<_, Error>(piece.to_vec()))),
+        }
     }
 
     async fn alarm(&self) -> Result<Response> {
