@@ -181,11 +181,15 @@ impl Proxy {
                 let shared = serving.clone();
                 let service = service_fn(move |request| {
                     let shared = shared.clone();
-                    async move { Ok::<_, Infallible>(shared.forward(request).await.unwrap_or_else(lost)) }
+                    async move {
+                        Ok::<_, Infallible>(
+                            shared.forward(request).await.unwrap_or_else(|error| lost(&error)),
+                        )
+                    }
                 });
                 // Whoever calls notices its end.
                 tokio::task::spawn_local(async move {
-                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await)
+                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
                 });
             }
         });
@@ -213,7 +217,7 @@ impl Shared {
     }
 }
 
-fn lost(error: anyhow::Error) -> Response<Full<Bytes>> {
+fn lost(error: &anyhow::Error) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(error.to_string()));
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response

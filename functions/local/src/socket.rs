@@ -122,8 +122,11 @@ async fn send(
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<CloseFrame> {
     let away = || closing(CloseCode::Away, "the server stops");
-    let begun = Instant::now();
-    let mut ping = tokio::time::interval_at(begun + PING_EVERY, PING_EVERY);
+    let mut ping = tokio::time::interval(PING_EVERY);
+    // The first one is at once.
+    ping.tick().await;
+    let hello = tokio::time::sleep(HELLO_DEADLINE);
+    tokio::pin!(hello);
     loop {
         let next = tokio::select! {
             next = session.next() => next?,
@@ -136,7 +139,7 @@ async fn send(
                 write(sink, Message::Ping(Bytes::new())).await?;
                 continue;
             }
-            () = tokio::time::sleep_until(begun + HELLO_DEADLINE), if !session.has_begun() => {
+            () = &mut hello, if !session.has_begun() && !hello.is_elapsed() => {
                 if session.has_begun() {
                     continue;
                 }
