@@ -29,14 +29,14 @@ impl DurableObject for LimiterObject {
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         if !self.created.get() {
-            limits::create(self.db.as_ref()).await.map_err(failed)?;
+            limits::create(self.db.as_ref()).await.map_err(|error| failed(&error))?;
             self.created.set(true);
         }
         let question = request.bytes().await?;
-        Response::from_bytes(objects::take(&self.limiter, &question).await.map_err(failed)?)
+        Response::from_bytes(objects::take(&self.limiter, &question).await.map_err(|error| failed(&error))?)
     }
 }
 
-fn failed(error: impl ToString) -> Error {
+fn failed(error: &impl ToString) -> Error {
     Error::from(error.to_string())
 }

@@ -40,7 +40,7 @@ impl RoomObject {
     /// Before anything else: the tables, and the sockets from before.
     async fn wake(&self) -> Result<()> {
         if !self.created.get() {
-            rooms::create_own_log(self.db.as_ref()).await.map_err(failed)?;
+            rooms::create_own_log(self.db.as_ref()).await.map_err(|error| failed(&error))?;
             self.created.set(true);
         }
         self.sockets.resume().await;
@@ -93,7 +93,7 @@ impl DurableObject for RoomObject {
             }
         };
         if let Some(delay) = next {
-            self.alarm.within(delay).await.map_err(failed)?;
+            self.alarm.within(delay).await.map_err(|error| failed(&error))?;
         }
         Response::empty()
     }
@@ -125,7 +125,7 @@ impl DurableObject for RoomObject {
     }
 }
 
-fn failed(error: DbError) -> Error {
+fn failed(error: &DbError) -> Error {
     Error::from(error.to_string())
 }
 

@@ -114,7 +114,12 @@ impl Sockets {
             let _ = socket.close(Some(NORMAL), Some("come back"));
             return None;
         };
-        let session = Rc::new(Session::resume(self.ctx.clone(), state).await);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the object alone writes what is attached to its sockets"
+        )]
+        let session = Session::resume(self.ctx.clone(), state).await;
+        let session = Rc::new(session);
         let (pump, handle) = abortable(pump(session.clone(), socket.clone()));
         let running = Running { session: session.clone(), pump: handle };
         self.sessions.borrow_mut().insert(tag.to_owned(), running);

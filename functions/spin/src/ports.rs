@@ -8,9 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::unconfigured::Unconfigured;
-use frontdesk_ports::{
-    BoxFuture, Breakers, Caches, Clock, Compute, Config, Ctx, Metrics, Ports, Random, Tasks,
-};
+use frontdesk_ports::{BoxFuture, Breakers, Clock, Compute, Config, Ctx, Metrics, Ports, Random, Tasks};
 use secrecy::SecretString;
 use spin_sdk::wasip3;
 
