@@ -55,6 +55,9 @@ pub fn wrangler(workspace: &Workspace) -> Result<Command> {
 pub fn workerd(workspace: &Workspace, port: u16, directory: &Path, also: &[&str]) -> Result<Guarded> {
     let log = &directory.join("wrangler.log");
     let _ = fs::remove_file(log);
+    // Named by the configuration; what is in it does not matter here.
+    let assets = workspace.path("functions/cloudflare/build/assets");
+    fs::create_dir_all(&assets).with_context(|| assets.display().to_string())?;
     let config = directory.join("wrangler.toml");
     fs::write(&config, as_built(workspace)?).with_context(|| config.display().to_string())?;
     let mut command = wrangler(workspace)?;
