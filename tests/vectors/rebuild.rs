@@ -72,6 +72,25 @@ fn what_changes_during_a_rebuild_is_in_the_new_generation_too() {
 }
 
 #[test]
+fn what_changes_between_reading_the_documents_and_beginning_the_new_generation_is_not_missed() {
+    run(async {
+        let desk = Desk::new("between").await;
+        let us = tenant();
+        let id = desk.add(&us, "Hours", "We open at nine.").await;
+        let (ctx, scope) = (desk.ctx().clone(), us.clone());
+        desk.http.meanwhile(Box::pin(async move {
+            documents::sync(&ctx, &scope, id).await.unwrap();
+            while jobs::run(&ctx, 1).await.unwrap().is_some_and(|next| next <= ctx.clock.now()) {}
+        }));
+        reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |_| {}).await.unwrap();
+        let found = desk.nearest(&us, "nine").await;
+        assert_eq!(found.iter().map(|found| found.version).collect::<Vec<_>>(), [2]);
+        assert_eq!(desk.points().await, 1);
+        desk.close().await;
+    });
+}
+
+#[test]
 fn documents_that_are_read_beside_a_rebuild_are_all_found_after_it() {
     run(async {
         let desk = Desk::new("beside").await;
