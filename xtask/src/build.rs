@@ -41,14 +41,12 @@ pub struct BuildArgs {
     hosts: Vec<Host>,
 }
 
-/// The Worker's files.
-const WORKER: [&str; 3] = [
-    "functions/cloudflare/build/index_bg.wasm",
-    "functions/cloudflare/build/index.js",
-    "functions/cloudflare/build/frontdesk_extract_module.wasm",
-];
+/// The Worker's core.
+const CORE: &str = "functions/cloudflare/build/index_bg.wasm";
 /// The module that reads files.
-const READER: &str = "frontdesk_extract_module.wasm";
+const READER: &str = "functions/cloudflare/build/frontdesk_extract_module.wasm";
+/// The Worker's files.
+const WORKER: [&str; 3] = [CORE, "functions/cloudflare/build/index.js", READER];
 
 /// Builds.
 pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
@@ -88,7 +86,7 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 
     // The rest is only done again when a module changed.
     let built = workspace.target().join("wasm32-unknown-unknown/edge");
-    let reader = built.join(READER);
+    let reader = built.join("frontdesk_extract_module.wasm");
     let modules = [built.join("frontdesk_cloudflare.wasm"), reader.clone()];
     let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &modules)?;
     let files = WORKER.map(|file| workspace.path(file));
@@ -101,14 +99,16 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
             .args(["--profile", "edge"])
             // Without these it would download programs.
             .env("WASM_BINDGEN_BIN", wasm_bindgen)
-            .env("WASM_OPT_BIN", packages.join("wasm-opt"))
             .env("ESBUILD_BIN", packages.join("esbuild"));
         let log = workspace.state("logs").join("worker-build.log");
         run::run_logged(&mut bundle, &log)?;
-        let mut smaller = std::process::Command::new(packages.join("wasm-opt"));
-        smaller.args(["-Os", "--all-features"]).arg(&reader).arg("-o");
-        smaller.arg(workspace.path("functions/cloudflare/build").join(READER));
-        run::run_logged(&mut smaller, &log)?;
+        for (module, smaller) in
+            [(workspace.path(CORE), workspace.path(CORE)), (reader, workspace.path(READER))]
+        {
+            let mut optimise = std::process::Command::new(packages.join("wasm-opt"));
+            optimise.args(["-Oz", "--all-features", "--strip-debug", "--strip-producers"]);
+            run::run_logged(optimise.arg(module).arg("-o").arg(smaller), &log)?;
+        }
         stamp.write()?;
     }
     Ok(files.to_vec())

@@ -230,18 +230,18 @@ fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     })
 }
 
-fn not_complete(problems: Vec<ConfigProblem>) -> anyhow::Error {
+fn not_complete(problems: &[ConfigProblem]) -> anyhow::Error {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
 }
 
 /// The database server, where there is one; the rest of the configuration may be missing.
 fn database_server(data: &Path) -> Result<Option<Server>> {
-    config::database_from_vars(&variables(data)?).map_err(not_complete)
+    config::database_from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))
 }
 
 fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
-    let mut config = HostConfig::from_vars(&variables(data)?).map_err(not_complete)?;
+    let mut config = HostConfig::from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))?;
     if no_limits {
         config.core.rate_limits = false;
     }

@@ -15,7 +15,7 @@ use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{
-    Breakers, Clock, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random, VectorIndex,
+    Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random, VectorIndex,
 };
 
 use crate::blobs::DiskBlobs;
@@ -58,6 +58,8 @@ pub struct Overrides {
     pub random: Option<Rc<dyn Random>>,
     /// HTTP.
     pub http: Option<Rc<dyn HttpClient>>,
+    /// Text from files.
+    pub extractor: Option<Rc<dyn Extractor>>,
     /// The database, made from the real one.
     pub database: Option<Wrap>,
 }
@@ -123,6 +125,9 @@ impl Host {
             Some(http) => http,
             None => Rc::new(ReqwestClient::new().context("HTTP client")?),
         };
+        let extractor = overrides.extractor.unwrap_or_else(|| {
+            Rc::new(SubprocessExtractor::new(options.program.clone(), Default::default()))
+        });
         let site_key = RefCell::new(String::new());
         let mut rooms = None;
         let ports = Rc::new_cyclic(|weak| {
@@ -139,7 +144,7 @@ impl Host {
                 rooms: Rc::new(made),
                 http,
                 blobs: Rc::new(DiskBlobs::new(options.data.join("blobs"))),
-                extractor: Rc::new(SubprocessExtractor::new(options.program.clone(), Default::default())),
+                extractor,
                 limiter,
                 clock,
                 random,

@@ -1,6 +1,6 @@
 //! Documents on a whole host: read, searched, read again, deleted; from files, texts and web pages.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -254,7 +254,7 @@ fn deleting_leaves_nothing_anywhere() {
         documents::delete(shop.ctx(), &shop.scope, id).await.unwrap();
         assert_eq!(shop.blobs(), 0);
         assert_eq!(shop.run_jobs().await, 0);
-        shop.clock.0.set(300);
+        shop.clock.set_ahead(Duration::from_secs(300));
         assert_eq!(shop.run_jobs().await, 1, "what somebody stored meanwhile");
         for sql in [
             "SELECT count(*) FROM documents",

@@ -43,12 +43,12 @@ struct Script {
 }
 
 impl Script {
-    fn say(&self, status: u16, body: impl ToString) {
+    fn say(&self, status: u16, body: &str) {
         self.answers.borrow_mut().push_back((status, body.to_string()));
     }
 
-    fn ok(&self, result: Value) {
-        self.say(200, json!({"result": result, "status": "ok", "time": 0.0}));
+    fn ok(&self, result: &Value) {
+        self.say(200, &json!({"result": result, "status": "ok", "time": 0.0}).to_string());
     }
 
     /// What was asked: method, path and body.
@@ -135,7 +135,7 @@ fn a_search_is_one_call_with_the_organisation_in_its_filter_and_the_key_out_of_s
     run(async {
         let scripted = Scripted::new().await;
         let passage = record().passage;
-        scripted.qdrant.ok(json!({"points": [{"id": 1, "score": 0.5, "payload": {"passage_id": passage}}]}));
+        scripted.qdrant.ok(&json!({"points": [{"id": 1, "score": 0.5, "payload": {"passage_id": passage}}]}));
         assert_eq!(scripted.search().await.unwrap(), [VectorHit { passage, score: 0.5 }]);
         {
             let asked = scripted.qdrant.asked.borrow();
@@ -158,8 +158,8 @@ fn a_search_is_one_call_with_the_organisation_in_its_filter_and_the_key_out_of_s
 fn a_delete_is_limited_to_the_organisation_and_to_our_own_collections() {
     run(async {
         let scripted = Scripted::new().await;
-        scripted.qdrant.ok(aliases());
-        scripted.qdrant.ok(json!({"operation_id": 1, "status": "completed"}));
+        scripted.qdrant.ok(&aliases());
+        scripted.qdrant.ok(&json!({"operation_id": 1, "status": "completed"}));
         let document = record().document;
         scripted.world.ctx().vectors.delete(&tenant(), document, Some(2)).await.unwrap();
         let asked = scripted.qdrant.asked();
@@ -181,8 +181,8 @@ fn a_write_that_is_not_done_in_time_is_no_success() {
     run(async {
         let scripted = Scripted::new().await;
         for status in ["acknowledged", "wait_timeout", "acknowledged"] {
-            scripted.qdrant.ok(aliases());
-            scripted.qdrant.ok(json!({"operation_id": 1, "status": status}));
+            scripted.qdrant.ok(&aliases());
+            scripted.qdrant.ok(&json!({"operation_id": 1, "status": status}));
         }
         let mut upsert = Box::pin(scripted.upsert());
         let error = loop {
@@ -210,7 +210,7 @@ fn five_failures_open_the_circuit_until_it_is_tried_again() {
         assert_eq!(made, 5, "an open circuit asks nobody");
         assert!(scripted.search().await.unwrap_err().to_string().contains("circuit open"));
         scripted.clock.advance(Duration::from_secs(30));
-        scripted.qdrant.ok(json!({"points": []}));
+        scripted.qdrant.ok(&json!({"points": []}));
         assert_eq!(scripted.search().await.unwrap(), []);
     });
 }
@@ -239,7 +239,7 @@ fn answers_that_are_none_are_refused() {
                 .to_string(),
         ] {
             let scripted = Scripted::new().await;
-            scripted.qdrant.say(200, &body);
+            scripted.qdrant.say(200, &body.to_string());
             let error = scripted.search().await.unwrap_err();
             assert!(error.to_string().contains("bad response"), "{body}: {error}");
         }

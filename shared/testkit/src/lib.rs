@@ -5,6 +5,7 @@ mod clock;
 mod database;
 mod http;
 mod limiter;
+mod pdf;
 mod random;
 mod vectors;
 
@@ -13,5 +14,6 @@ pub use blobs::blobs_contract;
 pub use clock::ManualClock;
 pub use database::{Fault, FaultyDatabase, database_contract};
 pub use limiter::limiter_contract;
+pub use pdf::pdf_of;
 pub use random::SeededRandom;
 pub use vectors::vector_index_contract;

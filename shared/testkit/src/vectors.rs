@@ -190,6 +190,7 @@ async fn versions_are_deleted_one_by_one_or_all(us: &Tenant<'_>) {
     assert_eq!(us.find(&[0.0, 1.0, 1.0, 0.0], 20).await.len(), 3, "and no other document");
 }
 
+#[expect(clippy::expect_used, reason = "a contract suite fails by panicking")]
 async fn what_cannot_be_compared_is_refused(us: &Tenant<'_>) {
     let long = us.refuses(vec![record(30, &[1.0, 0.0, 0.0, 0.0, 0.0])]).await;
     for error in [
