@@ -2,12 +2,14 @@
 
 use std::process::Stdio;
 use std::rc::Rc;
+use std::time::Duration;
 
 use frontdesk_app::{documents, jobs, reindex};
 use frontdesk_clients::qdrant::{Mode, Qdrant, Server};
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_local::testing::run;
 use frontdesk_ports::VectorIndex as _;
+use frontdesk_testkit::HttpFault;
 use reqwest::Method;
 use tokio::process::Command;
 
@@ -67,6 +69,30 @@ fn what_changes_during_a_rebuild_is_in_the_new_generation_too() {
         let found = desk.nearest(&us, "We open at nine.").await;
         assert_eq!(found.iter().map(|found| found.title.as_str()).collect::<Vec<_>>(), ["Hours"]);
         assert_eq!(desk.points().await, 1);
+        desk.close().await;
+    });
+}
+
+#[test]
+fn what_is_read_before_the_new_generation_begins_and_after_it_was_looked_for_is_not_missed() {
+    run(async {
+        let desk = Desk::new("between").await;
+        let us = tenant();
+        // The first document waits for its second attempt: the rebuild finds nothing of it.
+        desk.http.set(HttpFault::Down);
+        documents::create_from_text(desk.ctx(), &us, "Hours", "We open at nine.").await.unwrap();
+        desk.run_jobs().await;
+        desk.http.set(HttpFault::None);
+        desk.add(&us, "Delivery", "Parcels are delivered in two days.").await;
+
+        let (ctx, clock) = (desk.ctx().clone(), desk.clock.clone());
+        desk.http.meanwhile(Box::pin(async move {
+            clock.set_ahead(Duration::from_secs(60));
+            while jobs::run(&ctx, 1).await.unwrap().is_some_and(|next| next <= ctx.clock.now()) {}
+        }));
+        reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |_| {}).await.unwrap();
+        assert_eq!(desk.points().await, 2);
+        assert_eq!(desk.nearest(&us, "We open at nine.").await[0].title, "Hours");
         desk.close().await;
     });
 }

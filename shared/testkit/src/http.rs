@@ -1,11 +1,11 @@
 //! HTTP to a service that fails.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use frontdesk_ports::{ByteStream, FetchError, FetchLimits, HttpClient};
+use frontdesk_ports::{BoxFuture, ByteStream, FetchError, FetchLimits, HttpClient};
 
 /// How calls to the service go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,18 +25,29 @@ pub struct FaultyHttp {
     inner: Rc<dyn HttpClient>,
     service: String,
     fault: Cell<HttpFault>,
+    meanwhile: RefCell<Option<BoxFuture<'static, ()>>>,
 }
 
 impl FaultyHttp {
     /// Wraps `inner`; the service is whatever is at addresses that begin with `service`. Nothing fails at first.
     #[must_use]
     pub fn new(inner: Rc<dyn HttpClient>, service: &str) -> Self {
-        Self { inner, service: service.to_owned(), fault: Cell::new(HttpFault::None) }
+        Self {
+            inner,
+            service: service.to_owned(),
+            fault: Cell::new(HttpFault::None),
+            meanwhile: RefCell::default(),
+        }
     }
 
     /// From now on.
     pub fn set(&self, fault: HttpFault) {
         self.fault.set(fault);
+    }
+
+    /// What happens before the next call reaches the service; it may call the service itself.
+    pub fn meanwhile(&self, work: BoxFuture<'static, ()>) {
+        self.meanwhile.replace(Some(work));
     }
 }
 
@@ -49,6 +60,10 @@ impl HttpClient for FaultyHttp {
     ) -> Result<http::Response<ByteStream>, FetchError> {
         if !request.uri().to_string().starts_with(&self.service) {
             return self.inner.send(request, limits).await;
+        }
+        let meanwhile = self.meanwhile.take();
+        if let Some(work) = meanwhile {
+            work.await;
         }
         match self.fault.get() {
             HttpFault::None => self.inner.send(request, limits).await,
