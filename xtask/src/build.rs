@@ -49,6 +49,8 @@ const WORKER: [&str; 3] = [
 ];
 /// The module that reads files.
 const READER: &str = "frontdesk_extract_module.wasm";
+/// What of it is called.
+const EXPORTS: &str = "functions/extract/exports.json";
 
 /// Builds.
 pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
@@ -86,11 +88,11 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     cargo.args(["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"]);
     run::run(cargo.args(["--package", "frontdesk-cloudflare", "--package", "frontdesk-extract-module"]))?;
 
-    // The rest is only done again when a module changed.
+    // The rest is only done again when one of its inputs changed.
     let built = workspace.target().join("wasm32-unknown-unknown/edge");
     let reader = built.join(READER);
-    let modules = [built.join("frontdesk_cloudflare.wasm"), reader.clone()];
-    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &modules)?;
+    let inputs = [built.join("frontdesk_cloudflare.wasm"), reader.clone(), workspace.path(EXPORTS)];
+    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &inputs)?;
     let files = WORKER.map(|file| workspace.path(file));
     if !(stamp.is_fresh() && files.iter().all(|file| file.is_file())) {
         run::step("bundling the Worker");
@@ -105,13 +107,24 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
             .env("ESBUILD_BIN", packages.join("esbuild"));
         let log = workspace.state("logs").join("worker-build.log");
         run::run_logged(&mut bundle, &log)?;
-        let mut smaller = std::process::Command::new(packages.join("wasm-opt"));
-        smaller.args(["-Os", "--all-features"]).arg(&reader).arg("-o");
-        smaller.arg(workspace.path("functions/cloudflare/build").join(READER));
-        run::run_logged(&mut smaller, &log)?;
+        shut(workspace, &reader, &workspace.path("functions/cloudflare/build").join(READER), &log)?;
         stamp.write()?;
     }
     Ok(files.to_vec())
+}
+
+/// Leaves of the reader what its host calls, and takes away whatever it would ask its host for: its libraries can do more
+/// (write encrypted files, with random numbers from JavaScript) than it ever does.
+fn shut(workspace: &Workspace, reader: &Path, to: &Path, log: &Path) -> Result<()> {
+    let packages = workspace.path("functions/cloudflare/node_modules/.bin");
+    let used = to.with_extension("used.wasm");
+    let mut called = std::process::Command::new(packages.join("wasm-metadce"));
+    called.arg("--all-features").arg("--graph-file").arg(workspace.path(EXPORTS));
+    run::run_logged(called.arg(reader).arg("-o").arg(&used), log)?;
+    let mut smaller = std::process::Command::new(packages.join("wasm-opt"));
+    smaller.args(["-Os", "--all-features", "--remove-imports", "--remove-unused-module-elements"]);
+    run::run_logged(smaller.arg(&used).arg("-o").arg(to), log)?;
+    std::fs::remove_file(&used).with_context(|| shown(&used))
 }
 
 /// What is served in front of the Worker: the web pages, with the headers that the local host gives them.
