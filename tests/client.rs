@@ -153,12 +153,18 @@ impl Caller {
     /// Waits until a document was read, well or not, and gives it.
     ///
     /// # Errors
-    /// When it never is.
+    /// When it never is, or its status goes back.
     pub async fn document_read(&self, id: &str) -> Result<Value> {
+        const STATUSES: [&str; 4] = ["queued", "processing", "ready", "failed"];
+        let mut last = 0;
         poll("a document to be read", async || {
             let response = self.get(&format!("/api/v1/documents/{id}"), "application/json").await?;
             let document: Value = response.json().await?;
-            Ok((document["status"] == "ready" || document["status"] == "failed").then_some(document))
+            let status = STATUSES.iter().position(|status| document["status"] == *status);
+            let status = status.with_context(|| format!("no status: {document}"))?;
+            ensure!(status >= last, "{} came after {}", document["status"], STATUSES[last]);
+            last = status;
+            Ok((status >= 2).then_some(document))
         })
         .await
     }
@@ -244,7 +250,8 @@ impl Seen {
                 return Ok(false);
             }
             let (known, so_far) = self.partial.as_mut().context("a delta without a beginning")?;
-            ensure!(known == turn && so_far.len() == offset, "a gap: {} then {offset}", so_far.len());
+            let joins = known == turn && so_far.len() == offset;
+            ensure!(joins, "a gap: {} bytes of {known}, then {event}", so_far.len());
             so_far.push_str(text);
             return Ok(false);
         }

@@ -122,7 +122,8 @@ fn sql_is_written_in_the_store_alone() {
         let home = file.starts_with("shared/app/src/store/")
             // Runs the files of migrations/, and reads and writes its own table of them.
             || file.starts_with("shared/app/src/migrations")
-            || file.contains("/tests/");
+            || file.contains("/tests/")
+            || file.ends_with("/tests.rs");
         !home
             && (line.contains("Statement::new(")
                 || STATEMENTS.iter().any(|statement| line.contains(statement)))

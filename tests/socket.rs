@@ -26,7 +26,7 @@ pub struct Socket(WebSocketStream<TcpStream>);
 #[derive(Debug)]
 pub enum Handshake {
     /// Well; with the chosen subprotocol.
-    Open(Socket, String),
+    Open(Box<Socket>, String),
     /// With this status and body.
     Refused(u16, Value),
 }
@@ -55,7 +55,7 @@ pub async fn handshake(base: &str, request: Request<()>) -> Result<Handshake> {
     match timeout(DEADLINE, client_async(request, stream)).await? {
         Ok((socket, response)) => {
             let chosen = response.headers().get("sec-websocket-protocol").context("no subprotocol")?;
-            Ok(Handshake::Open(Socket(socket), chosen.to_str()?.to_owned()))
+            Ok(Handshake::Open(Box::new(Socket(socket)), chosen.to_str()?.to_owned()))
         }
         Err(Error::Http(response)) => {
             let body = response.body().as_deref().unwrap_or_default();
@@ -75,6 +75,7 @@ impl Socket {
         let protocols = format!("frontdesk.v1, fd.{}", caller.token);
         match handshake(&caller.base, request(&caller.base, conversation, &protocols)?).await? {
             Handshake::Open(socket, chosen) => {
+                let socket = *socket;
                 ensure!(chosen == "frontdesk.v1", "{chosen} was chosen");
                 Ok(socket)
             }

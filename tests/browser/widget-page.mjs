@@ -35,9 +35,10 @@ export class WidgetPage {
   }
 
   /** A visitor nobody has seen before, on the demo page. `errors` collects what the page complained of. */
-  static async visit(browser, baseUrl, { lang = 'en', ...options } = {}) {
+  static async visit(browser, baseUrl, { lang = 'en', transport = 'socket', ...options } = {}) {
     const context = await browser.newContext({ locale: lang === 'ru' ? 'ru-RU' : 'en-GB', timezoneId: 'Europe/Moscow', viewport: { width: 1280, height: 860 }, ...options });
     context.setDefaultTimeout(DEADLINE);
+    if (transport === 'stream') await context.addInitScript(() => delete window.WebSocket);
     const page = await context.newPage();
     const visit = new WidgetPage(page, lang);
     visit.errors = [];

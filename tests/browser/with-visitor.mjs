@@ -6,7 +6,8 @@ import { after, before, test } from 'node:test';
 import { openTarget } from './target.mjs';
 import { launchBrowser, WidgetPage } from './widget-page.mjs';
 
-export function suite() {
+/** `transports`: each test runs once over each; `stream` is a page without WebSockets. */
+export function suite(...transports) {
   const shared = {};
   before(async () => {
     shared.target = await openTarget();
@@ -17,14 +18,17 @@ export function suite() {
     await shared.target?.stop();
   });
   /** `visitorTest(name, {lang, ...context options}, body(visit, target))` */
-  return (name, options, body) =>
-    test(name, async () => {
-      const visit = await WidgetPage.visit(shared.browser, shared.target.baseUrl, options);
-      try {
-        await body(visit, shared.target);
-        assert.deepEqual(visit.errors, []);
-      } finally {
-        await visit.close();
-      }
-    });
+  return (name, options, body) => {
+    for (const transport of transports.length ? transports : ['socket']) {
+      test(transport === 'stream' ? `${name} (without WebSockets)` : name, async () => {
+        const visit = await WidgetPage.visit(shared.browser, shared.target.baseUrl, { transport, ...options });
+        try {
+          await body(visit, shared.target);
+          assert.deepEqual(visit.errors, []);
+        } finally {
+          await visit.close();
+        }
+      });
+    }
+  };
 }

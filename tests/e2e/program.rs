@@ -93,7 +93,7 @@ async fn spawn(
     let _ = std::fs::remove_file(&ready_file);
     let mut command = Command::new(binary()?);
     for (name, _) in std::env::vars() {
-        if name.starts_with("OPENAI_") || name.starts_with("ADMIN_") {
+        if ["OPENAI_", "ADMIN_", "QDRANT_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);
         }
     }

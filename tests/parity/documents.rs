@@ -1,8 +1,8 @@
 //! Documents: from upload to answer, and gone everywhere.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::case::{Case, events, get, message, messages, multipart, post, upload};
 
@@ -49,29 +49,13 @@ async fn every_kind_of_document_is_read() -> Result<()> {
         let created = case.send(upload(&operator, DOCUMENTS, name, content), 202).await?;
         ensure!(created.body["status"] == "queued", "{}", created.body);
         let path = format!("{DOCUMENTS}/{}", created.text("/id")?);
-        read(&case, &created.text("/id")?).await?;
+        operator.document_read(&created.text("/id")?).await?;
         let document = case.send(get(&operator, &path), 200).await?;
         ensure!(document.body["status"] == "ready", "{}", document.body);
         case.send(get(&operator, &format!("{path}/passages?limit=1")), 200).await?;
         case.send(operator.request(Method::DELETE, &path), 204).await?;
     }
     case.end("documents_by_type")
-}
-
-/// Waits until a document was read, and looks at the states on the way.
-async fn read(case: &Case, id: &str) -> Result<Value> {
-    const STATES: [&str; 4] = ["queued", "processing", "ready", "failed"];
-    let operator = frontdesk_tests::client::Caller::operator(&case.host).await?;
-    let mut last = 0;
-    frontdesk_tests::client::poll("a document to be read", async || {
-        let document: Value = get(&operator, &format!("{DOCUMENTS}/{id}")).send().await?.json().await?;
-        let state = STATES.iter().position(|state| document["status"] == *state);
-        let state = state.with_context(|| format!("no state: {document}"))?;
-        ensure!(state >= last, "{} came after {}", STATES[state], STATES[last]);
-        last = state;
-        Ok((state >= 2).then_some(document))
-    })
-    .await
 }
 
 #[tokio::test]
@@ -92,7 +76,7 @@ async fn a_document_lives_from_its_upload_to_its_deletion() -> Result<()> {
     let created = case.send(post(&operator, DOCUMENTS, &text), 202).await?;
     let id = created.text("/id")?;
     let path = format!("{DOCUMENTS}/{id}");
-    read(&case, &id).await?;
+    operator.document_read(&id).await?;
     case.send(get(&operator, &path), 200).await?;
     case.title("The same again is the same document");
     let again = case.send(post(&operator, DOCUMENTS, &text), 200).await?;
@@ -108,7 +92,7 @@ async fn a_document_lives_from_its_upload_to_its_deletion() -> Result<()> {
 
     case.title("Read again: the next version");
     case.send(operator.request(Method::POST, &format!("{path}/sync")), 202).await?;
-    let synced = read(&case, &id).await?;
+    let synced = operator.document_read(&id).await?;
     ensure!(synced["version"] == 2, "{synced}");
     case.send(get(&operator, &format!("{path}/passages")), 200).await?;
 
@@ -161,7 +145,7 @@ async fn what_is_no_document_is_refused_with_a_reason() -> Result<()> {
     let broken = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog";
     let created = case.send(upload(&operator, DOCUMENTS, "broken.pdf", broken), 202).await?;
     let path = format!("{DOCUMENTS}/{}", created.text("/id")?);
-    read(&case, &created.text("/id")?).await?;
+    operator.document_read(&created.text("/id")?).await?;
     let failed = case.send(get(&operator, &path), 200).await?;
     ensure!(failed.body["status"] == "failed", "{}", failed.body);
     case.send(operator.request(Method::DELETE, &path), 204).await?;

@@ -1,6 +1,10 @@
 //! Messages and their answers.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use frontdesk_stand_ins::fake_ai::Behaviour;
+use frontdesk_tests::client::{Seen, events as events_of};
+use futures_util::StreamExt;
+use serde_json::json;
 
 use crate::case::{Case, events, get, message, messages, post};
 
@@ -44,6 +48,34 @@ async fn a_message_that_is_sent_again_is_stored_once() -> Result<()> {
     let log = case.send(get(&visitor, &events(&conversation, "after=0")), 200).await?;
     ensure!(log.body["last_seq"] == 4);
     case.end("messages_sent_again")
+}
+
+#[tokio::test]
+async fn what_is_stored_during_an_answer_leaves_no_gap_in_it() -> Result<()> {
+    let mut case = Case::begin().await?;
+    let visitor = case.visitor("visitor").await?;
+    let slow = Behaviour { tokens: Some(100), tokens_per_second: Some(200.0), ..Behaviour::default() };
+    case.model.behave(&slow).await?;
+    let conversation = visitor.begin().await?;
+    let request = post(&visitor, &messages(&conversation), &message("a", QUESTION));
+    let mut live = events_of(request.header("accept", "text/event-stream").send().await?);
+    let (mut seen, mut reads) = (Seen::default(), Vec::new());
+    loop {
+        let event = live.next().await.context("the answer's end")??;
+        if event["kind"] == "turn.delta" {
+            // Stored while the next pieces come.
+            let path = format!("/api/v1/conversations/{conversation}/read");
+            reads.push(tokio::spawn(post(&visitor, &path, &json!({ "seq": 1 })).send()));
+        }
+        if seen.take(&event)? {
+            break;
+        }
+    }
+    for read in reads {
+        read.await??.error_for_status()?;
+    }
+    ensure!(seen.partial.as_ref().is_some_and(|(_, shown)| shown == seen.answer()), "{seen:?}");
+    Ok(())
 }
 
 #[tokio::test]

@@ -39,7 +39,9 @@ async fn who_may_not_listen_is_refused_at_the_handshake() -> Result<()> {
         }
         match handshake(&host.base_url, request).await? {
             Handshake::Refused(told, problem) => {
-                ensure!(told == status && problem["status"] == status, "{told} {problem}, not {status}");
+                // A proxy in front may pass on the status of a refused handshake and nothing else.
+                let fits = problem.is_null() || problem["status"] == status;
+                ensure!(told == status && fits, "{told} {problem}, not {status}");
             }
             Handshake::Open(..) => anyhow::bail!("{protocols} from {origin:?} was let in"),
         }
@@ -60,7 +62,9 @@ async fn who_may_not_listen_is_refused_at_the_handshake() -> Result<()> {
 
     let path = format!("/api/v1/conversations/{conversation}/socket");
     let plain = visitor.request(Method::GET, &path).send().await?;
-    ensure!(plain.status() == 426 && plain.headers()["upgrade"] == "websocket", "{plain:?}");
+    ensure!(plain.status() == 426, "{plain:?}");
+    // The header is for the next hop alone: a proxy in front keeps it.
+    ensure!(plain.headers().get("upgrade").is_none_or(|kind| kind == "websocket"), "{plain:?}");
     // In the address a token is none.
     let address = format!("{}{path}?token={}", host.base_url, visitor.token);
     ensure!(visitor.http.get(address).send().await?.status() == 401);
@@ -248,8 +252,8 @@ async fn bad_frames_are_answered_and_a_flood_is_ended() -> Result<()> {
 
     let flood = async {
         for _ in 0..1_000 {
-            // It is closed on the way.
-            if socket.say(&json!({ "t": "ping" })).await.is_err() {
+            // It is closed on the way. Not pings: a host may answer those without counting them.
+            if socket.say(&json!({ "t": "typing", "on": true })).await.is_err() {
                 break;
             }
         }

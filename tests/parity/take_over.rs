@@ -147,8 +147,8 @@ async fn take_over(host: &Ready, operator: &Caller, at: usize, interrupted: &Cel
     let mut over = false;
     loop {
         let event = live.next().await.context("the operator's word")??;
-        seen.take(&event)?;
         ensure!(!(over && event["kind"] == "turn.delta"), "the AI spoke after the take-over: {event}");
+        seen.take(&event)?;
         over |= event["kind"] == "mode.changed";
         if event["message"]["author"]["kind"] == "operator" {
             break;

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { WebSocketServer } from 'ws';
 import { answerTo } from './facts.mjs';
 
 const DIST = join(dirname(fileURLToPath(import.meta.url)), '../dist');
@@ -14,7 +15,7 @@ const SITE_KEY = 'pk_standin';
 const MAX_CHARS = 2000;
 const KEEP_ALIVE = 15_000;
 
-export function createStandIn({ pace = 30, chunk = 9 } = {}) {
+export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
   const visitors = new Map();
   const conversations = new Map();
   const sockets = new Set();
@@ -22,7 +23,9 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
   let ids = 0;
   let server = null;
   let port = 0;
-  const counts = { posts: 0, streams: 0, cut: 0 };
+  const counts = { posts: 0, streams: 0, sockets: 0, sends: 0, cut: 0 };
+  const frames = [];
+  const upgrades = new WebSocketServer({ noServer: true, handleProtocols: () => 'frontdesk.v1' });
   const id = (prefix) => `${prefix}_${(ids += 1).toString(36).padStart(6, '0')}`;
 
   const emit = (conversation, event) => {
@@ -77,9 +80,93 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
   };
   const describe = (conversation) => ({ id: conversation.id, mode: conversation.mode, status: 'open', epoch: 1, last_seq: conversation.events.length });
 
+  const cutAfter = () => (typeof faults.cut === 'function' ? faults.cut() : (faults.cut ?? Infinity));
+
+  /** What is stored, the answer so far, then what comes. Gives how to stop. */
+  function listen(conversation, after, listener) {
+    for (const event of conversation.events.slice(after)) listener(event);
+    const { turn } = conversation;
+    if (turn?.sent) listener({ kind: 'turn.delta', turn: turn.turn, offset: 0, text: turn.sent });
+    conversation.listeners.add(listener);
+    return () => conversation.listeners.delete(listener);
+  }
+
+  /** Stores a message, once. Gives the event, or why not. */
+  function post(conversation, body) {
+    if (typeof body.client_id !== 'string' || !body.text?.trim()) return { status: 422, detail: 'text is empty' };
+    if (Array.from(body.text).length > MAX_CHARS) return { status: 413, detail: `text: at most ${MAX_CHARS} characters` };
+    const known = conversation.events.find((event) => event.message?.client_id === body.client_id);
+    if (known && known.message.text !== body.text) return { status: 422, detail: 'client_id was used with another text' };
+    const message = { id: id('msg'), client_id: body.client_id, author: { kind: 'visitor' }, text: body.text, attachments: [], citations: [], note: false };
+    const stored = known ?? emit(conversation, { kind: 'message.created', message });
+    if (!known && conversation.mode === 'ai') runTurn(conversation, body.text);
+    return { stored, deduplicated: Boolean(known) };
+  }
+
+  const failing = (path, method) => {
+    const found = faults.fail?.find((fault) => fault.times !== 0 && path.includes(fault.path) && (!fault.method || fault.method === method));
+    if (found?.times) found.times -= 1;
+    return found;
+  };
+
+  /** Stored, and the client never hears of it: the case that idempotency is for. */
+  const loses = () => faults.loseAck > 0 && (faults.loseAck -= 1) >= 0;
+
+  function upgrade(request, raw, head) {
+    raw.on('error', () => {});
+    const { pathname } = new URL(request.url, 'http://local');
+    const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim());
+    const token = offered.find((name) => name.startsWith('fd.'))?.slice(3);
+    const conversation = conversations.get(/^\/api\/v1\/conversations\/([^/]+)\/socket$/.exec(pathname)?.[1]);
+    const fault = failing(pathname, 'GET');
+    const status = fault?.status ?? (!rooms ? 501 : !visitors.has(token) ? 401 : conversation?.token !== token ? 404 : 101);
+    if (fault?.drop) return void raw.destroy();
+    if (status !== 101) return void raw.end(`HTTP/1.1 ${status} Refused\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    upgrades.handleUpgrade(request, raw, head, (socket) => serveSocket(socket, conversation, token));
+  }
+
+  function serveSocket(socket, conversation, token) {
+    counts.sockets += 1;
+    let left = cutAfter();
+    let leave = () => {};
+    conversation.raw = (frame) => socket.send(JSON.stringify(frame));
+    const send = (frame) => {
+      const text = JSON.stringify(frame);
+      left -= Buffer.byteLength(text);
+      if (left >= 0) return void socket.send(text);
+      if (socket.readyState === socket.OPEN) counts.cut += 1;
+      leave();
+      socket.terminate();
+    };
+    const refuse = (client_id, status, detail, retry_after) => send({ t: 'error', client_id, status, detail, retry_after, request_id: id('req') });
+    socket.on('error', () => {});
+    socket.on('close', () => leave());
+    socket.on('message', (data) => {
+      const frame = JSON.parse(data);
+      frames.push(frame);
+      if (!visitors.has(token)) return socket.close(4401);
+      if (frame.t === 'ping' && !faults.deaf) return send({ t: 'pong' });
+      if (frame.t === 'hello') {
+        if (faults.deaf) return;
+        leave();
+        send({ t: 'welcome', conversation: conversation.id, last_seq: conversation.events.length, epoch: 1, participants: [] });
+        leave = listen(conversation, frame.after, (event) => send({ t: 'event', ...event }));
+      }
+      if (frame.t !== 'send') return;
+      counts.sends += 1;
+      const fault = failing('/messages', 'POST');
+      if (fault?.drop) return socket.terminate();
+      if (fault) return refuse(frame.client_id, fault.status, 'A fault that was asked for', fault.retryAfter);
+      const { status, detail, stored } = post(conversation, frame);
+      if (status) return refuse(frame.client_id, status, detail);
+      if (loses()) return socket.terminate();
+      send({ t: 'ack', client_id: frame.client_id, seq: stored.seq });
+    });
+  }
+
   function openStream(response, conversation, after) {
     counts.streams += 1;
-    let left = typeof faults.cut === 'function' ? faults.cut() : (faults.cut ?? Infinity);
+    let left = cutAfter();
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.flushHeaders();
     const write = (text) => {
@@ -96,17 +183,15 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
       left -= bytes.length;
       response.write(bytes);
     };
-    const listener = (event) => write(`${event.seq ? `id: ${event.seq}\n` : ''}data: ${JSON.stringify(event)}\n\n`);
     const alive = setInterval(() => write(': keep-alive\n\n'), KEEP_ALIVE);
+    let leave = () => {};
     const close = () => {
       clearInterval(alive);
-      conversation.listeners.delete(listener);
+      leave();
     };
     response.on('close', close);
-    for (const event of conversation.events.slice(after)) if (left > 0) listener(event);
-    const { turn } = conversation;
-    if (turn?.sent && left > 0) listener({ kind: 'turn.delta', turn: turn.turn, offset: 0, text: turn.sent });
-    if (left > 0) conversation.listeners.add(listener);
+    leave = listen(conversation, after, (event) => left > 0 && write(`${event.seq ? `id: ${event.seq}\n` : ''}data: ${JSON.stringify(event)}\n\n`));
+    if (left <= 0) close();
   }
 
   async function api(request, response, path, query) {
@@ -119,12 +204,9 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
       for (const conversation of conversations.values()) (body.event.kind === 'typing' ? pass : emit)(conversation, body.event);
       return json(response, 200, {});
     }
-    const failing = faults.fail?.find((fault) => fault.times !== 0 && path.includes(fault.path) && (!fault.method || fault.method === request.method));
-    if (failing) {
-      if (failing.times) failing.times -= 1;
-      if (failing.drop) return void request.socket.destroy();
-      return problem(response, failing.status, 'A fault that was asked for', failing.retryAfter ? { 'retry-after': String(failing.retryAfter) } : {});
-    }
+    const fault = failing(path, request.method);
+    if (fault?.drop) return void request.socket.destroy();
+    if (fault) return problem(response, fault.status, 'A fault that was asked for', fault.retryAfter ? { 'retry-after': String(fault.retryAfter) } : {});
     if (path === '/api/v1/widget/sessions') {
       if (body.site_key !== SITE_KEY) return problem(response, 404, 'Unknown site key');
       if (body.visitor_token && !visitors.has(body.visitor_token)) return problem(response, 401, 'Unknown visitor');
@@ -156,7 +238,7 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
       }
       return json(response, 201, describe(conversation));
     }
-    const [, conversationId, what] = /^\/api\/v1\/conversations\/([^/]+)\/(messages|events)$/.exec(path) ?? [];
+    const [, conversationId, what] = /^\/api\/v1\/conversations\/([^/]+)\/(messages|events|read)$/.exec(path) ?? [];
     const conversation = conversations.get(conversationId);
     if (!conversation || conversation.token !== token) return problem(response, 404, 'No such conversation');
     if (what === 'events') {
@@ -164,24 +246,15 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
       if (/event-stream/.test(request.headers.accept ?? '')) return openStream(response, conversation, after);
       return json(response, 200, { events: conversation.events.slice(after), last_seq: conversation.events.length, epoch: 1 });
     }
-    counts.posts += 1;
-    if (typeof body.client_id !== 'string' || !body.text?.trim()) return problem(response, 422, 'text is empty');
-    if (Array.from(body.text).length > MAX_CHARS) return problem(response, 413, `text: at most ${MAX_CHARS} characters`);
-    const known = conversation.events.find((event) => event.message?.client_id === body.client_id);
-    if (known && known.message.text !== body.text) return problem(response, 422, 'client_id was used with another text');
-    const stored =
-      known ??
-      emit(conversation, {
-        kind: 'message.created',
-        message: { id: id('msg'), client_id: body.client_id, author: { kind: 'visitor' }, text: body.text, attachments: [], citations: [], note: false },
-      });
-    if (!known && conversation.mode === 'ai') runTurn(conversation, body.text);
-    // Stored, and the client never hears of it: the case that idempotency is for.
-    if (faults.loseAck > 0) {
-      faults.loseAck -= 1;
-      return void request.socket.destroy();
+    if (what === 'read') {
+      frames.push({ t: 'read', ...body });
+      return void response.writeHead(204).end();
     }
-    json(response, 202, { message: { ...stored.message, seq: stored.seq }, deduplicated: Boolean(known) });
+    counts.posts += 1;
+    const { status, detail, stored, deduplicated } = post(conversation, body);
+    if (status) return problem(response, status, detail);
+    if (loses()) return void request.socket.destroy();
+    json(response, 202, { message: { ...stored.message, seq: stored.seq }, deduplicated });
   }
 
   async function file(response, path) {
@@ -202,9 +275,10 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
     work.catch(() => problem(response, 400, 'Unreadable'));
   };
 
-  const listen = (wanted) =>
+  const start = (wanted) =>
     new Promise((resolve, reject) => {
       server = createServer(handle);
+      server.on('upgrade', upgrade);
       server.on('connection', (socket) => {
         sockets.add(socket);
         socket.on('close', () => sockets.delete(socket));
@@ -224,20 +298,25 @@ export function createStandIn({ pace = 30, chunk = 9 } = {}) {
   return {
     siteKey: SITE_KEY,
     counts,
+    /** What clients said over sockets, and their read marks. */
+    frames,
     conversations,
     get url() {
       return `http://127.0.0.1:${port}`;
     },
-    listen: (wanted = 0) => listen(wanted),
+    listen: (wanted = 0) => start(wanted),
     stop,
     /** Cuts every connection and comes back on the same port; conversations are kept, as a database would. */
     restart: async () => {
       await stop();
-      await listen(port);
+      await start(port);
     },
     setFaults: (next) => (faults = next),
     forgetVisitors: () => visitors.clear(),
     emit: (conversationId, event) => emit(conversations.get(conversationId), event),
+    /** Any frame, to the socket that was opened last. */
+    frame: (conversationId, frame) => conversations.get(conversationId).raw(frame),
+    pass: (conversationId, event) => pass(conversations.get(conversationId), event),
   };
 }
 

@@ -50,12 +50,25 @@ pub fn wrangler(workspace: &Workspace) -> Result<Command> {
     Ok(command)
 }
 
-/// `wrangler dev` on a port; requests are answered when this returns. `also` is what else it is told.
-pub fn workerd(workspace: &Workspace, port: u16, log: &Path, also: &[&str]) -> Result<Guarded> {
+/// `wrangler dev` of the Worker as it is built, on a port; requests are answered when this returns. `directory` takes its
+/// configuration and its log; `also` is what else it is told. Built anew, the Worker is taken in at once.
+pub fn workerd(workspace: &Workspace, port: u16, directory: &Path, also: &[&str]) -> Result<Guarded> {
+    let log = &directory.join("wrangler.log");
     let _ = fs::remove_file(log);
+    let config = directory.join("wrangler.toml");
+    fs::write(&config, as_built(workspace)?).with_context(|| config.display().to_string())?;
     let mut command = wrangler(workspace)?;
     command
-        .args(["dev", "--local", "--ip", "127.0.0.1", "--port", &port.to_string()])
+        .args([
+            "dev",
+            "--config",
+            path(&config)?,
+            "--local",
+            "--ip",
+            "127.0.0.1",
+            "--port",
+            &port.to_string(),
+        ])
         .args(["--inspector-port", &run::free_port()?.to_string(), "--show-interactive-dev-session=false"])
         .args(also);
     let mut server = Guarded::start(&mut command, log)?;
@@ -68,6 +81,25 @@ pub fn workerd(workspace: &Workspace, port: u16, log: &Path, also: &[&str]) -> R
         bail!("{error}\n{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));
     }
     Ok(server)
+}
+
+/// The deployment's configuration without its build step, readable from anywhere.
+fn as_built(workspace: &Workspace) -> Result<String> {
+    let text = fs::read_to_string(workspace.path("wrangler.toml")).context("wrangler.toml")?;
+    let mut building = false;
+    let mut kept = String::new();
+    for line in text.lines() {
+        if line.starts_with('[') {
+            building = line == "[build]";
+        }
+        if !building {
+            kept.push_str(
+                &line.replace("\"functions/", &format!("\"{}/functions/", workspace.root.display())),
+            );
+            kept.push('\n');
+        }
+    }
+    Ok(kept)
 }
 
 /// Serves the demo until it is stopped.
@@ -108,7 +140,7 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     let variables = data.join("worker.env");
     let persist = data.join("wrangler");
     let also = ["--env-file", path(&variables)?, "--persist-to", path(&persist)?, "--assets", path(&assets)?];
-    let mut worker = workerd(workspace, args.port, &data.join("wrangler.log"), &also)?;
+    let mut worker = workerd(workspace, args.port, &data, &also)?;
     let base_url = format!("http://127.0.0.1:{}", args.port);
     if fresh && !args.empty {
         run::step("sending the demo's documents");

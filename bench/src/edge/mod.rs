@@ -9,7 +9,7 @@ mod process;
 mod trips;
 mod turns;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -44,6 +44,9 @@ pub struct Options {
     /// Only this part.
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Lets a profiler attach to the Worker on this port (the DevTools protocol).
+    #[arg(long, value_name = "PORT")]
+    inspector: Option<u16>,
     /// How many rounds; more take longer and say more.
     #[arg(long, default_value_t = 5, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=50))]
     rounds: usize,
@@ -78,15 +81,21 @@ pub struct Report {
     trips: Option<Trips>,
 }
 
-/// Everything that runs.
-struct Edge {
+/// What the Workers stand on.
+struct Stage {
+    repository: Repository,
     database: Database,
-    frontdesk: Listening,
-    plain: Listening,
-    party: Listening,
     model: Model,
     /// Dropped last: the others store in it.
     directory: tempfile::TempDir,
+}
+
+/// Everything that runs.
+struct Edge {
+    frontdesk: Listening,
+    plain: Listening,
+    party: Listening,
+    stage: Stage,
 }
 
 /// Measures the Worker.
@@ -95,8 +104,8 @@ struct Edge {
 /// When a program does not start, or answers wrongly.
 pub async fn run(options: &Options) -> Result<Report> {
     let machine = machine();
-    let repository = Repository(std::path::absolute(&options.repository)?);
-    let edge = Edge::start(&repository).await?;
+    let stage = Stage::start(Repository(std::path::absolute(&options.repository)?)).await?;
+    let edge = Edge::start(stage, options.inspector).await?;
     let round = Duration::from_millis(options.round_ms);
     let wanted = |part: Part| options.only.is_none_or(|only| only == part);
     let mut report = Report { machine, contests: Vec::new(), fan_out: None, turns: Vec::new(), trips: None };
@@ -115,8 +124,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     }
     if wanted(Part::Trips) {
         let rounds = options.rounds.min(TRIP_ROUNDS);
-        report.trips =
-            Some(trips::run(&repository, edge.directory.path(), &edge.database, &edge.model, rounds).await?);
+        report.trips = Some(trips::run(&edge.stage, rounds).await?);
     }
     Ok(report)
 }
@@ -141,49 +149,35 @@ async fn requests(edge: &Edge, connections: usize, rounds: usize, round: Duratio
 }
 
 impl Edge {
-    async fn start(repository: &Repository) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let model = Model::start()?;
-        let database = Database::start(repository, directory.path()).await?;
-        let frontdesk = frontdesk(
-            repository,
-            directory.path(),
-            "frontdesk",
-            &database.server.base_url,
-            &database,
-            &model,
-        )
-        .await?;
-        let variables = variables(&database.server.base_url, &database, &model);
+    async fn start(stage: Stage, inspector: Option<u16>) -> Result<Self> {
+        let frontdesk = stage.frontdesk("frontdesk", &stage.database.server.base_url, inspector).await?;
         let plain = Worker {
             name: "plain",
-            modules: &[repository.other("plain.js")],
-            variables: &variables,
+            modules: &stage.repository.other("plain.js"),
+            variables: &stage.variables(&stage.database.server.base_url),
+            inspector: None,
             objects: &[("ROOMS", "Room")],
         };
         let party = Worker {
             name: "party",
-            modules: &[repository.other("party.js")],
+            modules: &stage.repository.other("party.js"),
             variables: &[],
+            inspector: None,
             objects: &[("Party", "Party")],
         };
-        Ok(Self {
-            frontdesk,
-            plain: plain.start(repository, directory.path()).await?,
-            party: party.start(repository, directory.path()).await?,
-            database,
-            model,
-            directory: directory,
-        })
+        let directory = stage.directory.path();
+        let plain = plain.start(&stage.repository, directory).await?;
+        let party = party.start(&stage.repository, directory).await?;
+        Ok(Self { frontdesk, plain, party, stage })
     }
 
     /// Each connection posts to a conversation of its own, in an operator's hands: no turn runs.
     async fn frontdesk_posts(&self, connections: usize) -> Result<Vec<Client>> {
         let mut connection = self.frontdesk.connect().await?;
-        let operator = self.database.site.login(&mut connection).await?;
+        let operator = self.stage.database.site.login(&mut connection).await?;
         let mut clients = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let visitor = self.database.site.visitor(&mut connection).await?;
+            let visitor = self.stage.database.site.visitor(&mut connection).await?;
             let conversation = server::conversation(&mut connection, &visitor).await?;
             server::take_over(&mut connection, &operator, &conversation).await?;
             let path = format!("/api/v1/conversations/{conversation}/messages");
@@ -196,7 +190,7 @@ impl Edge {
         let mut connection = self.plain.connect().await?;
         let mut clients = Vec::with_capacity(connections);
         for _ in 0..connections {
-            let visitor = self.database.site.visitor(&mut connection).await?;
+            let visitor = self.stage.database.site.visitor(&mut connection).await?;
             let conversation = server::conversation(&mut connection, &visitor).await?;
             let path = format!("/api/v1/conversations/{conversation}/messages");
             clients.push(post(path, visitor.token));
@@ -233,36 +227,39 @@ impl Edge {
     }
 }
 
-/// The Worker, on a database at this address.
-async fn frontdesk(
-    repository: &Repository,
-    directory: &Path,
-    name: &str,
-    database_url: &str,
-    database: &Database,
-    model: &Model,
-) -> Result<Listening> {
-    let worker = Worker {
-        name,
-        modules: &repository.worker(),
-        variables: &variables(database_url, database, model),
-        objects: &[("ROOMS", "RoomObject"), ("LIMITERS", "LimiterObject"), ("JOBS", "JobsObject")],
-    };
-    worker.start(repository, directory).await
-}
+impl Stage {
+    async fn start(repository: Repository) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let model = Model::start()?;
+        let database = Database::start(&repository, directory.path()).await?;
+        Ok(Self { repository, database, model, directory })
+    }
 
-fn variables(database_url: &str, database: &Database, model: &Model) -> Vec<(String, String)> {
-    let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
-    let set = [
-        ("DATABASE_URL", database_url),
-        ("OPENAI_BASE_URL", &model.base_url),
-        ("OPENAI_API_KEY", "bench"),
-        ("OPENAI_MODEL", "fake-chat"),
-        ("RATE_LIMIT_STORE", "none"),
-        ("LOG_LEVEL", &level),
-    ];
-    let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    database.secrets.iter().cloned().chain(set).collect()
+    /// The Worker, on a database at this address.
+    async fn frontdesk(&self, name: &str, database_url: &str, inspector: Option<u16>) -> Result<Listening> {
+        let worker = Worker {
+            name,
+            modules: &self.repository.worker(),
+            variables: &self.variables(database_url),
+            inspector,
+            objects: &[("ROOMS", "RoomObject"), ("LIMITERS", "LimiterObject"), ("JOBS", "JobsObject")],
+        };
+        worker.start(&self.repository, self.directory.path()).await
+    }
+
+    fn variables(&self, database_url: &str) -> Vec<(String, String)> {
+        let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
+        let set = [
+            ("DATABASE_URL", database_url),
+            ("OPENAI_BASE_URL", &self.model.base_url),
+            ("OPENAI_API_KEY", "bench"),
+            ("OPENAI_MODEL", "fake-chat"),
+            ("RATE_LIMIT_STORE", "none"),
+            ("LOG_LEVEL", &level),
+        ];
+        let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.database.secrets.iter().cloned().chain(set).collect()
+    }
 }
 
 /// A new message each time.

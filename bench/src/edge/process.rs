@@ -78,14 +78,22 @@ fn free_port() -> Result<u16> {
 pub struct Repository(pub PathBuf);
 
 impl Repository {
-    /// The Worker, as it is deployed.
-    pub fn worker(&self) -> [PathBuf; 2] {
-        ["index.js", "index_bg.wasm"].map(|file| self.0.join("functions/cloudflare/build").join(file))
+    /// The Worker's modules, as it is deployed.
+    pub fn worker(&self) -> Vec<(String, PathBuf)> {
+        let files = [
+            "entry.js",
+            "read.js",
+            "build/index.js",
+            "build/index_bg.wasm",
+            "build/frontdesk_extract_module.wasm",
+        ];
+        let directory = self.0.join("functions/cloudflare");
+        files.map(|file| (file.to_owned(), directory.join(file))).into()
     }
 
     /// A Worker that it is measured against.
-    pub fn other(&self, file: &str) -> PathBuf {
-        self.0.join("bench/edge/build").join(file)
+    pub fn other(&self, file: &str) -> Vec<(String, PathBuf)> {
+        vec![(file.to_owned(), self.0.join("bench/edge/build").join(file))]
     }
 
     /// The package for this platform has the program itself; `workerd` has a script around it.
@@ -145,14 +153,16 @@ impl Database {
     }
 }
 
-/// A Worker under workerd: the first module is the entry.
+/// A Worker under workerd.
 pub struct Worker<'a> {
     /// Its name, for files.
     pub name: &'a str,
-    /// JavaScript and WASM.
-    pub modules: &'a [PathBuf],
+    /// JavaScript and WASM: how they are imported, and the files; the first is the entry.
+    pub modules: &'a [(String, PathBuf)],
     /// Variables and secrets.
     pub variables: &'a [(String, String)],
+    /// Where a profiler may attach.
+    pub inspector: Option<u16>,
     /// Durable Objects: binding and class.
     pub objects: &'a [(&'a str, &'a str)],
 }
@@ -162,27 +172,27 @@ impl Worker<'_> {
     pub async fn start(&self, repository: &Repository, directory: &Path) -> Result<Listening> {
         let directory = directory.join(self.name);
         std::fs::create_dir_all(directory.join("objects"))?;
-        for module in self.modules {
-            let name = module.file_name().context("a module without a name")?;
+        std::fs::create_dir_all(directory.join("build"))?;
+        for (name, module) in self.modules {
             std::fs::copy(module, directory.join(name))
                 .with_context(|| format!("{}; `cargo xtask bench edge` builds it", module.display()))?;
         }
         let port = free_port()?;
         let config = directory.join("config.capnp");
-        std::fs::write(&config, self.config(port, &directory.join("objects"))?)?;
+        std::fs::write(&config, self.config(port, &directory.join("objects")))?;
         let mut command = Command::new(repository.workerd()?);
         command.arg("serve").arg(&config);
+        if let Some(port) = self.inspector {
+            command.arg(format!("--inspector-addr=127.0.0.1:{port}"));
+        }
         Listening::start(&mut command, port, directory.join("workerd.log")).await
     }
 
-    fn config(&self, port: u16, objects: &Path) -> Result<String> {
-        let mut modules = Vec::new();
-        for module in self.modules {
-            let name =
-                module.file_name().and_then(|name| name.to_str()).context("a module without a name")?;
+    fn config(&self, port: u16, objects: &Path) -> String {
+        let modules = self.modules.iter().map(|(name, _)| {
             let kind = if name.ends_with(".wasm") { "wasm" } else { "esModule" };
-            modules.push(format!("(name = {name:?}, {kind} = embed {name:?})"));
-        }
+            format!("(name = {name:?}, {kind} = embed {name:?})")
+        });
         let variables =
             self.variables.iter().map(|(name, value)| format!("(name = {name:?}, text = {value:?})"));
         let bindings = self
@@ -194,7 +204,7 @@ impl Worker<'_> {
             .objects
             .iter()
             .map(|(_, class)| format!("(className = {class:?}, uniqueKey = {class:?}, enableSql = true)"));
-        Ok(format!(
+        format!(
             r#"using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [
@@ -212,9 +222,9 @@ const worker :Workerd.Worker = (
   durableObjectStorage = (localDisk = "objects"),
 );
 "#,
-            modules.join(", "),
+            modules.collect::<Vec<_>>().join(", "),
             bindings.join(", "),
             classes.collect::<Vec<_>>().join(", "),
-        ))
+        )
     }
 }

@@ -17,13 +17,13 @@ use serde::Serialize;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
+use super::Stage;
 use super::load::median;
-use super::process::{Listening, Repository};
-use super::{Database, frontdesk};
+use super::process::{Database, Listening};
 use crate::connection::{Connection, DEADLINE};
 use crate::measures::as_f64;
 use crate::server::{self, Visitor};
-use crate::turn::{Model, listen};
+use crate::turn::listen;
 
 /// What is asked; the demo documents answer it.
 const QUESTION: &str = "How much is delivery in Moscow?";
@@ -83,15 +83,10 @@ struct Shared {
 }
 
 /// Counts and times.
-pub async fn run(
-    repository: &Repository,
-    directory: &std::path::Path,
-    database: &Database,
-    model: &Model,
-    rounds: usize,
-) -> Result<Trips> {
+pub async fn run(stage: &Stage, rounds: usize) -> Result<Trips> {
+    let database = &stage.database;
     let proxy = Proxy::start(&database.server.base_url).await?;
-    let worker = frontdesk(repository, directory, "trips", &proxy.base_url, database, model).await?;
+    let worker = stage.frontdesk("trips", &proxy.base_url, None).await?;
     let mut rows = Vec::new();
     // What is read once and remembered is read here.
     measure(&worker, database, &proxy).await?;
@@ -186,11 +181,15 @@ impl Proxy {
                 let shared = serving.clone();
                 let service = service_fn(move |request| {
                     let shared = shared.clone();
-                    async move { Ok::<_, Infallible>(shared.forward(request).await.unwrap_or_else(lost)) }
+                    async move {
+                        Ok::<_, Infallible>(
+                            shared.forward(request).await.unwrap_or_else(|error| lost(&error)),
+                        )
+                    }
                 });
                 // Whoever calls notices its end.
                 tokio::task::spawn_local(async move {
-                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await)
+                    drop(http1::Builder::new().serve_connection(TokioIo::new(stream), service).await);
                 });
             }
         });
@@ -218,7 +217,7 @@ impl Shared {
     }
 }
 
-fn lost(error: anyhow::Error) -> Response<Full<Bytes>> {
+fn lost(error: &anyhow::Error) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(error.to_string()));
     *response.status_mut() = StatusCode::BAD_GATEWAY;
     response

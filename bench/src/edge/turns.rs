@@ -50,7 +50,7 @@ pub async fn run(edge: &Edge, streams: usize, rounds: usize) -> Result<Turns> {
     // The first of each makes what is made once; the model keeps what Frontdesk asked it.
     round(&edge.plain, edge, 1, None).await?;
     round(&edge.frontdesk, edge, 1, None).await?;
-    let request = edge.model.last_request().context("the model was not asked")?;
+    let request = edge.stage.model.last_request().context("the model was not asked")?;
     let names = ["Frontdesk", "plain", "model alone"];
     let mut results: [Vec<Round>; 3] = Default::default();
     for number in 0..rounds {
@@ -91,9 +91,9 @@ async fn round(server: &Listening, edge: &Edge, streams: usize, direct: Option<&
     let mut asking = Vec::with_capacity(streams);
     for _ in 0..streams {
         if let Some(request) = direct {
-            asking.push(Asking::Model(Connection::open(&edge.model.base_url).await?, request.clone()));
+            asking.push(Asking::Model(Connection::open(&edge.stage.model.base_url).await?, request.clone()));
         } else {
-            let visitor = edge.database.site.visitor(&mut preparing).await?;
+            let visitor = edge.stage.database.site.visitor(&mut preparing).await?;
             let conversation = server::conversation(&mut preparing, &visitor).await?;
             asking.push(Asking::Worker(server.connect().await?, visitor.token, conversation));
         }

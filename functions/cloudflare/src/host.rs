@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use frontdesk_app::config::HostConfig;
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{HranaDatabase, Server};
+use frontdesk_clients::qdrant::{self, Qdrant};
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
     Blobs, Breakers, Caches, Clock, Config, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random,
@@ -45,6 +46,7 @@ thread_local! {
 struct Told {
     core: Config,
     database: Option<Server>,
+    qdrant: Option<qdrant::Server>,
 }
 
 /// The ports. `rooms` makes those of the caller: a request asks room objects, a room object is one.
@@ -68,7 +70,10 @@ pub fn ctx(env: &Env, tasks: Rc<dyn Tasks>, rooms: impl FnOnce(Weak<Ports>) -> R
     };
     Ctx::new(Rc::new_cyclic(|ports| Ports {
         config: told.core.clone(),
-        vectors: Rc::new(LibsqlVectors::new(db.clone())),
+        vectors: match told.qdrant.clone() {
+            Some(server) => Rc::new(Qdrant::new(ports.clone(), server)),
+            None => Rc::new(LibsqlVectors::new(db.clone())),
+        },
         db,
         rooms: rooms(ports.clone()),
         http,
@@ -116,14 +121,14 @@ fn told(env: &Env) -> Rc<Told> {
     let told = Rc::new(match HostConfig::from_vars(&variable) {
         Ok(config) => {
             logs::start(&config.log_level);
-            Told { core: config.core, database: config.database }
+            Told { core: config.core, database: config.database, qdrant: config.qdrant }
         }
         Err(problems) => {
             logs::start("info");
             for problem in problems {
                 worker::console_error!("configuration: {problem}");
             }
-            Told { core: closed(), database: None }
+            Told { core: closed(), database: None, qdrant: None }
         }
     });
     CONFIG.set(Some(told.clone()));

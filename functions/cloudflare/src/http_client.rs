@@ -65,17 +65,13 @@ impl HttpClient for FetchClient {
             .body(())
             .map_err(|error| FetchError::Lost(error.to_string()))?;
         *answer.headers_mut() = convert::headers(&response.headers());
-        let body: ByteStream = match response.body() {
-            None => futures_util::stream::empty().boxed_local(),
-            Some(stream) => worker::Body::new(stream)
-                .map(move |piece| {
-                    // Moved in so that the call lives exactly as long as its body is read.
-                    let _call = &cancel;
-                    piece.map_err(|error| FetchError::Lost(error.to_string()))
-                })
-                .boxed_local(),
-        };
-        let body = bounded::body(self.clock.clone(), limits, started, body);
+        let body = convert::response_body(&response, answer.headers());
+        let body = body.map(move |piece| {
+            // Moved in so that the call lives exactly as long as its body is read.
+            let _call = &cancel;
+            piece.map_err(FetchError::Lost)
+        });
+        let body = bounded::body(self.clock.clone(), limits, started, body.boxed_local());
         Ok(answer.map(|()| body))
     }
 }

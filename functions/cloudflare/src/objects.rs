@@ -8,9 +8,11 @@ use frontdesk_app::rooms::{Call, Transport};
 use frontdesk_clients::bounded;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_ports::{ByteStream, Clock, Egress, FetchError, FetchLimits, LimitKey, Limiter, Rule, Verdict};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, TryStreamExt};
 use serde::{Deserialize, Serialize};
 use worker::{Method, ObjectNamespace, Request, RequestInit};
+
+use crate::convert;
 
 /// How many limiter objects share the keys. Each is a thread of its own, and a key is always with the same one.
 const LIMITERS: u64 = 64;
@@ -57,12 +59,8 @@ impl Objects {
         if response.status() != 200 {
             return Err(FetchError::Lost(format!("the object answered {}", response.status())));
         }
-        let body: ByteStream = match response.body() {
-            None => futures_util::stream::empty().boxed_local(),
-            Some(stream) => worker::Body::new(stream)
-                .map(|piece| piece.map_err(|error| FetchError::Lost(error.to_string())))
-                .boxed_local(),
-        };
+        let headers = convert::headers(&response.headers());
+        let body = convert::response_body(&response, &headers).map_err(FetchError::Lost).boxed_local();
         Ok(bounded::body(self.clock.clone(), LIMITS, started, body))
     }
 

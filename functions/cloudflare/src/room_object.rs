@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_app::rooms::{self, Alarm, Log, LogRooms, OwnLog};
+use frontdesk_app::rooms::{self, Alarm, Answer, Log, LogRooms, OwnLog};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
 use futures_util::StreamExt;
@@ -17,7 +17,7 @@ use worker::{
 use crate::host;
 use crate::object_database::ObjectDatabase;
 use crate::objects::SOCKET_HEADER;
-use crate::runtime::{AfterResponse, JsClock, JsRandom};
+use crate::runtime::{AfterResponse, Detached, JsClock, JsRandom};
 use crate::sockets::Sockets;
 
 /// When an alarm failed: how soon it is tried again.
@@ -31,6 +31,7 @@ pub struct RoomObject {
     db: Rc<dyn Database>,
     alarm: Rc<ObjectAlarm>,
     sockets: Sockets,
+    detached: Rc<Detached>,
     /// Whether the tables are known to be there.
     created: Cell<bool>,
 }
@@ -55,7 +56,8 @@ impl DurableObject for RoomObject {
         let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
         let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
         let mut made = None;
-        let tasks = Rc::new(AfterResponse::Object(state.clone()));
+        let detached = Rc::new(Detached::new(state.clone()));
+        let tasks = Rc::new(AfterResponse::Room(detached.clone()));
         let ctx = host::ctx(&env, tasks, |ports| {
             // Nobody else writes to this object's database.
             let rooms = LogRooms::new(ports, log, worker, true);
@@ -64,7 +66,7 @@ impl DurableObject for RoomObject {
         });
         let rooms = made.unwrap_or_else(|| LogRooms::new(Default::default(), Log::Main, worker, true));
         let sockets = Sockets::new(ctx.clone(), state);
-        Self { ctx, rooms, db, alarm, sockets, created: Cell::new(false) }
+        Self { ctx, rooms, db, alarm, sockets, detached, created: Cell::new(false) }
     }
 
     async fn fetch(&self, mut request: Request) -> Result<Response> {
@@ -73,13 +75,16 @@ impl DurableObject for RoomObject {
             return self.sockets.accept(&granted).await;
         }
         let call = request.bytes().await?;
-        let answer = rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await;
-        Response::from_stream(answer.map(|piece| Ok::<_, Error>(piece.to_vec())))
+        match rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await {
+            Answer::Whole(line) => Response::from_bytes(line.into()),
+            Answer::Open(lines) => Response::from_stream(lines.map(|piece| Ok::<_, Error>(piece.to_vec()))),
+        }
     }
 
     async fn alarm(&self) -> Result<Response> {
         self.alarm.due.set(None);
         self.wake().await?;
+        self.detached.run();
         let next = match self.rooms.on_alarm().await {
             Ok(next) => next,
             Err(error) => {

@@ -1,12 +1,14 @@
 //! Time, randomness, work after the response and computation, as JavaScript has them.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Tasks};
+use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Context, Date, Delay, Env, State};
 
 use crate::host;
@@ -48,13 +50,50 @@ pub enum AfterResponse {
     Request(Context, Env),
     /// Of an object. The runtime cuts such work when nobody comes for a minute: an object that works sets its alarm.
     Object(Rc<State>),
+    /// Of a room.
+    Room(Rc<Detached>),
+}
+
+/// Turns that wait for an event of their own: work that a socket's frame began is cut when the socket goes. The object's
+/// alarm belongs to nobody.
+pub struct Detached {
+    state: Rc<State>,
+    waiting: RefCell<Vec<BoxFuture<'static, ()>>>,
+}
+
+impl Detached {
+    /// None yet, of the object with this state.
+    pub fn new(state: Rc<State>) -> Self {
+        Self { state, waiting: RefCell::default() }
+    }
+
+    /// Keeps `work` for the alarm, which goes off at once.
+    fn add(&self, work: BoxFuture<'static, ()>) {
+        self.waiting.borrow_mut().push(work);
+        let state = self.state.clone();
+        spawn_local(async move {
+            // Should it fail: while a turn is open, the alarm is set for soon.
+            if let Err(error) = state.storage().set_alarm(Duration::ZERO).await {
+                tracing::warn!(%error, "a room's alarm was not set");
+            }
+        });
+    }
+
+    /// Runs what waits, as part of the event that calls this.
+    pub fn run(&self) {
+        for work in self.waiting.take() {
+            self.state.wait_until(work);
+        }
+    }
 }
 
 impl Tasks for AfterResponse {
-    fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
+    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
         match self {
             Self::Request(context, _) => context.wait_until(work),
             Self::Object(state) => state.wait_until(work),
+            Self::Room(detached) if name == "turn" => detached.add(work),
+            Self::Room(detached) => detached.state.wait_until(work),
         }
     }
 

@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use frontdesk_app::config::{self, ConfigProblem, HostConfig};
 use frontdesk_app::migrations::{self, State};
-use frontdesk_app::tenancy;
+use frontdesk_app::{reindex, tenancy};
 use frontdesk_clients::hrana::Server;
+use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_ports::{Clock, Database};
 use tokio::net::TcpListener;
 
@@ -40,6 +41,11 @@ enum Command {
     },
     /// Adds the demo organisation and its documents where they are missing.
     Seed(Seed),
+    /// The vectors that documents are searched by.
+    Vectors {
+        #[command(subcommand)]
+        step: Vectors,
+    },
     /// Reads one untrusted file from standard input.
     #[command(hide = true)]
     Extract(Confines),
@@ -119,6 +125,13 @@ enum Migrate {
     },
 }
 
+#[derive(Subcommand)]
+enum Vectors {
+    /// Makes all of them anew in Qdrant, from the documents' passages, while searches go on: after a change of
+    /// OPENAI_EMBEDDING_MODEL, QDRANT_URL or QDRANT_VECTORS, or when the server lost them.
+    Rebuild(Place),
+}
+
 /// Runs the command line.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -159,6 +172,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Serve(options) => serve(options, None).await,
         Command::Migrate { step } => migrate(step).await,
+        Command::Vectors { step: Vectors::Rebuild(place) } => rebuild_vectors(&place.data).await,
         Command::Seed(options) => seed(options).await,
         Command::Extract(_) => Ok(()),
     }
@@ -216,18 +230,18 @@ fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     })
 }
 
-fn not_complete(problems: Vec<ConfigProblem>) -> anyhow::Error {
+fn not_complete(problems: &[ConfigProblem]) -> anyhow::Error {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
 }
 
 /// The database server, where there is one; the rest of the configuration may be missing.
 fn database_server(data: &Path) -> Result<Option<Server>> {
-    config::database_from_vars(&variables(data)?).map_err(not_complete)
+    config::database_from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))
 }
 
 fn configure(data: &Path, no_limits: bool) -> Result<HostConfig> {
-    let mut config = HostConfig::from_vars(&variables(data)?).map_err(not_complete)?;
+    let mut config = HostConfig::from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))?;
     if no_limits {
         config.core.rate_limits = false;
     }
@@ -362,6 +376,28 @@ async fn migrate(step: Migrate) -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+async fn rebuild_vectors(data: &Path) -> Result<()> {
+    let config = configure(data, true)?;
+    let Some(server) = config.qdrant.clone() else {
+        bail!("QDRANT_URL is not set; vectors in the database are made when a document is read");
+    };
+    let program = std::env::current_exe().context("the path of this program")?;
+    let options = HostOptions { data: data.to_path_buf(), web: None, config, program };
+    let host = Host::beside(options).await?;
+    let qdrant = Qdrant::new(Rc::downgrade(host.ctx.shared()), server);
+    let mut shown = None;
+    let done = reindex::rebuild(&host.ctx, &qdrant, &mut |at| {
+        let per_cent = at.documents.saturating_mul(100).checked_div(at.of);
+        if shown != per_cent {
+            shown = per_cent;
+            say(&format!("{} of {} documents, {} passages", at.documents, at.of, at.passages));
+        }
+    })
+    .await?;
+    say(&format!("the vectors of {} documents are new", done.documents));
     Ok(())
 }
 

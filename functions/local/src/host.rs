@@ -12,9 +12,10 @@ use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
 use frontdesk_clients::hrana::{HranaDatabase, Server};
+use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{
-    Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random,
+    Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random, VectorIndex,
 };
 
 use crate::blobs::DiskBlobs;
@@ -73,8 +74,8 @@ pub struct Host {
     pub tasks: LocalTasks,
     /// The static files.
     pub web: Web,
-    /// Held as long as the host lives: one process per data directory.
-    _lock: std::fs::File,
+    /// Held as long as the host lives: one process serves a data directory.
+    _lock: Option<std::fs::File>,
 }
 
 impl Host {
@@ -84,6 +85,22 @@ impl Host {
     /// When another process uses the directory, or the schema is not this version's.
     pub async fn open(options: HostOptions, overrides: Overrides) -> Result<Rc<Self>> {
         let lock = lock(&options.data)?;
+        Self::bundle(options, overrides, Some(lock)).await
+    }
+
+    /// The same beside a process that serves from the directory, for a command that does not touch its rooms.
+    ///
+    /// # Errors
+    /// When the schema is not this version's.
+    pub async fn beside(options: HostOptions) -> Result<Rc<Self>> {
+        Self::bundle(options, Overrides::default(), None).await
+    }
+
+    async fn bundle(
+        options: HostOptions,
+        overrides: Overrides,
+        lock: Option<std::fs::File>,
+    ) -> Result<Rc<Self>> {
         let clock = overrides.clock.unwrap_or_else(|| Rc::new(SystemClock));
         let random = overrides.random.unwrap_or_else(|| Rc::new(OsRandom));
         // A file is this process's own; behind a server there may be others.
@@ -116,9 +133,13 @@ impl Host {
         let ports = Rc::new_cyclic(|weak| {
             let made = LogRooms::new(weak.clone(), Log::Main, worker, exclusive);
             rooms = Some(made.clone());
+            let vectors: Rc<dyn VectorIndex> = match options.config.qdrant {
+                Some(server) => Rc::new(Qdrant::new(weak.clone(), server)),
+                None => Rc::new(LibsqlVectors::new(Rc::clone(&db))),
+            };
             Ports {
                 config: options.config.core,
-                vectors: Rc::new(LibsqlVectors::new(Rc::clone(&db))),
+                vectors,
                 db,
                 rooms: Rc::new(made),
                 http,

@@ -80,27 +80,33 @@ pub async fn through_the_api(url: &str, admin: &Admin<'_>, mut progress: impl Fn
     let login = serde_json::json!({ "email": admin.email, "password": admin.password });
     let answer = client.post(format!("{url}/api/v1/auth/login")).json(&login).send().await?;
     let answer: Value = answer.error_for_status().context("the login")?.json().await?;
-    let token = answer["access_token"].as_str().context("the login gave no token")?;
+    let token = text(&answer, "access_token").context("the login gave no token")?;
     let mut waiting = Vec::new();
     for (name, bytes) in DOCUMENTS {
         let part = reqwest::multipart::Part::bytes(*bytes).file_name(*name);
         let form = reqwest::multipart::Form::new().part("file", part);
         let request = client.post(format!("{url}/api/v1/documents")).bearer_auth(token).multipart(form);
         let answer: Value = request.send().await?.error_for_status().context(*name)?.json().await?;
-        waiting.push((*name, answer["id"].as_str().context("a document without an id")?.to_owned()));
+        waiting.push((*name, text(&answer, "id").context("a document without an id")?.to_owned()));
         progress(&format!("sent {name}"));
     }
     for (name, id) in &waiting {
         loop {
             let request = client.get(format!("{url}/api/v1/documents/{id}")).bearer_auth(token);
             let document: Value = request.send().await?.error_for_status().context(*name)?.json().await?;
-            match document["status"].as_str() {
+            match text(&document, "status") {
                 Some("ready") => break,
-                Some("failed") => bail!("{name} was not read: {}", document["reason"]),
+                Some("failed") => {
+                    bail!("{name} was not read: {}", text(&document, "reason").unwrap_or_default())
+                }
                 _ => tokio::time::sleep(Duration::from_millis(200)).await,
             }
         }
         progress(&format!("read {name}"));
     }
     Ok(waiting.len())
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+    object.get(name).and_then(Value::as_str)
 }

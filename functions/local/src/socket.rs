@@ -74,14 +74,10 @@ pub async fn serve(
     let (mut sink, mut stream) = socket.split();
     let session = Session::new(ctx, grant);
     let heard = Cell::new(Instant::now());
-    let mut close = tokio::select! {
+    let close = tokio::select! {
         close = receive(&session, &mut stream, &heard) => close,
-        close = send(&session, &mut sink, &heard) => close,
-        _ = phase.wait_for(|phase| *phase == Phase::Over) => None,
+        close = send(&session, &mut sink, &heard, &mut phase) => close,
     };
-    if *phase.borrow() == Phase::Over {
-        close = Some(closing(CloseCode::Away, "the server stops"));
-    }
     // Others see that somebody left, however long the closing takes.
     drop(session);
     if let (Some(close), Ok(socket)) = (close, sink.reunite(stream)) {
@@ -123,12 +119,19 @@ async fn send(
     session: &Session,
     sink: &mut SplitSink<Socket, Message>,
     heard: &Cell<Instant>,
+    phase: &mut watch::Receiver<Phase>,
 ) -> Option<CloseFrame> {
-    let begun = Instant::now();
-    let mut ping = tokio::time::interval_at(begun + PING_EVERY, PING_EVERY);
+    let away = || closing(CloseCode::Away, "the server stops");
+    let mut ping = tokio::time::interval(PING_EVERY);
+    // The first one is at once.
+    ping.tick().await;
+    let hello = tokio::time::sleep(HELLO_DEADLINE);
+    tokio::pin!(hello);
     loop {
         let next = tokio::select! {
             next = session.next() => next?,
+            // The others are sent away when their room is closed, after everything that it still told.
+            _ = phase.wait_for(|phase| *phase == Phase::Over), if !session.has_begun() => return Some(away()),
             _ = ping.tick() => {
                 if heard.get().elapsed() > SILENCE {
                     return None;
@@ -136,7 +139,7 @@ async fn send(
                 write(sink, Message::Ping(Bytes::new())).await?;
                 continue;
             }
-            () = tokio::time::sleep_until(begun + HELLO_DEADLINE), if !session.has_begun() => {
+            () = &mut hello, if !session.has_begun() && !hello.is_elapsed() => {
                 if session.has_begun() {
                     continue;
                 }
@@ -148,6 +151,7 @@ async fn send(
         while let Some(outgoing) = next {
             match outgoing {
                 Outgoing::Text(text) => timeout(WRITE_DEADLINE, sink.feed(text.into())).await.ok()?.ok()?,
+                Outgoing::Close(_) if *phase.borrow() == Phase::Over => return Some(away()),
                 Outgoing::Close(close) => return Some(closing(close.code.into(), close.reason)),
             }
             next = session.next().now_or_never().flatten();

@@ -3,15 +3,18 @@
 
 mod sqld;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use frontdesk_app::config::HostConfig;
 use frontdesk_app::{auth, migrations, widget};
 use frontdesk_clients::hrana::Server;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::site::Site;
-use frontdesk_ports::{Clock, Ctx, Database};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{BoxFuture, Clock, Ctx, Database};
 
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::SystemClock;
@@ -23,6 +26,27 @@ pub use sqld::Sqld;
 pub const ADMIN_EMAIL: &str = "admin@camomile.example";
 /// Its password.
 pub const ADMIN_PASSWORD: &str = "kettle-orbit-77-lantern";
+
+/// The time of the machine, moved on by the test.
+#[derive(Default)]
+pub struct MovedClock(Cell<Duration>);
+
+impl MovedClock {
+    /// How far ahead of the machine it is from now on. Nobody who sleeps wakes.
+    pub fn set_ahead(&self, ahead: Duration) {
+        self.0.set(ahead);
+    }
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> Timestamp {
+        SystemClock.now().after(self.0.get())
+    }
+
+    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
+        SystemClock.sleep(duration)
+    }
+}
 
 /// A host in a directory of its own.
 pub struct World {

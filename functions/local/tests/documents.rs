@@ -1,6 +1,6 @@
 //! Documents on a whole host: read, searched, read again, deleted; from files, texts and web pages.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,27 +13,12 @@ use frontdesk_domain::document::DocumentStatus;
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::{DocumentId, OrgId};
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_domain::time::Timestamp;
+use frontdesk_local::Overrides;
 use frontdesk_local::demo_documents::DOCUMENTS;
-use frontdesk_local::testing::{World, run};
-use frontdesk_local::{Overrides, SystemClock};
+use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
-    BoxFuture, ByteStream, Clock, Ctx, Egress, FetchError, FetchLimits, HttpClient, Statement, Value,
+    ByteStream, Clock as _, Ctx, Egress, FetchError, FetchLimits, HttpClient, Statement, Value,
 };
-
-/// The time of the machine, moved on by the test.
-#[derive(Default)]
-struct MovedClock(Cell<u64>);
-
-impl Clock for MovedClock {
-    fn now(&self) -> Timestamp {
-        SystemClock.now().after(Duration::from_secs(self.0.get()))
-    }
-
-    fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        SystemClock.sleep(duration)
-    }
-}
 
 /// One answer of the fake web: status, headers, body.
 type Answer = (u16, Vec<(&'static str, String)>, Bytes);
@@ -269,7 +254,7 @@ fn deleting_leaves_nothing_anywhere() {
         documents::delete(shop.ctx(), &shop.scope, id).await.unwrap();
         assert_eq!(shop.blobs(), 0);
         assert_eq!(shop.run_jobs().await, 0);
-        shop.clock.0.set(300);
+        shop.clock.set_ahead(Duration::from_secs(300));
         assert_eq!(shop.run_jobs().await, 1, "what somebody stored meanwhile");
         for sql in [
             "SELECT count(*) FROM documents",
@@ -467,14 +452,14 @@ fn a_site_that_does_not_answer_is_tried_three_times_with_growing_pauses() {
         assert_eq!(waiting.status, DocumentStatus::Queued);
         assert!(waiting.reason.as_deref().is_some_and(|reason| reason.contains("503")));
         assert_eq!(shop.run_jobs().await, 0, "not before its pause is over");
-        shop.clock.0.set(15);
+        shop.clock.set_ahead(Duration::from_secs(15));
         assert_eq!(shop.run_jobs().await, 1);
-        shop.clock.0.set(30);
+        shop.clock.set_ahead(Duration::from_secs(30));
         assert_eq!(shop.run_jobs().await, 0, "the second pause is longer");
-        shop.clock.0.set(120);
+        shop.clock.set_ahead(Duration::from_secs(120));
         assert_eq!(shop.run_jobs().await, 1);
         assert_eq!(shop.get(id).await.status, DocumentStatus::Failed);
-        shop.clock.0.set(100_000);
+        shop.clock.set_ahead(Duration::from_secs(100_000));
         assert_eq!(shop.run_jobs().await, 0, "then it is given up");
     });
 }

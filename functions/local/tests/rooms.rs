@@ -6,13 +6,13 @@ use std::rc::Rc;
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::error::{CallerError, Error};
-use frontdesk_domain::event::{EventBody, Frame};
+use frontdesk_domain::event::{EventBody, Frame, Live};
 use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
-use frontdesk_ports::{Clock, Database};
+use frontdesk_ports::{Clock, Database, TurnStart};
 use frontdesk_testkit::{Fault, FaultyDatabase, ManualClock, SeededRandom};
 use futures_util::StreamExt;
 
@@ -127,6 +127,43 @@ fn a_stale_epoch_changes_nothing_and_a_note_is_hidden_from_the_visitor() {
         assert!(seen.events.iter().any(|event| event.body == EventBody::Hidden {}));
         let all = ctx.rooms.replay(&operator, conversation.id, 0, 100).await.unwrap();
         assert_eq!(all.events.len(), seen.events.len(), "seq stays dense for the visitor");
+    });
+}
+
+#[test]
+fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let (ctx, system) = (world.ctx(), scope.as_system());
+        // The turn begins, and nobody but this test speaks for it.
+        world.host.rooms.drain();
+        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        chat::post_message(ctx, &scope, message(conversation, "q", "x")).await.unwrap();
+        let log = ctx.rooms.replay(&scope, conversation, 1, 1).await.unwrap();
+        let EventBody::TurnStarted { turn, answers } = log.events[0].body else { panic!("no turn") };
+        let (epoch, site) = (log.conversation.epoch, String::new());
+        let start = TurnStart { conversation, turn, epoch, answers, attempt: 1, site, history: Vec::new() };
+        let listener = ctx.rooms.subscribe(&scope, conversation, 2).await.unwrap();
+
+        ctx.rooms.say(&system, &start, "one ").await.unwrap();
+        let while_it_is_stored = async {
+            tokio::task::yield_now().await;
+            ctx.rooms.say(&system, &start, "two ").await
+        };
+        let (read, said) = futures_util::join!(chat::read(ctx, &scope, conversation, 1), while_it_is_stored);
+        assert_eq!((read, said), (Ok(()), Ok(())));
+        ctx.rooms.say(&system, &start, "three").await.unwrap();
+
+        let frames: Vec<Frame> = listener.frames.take(4).collect().await;
+        let deltas = frames.iter().filter_map(|frame| match frame {
+            Frame::Live(live) => match live.as_ref() {
+                Live::Delta(delta) => Some((delta.offset, delta.text.as_str())),
+                Live::Typing { .. } | Live::Presence { .. } => None,
+            },
+            Frame::Event(_) => None,
+        });
+        assert_eq!(deltas.collect::<Vec<_>>(), [(0, "one "), (4, "two "), (8, "three")]);
     });
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use frontdesk_clients::hrana;
+use frontdesk_clients::{hrana, qdrant};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::settings;
 use frontdesk_ports::{Config, ModelEndpoint};
@@ -111,12 +111,21 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "QDRANT_URL",
-        "A Qdrant server for vectors. Without it they are in the database.",
-        "`https://` or `http://` address",
+        "A Qdrant server (1.11 or later) for vectors, used by this Frontdesk alone. Without it they are in the database. \
+         After a change, `frontdesk vectors rebuild`.",
+        "`https://` or `http://` address of the REST interface",
         "none",
         false,
     ),
     variable("QDRANT_API_KEY", "The key for `QDRANT_URL`.", "any", "none", true),
+    variable(
+        "QDRANT_VECTORS",
+        "What of a passage has a vector in Qdrant: `single`, the whole; `multi`, also each of up to four parts, of which \
+         the nearest counts, at up to five times the embeddings and memory. After a change, `frontdesk vectors rebuild`.",
+        "`single` or `multi`",
+        "`single`",
+        false,
+    ),
     variable(
         "ALLOWED_ORIGINS",
         "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.",
@@ -207,7 +216,7 @@ pub struct HostConfig {
     /// The database server.
     pub database: Option<hrana::Server>,
     /// The Qdrant server.
-    pub qdrant: Option<Endpoint>,
+    pub qdrant: Option<qdrant::Server>,
     /// Where rate limits are counted.
     pub rate_limit_store: RateLimitStore,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -261,7 +270,7 @@ impl HostConfig {
         }
         let model = read.model();
         let database = read.database();
-        let qdrant = read.endpoint("QDRANT_URL", "QDRANT_API_KEY", &["https", "http"]);
+        let qdrant = read.qdrant();
         let allowed_origins = read.origins();
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
@@ -381,6 +390,24 @@ impl Reader<'_> {
             self.problem(key, format!("is set without {name}"));
         }
         url.map(|url| Endpoint { url, key: key_value })
+    }
+
+    fn qdrant(&mut self) -> Option<qdrant::Server> {
+        let endpoint = self.endpoint("QDRANT_URL", "QDRANT_API_KEY", &["https", "http"]);
+        let mode = self.text("QDRANT_VECTORS");
+        if mode.is_some() && self.text("QDRANT_URL").is_none() {
+            self.problem("QDRANT_VECTORS", "is set without QDRANT_URL");
+        }
+        let mode = match mode.as_deref() {
+            None | Some("single") => qdrant::Mode::Single,
+            Some("multi") => qdrant::Mode::Multi,
+            Some(_) => {
+                self.problem("QDRANT_VECTORS", "must be single or multi");
+                return None;
+            }
+        };
+        let Endpoint { url, key } = endpoint?;
+        Some(qdrant::Server { base_url: url.as_str().trim_end_matches('/').to_owned(), api_key: key, mode })
     }
 
     fn name(&mut self, name: &'static str) -> Option<String> {
@@ -587,6 +614,7 @@ mod tests {
             ("DATABASE_URL", "ftp://SENTINEL"),
             ("OPENAI_BASE_URL", "SENTINEL"),
             ("QDRANT_API_KEY", "SENTINEL"),
+            ("QDRANT_VECTORS", "SENTINEL"),
             ("ALLOWED_ORIGINS", "https://ok.example, https://SENTINEL.example/path"),
             ("RATE_LIMIT_STORE", "SENTINEL"),
             ("LOG_LEVEL", "SENTINEL"),
@@ -647,6 +675,17 @@ mod tests {
             .model
             .unwrap();
         assert_eq!(model.chat_model, None);
+    }
+
+    #[test]
+    fn qdrant_is_configured_by_its_address() {
+        assert!(read(&[]).unwrap().qdrant.is_none());
+        let server = read(&[("QDRANT_URL", "https://q.example:6333/"), ("QDRANT_VECTORS", "multi")])
+            .unwrap()
+            .qdrant
+            .unwrap();
+        assert_eq!((server.base_url.as_str(), server.mode), ("https://q.example:6333", qdrant::Mode::Multi));
+        assert_eq!(problems(&[("QDRANT_VECTORS", "multi")]), ["QDRANT_VECTORS"]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod ingest;
 pub mod jobs;
 pub mod limits;
 pub mod migrations;
+pub mod reindex;
 pub mod retrieval;
 pub mod rooms;
 pub mod search;

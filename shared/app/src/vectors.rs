@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::DocumentId;
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_ports::{Database, Statement, VectorHit, VectorIndex, VectorRecord};
+use frontdesk_ports::{
+    Database, Rows, Statement, VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length,
+};
 
 use crate::store;
 
@@ -23,19 +25,10 @@ impl LibsqlVectors {
     }
 }
 
-/// The error of a vector whose length is not that of the others of its model.
-fn wrong_length(found: u64, expected: u64) -> Error {
-    Error::Upstream {
-        service: "vectors",
-        retryable: false,
-        detail: format!(
-            "the vector has {found} dimensions, those of this model in the index have {expected}; rebuild the index"
-        ),
-    }
-}
-
-fn dimensions(vector: &[f32]) -> u64 {
-    u64::try_from(vector.len()).unwrap_or(u64::MAX)
+/// How long the organisation's vectors of a model are, if there are any: a row of `store::vectors::dimensions`.
+fn length(rows: Option<&Rows>) -> Result<Option<usize>> {
+    let length = rows.and_then(Rows::first).map(|row| row.count(0)).transpose()?;
+    Ok(length.map(|length| usize::try_from(length).unwrap_or(usize::MAX)))
 }
 
 #[async_trait(?Send)]
@@ -46,18 +39,23 @@ impl VectorIndex for LibsqlVectors {
         model: &str,
         records: Vec<VectorRecord>,
     ) -> Result<Vec<Statement>> {
-        let Some(first) = records.first() else { return Ok(Vec::new()) };
-        let stored = self.db.query(vec![store::vectors::dimensions(scope, model)]).await?;
-        let expected = match stored.first().and_then(|rows| rows.first()) {
-            Some(row) => row.count(0)?,
-            None => dimensions(&first.vector),
-        };
-        if let Some(wrong) =
-            records.iter().map(|record| dimensions(&record.vector)).find(|found| *found != expected)
-        {
-            return Err(wrong_length(wrong, expected));
+        let mut vectors = Vec::with_capacity(records.len());
+        for record in &records {
+            let [vector] = record.vectors.as_slice() else {
+                return Err(Error::ours("the database keeps one vector for each passage"));
+            };
+            vectors.push(unit_vector(vector)?);
         }
-        Ok(records.iter().map(|record| store::vectors::upsert(scope, model, record)).collect())
+        let Some(first) = vectors.first() else { return Ok(Vec::new()) };
+        let stored = self.db.query(vec![store::vectors::dimensions(scope, model)]).await?;
+        let expected = length(stored.first())?.unwrap_or(first.len());
+        if let Some(wrong) = vectors.iter().find(|vector| vector.len() != expected) {
+            return Err(wrong_vector_length(wrong.len(), expected));
+        }
+        let upsert = |(record, vector): (&VectorRecord, &Vec<f32>)| {
+            store::vectors::upsert(scope, model, record, vector)
+        };
+        Ok(records.iter().zip(&vectors).map(upsert).collect())
     }
 
     async fn delete(&self, scope: &TenantScope, document: DocumentId, version: Option<u32>) -> Result<()> {
@@ -72,26 +70,24 @@ impl VectorIndex for LibsqlVectors {
         vector: &[f32],
         limit: u32,
     ) -> Result<Vec<VectorHit>> {
+        let vector = unit_vector(vector)?;
         let statements = vec![
             store::vectors::dimensions(scope, model),
-            store::vectors::search(scope, model, vector, limit),
+            store::vectors::nearest(scope, model, &vector, limit),
         ];
         let answers = self.db.query(statements).await?;
-        if let Some(expected) =
-            answers.first().and_then(|rows| rows.first()).map(|row| row.count(0)).transpose()?
-            && expected != dimensions(vector)
+        if let Some(expected) = length(answers.first())?
+            && expected != vector.len()
         {
-            return Err(wrong_length(dimensions(vector), expected));
+            return Err(wrong_vector_length(vector.len(), expected));
         }
-        let mut hits = Vec::new();
-        for row in answers.get(1).map_or(&[][..], |rows| &rows.rows) {
-            let hit = store::passages::hit(row)?;
-            hits.push(VectorHit { passage: hit.id, score: hit.score.unwrap_or(0.0) });
-        }
-        Ok(hits)
+        let rows = answers.get(1).map_or(&[][..], |rows| &rows.rows);
+        rows.iter().map(|row| Ok(VectorHit { passage: row.parse(0)?, score: row.real(1)? })).collect()
     }
 
     fn colocated(&self, scope: &TenantScope, model: &str, vector: &[f32], limit: u32) -> Option<Statement> {
-        Some(store::vectors::search(scope, model, vector, limit))
+        // Without a direction it is left to `search` to say so.
+        let vector = unit_vector(vector).ok()?;
+        Some(store::vectors::search(scope, model, &vector, limit))
     }
 }

@@ -11,7 +11,8 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
-use frontdesk_ports::{Ctx, Database, DbError, Rows, Statement, VectorIndex, VectorRecord};
+use frontdesk_ports::{Ctx, Database, DbError, Rows, Statement};
+use frontdesk_testkit::vector_index_contract;
 
 struct Counted {
     inner: Rc<dyn Database>,
@@ -307,30 +308,11 @@ fn a_question_cannot_become_query_syntax() {
 }
 
 #[test]
-fn vectors_are_searched_within_one_organisation_and_length() {
+fn vectors_in_the_database_keep_the_contract() {
     run(async {
         let (world, _) = world().await;
         let ctx = world.ctx();
-        let (ours, theirs) = (tenant(ctx), tenant(ctx));
         let index = LibsqlVectors::new(Rc::clone(&ctx.db));
-        let mut ids = Vec::new();
-        for (scope, vector) in [(&ours, [1.0, 0.0]), (&ours, [0.6, 0.8]), (&theirs, [1.0, 0.0])] {
-            let (document, passages) = add(ctx, scope, "A", "text").await;
-            let record = VectorRecord { passage: passages[0], document, version: 1, vector: vector.to_vec() };
-            ctx.db.batch(index.upsert(scope, "m", vec![record]).await.unwrap()).await.unwrap();
-            ids.push((document, passages[0]));
-        }
-        let hits = index.search(&ours, "m", &[1.0, 0.0], 10).await.unwrap();
-        assert_eq!(hits.iter().map(|hit| hit.passage).collect::<Vec<_>>(), [ids[0].1, ids[1].1]);
-        assert!((hits[0].score - 1.0).abs() < 1e-6 && (hits[1].score - 0.6).abs() < 1e-6, "{hits:?}");
-        assert!(index.search(&ours, "other", &[1.0, 0.0], 10).await.unwrap().is_empty());
-
-        let wrong = index.search(&ours, "m", &[1.0, 0.0, 0.0], 10).await.unwrap_err();
-        assert!(wrong.to_string().contains("3 dimensions"), "{wrong}");
-        let record = VectorRecord { passage: ids[0].1, document: ids[0].0, version: 1, vector: vec![1.0; 3] };
-        assert!(index.upsert(&ours, "m", vec![record]).await.is_err());
-
-        index.delete(&ours, ids[0].0, None).await.unwrap();
-        assert_eq!(index.search(&ours, "m", &[1.0, 0.0], 10).await.unwrap().len(), 1);
+        vector_index_contract(&index, &*ctx.db, &tenant(ctx), &tenant(ctx)).await;
     });
 }

@@ -5,3 +5,5 @@ pub mod bounded;
 pub mod breaker;
 pub mod hrana;
 pub mod openai;
+pub mod qdrant;
+mod retry;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::answer::{Citation, Outcome, Usage};
 use crate::conversation::{Author, AuthorKind, Conversation, Epoch, Message, Mode, Seq, Status};
@@ -121,6 +121,7 @@ pub enum Command {
         /// Who changes it.
         by: Author,
         /// The new assignee, when an operator takes or gives it away.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "named")]
         assignee: Option<Option<UserId>>,
     },
     /// Somebody has read everything up to `upto`.
@@ -141,6 +142,11 @@ pub enum Command {
         /// The visitor's words.
         comment: Option<String>,
     },
+}
+
+/// A field that is there, be it null.
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(field: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(field).map(Some)
 }
 
 /// What a command leads to.

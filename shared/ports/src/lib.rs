@@ -30,7 +30,7 @@ pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, Metrics};
 pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
-pub use vectors::{VectorHit, VectorIndex, VectorRecord};
+pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};
 
 use bytes::Bytes;
 use futures_core::future::LocalBoxFuture;

@@ -3,13 +3,17 @@
 mod blobs;
 mod clock;
 mod database;
+mod http;
 mod limiter;
 mod pdf;
 mod random;
+mod vectors;
 
+pub use self::http::{FaultyHttp, HttpFault};
 pub use blobs::blobs_contract;
 pub use clock::ManualClock;
 pub use database::{Fault, FaultyDatabase, database_contract};
 pub use limiter::limiter_contract;
 pub use pdf::pdf_of;
 pub use random::SeededRandom;
+pub use vectors::vector_index_contract;

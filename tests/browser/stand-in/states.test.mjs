@@ -82,7 +82,7 @@ visitorTest('a colleague who takes over is announced, and shown typing', { lang:
   await visit.open();
   await visit.ask('operator, please');
   await visit.panel.getByText('К разговору подключился сотрудник').first().waitFor();
-  await say(target, { kind: 'typing', on: true, author: { kind: 'operator' } });
+  await say(target, { kind: 'typing', on: true, by: { kind: 'operator' } });
   await visit.panel.locator('.typing').waitFor();
   await say(target, operator('msg_d', 'Добрый день!'));
   await visit.panel.getByText('Добрый день!').first().waitFor();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { questions } from '../target.mjs';
 import { suite } from '../with-visitor.mjs';
 
-const visitorTest = suite();
+const visitorTest = suite('socket', 'stream');
 
 for (const lang of ['en', 'ru']) {
   const { question, expect, quote } = questions[lang];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { questions } from '../target.mjs';
 import { suite } from '../with-visitor.mjs';
 
-const visitorTest = suite();
+const visitorTest = suite('socket', 'stream');
 const { question, expect } = questions.long;
 
 async function onceAndWhole(visit) {

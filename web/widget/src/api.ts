@@ -48,6 +48,7 @@ export class Api {
   constructor(
     private readonly base: string,
     private readonly request: typeof fetch = (input, init) => fetch(input, init),
+    private readonly Socket: typeof WebSocket | undefined = globalThis.WebSocket,
   ) {}
 
   openSession(body: {
@@ -66,6 +67,22 @@ export class Api {
   /** Safe to repeat with the same `client_id` and text: the server stores it once. */
   postMessage(token: string, conversation: string, body: { client_id: string; text: string }): Promise<Posted> {
     return this.call(`/conversations/${encodeURIComponent(conversation)}/messages`, { token, body });
+  }
+
+  markRead(token: string, conversation: string, seq: number): Promise<void> {
+    return this.call(`/conversations/${encodeURIComponent(conversation)}/read`, { token, body: { seq } });
+  }
+
+  /** Null where there are no sockets. Why one cannot be opened is not told: ask for the events to learn it. */
+  socket(token: string, conversation: string): WebSocket | null {
+    const url = `${this.base.replace(/^http/, 'ws')}/api/v1/conversations/${encodeURIComponent(conversation)}/socket`;
+    try {
+      // Tokens never stand in a URL, and a page can set no header on a socket.
+      return this.Socket ? new this.Socket(url, ['frontdesk.v1', `fd.${token}`]) : null;
+    } catch {
+      // A Content-Security-Policy of the page, for example.
+      return null;
+    }
   }
 
   /** The stored events after `after`, then live ones, until the body ends. `signal` also cuts the body. */
@@ -96,7 +113,7 @@ export class Api {
     try {
       const response = await this.fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal: abort.signal });
       if (!response.ok) throw await problemOf(response);
-      return (await response.json()) as T;
+      return (response.status === 204 ? undefined : await response.json()) as T;
     } catch (cause) {
       // A body that is cut or late is as good as no answer.
       throw cause instanceof Problem ? cause : new Unreachable(String(cause));

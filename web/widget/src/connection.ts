@@ -1,4 +1,5 @@
-// Everything that goes between the page and the server: one event stream, the outbox, and what to do when either fails.
+// Everything that goes between the page and the server: one socket, or one event stream where sockets do not get through,
+// the outbox, and what to do when they fail.
 // It knows no DOM; the page tells it when it is online, seen or open.
 
 import { Problem, Unreachable, type Api } from './api';
@@ -6,6 +7,7 @@ import { Backoff } from './backoff';
 import { emptyConversation, liveEntry, reduce, type Action, type ConversationState } from './conversation';
 import type { Outbox } from './outbox';
 import { isFinal, Session, type SessionOptions } from './session';
+import { RoomSocket } from './socket';
 import { SseDecoder } from './sse';
 import type { Box } from './storage';
 import type { Conversation, ServerEvent, Site } from './wire';
@@ -42,6 +44,8 @@ export interface Surroundings {
 export interface ConnectionOptions extends SessionOptions {
   /** Milliseconds. */
   backoff?: { base: number; max: number };
+  /** Milliseconds in which the event stream is used after a socket that did not hold. */
+  socketRest?: number;
 }
 
 /** The server says something at least every 15 s; two of these missed means a dead connection. */
@@ -51,10 +55,14 @@ const IDLE = 10 * 60_000;
 /** A page nobody sees keeps its stream this long: browsers allow six connections to a host, tabs are many. */
 const HIDDEN = 60_000;
 const TYPING = 6_000;
+/** How often somebody who writes says so. */
+const TYPING_AGAIN = 3_000;
 /** A browser that claims to be offline may be wrong; ask anyway now and then. */
 const OFFLINE_PROBE = 20_000;
-/** A stream that lived this long was a good one: the next failure starts counting anew. */
+/** A connection that lived this long was a good one: the next failure starts counting anew. */
 const STEADY = 5_000;
+/** Something on the way that breaks sockets will go on to. */
+const SOCKET_REST = 5 * 60_000;
 
 export class Connection {
   private state: ConversationState = emptyConversation;
@@ -69,6 +77,11 @@ export class Connection {
   private hiddenSince: number | null = null;
   private lastActivity = 0;
   private stream: AbortController | null = null;
+  /** Set while it is open. */
+  private socket: RoomSocket | null = null;
+  private socketsAfter = 0;
+  private toldRead = 0;
+  private toldTyping = 0;
   private streaming = false;
   private pumping = false;
   private typingTimer: ReturnType<typeof setTimeout> | undefined;
@@ -154,6 +167,20 @@ export class Connection {
   /** The visitor saw everything up to `seq`. */
   markRead(seq: number): void {
     this.session.markRead(seq);
+    const { token, conversation, read } = this.session;
+    if (read <= this.toldRead || !token || !conversation) return;
+    this.toldRead = read;
+    if (this.socket) this.socket.say({ t: 'read', seq: read });
+    // One that does not arrive is made up for by the next.
+    else void this.api.markRead(token, conversation, read).catch(() => {});
+  }
+
+  /** The visitor writes, or has taken back what was written. Only a colleague would look at it. */
+  typing(on: boolean): void {
+    const now = this.around.now();
+    if (this.state.mode !== 'operator' || (on ? now - this.toldTyping < TYPING_AGAIN : this.toldTyping === 0)) return;
+    this.toldTyping = on ? now : 0;
+    this.socket?.say({ t: 'typing', on });
   }
 
   /** False where too many messages are waiting already. */
@@ -189,6 +216,7 @@ export class Connection {
   private onSwitch(conversation: Conversation | null, first: boolean): void {
     // Into the first conversation goes what was written before it existed; any other begins empty.
     if (!first) this.dispatch({ type: 'reset', ...(conversation?.mode ? { mode: conversation.mode } : {}) });
+    this.toldRead = this.session.read;
     if (this.session.knownSeq > this.session.read) this.lastActivity = this.around.now();
     this.stream?.abort();
   }
@@ -207,15 +235,16 @@ export class Connection {
           const { token, conversation } = await this.session.writable(this.state.mode === 'closed');
           this.dispatch({ type: 'sending', clientId });
           void this.follow();
-          const posted = await this.api.postMessage(token, conversation, { client_id: clientId, text: item.text });
+          const seq = await this.post(token, conversation, { client_id: clientId, text: item.text });
           this.outbox.remove(clientId);
           this.outboxFull = false;
           this.waiting = null;
           this.lastActivity = this.around.now();
-          this.session.knownSeq = Math.max(this.session.knownSeq, posted.message.seq);
+          this.toldTyping = 0;
+          this.session.knownSeq = Math.max(this.session.knownSeq, seq);
           backoff.reset();
           strikes = 0;
-          this.dispatch({ type: 'acknowledged', clientId, id: posted.message.id, seq: posted.message.seq });
+          this.dispatch({ type: 'acknowledged', clientId, seq });
         } catch (cause) {
           this.dispatch({ type: 'not-sent', clientId });
           if (cause instanceof Problem && (await this.answerTo(cause, clientId, strikes))) {
@@ -230,6 +259,12 @@ export class Connection {
       this.waiting = null;
       this.changed();
     }
+  }
+
+  /** Gives the `seq` under which the message is stored. */
+  private async post(token: string, conversation: string, body: { client_id: string; text: string }): Promise<number> {
+    if (this.socket) return this.socket.send(body);
+    return (await this.api.postMessage(token, conversation, body)).message.seq;
   }
 
   /** True where the same message may be tried again at once, or the next one. */
@@ -269,7 +304,7 @@ export class Connection {
     this.changed();
   }
 
-  // --- the event stream ---------------------------------------------------------------------------------------
+  // --- the events ---------------------------------------------------------------------------------------------
 
   private wanted(): boolean {
     if (this.closed || this.session.refused || !this.session.conversation) return false;
@@ -289,7 +324,7 @@ export class Connection {
         const began = this.around.now();
         const seq = this.state.lastSeq;
         try {
-          const ended = await this.readStream();
+          const ended = await this.read();
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
           if (!this.wanted()) break;
           // Also after an orderly end there is a pause: the server may be ending every stream.
@@ -302,6 +337,8 @@ export class Connection {
             this.session.expire();
             this.session.leave();
           }
+          // The server has less than we do: it came back from a backup.
+          else if (cause instanceof Problem && cause.status === 422) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
           await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
@@ -323,13 +360,49 @@ export class Connection {
     }
   }
 
-  /** True where the server ended the stream, false where we cut it; throws where it was cut. */
-  private async readStream(): Promise<boolean> {
+  /** True where the server ended the events, false where we cut them; throws where they were cut. */
+  private async read(): Promise<boolean> {
     if (!this.session.ready) await this.session.open();
     const { token, conversation } = this.session;
     if (!token || !conversation) return true;
     const abort = new AbortController();
     this.stream = abort;
+    try {
+      const sockets = this.around.now() >= this.socketsAfter;
+      if (sockets && (await this.readSocket(token, conversation, abort))) return false;
+      return await this.readStream(token, conversation, abort, sockets);
+    } catch (cause) {
+      if (abort.signal.aborted && !this.wanted()) return false;
+      throw cause;
+    } finally {
+      abort.abort();
+      if (this.stream === abort) this.stream = null;
+    }
+  }
+
+  /** False where no socket could be opened; throws where one was cut. */
+  private async readSocket(token: string, conversation: string, abort: AbortController): Promise<boolean> {
+    const raw = this.api.socket(token, conversation);
+    if (!raw) return false;
+    const room = new RoomSocket(raw, this.state.lastSeq, abort.signal, {
+      onEvent: (event) => {
+        this.onEvent(event);
+        if (this.state.gap || !this.wanted() || conversation !== this.session.conversation) abort.abort();
+      },
+      onGap: (seq) => this.dispatch({ type: 'lost', seq }),
+    });
+    if (!(await room.welcomed)) return abort.signal.aborted;
+    const began = this.around.now();
+    this.socket = room;
+    this.connected();
+    const cause = await room.ended;
+    this.socket = null;
+    if (abort.signal.aborted && !this.state.gap) return true;
+    if (this.around.now() - began < STEADY) this.avoidSockets();
+    throw cause;
+  }
+
+  private async readStream(token: string, conversation: string, abort: AbortController, instead: boolean): Promise<boolean> {
     let silence: ReturnType<typeof setTimeout> | undefined;
     const listen = () => {
       clearTimeout(silence);
@@ -337,8 +410,9 @@ export class Connection {
     };
     try {
       const body = await this.api.events(token, conversation, this.state.lastSeq, abort.signal);
-      this.dispatch({ type: 'connected' });
-      this.setLink('live');
+      // The server is there, and only sockets do not reach it.
+      if (instead) this.avoidSockets();
+      this.connected();
       const decoder = new SseDecoder();
       const reader = body.getReader();
       listen();
@@ -355,14 +429,18 @@ export class Connection {
         }
         if (!this.wanted() || conversation !== this.session.conversation) return false;
       }
-    } catch (cause) {
-      if (abort.signal.aborted && !this.wanted()) return false;
-      throw cause;
     } finally {
       clearTimeout(silence);
-      abort.abort();
-      if (this.stream === abort) this.stream = null;
     }
+  }
+
+  private connected(): void {
+    this.dispatch({ type: 'connected' });
+    this.setLink('live');
+  }
+
+  private avoidSockets(): void {
+    this.socketsAfter = this.around.now() + (this.options.socketRest ?? SOCKET_REST);
   }
 
   private onEvent(event: ServerEvent): void {

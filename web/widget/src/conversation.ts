@@ -33,8 +33,6 @@ export interface Entry {
 
 export interface Outgoing extends Pending {
   status: 'queued' | 'sending' | 'sent' | 'rejected';
-  /** Known once the server acknowledged it. */
-  id?: string;
 }
 
 export interface ConversationState {
@@ -53,7 +51,9 @@ export type Action =
   | { type: 'connected' }
   | { type: 'outbox'; items: readonly Pending[] }
   | { type: 'sending' | 'not-sent'; clientId: string }
-  | { type: 'acknowledged'; clientId: string; id: string; seq: number }
+  | { type: 'acknowledged'; clientId: string; seq: number }
+  /** Events up to `seq` cannot be had any more. */
+  | { type: 'lost'; seq: number }
   | { type: 'typing-ended' }
   | { type: 'reset'; mode?: Mode };
 
@@ -92,15 +92,17 @@ export function reduce(state: ConversationState, action: Action): ConversationSt
     case 'not-sent':
       return { ...state, outgoing: patchOutgoing(state, action.clientId, { status: 'queued' }) };
     case 'acknowledged': {
-      // The stream may have been faster than the answer to the POST.
-      const shown = action.seq <= state.lastSeq || state.entries.some((entry) => entry.id === action.id);
+      // The event may have been faster.
+      const shown = action.seq <= state.lastSeq;
       return {
         ...state,
         outgoing: shown
           ? state.outgoing.filter((out) => out.client_id !== action.clientId)
-          : patchOutgoing(state, action.clientId, { status: 'sent', id: action.id }),
+          : patchOutgoing(state, action.clientId, { status: 'sent' }),
       };
     }
+    case 'lost':
+      return { ...state, lastSeq: Math.max(state.lastSeq, action.seq) };
   }
 }
 
@@ -122,7 +124,7 @@ function mergeOutbox(state: ConversationState, items: readonly Pending[]): Outgo
 function onEvent(state: ConversationState, event: ServerEvent): ConversationState {
   if (event.kind === 'turn.delta') return onDelta(state, event.turn, event.offset, event.text);
   if (event.kind === 'typing') {
-    return event.author?.kind === 'visitor' ? state : { ...state, operatorTyping: event.on !== false };
+    return event.by?.kind === 'operator' ? { ...state, operatorTyping: event.on } : state;
   }
   if (!('seq' in event) || !Number.isSafeInteger(event.seq)) return state;
   if (event.seq <= state.lastSeq) return state;
@@ -180,7 +182,7 @@ function onMessage(
   const content: Partial<Entry> = { id: message.id, text: message.text, at, seq };
   if (message.citations?.length) content.citations = message.citations;
   if (message.author.name) content.name = message.author.name;
-  const outgoing = state.outgoing.filter((out) => out.client_id !== message.client_id && out.id !== message.id);
+  const outgoing = state.outgoing.filter((out) => out.client_id !== message.client_id);
   const next = outgoing.length === state.outgoing.length ? state : { ...state, outgoing };
   const kind = message.author.kind;
   if (kind === 'ai') {

@@ -78,7 +78,12 @@ export function mount(script: HTMLScriptElement): FrontdeskApi | null {
     {
       setOpen,
       send: (text) => connection.send(text),
-      draft: (text) => (text ? tab.set('draft', text) : tab.remove('draft')),
+      draft: (text) => {
+        // The draft of the page before is handed out before there is a connection.
+        if (latest) connection.typing(text !== '');
+        if (text) tab.set('draft', text);
+        else tab.remove('draft');
+      },
       takeBack: (clientId) => connection.takeBack(clientId),
     },
   );

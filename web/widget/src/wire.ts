@@ -54,11 +54,20 @@ export type StoredEvent = Stored &
 /** Events that are not stored have no `seq` and are never replayed. */
 export type PassingEvent =
   | { kind: 'turn.delta'; turn: string; /** UTF-8 bytes of the answer so far. */ offset: number; text: string }
-  | { kind: 'typing'; on?: boolean; author?: { kind?: AuthorKind } }
+  | { kind: 'typing'; on: boolean; by: { kind: AuthorKind; name?: string | null } }
   | { kind: 'presence' }
   | { kind: 'end' };
 
 export type ServerEvent = StoredEvent | PassingEvent;
+
+/** What comes over a socket. */
+export type ServerFrame =
+  | { t: 'welcome'; last_seq: number; epoch: number }
+  | ({ t: 'event' } & ServerEvent)
+  | { t: 'ack'; client_id: string; seq: number }
+  | { t: 'gap'; from: number; to: number }
+  | { t: 'pong' }
+  | { t: 'error'; client_id?: string; status: number; detail: string; retry_after?: number; request_id?: string };
 
 export interface Conversation {
   id: string;

@@ -1,7 +1,9 @@
-// The connection against the stand-in server, over real sockets on loopback: with cuts, restarts and refusals.
+// The connection against the stand-in server, over real sockets on loopback: with cuts, restarts and refusals. Everything
+// twice: over WebSockets, and over event streams where the server has none.
 
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { test as once } from 'node:test';
+import { WebSocket } from 'ws';
 import { createStandIn, type StandIn } from '../../dev/stand-in.mjs';
 import { Api } from '../src/api';
 import { Connection, type Snapshot } from '../src/connection';
@@ -29,12 +31,12 @@ class Visitor {
   private readonly waiting = new Set<() => void>();
   watch: (snapshot: Snapshot) => void = () => {};
 
-  constructor(server: StandIn, storage = fakeStorage(), { siteKey = server.siteKey, seed = 1 } = {}) {
+  constructor(server: StandIn, storage = fakeStorage(), { siteKey = server.siteKey, seed = 1, socketRest = 0 } = {}) {
     const random = seeded(seed);
     const box = openBox(() => storage, siteKey);
     let ids = 0;
     this.connection = new Connection(
-      new Api(server.url),
+      new Api(server.url, undefined, WebSocket),
       box,
       new Outbox(box),
       {
@@ -49,7 +51,7 @@ class Visitor {
           for (const check of [...this.waiting]) check();
         },
       },
-      { siteKey, locale: 'ru', backoff: { base: 2, max: 6 } },
+      { siteKey, locale: 'ru', backoff: { base: 2, max: 6 }, socketRest },
     );
     this.connection.setOpen(true);
     void this.connection.start();
@@ -76,13 +78,24 @@ class Visitor {
 const answered = (n: number) => (snapshot: Snapshot) =>
   snapshot.conversation.entries.filter((entry) => entry.outcome).length === n && snapshot.conversation.outgoing.length === 0;
 
+/** Whether the server has sockets, in the test that runs. */
+let rooms = true;
+function test(name: string, body: () => Promise<void>): void {
+  for (const has of [true, false]) {
+    once(`${name} (${has ? 'socket' : 'event stream'})`, () => {
+      rooms = has;
+      return body();
+    });
+  }
+}
+
 async function withServer(options: { pace?: number; chunk?: number }, body: (server: StandIn, visit: (...args: unknown[]) => Visitor) => Promise<void>): Promise<void> {
-  const server = createStandIn(options);
+  const server = createStandIn({ ...options, rooms });
   await server.listen();
   const visitors: Visitor[] = [];
   try {
     await body(server, (storage, settings) => {
-      const visitor = new Visitor(server, storage as ReturnType<typeof fakeStorage>, settings as { siteKey?: string; seed?: number });
+      const visitor = new Visitor(server, storage as ReturnType<typeof fakeStorage>, settings as { siteKey?: string; seed?: number; socketRest?: number });
       visitors.push(visitor);
       return visitor;
     });
@@ -299,3 +312,77 @@ test('words of an operator arrive while nothing is asked', () =>
     const { conversation: state } = await visitor.until(({ conversation: { entries } }) => entries.some((entry) => entry.kind === 'operator'));
     assert.equal(state.entries[2]?.name, 'Анна');
   }));
+
+once('what is said goes over the socket once there is one, and nothing else does', () =>
+  overSockets(async (server, visit) => {
+    const visitor = visit();
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    const { posts, streams } = server.counts;
+    visitor.connection.send('Доставка?');
+    await visitor.until(answered(2));
+    assert.deepEqual([server.counts.posts - posts, server.counts.sends, streams], [0, 1, 0]);
+  }));
+
+once('where sockets do not get through, the event stream is used for a while', () =>
+  overSockets(async (server, visit) => {
+    server.setFaults({ fail: [{ path: '/socket', status: 502, times: -1 }] });
+    const visitor = visit(undefined, { socketRest: 60_000 });
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    server.setFaults({});
+    await server.restart();
+    visitor.connection.send('Доставка?');
+    await visitor.until(answered(2));
+    assert.equal(server.counts.sockets, 0);
+    assert.ok(server.counts.streams >= 2);
+  }));
+
+once('a socket that breaks soon after it was opened is not trusted again at once', () =>
+  overSockets(async (server, visit) => {
+    const visitor = visit(undefined, { socketRest: 60_000 });
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    await server.restart();
+    await visitor.until((snapshot) => snapshot.link === 'live' && server.counts.streams > 0);
+    assert.equal(server.counts.sockets, 1);
+  }));
+
+once('a colleague is shown writing, and told that the visitor writes and has read', () =>
+  overSockets(async (server, visit) => {
+    const visitor = visit();
+    visitor.connection.send('operator, please');
+    await visitor.until((snapshot) => snapshot.conversation.mode === 'operator' && answered(1)(snapshot));
+    const [conversation] = server.conversations.values();
+    assert.ok(conversation);
+    server.pass(conversation.id, { kind: 'typing', on: true, by: { kind: 'operator', name: 'Анна' } });
+    const { conversation: state } = await visitor.until((snapshot) => snapshot.conversation.operatorTyping);
+    for (const text of ['С', 'Сп', 'Спа']) visitor.connection.typing(text !== '');
+    visitor.connection.typing(false);
+    visitor.connection.markRead(state.lastSeq);
+    visitor.connection.markRead(state.lastSeq);
+    visitor.connection.send('Спасибо');
+    await visitor.until((snapshot) => snapshot.conversation.outgoing.length === 0);
+    const said = server.frames.filter(({ t }) => t === 'typing' || t === 'read');
+    assert.deepEqual(said, [{ t: 'typing', on: true }, { t: 'typing', on: false }, { t: 'read', seq: state.lastSeq }]);
+  }));
+
+once('a gap that the server tells of is not waited for', () =>
+  overSockets(async (server, visit) => {
+    const visitor = visit();
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    const [conversation] = server.conversations.values();
+    assert.ok(conversation);
+    const { lastSeq } = visitor.connection.snapshot().conversation;
+    server.frame(conversation.id, { t: 'gap', from: lastSeq + 1, to: lastSeq + 4 });
+    const message = { id: 'msg_late', author: { kind: 'operator', name: 'Анна' }, text: 'Добрый день!' };
+    server.frame(conversation.id, { t: 'event', seq: lastSeq + 5, kind: 'message.created', message });
+    await visitor.until((snapshot) => snapshot.conversation.lastSeq === lastSeq + 5);
+    assert.equal(server.counts.sockets, 1);
+  }));
+
+function overSockets(body: (server: StandIn, visit: (...args: unknown[]) => Visitor) => Promise<void>): Promise<void> {
+  rooms = true;
+  return withServer({ pace: 1 }, body);
+}

@@ -92,7 +92,7 @@ test('late deltas of a finished turn change nothing', () => {
 test('a message is shown once, from the key press to the event, whichever of ack and event comes first', () => {
   const pending = { client_id: 'c1', text: 'hi', at: 1 };
   const begin = reduce(emptyConversation, { type: 'outbox', items: [pending] });
-  const ack: Action = { type: 'acknowledged', clientId: 'c1', id: 'msg_1', seq: 1 };
+  const ack: Action = { type: 'acknowledged', clientId: 'c1', seq: 1 };
   const event: Action = { type: 'event', event: visitor(1, 'hi', 'c1') };
   const orders: Action[][] = [[ack, event], [event, ack], [ack, { type: 'outbox', items: [] }, event], [event, { type: 'outbox', items: [pending] }, ack]];
   for (const order of orders) {
@@ -114,7 +114,7 @@ test('private notes are not for the visitor', () => {
 
 test('an operator who joins is said once, and ends the typing sign by writing', () => {
   const joined: StoredEvent = { seq: 1, kind: 'mode.changed', mode: 'operator' };
-  const typing: ServerEvent = { kind: 'typing', on: true, author: { kind: 'operator' } };
+  const typing: ServerEvent = { kind: 'typing', on: true, by: { kind: 'operator' } };
   const wrote: StoredEvent = { seq: 2, kind: 'message.created', message: { id: 'm', author: { kind: 'operator', name: 'Анна' }, text: 'Добрый день' } };
   const state = run([joined, typing]);
   assert.equal(state.operatorTyping, true);

@@ -19,7 +19,8 @@ declare module '*/stand-in.mjs' {
   export interface StandIn {
     url: string;
     siteKey: string;
-    counts: { posts: number; streams: number; cut: number };
+    counts: { posts: number; streams: number; sockets: number; sends: number; cut: number };
+    frames: { t: string; on?: boolean; seq?: number }[];
     conversations: Map<string, { id: string; events: { seq: number; kind: string; message?: { text: string; client_id?: string; author: { kind: string } } }[] }>;
     listen(port?: number): Promise<void>;
     stop(): Promise<void>;
@@ -27,7 +28,12 @@ declare module '*/stand-in.mjs' {
     setFaults(faults: Record<string, unknown>): void;
     forgetVisitors(): void;
     emit(conversation: string, event: Record<string, unknown>): void;
+    frame(conversation: string, frame: Record<string, unknown>): void;
+    pass(conversation: string, event: Record<string, unknown>): void;
   }
-  export function createStandIn(options?: { pace?: number; chunk?: number }): StandIn;
+  export function createStandIn(options?: { pace?: number; chunk?: number; rooms?: boolean }): StandIn;
+}
+declare module 'ws' {
+  export const WebSocket: typeof globalThis.WebSocket;
 }
 declare const process: { env: Record<string, string | undefined>; cwd(): string };

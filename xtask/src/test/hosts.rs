@@ -38,14 +38,15 @@ impl From<Host> for Start<'static> {
     }
 }
 
-/// A host with data of its own, filled for the demo. It ends with this value; when it ends before, it is started again.
+/// A host with data of its own, filled for the demo. It ends with this value; when it is killed, it is started again.
 pub struct HostUnderTest {
     /// What it wrote when it was ready.
     pub ready: PathBuf,
     /// Where it answers.
     pub base_url: String,
-    /// A shell command that kills its server without warning, where that is one process.
-    pub kill: Option<String>,
+    /// A shell command that kills its server without warning. The ready file of a host that is several processes tells
+    /// its own (`kill`), and that host starts again what was killed.
+    pub kill: String,
     // Ends before its data goes.
     _server: Supervisor,
     _data: TempDir,
@@ -69,9 +70,9 @@ impl HostUnderTest {
         let mut server = Guarded::start(&mut command, &session.log)?;
         server.wait_until(START, start.host.name(), || read_ready(&ready).is_some())?;
         let told = read_ready(&ready).context("the ready file")?;
-        let base_url =
-            told.get("base_url").and_then(|url| url.as_str()).context("the ready file has no base_url")?;
-        let kill = matches!(start.host, Host::Local).then(|| format!("kill -KILL $(cat {})", pid.display()));
+        let text = |name: &str| told.get(name).and_then(|text| text.as_str()).map(str::to_owned);
+        let base_url = text("base_url").context("the ready file has no base_url")?;
+        let kill = text("kill").unwrap_or_else(|| format!("kill -KILL $(cat {})", pid.display()));
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             kill,
@@ -82,10 +83,12 @@ impl HostUnderTest {
     }
 }
 
-/// The local host is the program itself; others are what `cargo xtask dev --on NAME` runs.
+/// The local host is a copy of the program, which no build changes meanwhile; others are what `cargo xtask dev --on NAME`
+/// runs.
 fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBuf) -> Result<Command> {
     let port = run::free_port()?;
     if matches!(start.host, Host::Local) {
+        let program = ready.with_file_name("frontdesk");
         let args = DevArgs {
             port,
             data,
@@ -95,7 +98,11 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
             ready: Some(ready),
             release: false,
         };
-        return dev::server(session.workspace, &args);
+        let built = dev::server(session.workspace, &args)?;
+        std::fs::copy(built.get_program(), &program).with_context(|| program.display().to_string())?;
+        let mut command = Command::new(program);
+        command.args(built.get_args());
+        return Ok(command);
     }
     let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
     command.args(["dev", "--on", start.host.name(), "--port", &port.to_string()]);
@@ -111,7 +118,7 @@ fn read_ready(path: &Path) -> Option<serde_json::Value> {
     serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
 }
 
-/// Starts a program again whenever it ends, until it is dropped.
+/// Starts a program again whenever it is killed, until this is dropped.
 struct Supervisor {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -125,9 +132,10 @@ impl Supervisor {
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                if matches!(server.0.try_wait(), Ok(Some(_))) {
-                    // Who waits for it in vain says so.
-                    let Ok(again) = Guarded::start(&mut command, &log) else { return };
+                if let Ok(Some(status)) = server.0.try_wait() {
+                    // One that ends by itself ends the same again. Who waits for it in vain says so.
+                    let killed = status.code().is_none();
+                    let Some(Ok(again)) = killed.then(|| Guarded::start(&mut command, &log)) else { return };
                     server = again;
                     let _ = std::fs::write(&pid, server.0.id().to_string());
                 }

@@ -4,6 +4,7 @@ mod count;
 mod hosts;
 mod parity;
 mod sources;
+mod vectors;
 
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
@@ -39,12 +40,14 @@ pub enum Part {
     Api,
     /// What is stored, on a real libSQL server.
     Database,
+    /// Vectors in Qdrant: in a stand-in over its own engine, or in the server at QDRANT_URL.
+    Vectors,
     /// Licences, advisories and origins of the dependencies.
     Deny,
 }
 
 impl Part {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Lint,
         Self::Rust,
         Self::Web,
@@ -54,6 +57,7 @@ impl Part {
         Self::Parity,
         Self::Api,
         Self::Database,
+        Self::Vectors,
         Self::Deny,
     ];
     const FAST: [Self; 3] = [Self::Lint, Self::Rust, Self::Web];
@@ -69,6 +73,7 @@ impl Part {
             Self::Parity => "parity",
             Self::Api => "api",
             Self::Database => "database",
+            Self::Vectors => "vectors",
             Self::Deny => "deny",
         }
     }
@@ -175,5 +180,6 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Parity => parity::every_host(session),
         Part::Api => hosts::api(session),
         Part::Database => sources::database(session),
+        Part::Vectors => vectors::vectors(session),
     }
 }

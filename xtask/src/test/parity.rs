@@ -37,8 +37,8 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
             .env("FRONTDESK_READY", &host.ready)
             .env("FRONTDESK_MODEL_URL", &model.base_url)
             .env("FRONTDESK_TRANSCRIPTS", &transcripts);
-        if let (Some(kill), None) = (&host.kill, std::env::var_os("FRONTDESK_RESTART_CMD")) {
-            suite.env("FRONTDESK_RESTART_CMD", kill);
+        if std::env::var_os("FRONTDESK_RESTART_CMD").is_none() {
+            suite.env("FRONTDESK_RESTART_CMD", &host.kill);
         }
         cases(session, suite, filter)
     };
@@ -79,8 +79,8 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     };
 
     let port = run::free_port()?;
-    let worker =
-        cloudflare::workerd(session.workspace, port, &session.log.with_extension("wrangler.log"), &[])?;
+    let directory = tempfile::tempdir()?;
+    let worker = cloudflare::workerd(session.workspace, port, directory.path(), &[])?;
     let counts = edge(&format!("http://127.0.0.1:{port}"))?;
     drop(worker);
 

@@ -67,7 +67,7 @@ pub fn lint(session: &Session<'_>) -> Result<Counts> {
         "--test",
         "sqld",
         "--features",
-        "frontdesk-tests/parity",
+        "frontdesk-tests/parity,frontdesk-tests/vectors",
         "--quiet",
         "--",
         "-D",

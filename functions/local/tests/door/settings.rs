@@ -1,8 +1,11 @@
 use std::time::Duration;
 
 use frontdesk_app::{auth, settings};
+use frontdesk_domain::answer::{Outcome, Usage};
+use frontdesk_domain::event::{Event, EventBody};
+use frontdesk_domain::id::{ConversationId, TurnId};
 use frontdesk_local::testing::run;
-use frontdesk_ports::Statement;
+use frontdesk_ports::{Clock, Statement};
 use serde_json::json;
 
 use crate::client::Desk;
@@ -167,19 +170,28 @@ fn usage_is_told_by_day() {
         let desk = Desk::new(&[]).await;
         let ctx = desk.world.ctx();
         let scope = auth::only_organisation(ctx).await.unwrap().unwrap();
-        let spent = frontdesk_app::usage::Spent { turns: 1, prompt_tokens: 100, completion_tokens: 20 };
-        for model in ["a", "a", "b"] {
-            let now = desk.world.ctx().clock.now();
-            ctx.db
-                .batch(vec![frontdesk_app::usage::record_statement(&scope, now, model, spent)])
-                .await
-                .unwrap();
+        let (at, entropy) = (desk.clock.now(), ctx.random.entropy());
+        let turn = async |seq: u64, model: &str| {
+            let usage = Usage { model: model.to_owned(), prompt_tokens: 100, completion_tokens: 20 };
+            let body = EventBody::TurnFinished {
+                turn: TurnId::new(at, entropy),
+                outcome: Outcome::Answered,
+                message_id: None,
+                citations: Vec::new(),
+                usage: Some(usage),
+            };
+            let event = Event { seq, at: desk.clock.now(), epoch: 1, body };
+            let id = ConversationId::new(at, entropy);
+            let statement = frontdesk_app::usage::record_statement(&scope, id, &event).unwrap();
+            ctx.db.batch(vec![statement]).await.unwrap();
+        };
+        for (seq, model) in [(1, "a"), (2, "a"), (3, "b")] {
+            turn(seq, model).await;
         }
         assert_eq!(frontdesk_app::usage::spent_today(ctx, &scope).await.unwrap(), 360);
         desk.clock.advance(Duration::from_secs(24 * 60 * 60));
         assert_eq!(frontdesk_app::usage::spent_today(ctx, &scope).await.unwrap(), 0);
-        let now = desk.world.ctx().clock.now();
-        ctx.db.batch(vec![frontdesk_app::usage::record_statement(&scope, now, "", spent)]).await.unwrap();
+        turn(4, "").await;
         let token = desk.token().await;
         let first = desk.get("/api/v1/usage?limit=1", &token).await;
         assert_eq!(first.body["items"].as_array().unwrap().len(), 1);

@@ -1,16 +1,26 @@
 //! The protocol of sockets, without sockets.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use frontdesk_api::Peer;
 use frontdesk_api::socket::{Close, EXPIRED, MAX_FRAME_BYTES, Outgoing, Session, SocketGrant, SocketState};
 use frontdesk_app::chat::{self, PostMessage};
-use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::conversation::Conversation;
+use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::event::{Event, EventBody, Frame};
+use frontdesk_domain::id::{ConversationId, VisitorId};
+use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::time::Timestamp;
 use frontdesk_local::testing::run;
-use frontdesk_ports::{Random, Statement};
+use frontdesk_ports::{
+    Appended, Breakers, Ctx, Ports, Random, Replay, Rooms, Statement, Subscription, TurnStart,
+};
 use frontdesk_testkit::SeededRandom;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use http::header;
 use serde_json::{Value, json};
 
@@ -553,6 +563,142 @@ fn whatever_a_client_sends_is_answered_by_the_contract() {
             }
         }
     });
+}
+
+#[test]
+fn frames_that_come_together_are_handled_in_their_order() {
+    run(async {
+        let room = Room::new(&[]).await;
+        let wire = room.socket(&room.token).await;
+        wire.begin(0).await;
+        let frames: Vec<_> =
+            (0..20).map(|n| json!({ "t": "send", "client_id": format!("m{n}"), "text": "x" })).collect();
+        futures_util::future::join_all(frames.iter().map(|frame| wire.say(frame))).await;
+        let (mut acked, mut stored) = (Vec::new(), Vec::new());
+        while acked.len() < 20 || stored.len() < 20 {
+            let frame = wire.next().await;
+            if frame["t"] == "ack" {
+                acked.push(frame["client_id"].clone());
+            }
+            if frame["message"]["author"]["kind"] == "visitor" {
+                stored.push(frame["message"]["client_id"].clone());
+            }
+        }
+        let order: Vec<_> = frames.iter().map(|frame| frame["client_id"].clone()).collect();
+        assert_eq!(acked, order);
+        assert_eq!(stored, order);
+    });
+}
+
+/// Rooms whose log has a hole and says things twice, and whose streams end; or that are out of reach.
+struct BrokenRooms {
+    inner: Rc<dyn Rooms>,
+    conversation: Conversation,
+    seqs: Vec<u64>,
+    reachable: Cell<bool>,
+}
+
+#[async_trait(?Send)]
+impl Rooms for BrokenRooms {
+    async fn subscribe(&self, _: &TenantScope, _: ConversationId, _: u64) -> Result<Subscription> {
+        if !self.reachable.get() {
+            return Err(Error::Upstream { service: "rooms", retryable: true, detail: String::new() });
+        }
+        let event = |seq| {
+            let body = EventBody::Hidden {};
+            Frame::Event(Rc::new(Event { seq, at: Timestamp::from_millis(0), epoch: 1, body }))
+        };
+        let frames: Vec<_> = self.seqs.iter().copied().map(event).collect();
+        let frames = futures_util::stream::iter(frames).boxed_local();
+        Ok(Subscription { conversation: self.conversation.clone(), participants: Vec::new(), frames })
+    }
+    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
+        self.inner.create(scope, id).await
+    }
+    async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
+        self.inner.latest(scope, visitor).await
+    }
+    async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
+        self.inner.append(scope, id, command).await
+    }
+    async fn replay(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: u64,
+        limit: u32,
+    ) -> Result<Replay> {
+        self.inner.replay(scope, id, after, limit).await
+    }
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
+        self.inner.typing(scope, id, on).await
+    }
+    async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()> {
+        self.inner.say(scope, start, text).await
+    }
+    async fn unsay(&self, scope: &TenantScope, start: &TurnStart) -> Result<()> {
+        self.inner.unsay(scope, start).await
+    }
+}
+
+#[test]
+fn a_hole_is_told_a_repetition_is_not_and_a_room_that_is_gone_sends_the_client_away() {
+    run(async {
+        let room = Room::new(&[]).await;
+        let ctx = room.desk.world.ctx();
+        let head = ctx.rooms.replay(&room.visitor, room.conversation, 0, 1).await.unwrap().conversation;
+        let broken = Rc::new(BrokenRooms {
+            inner: Rc::clone(&ctx.rooms),
+            conversation: head,
+            seqs: vec![1, 2, 2, 1, 6, 6, 7],
+            reachable: Cell::new(true),
+        });
+        let rooms: Rc<dyn Rooms> = broken.clone();
+        let ctx = with_rooms(ctx, rooms);
+        let resume = async |state| {
+            #[expect(clippy::disallowed_methods, reason = "the state is the session's own")]
+            let session = Session::resume(ctx.clone(), state).await;
+            Wire(session)
+        };
+        let wire = resume(room.socket(&room.token).await.0.state()).await;
+        wire.begin(0).await;
+        let seq = |frame: &Value| frame["seq"].as_u64();
+        assert_eq!((seq(&wire.next().await), seq(&wire.next().await)), (Some(1), Some(2)));
+        assert_eq!(wire.next().await, json!({ "t": "gap", "from": 3, "to": 5 }));
+        // Whoever lost the memory now has told of the hole, and not of what comes after it.
+        let state = wire.0.state();
+        assert_eq!((seq(&wire.next().await), seq(&wire.next().await)), (Some(6), Some(7)));
+        assert_eq!(wire.closed().await.code, 1013);
+        let resumed = resume(state.clone()).await;
+        assert_eq!((seq(&resumed.next().await), seq(&resumed.next().await)), (Some(6), Some(7)));
+
+        broken.reachable.set(false);
+        assert_eq!(resume(state).await.closed().await.code, 1013);
+        let fresh = resume(room.socket(&room.token).await.0.state()).await;
+        assert_eq!(fresh.ask(&json!({ "t": "hello", "after": 0 })).await["status"], 503);
+        assert_eq!(fresh.ask(&json!({ "t": "ping" })).await["t"], "pong");
+    });
+}
+
+/// The same ports with other rooms.
+fn with_rooms(ctx: &Ctx, rooms: Rc<dyn Rooms>) -> Ctx {
+    Ctx::new(Rc::new(Ports {
+        config: ctx.config.clone(),
+        rooms,
+        db: Rc::clone(&ctx.db),
+        vectors: Rc::clone(&ctx.vectors),
+        http: Rc::clone(&ctx.http),
+        blobs: Rc::clone(&ctx.blobs),
+        extractor: Rc::clone(&ctx.extractor),
+        limiter: Rc::clone(&ctx.limiter),
+        clock: Rc::clone(&ctx.clock),
+        random: Rc::clone(&ctx.random),
+        tasks: Rc::clone(&ctx.tasks),
+        compute: Rc::clone(&ctx.compute),
+        metrics: Rc::clone(&ctx.metrics),
+        caches: Rc::clone(&ctx.caches),
+        breakers: Breakers::default(),
+    }))
 }
 
 /// A frame, or something like one.

@@ -9,7 +9,7 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_local::http_client::ReqwestClient;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
-    BoxFuture, Breakers, Caches, Clock, Compute, Config, Ctx, Metrics, ModelEndpoint, Ports, Random, Tasks,
+    BoxFuture, Breakers, Clock, Compute, Config, Ctx, Metrics, ModelEndpoint, Ports, Random, Tasks,
 };
 use tokio::time::Instant;
 

@@ -1,8 +1,9 @@
 //! The write side: what one version of a document puts into the index, a few passages at a time.
 
 use frontdesk_domain::error::{Error, Result};
-use frontdesk_domain::id::DocumentId;
+use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::text;
 use frontdesk_ports::{Ctx, Statement, VectorRecord};
 
 use crate::store;
@@ -22,28 +23,19 @@ pub async fn index(
     passages: &[NewPassage],
 ) -> Result<Vec<Statement>> {
     let mut statements = store::passages::insert(scope, origin, passages).to_vec();
-    let Some((endpoint, model)) = super::search::embedding_endpoint(ctx) else { return Ok(statements) };
-    let texts: Vec<String> = passages
+    let Some((_, model)) = super::search::embedding_endpoint(ctx) else { return Ok(statements) };
+    let passages: Vec<Embeddable<'_>> = passages
         .iter()
-        .map(|passage| {
-            let heading = passage.span.heading.as_deref().unwrap_or("");
-            format!("{}\n{heading}\n{}", origin.title, passage.text)
-        })
-        .collect();
-    let vectors = super::search::embeddings(ctx, endpoint, &texts).await?;
-    if vectors.len() != passages.len() {
-        return Err(Error::ours(format!("{} vectors for {} passages", vectors.len(), passages.len())));
-    }
-    let records = passages
-        .iter()
-        .zip(vectors)
-        .map(|(passage, vector)| VectorRecord {
-            passage: passage.id,
+        .map(|passage| Embeddable {
+            id: passage.id,
             document: origin.document,
             version: origin.version,
-            vector,
+            title: &origin.title,
+            heading: passage.span.heading.as_deref(),
+            text: &passage.text,
         })
         .collect();
+    let records = records(ctx, &passages, ctx.vectors.vectors_per_passage()).await?;
     statements.extend(ctx.vectors.upsert(scope, model, records).await?);
     Ok(statements)
 }
@@ -56,4 +48,59 @@ pub fn unindex(scope: &TenantScope, document: DocumentId, keep: Keep) -> Vec<Sta
     statements.extend(store::passages::delete_others(scope, document, keep));
     statements.push(store::vectors::delete_others(scope, document, keep));
     statements
+}
+
+/// A passage as the embedding model is to see it.
+pub(crate) struct Embeddable<'a> {
+    /// Its id.
+    pub id: PassageId,
+    /// Its document.
+    pub document: DocumentId,
+    /// The document's version.
+    pub version: u32,
+    /// The document's title.
+    pub title: &'a str,
+    /// The path of headings above it.
+    pub heading: Option<&'a str>,
+    /// Its text.
+    pub text: &'a str,
+}
+
+impl Embeddable<'_> {
+    /// The whole and, when more than one vector is wanted, its parts; each under title and heading, which a part needs
+    /// even more.
+    fn texts(&self, most: usize) -> Vec<String> {
+        let parts = if most > 1 { text::parts(self.text, most.saturating_sub(1)) } else { Vec::new() };
+        std::iter::once(self.text)
+            .chain(parts)
+            .map(|body| format!("{}\n{}\n{body}", self.title, self.heading.unwrap_or("")))
+            .collect()
+    }
+}
+
+/// The vectors of some passages, up to `most` for each.
+///
+/// # Errors
+/// When the embeddings endpoint fails or none is configured.
+pub(crate) async fn records(
+    ctx: &Ctx,
+    passages: &[Embeddable<'_>],
+    most: usize,
+) -> Result<Vec<VectorRecord>> {
+    let Some((endpoint, _)) = super::search::embedding_endpoint(ctx) else {
+        return Err(Error::ours("no embedding model is configured"));
+    };
+    let texts: Vec<Vec<String>> = passages.iter().map(|passage| passage.texts(most)).collect();
+    // One for each text, or an error.
+    let mut vectors = super::search::embeddings(ctx, endpoint, &texts.concat()).await?.into_iter();
+    Ok(passages
+        .iter()
+        .zip(&texts)
+        .map(|(passage, texts)| VectorRecord {
+            passage: passage.id,
+            document: passage.document,
+            version: passage.version,
+            vectors: vectors.by_ref().take(texts.len()).collect(),
+        })
+        .collect())
 }

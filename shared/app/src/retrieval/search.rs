@@ -141,15 +141,14 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
     };
     let lexical_at =
         plan.add((!words.is_empty()).then(|| store::passages::search(scope, &words, lexical_limit)));
-    let (vectors_at, elsewhere) = match &mut vectors {
-        Vectors::Here { search, dimensions } => (plan.add(search.take()), plan.add(dimensions.take())),
+    let vectors_at = match &mut vectors {
+        Vectors::Here(search) => plan.add(search.take()),
         Vectors::Elsewhere(hits) => {
             let ids: Vec<PassageId> = hits.iter().map(|hit| hit.passage).collect();
-            (plan.add(Some(store::passages::select(scope, &ids))), None)
+            plan.add(Some(store::passages::select(scope, &ids)))
         }
-        Vectors::Unwanted | Vectors::Failed => (None, None),
+        Vectors::Unwanted | Vectors::Failed => None,
     };
-    let _ = elsewhere;
     let answers = if plan.0.is_empty() { Vec::new() } else { ctx.db.query(plan.0).await? };
     let rows =
         |at: Option<usize>| at.and_then(|at| answers.get(at)).map_or(&[][..], |rows: &Rows| &rows.rows);
@@ -207,8 +206,8 @@ enum Vectors {
     Unwanted,
     /// Asked, and the model or the index failed.
     Failed,
-    /// In the same database.
-    Here { search: Option<Statement>, dimensions: Option<Statement> },
+    /// In the same database: the search, until it is in the plan.
+    Here(Option<Statement>),
     /// Found in another index.
     Elsewhere(Vec<VectorHit>),
 }
@@ -224,7 +223,7 @@ async fn vectors_of(ctx: &Ctx, scope: &TenantScope, query: &str, limit: u32) -> 
             }
         })?;
     match ctx.vectors.colocated(scope, model, &vector, limit) {
-        Some(statement) => Ok(Vectors::Here { search: Some(statement), dimensions: None }),
+        Some(statement) => Ok(Vectors::Here(Some(statement))),
         None => ctx.vectors.search(scope, model, &vector, limit).await.map(Vectors::Elsewhere),
     }
 }

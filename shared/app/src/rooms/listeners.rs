@@ -154,17 +154,26 @@ impl Drop for Listening {
     }
 }
 
-/// What is stored after `after`, the answer in progress, and then `live`, as `scope` may see it.
+/// A listener that has joined a room.
+pub struct Seated<'a> {
+    /// What it gets first.
+    pub joined: Joined,
+    /// What it gets then.
+    pub live: mpsc::Receiver<Frame>,
+    /// The room.
+    pub seat: &'a Rc<Seat>,
+}
+
+/// What is stored after `after`, the answer in progress, and then everything live, as `scope` may see it.
 pub fn stream(
     ctx: Ctx,
     log: Log,
     scope: TenantScope,
     id: ConversationId,
     after: Seq,
-    joined: Joined,
-    live: mpsc::Receiver<Frame>,
-    seat: &Rc<Seat>,
+    seated: Seated<'_>,
 ) -> BoxStream<'static, Frame> {
+    let Seated { joined, live, seat } = seated;
     ctx.metrics.listeners.inc();
     let live = Listening { frames: live, seat: Rc::downgrade(seat), ctx: ctx.clone() };
     let visitor = matches!(scope.actor(), Actor::Visitor { .. });

@@ -29,15 +29,17 @@ use futures_util::lock::Mutex;
 
 use crate::store;
 use crate::store::conversations::{self, Stored};
-use listeners::Listeners;
+use listeners::{Listeners, Seated};
 pub use log::{Alarm, Log, OwnLog};
 pub use outbox::create as create_own_log;
-pub use remote::{Call, RemoteRooms, Transport, answer, room_name};
+pub use remote::{Answer, Call, RemoteRooms, Transport, answer, room_name};
 
 /// How many rooms stay in memory; idle ones beyond that are read again when somebody comes.
 const ROOMS_IN_MEMORY: usize = 4096;
 /// How often an append that lost a race is tried again.
 const RACES: u32 = 8;
+/// How long an event waits for others that are copied to the main database with it.
+const GATHER: Duration = Duration::from_millis(100);
 /// The longest piece of the log that one call gives.
 pub const MAX_REPLAY: u32 = 500;
 
@@ -65,6 +67,8 @@ struct Seat {
     /// Held by whoever appends.
     gate: Mutex<()>,
     state: RefCell<Option<Open>>,
+    /// Whether a copy of the log is about to begin.
+    copying: Cell<bool>,
 }
 
 struct Open {
@@ -154,7 +158,8 @@ impl LogRooms {
         if rooms.len() >= ROOMS_IN_MEMORY {
             rooms.retain(|_, cell| Rc::strong_count(cell) > 1 || cell.in_use());
         }
-        let fresh = || Rc::new(Seat { gate: Mutex::new(()), state: RefCell::new(None) });
+        let fresh =
+            || Rc::new(Seat { gate: Mutex::new(()), state: RefCell::new(None), copying: Cell::new(false) });
         Rc::clone(rooms.entry((scope.org(), id)).or_insert_with(fresh))
     }
 
@@ -241,7 +246,7 @@ impl LogRooms {
                 Decided::Store(events, room) => (events, room),
             };
             match self.0.log.store(&ctx, &scope, id, &events, room.head()).await {
-                Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, *room)),
+                Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, &room)),
                 Err(DbError::Conflict(detail)) => {
                     // Another process wrote, or a message older than those in memory is sent again.
                     if let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, &command).await? {
@@ -268,15 +273,16 @@ impl LogRooms {
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        cell: &Seat,
+        cell: &Rc<Seat>,
         events: &[Rc<Event>],
-        next: Room,
+        next: &Room,
     ) -> Appended {
         let conversation = next.head().conversation.clone();
         let mut started = None;
         if let Some(open) = cell.state.borrow_mut().as_mut() {
-            open.room = next;
             for event in events {
+                // Into the room as it is now: an answer in progress went on while the events were being stored.
+                open.room.apply(event, self.0.worker);
                 open.listeners.send(&Frame::Event(Rc::clone(event)));
                 match &event.body {
                     EventBody::TurnStarted { .. } => {
@@ -293,7 +299,9 @@ impl LogRooms {
         }
         match started {
             Some(start) => self.run(ctx, scope, start),
-            None if !cell.state.borrow().as_ref().is_some_and(Open::has_turn) => self.copy(ctx, scope, id),
+            None if !cell.state.borrow().as_ref().is_some_and(Open::has_turn) => {
+                self.copy(ctx, scope, id, cell);
+            }
             // The end of the turn copies what comes in meanwhile.
             None => {}
         }
@@ -307,12 +315,19 @@ impl LogRooms {
     }
 
     /// Copies a log of the room's own, so that inbox and search know soon; when this fails, the alarm does.
-    fn copy(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) {
+    fn copy(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, cell: &Rc<Seat>) {
         let Log::Own(own) = self.0.log.clone() else { return };
-        let (tasks, ctx, scope) = (Rc::clone(&ctx.tasks), ctx.clone(), scope.as_system());
+        if cell.copying.replace(true) {
+            return;
+        }
+        let (tasks, ctx, scope, cell) =
+            (Rc::clone(&ctx.tasks), ctx.clone(), scope.as_system(), Rc::clone(cell));
         tasks.spawn(
             "copy_log",
             Box::pin(async move {
+                ctx.clock.sleep(GATHER).await;
+                // What is stored from now on is for the next copy.
+                cell.copying.set(false);
                 if let Err(error) = outbox::copy(&ctx, &own, &scope, id).await {
                     tracing::warn!(%error, "a log was not copied yet");
                 }
@@ -497,7 +512,14 @@ impl Rooms for LogRooms {
                 Actor::Visitor { .. } => operators(present),
                 Actor::User { .. } | Actor::System => present.to_vec(),
             },
-            frames: listeners::stream(ctx, self.0.log.clone(), scope.clone(), id, after, joined, live, &cell),
+            frames: listeners::stream(
+                ctx,
+                self.0.log.clone(),
+                scope.clone(),
+                id,
+                after,
+                Seated { joined, live, seat: &cell },
+            ),
         })
     }
 

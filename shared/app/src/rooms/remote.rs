@@ -162,7 +162,8 @@ impl Rooms for RemoteRooms {
     }
 
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
-        Ok(self.ask(scope, id, Ask::Typing { on }).await?.0)
+        let ((), _) = self.ask(scope, id, Ask::Typing { on }).await?;
+        Ok(())
     }
 
     async fn say(&self, _scope: &TenantScope, _start: &TurnStart, _text: &str) -> Result<()> {
@@ -183,32 +184,37 @@ fn out_of_reach(detail: &impl ToString) -> Error {
     Error::Upstream { service: "rooms", retryable: true, detail: detail.to_string() }
 }
 
+/// What a call is answered with.
+pub enum Answer {
+    /// The reply and nothing else.
+    Whole(Bytes),
+    /// The reply to a subscription, then frames until the caller goes.
+    Open(BoxStream<'static, Bytes>),
+}
+
 /// Answers a call by `rooms`.
-pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> BoxStream<'static, Bytes> {
+pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> Answer {
     let call: Call = match serde_json::from_slice(call) {
         Ok(call) => call,
-        Err(error) => return once(line::<()>(Err(Error::ours(format!("a call to a room: {error}"))))),
+        Err(error) => {
+            return Answer::Whole(line::<()>(Err(Error::ours(format!("a call to a room: {error}")))));
+        }
     };
     #[expect(clippy::disallowed_methods, reason = "the process that sent the call authenticated who asks")]
     let scope = TenantScope::authenticated(call.org, call.actor);
-    match call.ask {
-        Ask::Append(command) => once(line(rooms.append(&scope, call.conversation, command).await)),
-        Ask::Replay { after, limit } => {
-            once(line(rooms.replay(&scope, call.conversation, after, limit).await))
-        }
-        Ask::Typing { on } => once(line(rooms.typing(&scope, call.conversation, on).await)),
+    Answer::Whole(match call.ask {
+        Ask::Append(command) => line(rooms.append(&scope, call.conversation, command).await),
+        Ask::Replay { after, limit } => line(rooms.replay(&scope, call.conversation, after, limit).await),
+        Ask::Typing { on } => line(rooms.typing(&scope, call.conversation, on).await),
         Ask::Subscribe { after } => match rooms.subscribe(&scope, call.conversation, after).await {
             Ok(Subscription { conversation, participants, frames }) => {
-                let reply = once(line(Ok(Place { conversation, participants })));
-                reply.chain(with_signs_of_life(frames, clock)).boxed_local()
+                let reply = std::future::ready(line(Ok(Place { conversation, participants })));
+                let lines = futures_util::stream::once(reply).chain(with_signs_of_life(frames, clock));
+                return Answer::Open(lines.boxed_local());
             }
-            Err(error) => once(line::<()>(Err(error))),
+            Err(error) => line::<()>(Err(error)),
         },
-    }
-}
-
-fn once(line: Bytes) -> BoxStream<'static, Bytes> {
-    futures_util::stream::once(std::future::ready(line)).boxed_local()
+    })
 }
 
 fn line<T: Serialize>(result: Result<T>) -> Bytes {

@@ -1,7 +1,7 @@
 //! `documents` and `document_texts`: what answers come from, and how far each is.
 
 use frontdesk_domain::document::{DocumentSource, DocumentStatus};
-use frontdesk_domain::id::{DocumentId, PassageId};
+use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::text::Span;
 use frontdesk_domain::time::Timestamp;
@@ -132,6 +132,89 @@ pub fn select_page(scope: &TenantScope, before: Option<DocumentId>, limit: u32) 
     .bind_id(scope.org())
     .bind(before.map(|id| id.to_string()))
     .bind(limit)
+}
+
+/// A document of any organisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Everybodys {
+    /// Whose.
+    pub org: OrgId,
+    /// Its id.
+    pub id: DocumentId,
+}
+
+/// The documents of all organisations in a fixed order: those after `after` and not older than `changed_since`.
+pub fn select_everybodys(after: Option<&Everybodys>, changed_since: Timestamp, limit: u32) -> Statement {
+    Statement::new(
+        "SELECT org_id, id FROM documents
+         WHERE updated_at >= ?3 AND (?1 IS NULL OR (org_id, id) > (?1, ?2)) ORDER BY org_id, id LIMIT ?4",
+    )
+    .bind(after.map(|last| last.org.to_string()))
+    .bind(after.map(|last| last.id.to_string()))
+    .bind(changed_since)
+    .bind(limit)
+}
+
+/// How many documents all organisations have.
+pub fn count_everybodys() -> Statement {
+    Statement::new("SELECT count(*) FROM documents")
+}
+
+/// A row of [`select_everybodys`].
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn everybodys(row: &Row) -> Result<Everybodys, DbError> {
+    Ok(Everybodys { org: row.parse(0)?, id: row.parse(1)? })
+}
+
+/// A passage of any version that is there: of the one that is searched, or of one that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedPassage {
+    /// The version.
+    pub version: u32,
+    /// From 0 in the version.
+    pub ordinal: u64,
+    /// Its id.
+    pub id: PassageId,
+    /// The headings above it.
+    pub heading: Option<String>,
+    /// Its text.
+    pub text: String,
+}
+
+/// The passages of all versions that are there, from `ordinal` of `version` on.
+pub fn select_indexed(
+    scope: &TenantScope,
+    id: DocumentId,
+    version: u32,
+    ordinal: u64,
+    limit: u32,
+) -> Statement {
+    Statement::new(
+        "SELECT version, ordinal, id, heading, text FROM passages
+         WHERE org_id = ?1 AND document_id = ?2 AND (version, ordinal) >= (?3, ?4)
+         ORDER BY version, ordinal LIMIT ?5",
+    )
+    .bind_id(scope.org())
+    .bind_id(id)
+    .bind(version)
+    .bind(ordinal)
+    .bind(limit)
+}
+
+/// A row of [`select_indexed`].
+///
+/// # Errors
+/// When the row is of another shape.
+pub fn indexed(row: &Row) -> Result<IndexedPassage, DbError> {
+    Ok(IndexedPassage {
+        version: u32::try_from(row.int(0)?).map_err(|_| DbError::Schema("version".to_owned()))?,
+        ordinal: row.count(1)?,
+        id: row.parse(2)?,
+        heading: row.opt_text(3)?.map(str::to_owned),
+        text: row.text(4)?.to_owned(),
+    })
 }
 
 /// Which version of a document stays when the others are taken away.

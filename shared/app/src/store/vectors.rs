@@ -6,8 +6,8 @@ use frontdesk_ports::{Statement, VectorRecord};
 
 use super::documents::{Keep, kept};
 
-/// Writes vectors of one model. All have the same length.
-pub fn upsert(scope: &TenantScope, model: &str, record: &VectorRecord) -> Statement {
+/// Writes the vector of a passage. All of one model have the same length.
+pub fn upsert(scope: &TenantScope, model: &str, record: &VectorRecord, vector: &[f32]) -> Statement {
     Statement::new(
         "INSERT INTO passage_vectors (org_id, model, passage_id, document_id, version, vector)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -19,7 +19,7 @@ pub fn upsert(scope: &TenantScope, model: &str, record: &VectorRecord) -> Statem
     .bind_id(record.passage)
     .bind_id(record.document)
     .bind(record.version)
-    .bind(blob(&record.vector))
+    .bind(blob(vector))
 }
 
 /// Deletes the vectors of a document: of one version, or of all.
@@ -48,6 +48,19 @@ pub fn dimensions(scope: &TenantScope, model: &str) -> Statement {
     Statement::new("SELECT length(vector) / 4 FROM passage_vectors WHERE org_id = ?1 AND model = ?2 LIMIT 1")
         .bind_id(scope.org())
         .bind(model)
+}
+
+/// The nearest passages whatever their versions, best first: their ids and the cosine similarity.
+pub fn nearest(scope: &TenantScope, model: &str, vector: &[f32], limit: u32) -> Statement {
+    Statement::new(
+        "SELECT passage_id, 1.0 - vector_distance_cos(vector, ?3) FROM passage_vectors
+         WHERE org_id = ?1 AND model = ?2 AND length(vector) = length(?3)
+         ORDER BY 2 DESC, 1 LIMIT ?4",
+    )
+    .bind_id(scope.org())
+    .bind(model)
+    .bind(blob(vector))
+    .bind(limit)
 }
 
 /// The nearest passages of current versions, best first: the columns of `passages::hit`, its score the cosine

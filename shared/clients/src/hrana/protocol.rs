@@ -156,7 +156,6 @@ impl<'a> Arg<'a> {
 }
 
 /// Numbers of JSON are exact up to 2^53 only.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_text<S: Serializer>(value: &i64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }

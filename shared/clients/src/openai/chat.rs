@@ -11,8 +11,9 @@ use http::StatusCode;
 use super::answer::{Answer, ChatEvent};
 use super::error::{Deadline, ModelError};
 use super::request::{self, ChatRequest, Dialect, Timeouts};
-use super::retry::{Attempts, error_body, judge, within};
+use crate::body;
 use crate::breaker::{self, Guarded};
+use crate::retry::{Attempts, Failure as _, judge, within};
 
 /// The service's name in metrics, logs and errors.
 const SERVICE: &str = "model";
@@ -36,7 +37,7 @@ pub fn chat(
     timeouts: Timeouts,
 ) -> BoxStream<'static, Result<ChatEvent, ModelError>> {
     let call = Call {
-        attempts: Attempts::new(ctx, timeouts.whole),
+        attempts: Attempts::new(ctx, SERVICE, timeouts.whole),
         whole: ctx.clock.sleep(timeouts.whole),
         dialect: Dialect::of(&endpoint.base_url),
         dialects: 0,
@@ -62,7 +63,7 @@ struct Call {
     timeouts: Timeouts,
     dialect: Dialect,
     dialects: u8,
-    attempts: Attempts,
+    attempts: Attempts<ModelError>,
     whole: BoxFuture<'static, ()>,
     state: State,
 }
@@ -164,7 +165,7 @@ impl Call {
             if head.status.is_success() {
                 return Ok(Ok(body));
             }
-            Ok(Err((head.status, head.headers, error_body(body).await)))
+            Ok(Err((head.status, head.headers, body::of_error(body).await)))
         };
         let error = match first(exchange, &mut deadline, &mut self.whole).await {
             Arrival::Work(Ok(Ok(body))) => {

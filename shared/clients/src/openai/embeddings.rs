@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::{Deadline, ModelError};
 use super::request::{self, Timeouts};
-use super::retry::{Attempts, error_body, judge, within};
+use crate::retry::{Attempts, judge, within};
 use crate::{body, breaker};
 
 /// Texts of one call; longer lists are asked in several calls.
@@ -57,7 +57,7 @@ async fn one_batch(
     let extra = Duration::from_millis(500).saturating_mul(u32::try_from(texts.len()).unwrap_or(u32::MAX));
     let whole = Duration::from_secs(10).saturating_add(extra);
     let timeouts = Timeouts { first_token: whole, gap: whole, whole, ..Timeouts::default() };
-    let mut attempts = Attempts::new(ctx, whole);
+    let mut attempts = Attempts::new(ctx, SERVICE, whole);
     let mut deadline = ctx.clock.sleep(whole);
     let work = async {
         loop {
@@ -84,7 +84,7 @@ async fn attempt(
             ctx.http.send(request, timeouts.limits(MAX_BODY)).await.map_err(ModelError::before_head)?;
         let (head, body) = response.into_parts();
         if !head.status.is_success() {
-            return Err(ModelError::from_status(head.status, &head.headers, &error_body(body).await));
+            return Err(ModelError::from_status(head.status, &head.headers, &body::of_error(body).await));
         }
         parse(&body::whole(body).await.map_err(|error| ModelError::in_body(&error))?, texts.len())
     }

@@ -10,6 +10,8 @@ use frontdesk_ports::FetchError;
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
+use crate::retry::{Failure, retry_after};
+
 /// Which deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deadline {
@@ -99,41 +101,6 @@ impl ModelError {
         }
     }
 
-    /// Whether a second attempt is worth the visitor's waiting. A model that gave no first token in time is not asked
-    /// again: the ladder below it is faster.
-    pub(super) const fn worth_another_attempt(&self) -> bool {
-        match self {
-            Self::Timeout(deadline) => matches!(deadline, Deadline::Connect),
-            Self::CircuitOpen => false,
-            _ => self.retryable(),
-        }
-    }
-
-    /// Whether it speaks against the service, for the circuit breaker.
-    pub(super) const fn blames_service(&self) -> bool {
-        match self {
-            Self::Overloaded { .. }
-            | Self::Unreachable(_)
-            | Self::Timeout(_)
-            | Self::Cut
-            | Self::BadResponse(_) => true,
-            Self::Refused(_)
-            | Self::ModelNotFound(_)
-            | Self::RateLimited { .. }
-            | Self::ContextTooLong
-            | Self::ContentFilter
-            | Self::CircuitOpen => false,
-        }
-    }
-
-    /// How long the provider wants us to wait.
-    pub(super) const fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::RateLimited { retry_after } | Self::Overloaded { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-
     /// As an error of `service` (`model` or `embeddings`).
     #[must_use]
     pub fn of_service(self, service: &'static str) -> Error {
@@ -199,6 +166,44 @@ impl ModelError {
             408 | 409 | 425 | 500..=599 => Self::Overloaded { detail, retry_after },
             _ => Self::BadResponse(detail),
         }
+    }
+}
+
+impl Failure for ModelError {
+    /// A model that gave no first token in time is not asked again: the ladder below it is faster.
+    fn worth_another_attempt(&self) -> bool {
+        match self {
+            Self::Timeout(deadline) => matches!(deadline, Deadline::Connect),
+            Self::CircuitOpen => false,
+            _ => self.retryable(),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Overloaded { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    fn blames_service(&self) -> bool {
+        match self {
+            Self::Overloaded { .. }
+            | Self::Unreachable(_)
+            | Self::Timeout(_)
+            | Self::Cut
+            | Self::BadResponse(_) => true,
+            Self::Refused(_)
+            | Self::ModelNotFound(_)
+            | Self::RateLimited { .. }
+            | Self::ContextTooLong
+            | Self::ContentFilter
+            | Self::CircuitOpen => false,
+        }
+    }
+
+    fn is_circuit_open(&self) -> bool {
+        matches!(self, Self::CircuitOpen)
     }
 }
 
@@ -282,16 +287,6 @@ pub(super) fn unsupported_field(body: &[u8]) -> Option<String> {
 fn is_code(text: &str) -> bool {
     (1..=40).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_uppercase() || byte == b'_')
-}
-
-/// `Retry-After` in seconds (also `retry-after-ms`, which OpenAI and Azure send). A date is not read: clocks differ.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
-    if seconds.is_nan() {
-        return None;
-    }
-    Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
 }
 
 #[cfg(test)]
@@ -401,21 +396,5 @@ mod tests {
             }}),
         );
         assert!(!format!("{error} {error:?}").contains("sk-proj"), "{error:?}");
-    }
-
-    #[test]
-    fn retry_after_is_read_in_seconds_and_milliseconds() {
-        let after = |name: &'static str, value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            retry_after(&headers)
-        };
-        assert_eq!(after("retry-after", "2"), Some(Duration::from_secs(2)));
-        assert_eq!(after("retry-after", "0.5"), Some(Duration::from_millis(500)));
-        assert_eq!(after("retry-after-ms", "250"), Some(Duration::from_millis(250)));
-        assert_eq!(after("retry-after", "1e300"), Some(Duration::from_secs(86_400)));
-        assert_eq!(after("retry-after", "-1"), None);
-        assert_eq!(after("retry-after", "NaN"), None);
-        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
     }
 }

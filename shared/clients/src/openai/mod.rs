@@ -10,7 +10,6 @@ mod chat;
 mod embeddings;
 mod error;
 mod request;
-mod retry;
 mod sse;
 
 pub use answer::{ChatEvent, FinishReason, MAX_ANSWER, MAX_TOOL_CALLS};

@@ -57,6 +57,20 @@ pub fn passages(text: &str) -> Vec<Span> {
     spans
 }
 
+/// Cuts a passage into 2 to `most` parts of about the same length on the borders of paragraphs and sentences. Empty when
+/// it has no such border, or `most` is less than 2.
+#[must_use]
+pub fn parts(passage: &str, most: usize) -> Vec<&str> {
+    let Some(mut size) = passage.chars().count().checked_div(most) else { return Vec::new() };
+    loop {
+        size = size.saturating_add(size / 8).saturating_add(1);
+        let parts: Vec<&str> = MarkdownSplitter::new(size).chunks(passage).collect();
+        if parts.len() <= most {
+            return if parts.len() < 2 { Vec::new() } else { parts };
+        }
+    }
+}
+
 /// Sections by Markdown's `#` headings. A heading without a text of its own opens the next section with it.
 fn sections(text: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
@@ -113,6 +127,20 @@ fn path_text(path: &[(usize, &str)]) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_passage_is_cut_into_parts_at_sentences() {
+        let passage =
+            "We deliver in two days. Parcels go by courier. You can return a kettle. It takes a week.";
+        assert_eq!(
+            parts(passage, 2),
+            ["We deliver in two days. Parcels go by courier.", "You can return a kettle. It takes a week."]
+        );
+        assert_eq!(parts(passage, 4).len(), 4);
+        for (passage, most) in [("", 4), ("Short.", 1), (passage, 0), (passage, 1)] {
+            assert!(parts(passage, most).is_empty(), "{passage} {most}");
+        }
+    }
 
     fn check(text: &str) {
         let spans = passages(text);

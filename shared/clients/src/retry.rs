@@ -1,0 +1,128 @@
+//! When a failed call is made again, and under which deadline it is made.
+
+use std::fmt;
+use std::time::Duration;
+
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{BoxFuture, Ctx};
+use futures_util::future::{Either, select};
+use http::HeaderMap;
+
+use crate::breaker::Guarded;
+
+/// At most so many attempts after the first.
+const MAX_RETRIES: u32 = 2;
+/// The longest first pause; it doubles with each attempt.
+const BACKOFF: Duration = Duration::from_millis(200);
+/// A service that wants a longer pause is not asked again.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// What has to be known of a failed call.
+pub(crate) trait Failure: fmt::Display {
+    /// Whether a second attempt is worth the waiting.
+    fn worth_another_attempt(&self) -> bool;
+    /// How long the service wants us to wait.
+    fn retry_after(&self) -> Option<Duration>;
+    /// Whether it speaks against the service, for the circuit breaker.
+    fn blames_service(&self) -> bool;
+    /// Whether the circuit was open and nobody was asked.
+    fn is_circuit_open(&self) -> bool;
+}
+
+/// The attempts of one call.
+pub(crate) struct Attempts<E> {
+    ctx: Ctx,
+    service: &'static str,
+    started: Timestamp,
+    whole: Duration,
+    made: u32,
+    last: Option<E>,
+}
+
+impl<E: Failure> Attempts<E> {
+    /// Attempts at `service` that are over `whole` from now.
+    pub(crate) fn new(ctx: &Ctx, service: &'static str, whole: Duration) -> Self {
+        Self { ctx: ctx.clone(), service, started: ctx.clock.now(), whole, made: 0, last: None }
+    }
+
+    /// After `error`: waits and gives `Ok` when another attempt is due, else the error to report.
+    ///
+    /// Full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog 2015): a pause between nothing
+    /// and the bound spreads callers better than one around the bound.
+    pub(crate) async fn again(&mut self, error: E) -> Result<(), E> {
+        if error.is_circuit_open()
+            && let Some(cause) = self.last.take()
+        {
+            // The failure that opened the circuit says more.
+            return Err(cause);
+        }
+        if !error.worth_another_attempt() || self.made >= MAX_RETRIES {
+            return Err(error);
+        }
+        let asked = error.retry_after().unwrap_or_default();
+        let pause = asked.max(self.jitter());
+        let left = self.whole.saturating_sub(self.ctx.clock.now().since(self.started));
+        if asked > MAX_RETRY_AFTER || pause >= left {
+            return Err(error);
+        }
+        tracing::warn!(service = self.service, %error, attempt = self.made, pause_ms = pause.as_millis(), "a call failed, trying again");
+        self.made = self.made.saturating_add(1);
+        self.last = Some(error);
+        self.ctx.clock.sleep(pause).await;
+        Ok(())
+    }
+
+    fn jitter(&self) -> Duration {
+        let mut bytes = [0; 4];
+        self.ctx.random.fill(&mut bytes);
+        let share = f64::from(u32::from_le_bytes(bytes)) / (f64::from(u32::MAX) + 1.0);
+        BACKOFF.saturating_mul(2_u32.saturating_pow(self.made)).mul_f64(share)
+    }
+}
+
+/// Runs `work` until `deadline` is over; `None` then. Work that is ready wins.
+pub(crate) async fn within<T>(
+    deadline: &mut BoxFuture<'static, ()>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    match select(std::pin::pin!(work), deadline).await {
+        Either::Left((value, _)) => Some(value),
+        Either::Right(_) => None,
+    }
+}
+
+/// Tells the breaker how a call ended.
+pub(crate) fn judge(guarded: &mut Guarded, error: &impl Failure) {
+    if error.blames_service() { guarded.failure() } else { guarded.success() }
+}
+
+/// `Retry-After` in seconds (also `retry-after-ms`, which OpenAI and Azure send). A date is not read: clocks differ.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
+    if seconds.is_nan() {
+        return None;
+    }
+    Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_seconds_and_milliseconds() {
+        let after = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            retry_after(&headers)
+        };
+        assert_eq!(after("retry-after", "2"), Some(Duration::from_secs(2)));
+        assert_eq!(after("retry-after", "0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(after("retry-after-ms", "250"), Some(Duration::from_millis(250)));
+        assert_eq!(after("retry-after", "1e300"), Some(Duration::from_secs(86_400)));
+        assert_eq!(after("retry-after", "-1"), None);
+        assert_eq!(after("retry-after", "NaN"), None);
+        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
+    }
+}
