@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
@@ -45,6 +46,8 @@ pub struct BuildArgs {
 const CORE: &str = "functions/cloudflare/build/index_bg.wasm";
 /// The module that reads files.
 const READER: &str = "functions/cloudflare/build/frontdesk_extract_module.wasm";
+/// What of it is called.
+const EXPORTS: &str = "functions/extract/exports.json";
 /// The Worker's files.
 const WORKER: [&str; 3] = [CORE, "functions/cloudflare/build/index.js", READER];
 
@@ -84,16 +87,16 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     cargo.args(["build", "--quiet", "--target", "wasm32-unknown-unknown", "--profile", "edge"]);
     run::run(cargo.args(["--package", "frontdesk-cloudflare", "--package", "frontdesk-extract-module"]))?;
 
-    // The rest is only done again when a module changed.
+    // The rest is only done again when one of its inputs changed.
     let built = workspace.target().join("wasm32-unknown-unknown/edge");
     let reader = built.join("frontdesk_extract_module.wasm");
-    let modules = [built.join("frontdesk_cloudflare.wasm"), reader.clone()];
-    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &modules)?;
+    let inputs = [built.join("frontdesk_cloudflare.wasm"), reader.clone(), workspace.path(EXPORTS)];
+    let stamp = Stamp::new(workspace.path("functions/cloudflare/build/.frontdesk-stamp"), &inputs)?;
     let files = WORKER.map(|file| workspace.path(file));
     if !(stamp.is_fresh() && files.iter().all(|file| file.is_file())) {
         run::step("bundling the Worker");
         let packages = workspace.path("functions/cloudflare/node_modules/.bin");
-        let mut bundle = std::process::Command::new(worker_build);
+        let mut bundle = Command::new(worker_build);
         bundle
             .current_dir(workspace.path("functions/cloudflare"))
             .args(["--profile", "edge"])
@@ -102,16 +105,30 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
             .env("ESBUILD_BIN", packages.join("esbuild"));
         let log = workspace.state("logs").join("worker-build.log");
         run::run_logged(&mut bundle, &log)?;
-        for (module, smaller) in
-            [(workspace.path(CORE), workspace.path(CORE)), (reader, workspace.path(READER))]
-        {
-            let mut optimise = std::process::Command::new(packages.join("wasm-opt"));
-            optimise.args(["-Oz", "--all-features", "--strip-debug", "--strip-producers"]);
-            run::run_logged(optimise.arg(module).arg("-o").arg(smaller), &log)?;
-        }
+        let core = workspace.path(CORE);
+        optimise(workspace, &[], &core, &core, &log)?;
+        shut(workspace, &reader, &log)?;
         stamp.write()?;
     }
     Ok(files.to_vec())
+}
+
+/// Leaves of the reader what its host calls, and takes away whatever it would ask its host for: its libraries can do more
+/// (write encrypted files, with random numbers from JavaScript) than it ever does.
+fn shut(workspace: &Workspace, reader: &Path, log: &Path) -> Result<()> {
+    let called = workspace.path(READER).with_extension("called.wasm");
+    let mut keep = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-metadce"));
+    keep.arg("--all-features").arg("--graph-file").arg(workspace.path(EXPORTS));
+    run::run_logged(keep.arg(reader).arg("-o").arg(&called), log)?;
+    optimise(workspace, &["--remove-imports"], &called, &workspace.path(READER), log)?;
+    std::fs::remove_file(&called).with_context(|| shown(&called))
+}
+
+/// Makes a module smaller, which costs no speed here; `also` comes before that.
+fn optimise(workspace: &Workspace, also: &[&str], from: &Path, to: &Path, log: &Path) -> Result<()> {
+    let mut optimise = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-opt"));
+    optimise.args(also).args(["-Oz", "--all-features", "--strip-debug", "--strip-producers"]);
+    run::run_logged(optimise.arg(from).arg("-o").arg(to), log)
 }
 
 /// What is served in front of the Worker: the web pages, with the headers that the local host gives them.

@@ -27,9 +27,15 @@ impl Extractor for InstanceExtractor {
         match answer {
             Ok(answer) => wire::outcome(&answer.to_vec()).unwrap_or_else(|| Err(ExtractFailure::broken())),
             Err(error) => {
+                let text = |name: &str| {
+                    Reflect::get(&error, &name.into())
+                        .ok()
+                        .and_then(|text| text.as_string())
+                        .unwrap_or_default()
+                };
                 // The text is the runtime's ("unreachable", "call stack"): nothing of the file.
-                tracing::warn!(error = error.as_string().unwrap_or_default(), "a file's reader died");
-                Err(ExtractFailure::broken())
+                tracing::warn!(error = text("message"), "a file's reader died");
+                Err(wire::died(&text("reason")))
             }
         }
     }

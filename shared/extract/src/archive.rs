@@ -1,6 +1,6 @@
 //! Zip archives that lie: nothing is believed but the bytes that really come out.
 
-use std::io::{Cursor, Read};
+use std::io::{Cursor, ErrorKind, Read};
 
 use frontdesk_ports::ExtractFailure;
 use zip::ZipArchive;
@@ -54,13 +54,18 @@ impl Archive<'_> {
         let packed = part.compressed_size();
         let by_ratio = packed.saturating_mul(MAX_RATIO).max(RATIO_FROM);
         let allowed = self.budget.min(by_ratio);
+        let too_large = || over("unpacked size in bytes", self.limit.min(by_ratio));
+        // What it says of its size, where it is true, saves room; one byte more, so that the end is found without growing.
         let mut bytes = Vec::new();
-        part.take(allowed.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|error| unreadable(format!("the archive is broken: {error}")))?;
+        let size = usize::try_from(part.size().min(allowed).saturating_add(1)).unwrap_or(0);
+        bytes.try_reserve_exact(size).map_err(|_| too_large())?;
+        part.take(allowed.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| match error.kind() {
+            ErrorKind::OutOfMemory => too_large(),
+            _ => unreadable(format!("the archive is broken: {error}")),
+        })?;
         let size = as_u64(bytes.len());
         if size > allowed {
-            return Err(over("unpacked size in bytes", self.limit.min(by_ratio)));
+            return Err(too_large());
         }
         self.budget = self.budget.saturating_sub(size);
         Ok(Some(bytes))

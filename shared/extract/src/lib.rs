@@ -26,7 +26,7 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Pages of a pdf.
     pub max_pages: u32,
-    /// How many of them one part holds. Fifty pages of close print take about 0.7 s in WebAssembly.
+    /// How many of them one part holds. Fifty pages of close print take about half a second in WebAssembly.
     pub pages_at_once: u32,
     /// Bytes after unpacking, over all parts that are read.
     pub max_unpacked: u64,

@@ -68,7 +68,9 @@ fn read_inner(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Re
     }
     let (done, part) = part_of(&pages, from, limits);
     if part.is_empty() {
-        return Err(unreadable("the pdf has no pages"));
+        // Objects that cannot be decrypted are not there.
+        let locked = document.trailer.has(b"Encrypt");
+        return Err(if locked { encrypted() } else { unreadable("the pdf has no pages") });
     }
     let mut lines = Lines { max_text: limits.max_text, ..Lines::default() };
     let mut broken = 0_usize;

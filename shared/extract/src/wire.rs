@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Limits, extract};
 
+/// The memory of the WebAssembly module that reads files, in bytes: its linker is told the same
+/// (`functions/extract/build.rs`). Together with a Worker of its own it stays within the 128 MB of an isolate.
+pub const MODULE_MEMORY: u64 = 64 << 20;
+
+/// Why there is no answer: `reason` is what the module's host says, `memory` or anything else.
+#[must_use]
+pub fn died(reason: &str) -> ExtractFailure {
+    if reason == "memory" { ExtractFailure::out_of_memory(MODULE_MEMORY) } else { ExtractFailure::broken() }
+}
+
 /// The line before the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {

@@ -71,6 +71,7 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     setup::edge(session.workspace)?;
     build::worker(session.workspace)?;
     let component = build::component(session.workspace, false)?;
+    let reader = reader(session)?;
     let edge = |base_url: &str| {
         let mut suite = session.workspace.cargo();
         suite.env("FRONTDESK_BASE_URL", base_url);
@@ -88,7 +89,15 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]).arg(component);
     let mut wasmtime = Guarded::start(&mut command, &session.log)?;
     wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
-    Ok(counts.add(edge(&format!("http://127.0.0.1:{port}"))?))
+    Ok(reader.add(counts).add(edge(&format!("http://127.0.0.1:{port}"))?))
+}
+
+/// The module that reads files, as the Worker calls it.
+fn reader(session: &Session<'_>) -> Result<Counts> {
+    let directory = session.workspace.path("functions/cloudflare");
+    let mut node = Command::new(directory.join("node_modules/.bin/node"));
+    let (well, text) = session.run(node.current_dir(&directory).args(["--test", "tests/*.test.mjs"]))?;
+    Ok(count::node(&text).judged(well))
 }
 
 /// The cases that the filter leaves, one after the other.

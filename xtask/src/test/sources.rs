@@ -11,9 +11,12 @@ use crate::test::count::{self, Counts};
 use crate::web;
 use crate::workspace::which;
 
-/// The edge hosts with their targets. Each pulls in the whole core.
-const EDGE: [(&str, &str); 2] =
-    [("wasm32-unknown-unknown", "frontdesk-cloudflare"), ("wasm32-wasip2", "frontdesk-spin")];
+/// The edge hosts, each of which pulls in the whole core, and the reader of files, with their targets.
+const EDGE: [(&str, &str); 3] = [
+    ("wasm32-unknown-unknown", "frontdesk-cloudflare"),
+    ("wasm32-unknown-unknown", "frontdesk-extract-module"),
+    ("wasm32-wasip2", "frontdesk-spin"),
+];
 
 /// The tests that need a database, of the packages that have them.
 const DATABASE: [&str; 20] = [
