@@ -244,9 +244,8 @@ fn normal(text: &str, host: &Ready) -> String {
     text = replaced(&text, r#"("(?:took|latency)_ms": ?)\d+"#, |found| format!("{}<ms>", &found[1]));
     let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
     text = text.replace(&version, "\"<version>\"");
-    text = replaced(&text, r#"(retry-after: |"retry_after": ?|ratelimit: .*;t=|try again in )\d+"#, |found| {
-        format!("{}<s>", &found[1])
-    });
+    let wait = r#"(retry-after: |"retry_after": ?|ratelimit: .*;t=|try again in )\d+"#;
+    text = replaced(&text, wait, |found| format!("{}<s>", &found[1]));
     replaced(&text, r#"("(?:(?:lexical_|vector_)?score|evidence)": ?)(-?[\d.eE+-]+)"#, |found| {
         let score = found[2].parse::<f64>().map_or(found[2].to_owned(), |score| format!("{score:.6}"));
         format!("{}{score}", &found[1])

@@ -38,15 +38,15 @@ impl From<Host> for Start<'static> {
     }
 }
 
-/// A host with data of its own, filled for the demo. It ends with this value; when it is killed, it is started again.
+/// A host with data of its own, filled for the demo. It ends with this value; when it is killed before, it is started again.
 pub struct HostUnderTest {
     /// What it wrote when it was ready.
     pub ready: PathBuf,
     /// Where it answers.
     pub base_url: String,
-    /// A shell command that kills its server without warning. The ready file of a host that is several processes tells
-    /// its own (`kill`), and that host starts again what was killed.
-    pub kill: String,
+    /// A shell command that kills its server without warning. A host of several processes tells its own in the ready file
+    /// (`kill`), and starts again what was killed.
+    pub kill: Option<String>,
     // Ends before its data goes.
     _server: Supervisor,
     _data: TempDir,
@@ -72,7 +72,9 @@ impl HostUnderTest {
         let told = read_ready(&ready).context("the ready file")?;
         let text = |name: &str| told.get(name).and_then(|text| text.as_str()).map(str::to_owned);
         let base_url = text("base_url").context("the ready file has no base_url")?;
-        let kill = text("kill").unwrap_or_else(|| format!("kill -KILL $(cat {})", pid.display()));
+        let own =
+            || matches!(start.host, Host::Local).then(|| format!("kill -KILL $(cat {})", pid.display()));
+        let kill = text("kill").or_else(own);
         Ok(Self {
             base_url: base_url.trim_end_matches('/').to_owned(),
             kill,
@@ -118,7 +120,7 @@ fn read_ready(path: &Path) -> Option<serde_json::Value> {
     serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
 }
 
-/// Starts a program again whenever it is killed, until this is dropped.
+/// Starts a program again whenever it is killed or stopped, until this is dropped.
 struct Supervisor {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -133,9 +135,11 @@ impl Supervisor {
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 if let Ok(Some(status)) = server.0.try_wait() {
-                    // One that ends by itself ends the same again. Who waits for it in vain says so.
-                    let killed = status.code().is_none();
-                    let Some(Ok(again)) = killed.then(|| Guarded::start(&mut command, &log)) else { return };
+                    // One that fails would fail again. Who waits for it in vain says so.
+                    if status.code().is_some_and(|code| code != 0) {
+                        return;
+                    }
+                    let Ok(again) = Guarded::start(&mut command, &log) else { return };
                     server = again;
                     let _ = std::fs::write(&pid, server.0.id().to_string());
                 }

@@ -37,8 +37,8 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
             .env("FRONTDESK_READY", &host.ready)
             .env("FRONTDESK_MODEL_URL", &model.base_url)
             .env("FRONTDESK_TRANSCRIPTS", &transcripts);
-        if std::env::var_os("FRONTDESK_RESTART_CMD").is_none() {
-            suite.env("FRONTDESK_RESTART_CMD", &host.kill);
+        if let (Some(kill), None) = (&host.kill, std::env::var_os("FRONTDESK_RESTART_CMD")) {
+            suite.env("FRONTDESK_RESTART_CMD", kill);
         }
         cases(session, suite, filter)
     };
