@@ -14,7 +14,8 @@ use frontdesk_local::{OsRandom, Overrides, SystemClock};
 use frontdesk_ports::{Clock as _, Ctx, Random as _};
 use frontdesk_stand_ins::fake_ai::{FakeAi, Options};
 use frontdesk_testkit::FaultyHttp;
-use reqwest::{Client, Method, StatusCode};
+use frontdesk_tests::client::http;
+use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 pub fn address() -> String {
@@ -37,9 +38,7 @@ pub async fn ask_with(
     path: &str,
     body: Option<Value>,
 ) -> (StatusCode, Value) {
-    // A second installation of the same provider changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut request = Client::new().request(method, format!("{}{path}", address()));
+    let mut request = http().unwrap().request(method, format!("{}{path}", address()));
     if let Some(key) = key {
         request = request.header("api-key", key);
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use reqwest::{Client, Method, StatusCode};
+use frontdesk_tests::client::http;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -30,7 +31,7 @@ impl StandIn {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Value) -> (StatusCode, Value) {
-        let request = Client::new().request(method, format!("{}{path}", self.address)).json(&body);
+        let request = http().unwrap().request(method, format!("{}{path}", self.address)).json(&body);
         let response = request.send().await.unwrap();
         (response.status(), response.json().await.unwrap())
     }
@@ -73,8 +74,8 @@ async fn it_fails_and_is_late_when_it_is_told_to() {
     assert!(said["status"]["error"].is_string(), "{said}");
 
     tell(json!({"delay_ms": 60_000})).await;
-    let hasty = Client::builder().timeout(Duration::from_millis(50)).build().unwrap();
-    let error = hasty.get(format!("{}/collections", server.address)).send().await.unwrap_err();
+    let hasty = http().unwrap().get(format!("{}/collections", server.address));
+    let error = hasty.timeout(Duration::from_millis(50)).send().await.unwrap_err();
     assert!(error.is_timeout(), "{error}");
 
     tell(json!({})).await;

@@ -120,14 +120,15 @@ fn shut(workspace: &Workspace, reader: &Path, log: &Path) -> Result<()> {
     let mut keep = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-metadce"));
     keep.arg("--all-features").arg("--graph-file").arg(workspace.path(EXPORTS));
     run::run_logged(keep.arg(reader).arg("-o").arg(&called), log)?;
-    optimise(workspace, &["--remove-imports"], &called, &workspace.path(READER), log)?;
+    let closed = ["--remove-imports", "--remove-unused-module-elements"];
+    optimise(workspace, &closed, &called, &workspace.path(READER), log)?;
     std::fs::remove_file(&called).with_context(|| shown(&called))
 }
 
-/// Makes a module smaller, which costs no speed here; `also` comes before that.
+/// Makes a module smaller, which costs no speed here; `also` comes after that.
 fn optimise(workspace: &Workspace, also: &[&str], from: &Path, to: &Path, log: &Path) -> Result<()> {
     let mut optimise = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-opt"));
-    optimise.args(also).args(["-Oz", "--all-features", "--strip-debug", "--strip-producers"]);
+    optimise.args(["-Oz", "--all-features", "--strip-debug", "--strip-producers"]).args(also);
     run::run_logged(optimise.arg(from).arg("-o").arg(to), log)
 }
 

@@ -26,7 +26,7 @@ use crate::turn::Model;
 use contest::{Contest, Entrant};
 use fan_out::{FanOut, Socket};
 use load::{Client, Request};
-use process::{Database, Listening, Repository, Worker};
+use process::{Database, Listening, Repository, Worker, worker_in};
 use trips::Trips;
 use turns::Turns;
 
@@ -44,6 +44,9 @@ pub struct Options {
     /// Only this part.
     #[arg(long, value_enum)]
     only: Option<Part>,
+    /// Another build of the Worker, to be measured beside this one: a directory like functions/cloudflare.
+    #[arg(long, value_name = "DIRECTORY")]
+    beside: Option<PathBuf>,
     /// Lets a profiler attach to the Worker on this port (the DevTools protocol).
     #[arg(long, value_name = "PORT")]
     inspector: Option<u16>,
@@ -93,6 +96,7 @@ struct Stage {
 /// Everything that runs.
 struct Edge {
     frontdesk: Listening,
+    beside: Option<Listening>,
     plain: Listening,
     party: Listening,
     stage: Stage,
@@ -105,7 +109,7 @@ struct Edge {
 pub async fn run(options: &Options) -> Result<Report> {
     let machine = machine();
     let stage = Stage::start(Repository(std::path::absolute(&options.repository)?)).await?;
-    let edge = Edge::start(stage, options.inspector).await?;
+    let edge = Edge::start(stage, options).await?;
     let round = Duration::from_millis(options.round_ms);
     let wanted = |part: Part| options.only.is_none_or(|only| only == part);
     let mut report = Report { machine, contests: Vec::new(), fan_out: None, turns: Vec::new(), trips: None };
@@ -131,30 +135,49 @@ pub async fn run(options: &Options) -> Result<Report> {
 
 /// Requests that one connection or many send without a pause.
 async fn requests(edge: &Edge, connections: usize, rounds: usize, round: Duration) -> Result<[Contest; 3]> {
-    let both = |client: fn() -> Client| {
-        [("Frontdesk", &edge.frontdesk), ("plain", &edge.plain)]
-            .map(|(name, server)| Entrant::new(name, server, (0..connections).map(|_| client()).collect()))
-            .into()
+    let all = |client: fn() -> Client| {
+        let servers = [
+            ("Frontdesk", Some(&edge.frontdesk)),
+            ("other build", edge.beside.as_ref()),
+            ("plain", Some(&edge.plain)),
+        ];
+        let servers = servers.into_iter().filter_map(|(name, server)| Some((name, server?)));
+        let entrant =
+            |(name, server)| Entrant::new(name, server, (0..connections).map(|_| client()).collect());
+        servers.map(entrant).collect::<Vec<_>>()
     };
-    let posts = vec![
-        Entrant::new("Frontdesk", &edge.frontdesk, edge.frontdesk_posts(connections).await?),
-        Entrant::new("plain", &edge.plain, edge.plain_posts(connections).await?),
-        Entrant::new("partyserver", &edge.party, Edge::party_posts(connections)),
-    ];
+    let mut posts = vec![Entrant::new(
+        "Frontdesk",
+        &edge.frontdesk,
+        edge.frontdesk_posts(&edge.frontdesk, connections).await?,
+    )];
+    if let Some(beside) = &edge.beside {
+        posts.push(Entrant::new("other build", beside, edge.frontdesk_posts(beside, connections).await?));
+    }
+    posts.push(Entrant::new("plain", &edge.plain, edge.plain_posts(connections).await?));
+    posts.push(Entrant::new("partyserver", &edge.party, Edge::party_posts(connections)));
     Ok([
-        contest::run("GET /health/live", both(health), rounds, round).await?,
-        contest::run("JSON in, JSON out", both(refused), rounds, round).await?,
+        contest::run("GET /health/live", all(health), rounds, round).await?,
+        contest::run("JSON in, JSON out", all(refused), rounds, round).await?,
         contest::run("message post", posts, rounds, round).await?,
     ])
 }
 
 impl Edge {
-    async fn start(stage: Stage, inspector: Option<u16>) -> Result<Self> {
-        let frontdesk = stage.frontdesk("frontdesk", &stage.database.server.base_url, inspector).await?;
+    async fn start(stage: Stage, options: &Options) -> Result<Self> {
+        let database_url = &stage.database.server.base_url;
+        let modules = stage.repository.worker();
+        let frontdesk = stage.frontdesk("frontdesk", &modules, database_url, options.inspector).await?;
+        let beside = match &options.beside {
+            Some(directory) => {
+                Some(stage.frontdesk("beside", &worker_in(directory), database_url, None).await?)
+            }
+            None => None,
+        };
         let plain = Worker {
             name: "plain",
             modules: &stage.repository.other("plain.js"),
-            variables: &stage.variables(&stage.database.server.base_url),
+            variables: &stage.variables(database_url),
             inspector: None,
             objects: &[("ROOMS", "Room")],
         };
@@ -168,12 +191,12 @@ impl Edge {
         let directory = stage.directory.path();
         let plain = plain.start(&stage.repository, directory).await?;
         let party = party.start(&stage.repository, directory).await?;
-        Ok(Self { frontdesk, plain, party, stage })
+        Ok(Self { frontdesk, beside, plain, party, stage })
     }
 
     /// Each connection posts to a conversation of its own, in an operator's hands: no turn runs.
-    async fn frontdesk_posts(&self, connections: usize) -> Result<Vec<Client>> {
-        let mut connection = self.frontdesk.connect().await?;
+    async fn frontdesk_posts(&self, server: &Listening, connections: usize) -> Result<Vec<Client>> {
+        let mut connection = server.connect().await?;
         let operator = self.stage.database.site.login(&mut connection).await?;
         let mut clients = Vec::with_capacity(connections);
         for _ in 0..connections {
@@ -205,7 +228,7 @@ impl Edge {
             token: Some(poster.request.token.clone()).filter(|token| !token.is_empty()),
         };
         let posters = [
-            ("Frontdesk", &self.frontdesk, self.frontdesk_posts(1).await?),
+            ("Frontdesk", &self.frontdesk, self.frontdesk_posts(&self.frontdesk, 1).await?),
             ("plain", &self.plain, self.plain_posts(1).await?),
             ("partyserver", &self.party, Self::party_posts(1)),
         ];
@@ -236,10 +259,16 @@ impl Stage {
     }
 
     /// The Worker, on a database at this address.
-    async fn frontdesk(&self, name: &str, database_url: &str, inspector: Option<u16>) -> Result<Listening> {
+    async fn frontdesk(
+        &self,
+        name: &str,
+        modules: &[(String, PathBuf)],
+        database_url: &str,
+        inspector: Option<u16>,
+    ) -> Result<Listening> {
         let worker = Worker {
             name,
-            modules: &self.repository.worker(),
+            modules,
             variables: &self.variables(database_url),
             inspector,
             objects: &[("ROOMS", "RoomObject"), ("LIMITERS", "LimiterObject"), ("JOBS", "JobsObject")],

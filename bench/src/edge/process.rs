@@ -74,21 +74,20 @@ fn free_port() -> Result<u16> {
     Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
+/// The Worker's modules in a directory like functions/cloudflare.
+pub fn worker_in(directory: &Path) -> Vec<(String, PathBuf)> {
+    const READER: &str = "build/frontdesk_extract_module.wasm";
+    let files = ["entry.js", "read.js", "build/index.js", "build/index_bg.wasm", READER];
+    files.map(|file| (file.to_owned(), directory.join(file))).into()
+}
+
 /// The files of a clone.
 pub struct Repository(pub PathBuf);
 
 impl Repository {
     /// The Worker's modules, as it is deployed.
     pub fn worker(&self) -> Vec<(String, PathBuf)> {
-        let files = [
-            "entry.js",
-            "read.js",
-            "build/index.js",
-            "build/index_bg.wasm",
-            "build/frontdesk_extract_module.wasm",
-        ];
-        let directory = self.0.join("functions/cloudflare");
-        files.map(|file| (file.to_owned(), directory.join(file))).into()
+        worker_in(&self.0.join("functions/cloudflare"))
     }
 
     /// A Worker that it is measured against.

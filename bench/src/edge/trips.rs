@@ -86,7 +86,7 @@ struct Shared {
 pub async fn run(stage: &Stage, rounds: usize) -> Result<Trips> {
     let database = &stage.database;
     let proxy = Proxy::start(&database.server.base_url).await?;
-    let worker = stage.frontdesk("trips", &proxy.base_url, None).await?;
+    let worker = stage.frontdesk("trips", &stage.repository.worker(), &proxy.base_url, None).await?;
     let mut rows = Vec::new();
     // What is read once and remembered is read here.
     measure(&worker, database, &proxy).await?;
