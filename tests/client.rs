@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
 use eventsource_stream::Eventsource;
 use futures_util::{Stream, StreamExt};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -21,6 +22,10 @@ pub struct Ready {
     pub admin_email: String,
     /// With what.
     pub admin_password: String,
+    /// Where tests reach its objects, if it has any.
+    pub door: Option<String>,
+    /// Its database, where that is a server.
+    pub database_url: Option<String>,
 }
 
 /// A client without a pool that outlives the server.
@@ -173,9 +178,16 @@ impl Caller {
 /// An answer of a gateway, or of a server that cannot reach what it needs yet, is an error of the connection.
 ///
 /// # Errors
-/// 502 and 503.
+/// 502 and 503, and 500 that is no problem document: Frontdesk did not say that.
 pub fn up(response: Response) -> Result<Response> {
-    let down = [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE].contains(&response.status());
+    let down = match response.status() {
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => true,
+        StatusCode::INTERNAL_SERVER_ERROR => {
+            let kind = response.headers().get(CONTENT_TYPE);
+            kind.is_none_or(|kind| kind != "application/problem+json")
+        }
+        _ => false,
+    };
     Ok(if down { response.error_for_status()? } else { response })
 }
 

@@ -54,7 +54,8 @@ impl Dice {
 }
 
 /// Cuts as planned and checks every conversation. `restart` ends the host's server without warning and starts it on the
-/// same data; it is called while answers are being written. Gives how many connections were cut.
+/// same data; it is called while answers are being written. `disturb` begins and ends whatever else may happen meanwhile.
+/// Gives how many connections were cut.
 ///
 /// # Errors
 /// What was missing, doubled, out of order or different.
@@ -63,6 +64,7 @@ pub async fn run(
     model: &Model,
     plan: Plan,
     mut restart: impl AsyncFnMut() -> Result<()>,
+    disturb: impl AsyncFn(bool) -> Result<()>,
 ) -> Result<usize> {
     let long = Behaviour { tokens: Some(150), tokens_per_second: Some(300.0), ..Behaviour::default() };
     model.behave(&long).await?;
@@ -77,6 +79,7 @@ pub async fn run(
         expected.insert(question, seen.answer().to_owned());
     }
 
+    disturb(true).await?;
     let cuts = watch::Sender::new(0_usize);
     let conversations = futures_util::stream::iter(0..)
         .take_while(|number| ready(*number < plan.conversations || *cuts.borrow() < plan.cuts))
@@ -97,10 +100,13 @@ pub async fn run(
             counted.wait_for(|cuts| *cuts >= number * plan.cuts / (plan.restarts + 1)).await?;
             model.until("an answer to be interrupted", |counts| counts.in_flight > 0).await?;
             restart().await.with_context(|| format!("restart {number}"))?;
+            disturb(true).await?;
         }
         Ok(())
     };
-    tokio::try_join!(killer, conversations)?;
+    let went = tokio::try_join!(killer, conversations);
+    disturb(false).await?;
+    went?;
     let cuts = *cuts.borrow();
     ensure!(cuts >= plan.cuts);
     Ok(cuts)

@@ -8,5 +8,6 @@
 
 pub mod client;
 pub mod cuts;
+pub mod door;
 pub mod model;
 pub mod socket;

@@ -17,11 +17,11 @@ async fn a_thousand_random_cuts_lose_and_double_nothing() -> Result<()> {
     let mut program = Program::start(options).await?;
     let host = program.ready.clone();
     let plan = Plan { conversations: 128, cuts: 1_100, restarts: 25 };
-    let cuts = run(&host, &Model::at(&ai.base_url)?, plan, async || {
+    let restart = async || {
         program.kill().await?;
         program.start_again().await
-    })
-    .await?;
+    };
+    let cuts = run(&host, &Model::at(&ai.base_url)?, plan, restart, async |_| Ok(())).await?;
     println!("{cuts} cut connections and {} killed servers", plan.restarts);
     Ok(())
 }

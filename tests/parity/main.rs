@@ -24,6 +24,7 @@ mod feedback;
 mod health;
 mod limits;
 mod messages;
+mod objects;
 mod resume;
 mod search;
 mod sessions;

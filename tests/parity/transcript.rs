@@ -278,6 +278,8 @@ fn what_may_differ_is_made_equal_and_nothing_else() {
         site_key: "pk_1".to_owned(),
         admin_email: "a@b.example".to_owned(),
         admin_password: "secret".to_owned(),
+        door: None,
+        database_url: None,
     };
     let (one, other) = ("conv_01h455vb4pex5vsknk084sn02q", "conv_01h455vb4pex5vsknk084sn02r");
     let said = format!(

@@ -19,6 +19,11 @@ use crate::{build, web};
 /// How long a program may take until it answers, on a busy machine.
 const START: Duration = Duration::from_secs(180);
 
+/// The Worker's first module, as it is deployed.
+pub const ENTRY: &str = "functions/cloudflare/entry.js";
+/// The same with a door for tests.
+const ENTRY_WITH_DOOR: &str = "functions/cloudflare/tests/entry.js";
+
 /// The variables of the deployment that come from whoever calls this.
 const PASSED_ON: [&str; 12] = [
     "OPENAI_API_KEY",
@@ -51,15 +56,22 @@ pub fn wrangler(workspace: &Workspace) -> Result<Command> {
 }
 
 /// `wrangler dev` of the Worker as it is built, on a port; requests are answered when this returns. `directory` takes its
-/// configuration and its log; `also` is what else it is told. Built anew, the Worker is taken in at once.
-pub fn workerd(workspace: &Workspace, port: u16, directory: &Path, also: &[&str]) -> Result<Guarded> {
+/// configuration and its log; `entry` is its first module; `also` is what else it is told. Built anew, the Worker is taken in at once.
+pub fn workerd(
+    workspace: &Workspace,
+    entry: &str,
+    port: u16,
+    directory: &Path,
+    also: &[&str],
+) -> Result<Guarded> {
     let log = &directory.join("wrangler.log");
     let _ = fs::remove_file(log);
     // Named by the configuration; what is in it does not matter here.
     let assets = workspace.path("functions/cloudflare/build/assets");
     fs::create_dir_all(&assets).with_context(|| assets.display().to_string())?;
     let config = directory.join("wrangler.toml");
-    fs::write(&config, as_built(workspace)?).with_context(|| config.display().to_string())?;
+    fs::write(&config, as_built(workspace)?.replace(ENTRY, entry))
+        .with_context(|| config.display().to_string())?;
     let mut command = wrangler(workspace)?;
     command
         .args([
@@ -143,7 +155,8 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     let variables = data.join("worker.env");
     let persist = data.join("wrangler");
     let also = ["--env-file", path(&variables)?, "--persist-to", path(&persist)?, "--assets", path(&assets)?];
-    let mut worker = workerd(workspace, args.port, &data, &also)?;
+    let entry = if args.testing { ENTRY_WITH_DOOR } else { ENTRY };
+    let mut worker = workerd(workspace, entry, args.port, &data, &also)?;
     let base_url = format!("http://127.0.0.1:{}", args.port);
     if fresh && !args.empty {
         run::step("sending the demo's documents");
@@ -155,7 +168,18 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     run::say(&format!("  Database       {database_url}"));
     run::say("\n  Stop with Ctrl-C.\n");
     if let Some(ready) = &args.ready {
-        write_ready(ready, &base_url, &data, &admin)?;
+        let mut told = admin;
+        if let Some(told) = told.as_object_mut() {
+            let mut tell = |name: &str, value: String| told.insert(name.to_owned(), value.into());
+            tell("base_url", base_url.clone());
+            tell("data_dir", data.to_string_lossy().into_owned());
+            tell("database_url", database_url);
+            if args.testing {
+                tell("door", format!("{base_url}/__test"));
+                tell("kill", kill(worker.0.id(), args.port));
+            }
+        }
+        write_ready(ready, &told)?;
     }
     // Ctrl-C reaches all three; whichever ends first ends the others.
     loop {
@@ -211,12 +235,16 @@ fn assets(workspace: &Workspace, data: &Path, site_key: &str) -> Result<PathBuf>
     Ok(assets)
 }
 
-fn write_ready(ready: &Path, base_url: &str, data: &Path, admin: &Value) -> Result<()> {
-    let mut told = admin.clone();
-    if let Some(told) = told.as_object_mut() {
-        told.insert("base_url".to_owned(), base_url.into());
-        told.insert("data_dir".to_owned(), data.to_string_lossy().into());
-    }
+/// A shell command that kills the workerd that runs the Worker: a child of a child of `wrangler`, which starts it again.
+/// The other one passes requests on to it from `port`.
+fn kill(wrangler: u32, port: u16) -> String {
+    format!(
+        "for pid in $(pgrep -x workerd -P $(pgrep -P {wrangler} | paste -sd,)); do \
+         grep -q entry=127.0.0.1:{port} /proc/$pid/cmdline || kill -KILL $pid; done"
+    )
+}
+
+fn write_ready(ready: &Path, told: &Value) -> Result<()> {
     // Whole or not there: whoever waits for the file never reads half of it.
     let new = ready.with_extension("new");
     fs::write(&new, told.to_string()).with_context(|| new.display().to_string())?;

@@ -42,6 +42,9 @@ pub struct DevArgs {
     /// Optimised: slower to build, faster to run.
     #[arg(long)]
     pub release: bool,
+    /// With a door for tests, where the host has one.
+    #[arg(long, hide = true)]
+    pub testing: bool,
 }
 
 /// Builds, then becomes the server.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
 use frontdesk_app::config::HostConfig;
+use frontdesk_app::limits::RemoteLimiter;
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_clients::qdrant::{self, Qdrant};
@@ -19,7 +20,7 @@ use crate::blobs::BucketBlobs;
 use crate::extractor::InstanceExtractor;
 use crate::http_client::FetchClient;
 use crate::logs;
-use crate::objects::{ObjectLimiter, Objects};
+use crate::objects::Objects;
 use crate::runtime::{Inline, JsClock, JsRandom};
 
 /// The binding of the room objects.
@@ -65,7 +66,7 @@ pub fn ctx(env: &Env, tasks: Rc<dyn Tasks>, rooms: impl FnOnce(Weak<Ports>) -> R
         Err(_) => absent.clone(),
     };
     let limiter: Rc<dyn Limiter> = match objects(env, LIMITERS, &clock) {
-        Some(objects) => Rc::new(ObjectLimiter(objects)),
+        Some(objects) => Rc::new(RemoteLimiter(Rc::new(objects))),
         None => absent.clone(),
     };
     Ctx::new(Rc::new_cyclic(|ports| Ports {

@@ -7,9 +7,9 @@ use frontdesk_app::limits::{self, DatabaseLimiter};
 use frontdesk_ports::Database;
 use worker::{DurableObject, Env, Error, Request, Response, Result, State, durable_object, wasm_bindgen};
 
+use crate::host;
 use crate::object_database::ObjectDatabase;
 use crate::runtime::JsClock;
-use crate::{host, objects};
 
 /// Counts a share of the keys.
 #[durable_object(fetch)]
@@ -32,8 +32,8 @@ impl DurableObject for LimiterObject {
             limits::create(self.db.as_ref()).await.map_err(|error| failed(&error))?;
             self.created.set(true);
         }
-        let question = request.bytes().await?;
-        Response::from_bytes(objects::take(&self.limiter, &question).await.map_err(|error| failed(&error))?)
+        let call = request.bytes().await?;
+        Response::from_bytes(limits::answer(&self.limiter, &call).await.map_err(|error| failed(&error))?)
     }
 }
 

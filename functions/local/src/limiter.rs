@@ -92,7 +92,11 @@ mod tests {
     #[test]
     fn keeps_the_limiters_contract() {
         let clock = clock();
-        crate::testing::run(limiter_contract(&MemoryLimiter::new(Rc::new(clock.clone())), &clock));
+        crate::testing::run(limiter_contract(
+            &MemoryLimiter::new(Rc::new(clock.clone())),
+            &clock,
+            clock.now(),
+        ));
     }
 
     #[test]

@@ -121,6 +121,16 @@ impl World {
         Ok(Self { host, place })
     }
 
+    /// A directory of its own beside a database that another process fills and migrates, at `database_url`.
+    ///
+    /// # Errors
+    /// When the directory cannot be made or the database is out of reach.
+    pub async fn beside(database_url: &str, overrides: Overrides) -> anyhow::Result<Self> {
+        let place = Place { directory: tempfile::tempdir()?, sqld: None };
+        let host = Self::open(&place, &[("DATABASE_URL", database_url)], overrides).await?;
+        Ok(Self { host, place })
+    }
+
     /// The same directory, opened by a new process: what was in memory is gone.
     ///
     /// # Errors

@@ -3,7 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use async_trait::async_trait;
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::remote::Transport;
+use frontdesk_app::rooms::{self, Answer, RemoteRooms};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::event::{EventBody, Frame, Live};
@@ -12,8 +15,10 @@ use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
-use frontdesk_ports::{Clock, Database, TurnStart};
-use frontdesk_testkit::{Fault, FaultyDatabase, ManualClock, SeededRandom};
+use frontdesk_ports::{ByteStream, Clock, Ctx, Database, FetchError, TurnStart};
+use frontdesk_testkit::{
+    Callers, Fault, FaultyDatabase, ManualClock, SeededRandom, rooms_contract, with_rooms,
+};
 use futures_util::StreamExt;
 
 fn message(conversation: ConversationId, client_id: &str, text: &str) -> PostMessage {
@@ -31,6 +36,44 @@ fn operator(of: &TenantScope) -> TenantScope {
     let user = "user_01h455vb4pex5vsknk084sn02q".parse().unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
     TenantScope::authenticated(of.org(), Actor::User { user, name: "Vera".to_owned(), role: Role::Operator })
+}
+
+/// Brings calls to the rooms of this process.
+struct Here(Ctx);
+
+#[async_trait(?Send)]
+impl Transport for Here {
+    async fn send(&self, _name: &str, call: String) -> Result<ByteStream, FetchError> {
+        // As over a wire, whose pieces end anywhere.
+        const PIECE: usize = 700;
+        let lines = match rooms::answer(self.0.rooms.as_ref(), self.0.clock.clone(), call.as_bytes()).await {
+            Answer::Whole(line) => futures_util::stream::iter([line]).boxed_local(),
+            Answer::Open(lines) => lines,
+        };
+        let pieces = lines.flat_map(|mut line| {
+            let mut pieces = Vec::new();
+            while !line.is_empty() {
+                pieces.push(Ok(line.split_to(PIECE.min(line.len()))));
+            }
+            futures_util::stream::iter(pieces)
+        });
+        Ok(pieces.boxed_local())
+    }
+}
+
+#[test]
+fn rooms_here_and_elsewhere_keep_the_contract() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let (other, _) = world.visitor().await.unwrap();
+        let callers = Callers { operator: operator(&visitor), visitor, other };
+        rooms_contract(world.ctx(), &callers).await;
+
+        let wire = Rc::new(Here(world.ctx().clone()));
+        let elsewhere = RemoteRooms::new(Rc::downgrade(world.ctx().shared()), wire);
+        rooms_contract(&with_rooms(world.ctx(), Rc::new(elsewhere)), &callers).await;
+    });
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub mod jobs;
 pub mod limits;
 pub mod migrations;
 pub mod reindex;
+pub mod remote;
 pub mod retrieval;
 pub mod rooms;
 pub mod search;

@@ -1,4 +1,6 @@
-//! Rate limits that several processes share, in the database.
+//! Rate limits that several processes share: in the database, or by objects that count.
+
+mod remote;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,6 +15,8 @@ use sha2::Sha256;
 
 use crate::auth::tokens::derived_key;
 use crate::store;
+
+pub use remote::{RemoteLimiter, answer};
 
 /// How many calls pass between two cleanings.
 const CLEAN_EVERY: u32 = 500;

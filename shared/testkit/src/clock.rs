@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{BoxFuture, Clock};
 use futures_channel::oneshot;
@@ -42,6 +43,20 @@ impl ManualClock {
             // The sleeper may have been dropped.
             let _ = wake.send(());
         }
+    }
+}
+
+/// A clock that a test sets, wherever it is.
+#[async_trait(?Send)]
+pub trait SetClock {
+    /// Sets it, also back.
+    async fn set(&self, now: Timestamp);
+}
+
+#[async_trait(?Send)]
+impl SetClock for ManualClock {
+    async fn set(&self, now: Timestamp) {
+        Self::set(self, now);
     }
 }
 

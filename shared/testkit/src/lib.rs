@@ -7,13 +7,15 @@ mod http;
 mod limiter;
 mod pdf;
 mod random;
+mod rooms;
 mod vectors;
 
 pub use self::http::{FaultyHttp, HttpFault};
 pub use blobs::blobs_contract;
-pub use clock::ManualClock;
+pub use clock::{ManualClock, SetClock};
 pub use database::{Fault, FaultyDatabase, database_contract};
 pub use limiter::limiter_contract;
 pub use pdf::pdf_of;
 pub use random::SeededRandom;
+pub use rooms::{Callers, rooms_contract, with_rooms};
 pub use vectors::vector_index_contract;

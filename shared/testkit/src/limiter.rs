@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Clock, LimitKey, Limiter, Rule, Verdict};
+use frontdesk_ports::{LimitKey, Limiter, Rule, Verdict};
 
-use crate::ManualClock;
+use crate::SetClock;
 
 const RULE: Rule = Rule { limit: 5, window: Duration::from_secs(60) };
 
-/// What every `Limiter` must do. It is empty and reads `clock`.
+/// What every `Limiter` must do. It is empty and reads `clock`, which shows `now`.
 ///
 /// # Panics
 /// When it does not.
 #[expect(clippy::expect_used, clippy::panic, reason = "a contract suite fails by panicking")]
-pub async fn limiter_contract(limiter: &dyn Limiter, clock: &ManualClock) {
+pub async fn limiter_contract(limiter: &dyn Limiter, clock: &dyn SetClock, mut now: Timestamp) {
     let take = async |key: &str, cost: u32, rule: Rule| -> Verdict {
         limiter.take(LimitKey(key.to_owned()), cost, rule).await.expect("a verdict")
     };
@@ -35,9 +35,11 @@ pub async fn limiter_contract(limiter: &dyn Limiter, clock: &ManualClock) {
     assert!(take("b", 1, RULE).await.allowed);
 
     // Not a millisecond early, and not one late.
-    clock.advance(Duration::from_millis(11_999));
+    now = now.after(Duration::from_millis(11_999));
+    clock.set(now).await;
     assert!(!take("a", 1, RULE).await.allowed);
-    clock.advance(Duration::from_millis(1));
+    now = now.after(Duration::from_millis(1));
+    clock.set(now).await;
     assert!(take("a", 1, RULE).await.allowed);
     assert!(!take("a", 1, RULE).await.allowed);
 
@@ -52,12 +54,12 @@ pub async fn limiter_contract(limiter: &dyn Limiter, clock: &ManualClock) {
     for _ in 0..5 {
         take("d", 1, RULE).await;
     }
-    let now = clock.now();
-    clock.set(Timestamp::from_millis(now.millis().saturating_sub(3_600_000)));
+    let back = Timestamp::from_millis(now.millis().saturating_sub(3_600_000));
+    clock.set(back).await;
     assert_eq!(take("d", 1, RULE).await.retry_after, Duration::from_secs(12));
-    clock.advance(Duration::from_secs(12));
+    clock.set(back.after(Duration::from_secs(12))).await;
     assert!(take("d", 1, RULE).await.allowed);
-    clock.set(now);
+    clock.set(now).await;
 
     // A limit that is lowered holds at once.
     take("e", 1, RULE).await;

@@ -99,6 +99,7 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
             no_limits: !start.limits,
             ready: Some(ready),
             release: false,
+            testing: false,
         };
         let built = dev::server(session.workspace, &args)?;
         std::fs::copy(built.get_program(), &program).with_context(|| program.display().to_string())?;
@@ -107,7 +108,7 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
         return Ok(command);
     }
     let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
-    command.args(["dev", "--on", start.host.name(), "--port", &port.to_string()]);
+    command.args(["dev", "--testing", "--on", start.host.name(), "--port", &port.to_string()]);
     command.arg("--data").arg(data).arg("--ready").arg(ready);
     if !start.limits {
         command.arg("--no-limits");

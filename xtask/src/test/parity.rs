@@ -80,7 +80,7 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
 
     let port = run::free_port()?;
     let directory = tempfile::tempdir()?;
-    let worker = cloudflare::workerd(session.workspace, port, directory.path(), &[])?;
+    let worker = cloudflare::workerd(session.workspace, cloudflare::ENTRY, port, directory.path(), &[])?;
     let counts = edge(&format!("http://127.0.0.1:{port}"))?;
     drop(worker);
 

@@ -14,7 +14,7 @@ fn the_database_limiter_keeps_the_limiters_contract() {
         let desk = Desk::new(&[]).await;
         let ctx = desk.world.ctx();
         let limiter = DatabaseLimiter::new(Rc::clone(&ctx.db), Rc::clone(&ctx.clock), &ctx.config);
-        limiter_contract(&limiter, &desk.clock).await;
+        limiter_contract(&limiter, &desk.clock, ctx.clock.now()).await;
         // Keys are stored as hashes that nobody can try out without the deployment's secret.
         for row in desk.rows("SELECT key FROM rate_limits").await {
             let key = row.text(0).unwrap();

@@ -16,10 +16,8 @@ use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::testing::run;
-use frontdesk_ports::{
-    Appended, Breakers, Ctx, Ports, Random, Replay, Rooms, Statement, Subscription, TurnStart,
-};
-use frontdesk_testkit::SeededRandom;
+use frontdesk_ports::{Appended, Random, Replay, Rooms, Statement, Subscription, TurnStart};
+use frontdesk_testkit::{SeededRandom, with_rooms};
 use futures_util::{FutureExt, StreamExt};
 use http::header;
 use serde_json::{Value, json};
@@ -690,27 +688,6 @@ fn a_hole_is_told_a_repetition_is_not_and_a_room_that_is_gone_sends_the_client_a
         assert_eq!(fresh.ask(&json!({ "t": "hello", "after": 0 })).await["status"], 503);
         assert_eq!(fresh.ask(&json!({ "t": "ping" })).await["t"], "pong");
     });
-}
-
-/// The same ports with other rooms.
-fn with_rooms(ctx: &Ctx, rooms: Rc<dyn Rooms>) -> Ctx {
-    Ctx::new(Rc::new(Ports {
-        config: ctx.config.clone(),
-        rooms,
-        db: Rc::clone(&ctx.db),
-        vectors: Rc::clone(&ctx.vectors),
-        http: Rc::clone(&ctx.http),
-        blobs: Rc::clone(&ctx.blobs),
-        extractor: Rc::clone(&ctx.extractor),
-        limiter: Rc::clone(&ctx.limiter),
-        clock: Rc::clone(&ctx.clock),
-        random: Rc::clone(&ctx.random),
-        tasks: Rc::clone(&ctx.tasks),
-        compute: Rc::clone(&ctx.compute),
-        metrics: Rc::clone(&ctx.metrics),
-        caches: Rc::clone(&ctx.caches),
-        breakers: Breakers::default(),
-    }))
 }
 
 /// A frame, or something like one.

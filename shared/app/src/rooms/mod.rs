@@ -32,7 +32,7 @@ use crate::store::conversations::{self, Stored};
 use listeners::{Listeners, Seated};
 pub use log::{Alarm, Log, OwnLog};
 pub use outbox::create as create_own_log;
-pub use remote::{Answer, Call, RemoteRooms, Transport, answer, room_name};
+pub use remote::{Answer, RemoteRooms, answer, room_name};
 
 /// How many rooms stay in memory; idle ones beyond that are read again when somebody comes.
 const ROOMS_IN_MEMORY: usize = 4096;

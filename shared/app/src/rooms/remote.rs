@@ -13,22 +13,23 @@ use frontdesk_domain::id::{ConversationId, OrgId, VisitorId};
 use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_ports::{
-    Appended, BoxStream, ByteStream, Clock, Ctx, FetchError, Ports, Replay, Rooms, Subscription, TurnStart,
+    Appended, BoxStream, ByteStream, Clock, Ctx, Ports, Replay, Rooms, Subscription, TurnStart,
 };
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::remote::Transport;
+
 /// The longest reply or frame: a full page of the log with the longest messages stays far under it.
 const MAX_LINE: usize = 32 * 1024 * 1024;
 /// How often a silent subscription gives a sign of life.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
-/// What is asked of a room. Who asks was authenticated by the process that sends it; whoever takes calls must let nobody
-/// else send them.
+/// What is asked of a room. Who asks was authenticated by the process that sends it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Call {
+struct Call {
     org: OrgId,
     actor: Actor,
     conversation: ConversationId,
@@ -51,34 +52,10 @@ struct Place {
     participants: Vec<Author>,
 }
 
-impl Call {
-    /// The name of the room: one per conversation of an organisation.
-    #[must_use]
-    pub fn room(&self) -> String {
-        room_name(self.org, self.conversation)
-    }
-
-    /// The JSON that [`answer`] reads.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
 /// The name of a conversation's room.
 #[must_use]
 pub fn room_name(org: OrgId, conversation: ConversationId) -> String {
     format!("{org}/{conversation}")
-}
-
-/// Brings a call to the process that runs its room, and the answer back.
-#[async_trait(?Send)]
-pub trait Transport {
-    /// Sends a call. Dropping the stream ends a subscription.
-    ///
-    /// # Errors
-    /// [`FetchError`] when the process is out of reach; the stream gives the same errors later.
-    async fn send(&self, call: Call) -> Result<ByteStream, FetchError>;
 }
 
 /// Rooms that another process runs. Which conversations there are is known from the main database.
@@ -106,7 +83,10 @@ impl RemoteRooms {
         ask: Ask,
     ) -> Result<(T, Lines)> {
         let call = Call { org: scope.org(), actor: scope.actor().clone(), conversation, ask };
-        let mut lines = Lines::new(self.transport.send(call).await.map_err(|error| out_of_reach(&error))?);
+        let call = serde_json::to_string(&call).map_err(|error| Error::ours(error.to_string()))?;
+        let room = room_name(scope.org(), conversation);
+        let body = self.transport.send(&room, call).await.map_err(|error| out_of_reach(&error))?;
+        let mut lines = Lines::new(body);
         let line = lines.next().await?.ok_or_else(|| out_of_reach(&"the room gave no answer"))?;
         let reply: Reply<T> =
             serde_json::from_slice(&line).map_err(|error| Error::ours(format!("a room's reply: {error}")))?;

@@ -1,0 +1,79 @@
+// The Worker as it is deployed, with a door that only tests have: to its objects, to its clock, and to its rooms' end.
+import worker, * as deployed from "../entry.js";
+
+export * from "../entry.js";
+
+const DOOR = "/__test/";
+/** A room that is to end does so within this, in milliseconds: before, while or after it answers. */
+const SOON = 60;
+/** How often one room does: an answer that is begun too often is given up. */
+const OFTEN = 2;
+const ended = new Map();
+
+const settings = { clock: null, evictions: 0 };
+
+globalThis.Date = class extends Date {
+  constructor(...when) {
+    super(...(when.length > 0 || settings.clock === null ? when : [settings.clock]));
+  }
+
+  static now() {
+    return settings.clock ?? super.now();
+  }
+};
+
+export default class extends worker {
+  async fetch(request) {
+    const { pathname } = new URL(request.url);
+    if (!pathname.startsWith(DOOR)) {
+      return super.fetch(request);
+    }
+    const [what, binding, ...name] = pathname.slice(DOOR.length).split("/");
+    const body = await request.text();
+    if (what === "objects") {
+      const object = this.env[binding].getByName(decodeURIComponent(name.join("/")));
+      return object.fetch("https://object/", { method: "POST", body });
+    }
+    settings[what] = JSON.parse(body);
+    return Response.json(settings);
+  }
+}
+
+/** A room that loses its memory, at random and in the midst of anything, when it is told to. */
+export class RoomObject {
+  constructor(state, env) {
+    this.state = state;
+    this.room = new deployed.RoomObject(state, env);
+  }
+
+  #perhaps() {
+    const times = ended.get(this.state.id.toString()) ?? 0;
+    if (times < OFTEN && settings.evictions > 0 && Math.random() < 1 / settings.evictions) {
+      ended.set(this.state.id.toString(), times + 1);
+      setTimeout(() => this.state.abort("evicted by a test"), Math.random() * SOON);
+    }
+  }
+
+  fetch(request) {
+    this.#perhaps();
+    return this.room.fetch(request);
+  }
+
+  alarm() {
+    this.#perhaps();
+    return this.room.alarm();
+  }
+
+  webSocketMessage(socket, message) {
+    this.#perhaps();
+    return this.room.webSocketMessage(socket, message);
+  }
+
+  webSocketClose(...how) {
+    return this.room.webSocketClose(...how);
+  }
+
+  webSocketError(...how) {
+    return this.room.webSocketError(...how);
+  }
+}
