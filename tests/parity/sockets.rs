@@ -1,7 +1,7 @@
 //! Conversations over WebSockets.
 
 use anyhow::{Context, Result, ensure};
-use frontdesk_stand_ins::fake_ai::Behaviour;
+use frontdesk_stand_ins::fake_ai::{Behaviour, Endpoint};
 use frontdesk_tests::client::{Caller, Seen};
 use frontdesk_tests::cuts::Dice;
 use frontdesk_tests::socket::{Handshake, Socket, handshake, request};
@@ -104,7 +104,7 @@ async fn a_question_is_asked_and_answered() -> Result<()> {
 async fn a_socket_that_is_cut_in_mid_answer_goes_on() -> Result<()> {
     let (host, model) = (host()?, model()?);
     model.reset().await?;
-    model.script(&[Behaviour { hold: Some(4), ..Behaviour::default() }]).await?;
+    model.script(&[Behaviour { on: Endpoint::Chat, hold: Some(4), ..Behaviour::default() }]).await?;
     let visitor = Caller::visitor(&host).await?;
     let conversation = visitor.begin().await?;
     let (mut socket, _) = Socket::begin(&visitor, &conversation, 0).await?;

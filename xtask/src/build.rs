@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::setup::{tools, wasm_std};
@@ -42,6 +42,12 @@ pub struct BuildArgs {
     hosts: Vec<Host>,
 }
 
+/// The most that the Worker's files may be together, compressed, in bytes. Each megabyte is read and compiled wherever the
+/// Worker is started first, and 3 MB is what the smallest plan takes.
+const WORKER_BUDGET: usize = 2_600_000;
+
+/// The static files in front of the Worker.
+pub const ASSETS: &str = "functions/cloudflare/build/assets";
 /// The Worker's core.
 const CORE: &str = "functions/cloudflare/build/index_bg.wasm";
 /// The module that reads files.
@@ -61,16 +67,24 @@ pub fn run(workspace: &Workspace, args: &BuildArgs) -> Result<()> {
                 web::build(workspace)?;
                 sizes(&[dev::host(workspace, true)?])?;
             }
-            Host::Cloudflare => {
-                web::build(workspace)?;
-                assets(workspace, &workspace.path("functions/cloudflare/build/assets"))?;
-                sizes(&worker(workspace)?)?;
-            }
+            Host::Cloudflare => cloudflare(workspace)?,
             Host::Spin => {
                 // Left where spin.toml expects it.
                 sizes(&[component(workspace, true)?])?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Everything that is deployed to Cloudflare; an error when it is larger than it may be.
+pub fn cloudflare(workspace: &Workspace) -> Result<()> {
+    web::build(workspace)?;
+    assets(workspace, &workspace.path(ASSETS))?;
+    let total = sizes(&worker(workspace)?)?;
+    run::say(&format!("  {:<28} {total:>10} bytes of {WORKER_BUDGET} gzip", "together"));
+    if total > WORKER_BUDGET {
+        bail!("the Worker is larger than it may be");
     }
     Ok(())
 }
@@ -192,18 +206,20 @@ pub fn component(workspace: &Workspace, for_spin: bool) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// Prints each file's size, raw and compressed.
-fn sizes(files: &[PathBuf]) -> Result<()> {
+/// Prints each file's size, raw and compressed; gives the compressed ones' sum.
+fn sizes(files: &[PathBuf]) -> Result<usize> {
+    let mut total = 0_usize;
     for file in files {
         let bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
+        let compressed = gzip(&bytes).with_context(|| shown(file))?;
+        total = total.saturating_add(compressed);
         run::say(&format!(
-            "  {:<28} {:>10} bytes, {:>10} gzip",
+            "  {:<28} {:>10} bytes, {compressed:>10} gzip",
             file.file_name().unwrap_or_default().to_string_lossy(),
             bytes.len(),
-            gzip(&bytes).with_context(|| shown(file))?
         ));
     }
-    Ok(())
+    Ok(total)
 }
 
 fn gzip(bytes: &[u8]) -> Result<usize> {

@@ -67,7 +67,7 @@ pub fn workerd(
     let log = &directory.join("wrangler.log");
     let _ = fs::remove_file(log);
     // Named by the configuration; what is in it does not matter here.
-    let assets = workspace.path("functions/cloudflare/build/assets");
+    let assets = workspace.path(build::ASSETS);
     fs::create_dir_all(&assets).with_context(|| assets.display().to_string())?;
     let config = directory.join("wrangler.toml");
     fs::write(&config, as_built(workspace)?.replace(ENTRY, entry))
@@ -96,6 +96,15 @@ pub fn workerd(
         bail!("{error}\n{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));
     }
     Ok(server)
+}
+
+/// What `wrangler` would deploy to an environment, gathered and checked without an account.
+pub fn deploy_dry_run(workspace: &Workspace, environment: &str, directory: &Path) -> Result<Command> {
+    let config = directory.join("wrangler.toml");
+    fs::write(&config, as_built(workspace)?).with_context(|| config.display().to_string())?;
+    let mut command = wrangler(workspace)?;
+    command.args(["deploy", "--dry-run", "--env", environment, "--config", path(&config)?]);
+    Ok(command)
 }
 
 /// The deployment's configuration without its build step, readable from anywhere.

@@ -6,6 +6,7 @@ mod contest;
 mod fan_out;
 mod load;
 mod process;
+mod start_up;
 mod trips;
 mod turns;
 
@@ -27,6 +28,7 @@ use contest::{Contest, Entrant};
 use fan_out::{FanOut, Socket};
 use load::{Client, Request};
 use process::{Database, Listening, Repository, Worker, worker_in};
+use start_up::StartUp;
 use trips::Trips;
 use turns::Turns;
 
@@ -72,6 +74,8 @@ enum Part {
     Turns,
     /// Round trips to the database.
     Trips,
+    /// What starting costs.
+    StartUp,
 }
 
 /// What was measured.
@@ -82,6 +86,7 @@ pub struct Report {
     fan_out: Option<FanOut>,
     turns: Vec<Turns>,
     trips: Option<Trips>,
+    start_up: Option<StartUp>,
 }
 
 /// What the Workers stand on.
@@ -112,7 +117,14 @@ pub async fn run(options: &Options) -> Result<Report> {
     let edge = Edge::start(stage, options).await?;
     let round = Duration::from_millis(options.round_ms);
     let wanted = |part: Part| options.only.is_none_or(|only| only == part);
-    let mut report = Report { machine, contests: Vec::new(), fan_out: None, turns: Vec::new(), trips: None };
+    let mut report = Report {
+        machine,
+        contests: Vec::new(),
+        fan_out: None,
+        turns: Vec::new(),
+        trips: None,
+        start_up: None,
+    };
     if wanted(Part::Requests) {
         for connections in [1, 16] {
             report.contests.extend(requests(&edge, connections, options.rounds, round).await?);
@@ -129,6 +141,9 @@ pub async fn run(options: &Options) -> Result<Report> {
     if wanted(Part::Trips) {
         let rounds = options.rounds.min(TRIP_ROUNDS);
         report.trips = Some(trips::run(&edge.stage, rounds).await?);
+    }
+    if wanted(Part::StartUp) {
+        report.start_up = Some(start_up::run(&edge.stage, options.rounds).await?);
     }
     Ok(report)
 }
@@ -174,13 +189,6 @@ impl Edge {
             }
             None => None,
         };
-        let plain = Worker {
-            name: "plain",
-            modules: &stage.repository.other("plain.js"),
-            variables: &stage.variables(database_url),
-            inspector: None,
-            objects: &[("ROOMS", "Room")],
-        };
         let party = Worker {
             name: "party",
             modules: &stage.repository.other("party.js"),
@@ -189,7 +197,7 @@ impl Edge {
             objects: &[("Party", "Party")],
         };
         let directory = stage.directory.path();
-        let plain = plain.start(&stage.repository, directory).await?;
+        let plain = stage.plain("plain").await?;
         let party = party.start(&stage.repository, directory).await?;
         Ok(Self { frontdesk, beside, plain, party, stage })
     }
@@ -276,6 +284,18 @@ impl Stage {
         worker.start(&self.repository, self.directory.path()).await
     }
 
+    /// The plain JavaScript Worker.
+    async fn plain(&self, name: &str) -> Result<Listening> {
+        let worker = Worker {
+            name,
+            modules: &self.repository.other("plain.js"),
+            variables: &self.variables(&self.database.server.base_url),
+            inspector: None,
+            objects: &[("ROOMS", "Room")],
+        };
+        worker.start(&self.repository, self.directory.path()).await
+    }
+
     fn variables(&self, database_url: &str) -> Vec<(String, String)> {
         let level = std::env::var("LOG_LEVEL").unwrap_or_else(|_| "info".to_owned());
         let set = [
@@ -337,6 +357,7 @@ impl Report {
         lines.extend(self.fan_out.iter().map(FanOut::table));
         lines.extend(self.turns.iter().map(Turns::table));
         lines.extend(self.trips.iter().map(Trips::table));
+        lines.extend(self.start_up.iter().map(StartUp::table));
         lines.join("\n")
     }
 }

@@ -1,8 +1,10 @@
 //! Untrusted files are read in a WebAssembly instance of their own: functions/extract, called through entry.js.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use frontdesk_extract::{Limits, wire};
 use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+use serde::de::DeserializeOwned;
 use worker::js_sys::{Function, Reflect, Uint8Array, global};
 use worker::wasm_bindgen::{JsCast, JsValue};
 
@@ -18,8 +20,18 @@ pub struct InstanceExtractor;
 
 #[async_trait(?Send)]
 impl Extractor for InstanceExtractor {
+    async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
+        Self::ask(wire::media_type_request(bytes, &LIMITS()))
+    }
+
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
-        let request = wire::request(&request, &LIMITS()).map_err(|_| ExtractFailure::broken())?;
+        Self::ask(wire::request(&request, &LIMITS()))
+    }
+}
+
+impl InstanceExtractor {
+    fn ask<T: DeserializeOwned>(request: serde_json::Result<Vec<u8>>) -> Result<T, ExtractFailure> {
+        let request = request.map_err(|_| ExtractFailure::broken())?;
         let read = Reflect::get(&global(), &READ.into()).and_then(JsCast::dyn_into::<Function>);
         let answer = read
             .and_then(|read| read.call1(&JsValue::UNDEFINED, &Uint8Array::from(request.as_slice())))

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod convert;
+mod event;
 mod extractor;
 mod host;
 mod http_client;

@@ -14,6 +14,7 @@ use worker::{
     durable_object, wasm_bindgen,
 };
 
+use crate::event::in_this_event;
 use crate::host;
 use crate::object_database::ObjectDatabase;
 use crate::objects::SOCKET_HEADER;
@@ -56,7 +57,7 @@ impl DurableObject for RoomObject {
         let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
         let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
         let mut made = None;
-        let detached = Rc::new(Detached::new(state.clone()));
+        let detached = Rc::new(Detached::new(state.clone(), alarm.clone()));
         let tasks = Rc::new(AfterResponse::Room(detached.clone()));
         let ctx = host::ctx(&env, tasks, |ports| {
             // Nobody else writes to this object's database.
@@ -75,7 +76,7 @@ impl DurableObject for RoomObject {
             return self.sockets.accept(&granted).await;
         }
         let call = request.bytes().await?;
-        match rooms::answer(&self.rooms, self.ctx.clock.clone(), &call).await {
+        match in_this_event(rooms::answer(&self.rooms, self.ctx.clock.clone(), &call)).await {
             Answer::Whole(line) => Response::from_bytes(line.into()),
             Answer::Open(lines) => Response::from_stream(lines.map(|piece| Ok::<_, Error>(piece.to_vec()))),
         }
@@ -85,7 +86,7 @@ impl DurableObject for RoomObject {
         self.alarm.due.set(None);
         self.wake().await?;
         self.detached.run();
-        let next = match self.rooms.on_alarm().await {
+        let next = match in_this_event(self.rooms.on_alarm()).await {
             Ok(next) => next,
             Err(error) => {
                 tracing::warn!(%error, "a room's alarm failed");
@@ -100,7 +101,7 @@ impl DurableObject for RoomObject {
 
     async fn websocket_message(&self, socket: WebSocket, message: WebSocketIncomingMessage) -> Result<()> {
         self.wake().await?;
-        self.sockets.on_message(&socket, message).await;
+        in_this_event(self.sockets.on_message(&socket, message)).await;
         Ok(())
     }
 
@@ -139,9 +140,8 @@ struct ObjectAlarm {
 #[async_trait(?Send)]
 impl Alarm for ObjectAlarm {
     async fn within(&self, delay: Duration) -> std::result::Result<(), DbError> {
-        let now = JsClock.now();
-        let at = now.after(delay).millis();
-        if self.due.get().is_some_and(|due| due > now.millis() && due <= at) {
+        let at = JsClock.now().after(delay).millis();
+        if self.due.get().is_some_and(|due| due <= at) {
             return Ok(());
         }
         self.due.set(Some(at));

@@ -6,11 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use frontdesk_app::rooms::Alarm;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Tasks};
 use worker::wasm_bindgen_futures::spawn_local;
 use worker::{Context, Date, Delay, Env, State};
 
+use crate::event::in_this_event;
 use crate::host;
 
 /// The longest time that JavaScript's timers take, in milliseconds.
@@ -58,22 +60,23 @@ pub enum AfterResponse {
 /// alarm belongs to nobody.
 pub struct Detached {
     state: Rc<State>,
+    alarm: Rc<dyn Alarm>,
     waiting: RefCell<Vec<BoxFuture<'static, ()>>>,
 }
 
 impl Detached {
-    /// None yet, of the object with this state.
-    pub fn new(state: Rc<State>) -> Self {
-        Self { state, waiting: RefCell::default() }
+    /// None yet, of the object with this state and alarm.
+    pub fn new(state: Rc<State>, alarm: Rc<dyn Alarm>) -> Self {
+        Self { state, alarm, waiting: RefCell::default() }
     }
 
     /// Keeps `work` for the alarm, which goes off at once.
     fn add(&self, work: BoxFuture<'static, ()>) {
         self.waiting.borrow_mut().push(work);
-        let state = self.state.clone();
+        let alarm = self.alarm.clone();
         spawn_local(async move {
             // Should it fail: while a turn is open, the alarm is set for soon.
-            if let Err(error) = state.storage().set_alarm(Duration::ZERO).await {
+            if let Err(error) = alarm.within(Duration::ZERO).await {
                 tracing::warn!(%error, "a room's alarm was not set");
             }
         });
@@ -82,7 +85,7 @@ impl Detached {
     /// Runs what waits, as part of the event that calls this.
     pub fn run(&self) {
         for work in self.waiting.take() {
-            self.state.wait_until(work);
+            self.state.wait_until(in_this_event(work));
         }
     }
 }

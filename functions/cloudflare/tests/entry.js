@@ -8,9 +8,8 @@ const DOOR = "/__test/";
 const SOON = 60;
 /** How often one room does: an answer that is begun too often is given up. */
 const OFTEN = 2;
-const ended = new Map();
 
-const settings = { clock: null, evictions: 0 };
+const settings = { clock: null, evictions: 0, ended: 0 };
 
 globalThis.Date = class extends Date {
   constructor(...when) {
@@ -47,10 +46,19 @@ export class RoomObject {
   }
 
   #perhaps() {
-    const times = ended.get(this.state.id.toString()) ?? 0;
-    if (times < OFTEN && settings.evictions > 0 && Math.random() < 1 / settings.evictions) {
-      ended.set(this.state.id.toString(), times + 1);
-      setTimeout(() => this.state.abort("evicted by a test"), Math.random() * SOON);
+    if (settings.evictions > 0 && Math.random() < 1 / settings.evictions) {
+      setTimeout(() => this.#end(), Math.random() * SOON);
+    }
+  }
+
+  async #end() {
+    const { storage } = this.state;
+    const times = (await storage.get("ended")) ?? 0;
+    if (times < OFTEN) {
+      await storage.put("ended", times + 1);
+      await storage.sync();
+      settings.ended += 1;
+      this.state.abort("evicted by a test");
     }
   }
 

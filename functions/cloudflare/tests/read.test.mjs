@@ -22,7 +22,7 @@ const LIMITS = {
 
 /** The bytes of a request: a line of JSON and the file. */
 function request(file, { name = "file", from = null, limits = {} } = {}) {
-  const header = JSON.stringify({ name, from, limits: { ...LIMITS, ...limits } });
+  const header = JSON.stringify({ ask: { text: { name, from } }, limits: { ...LIMITS, ...limits } });
   return Buffer.concat([Buffer.from(`${header}\n`), Buffer.from(file)]);
 }
 

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use frontdesk_extract::{Limits, wire};
 use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -114,6 +115,11 @@ fn failed(error: &dyn std::fmt::Display) -> ExtractFailure {
 
 #[async_trait(?Send)]
 impl Extractor for SubprocessExtractor {
+    async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
+        // Looks at the beginning and decodes: nothing that would need a process of its own.
+        frontdesk_extract::kind_of(bytes, &self.limits).map(|kind| kind.media_type().to_owned())
+    }
+
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
         let Ok(_place) = self.places.acquire().await else { return Err(failed(&"shutting down")) };
         // Dropping the future at the deadline kills the child.

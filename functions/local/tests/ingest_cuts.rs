@@ -117,6 +117,10 @@ struct Parts;
 
 #[async_trait(?Send)]
 impl Extractor for Parts {
+    async fn media_type(&self, _: &Bytes) -> Result<String, ExtractFailure> {
+        Ok("text/markdown".to_owned())
+    }
+
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
         let parts = u32::from(request.bytes[0] - b'0');
         let from = request.from.unwrap_or_default();

@@ -7,7 +7,6 @@ use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::{DocumentId, JobId};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_extract::Limits;
 use frontdesk_ports::{Ctx, ExtractFailure, Rows};
 
 use crate::ingest::{self, blob_key, web};
@@ -59,17 +58,15 @@ pub async fn max_upload_bytes(ctx: &Ctx, scope: &TenantScope) -> Result<u64> {
 ///
 /// # Errors
 /// 415 naming the accepted types, 422 when it is empty or locked.
-pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
-    frontdesk_extract::kind_of(bytes, &Limits::default()).map(frontdesk_extract::Kind::media_type).map_err(
-        |failure| match failure {
-            ExtractFailure::Unsupported { found } => CallerError::UnsupportedMedia {
-                detail: format!("the file is of the type {found}"),
-                accepted: frontdesk_extract::ACCEPTED.to_owned(),
-            }
-            .into(),
-            other => Error::invalid("/file", other.to_string()),
-        },
-    )
+pub async fn media_type(ctx: &Ctx, bytes: &Bytes) -> Result<String> {
+    ctx.extractor.media_type(bytes).await.map_err(|failure| match failure {
+        ExtractFailure::Unsupported { found } => CallerError::UnsupportedMedia {
+            detail: format!("the file is of the type {found}"),
+            accepted: frontdesk_extract::ACCEPTED.to_owned(),
+        }
+        .into(),
+        other => Error::invalid("/file", other.to_string()),
+    })
 }
 
 /// Creates a document from a file. It is read later, by a job.
@@ -77,12 +74,12 @@ pub fn media_type(bytes: &[u8]) -> Result<&'static str> {
 /// # Errors
 /// 415, 422 when the file cannot be a document, 503 when too many documents wait already.
 pub async fn create_from_file(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> Result<Created> {
-    let media_type = media_type(&bytes)?;
+    let media_type = media_type(ctx, &bytes).await?;
     let name = clean_name(name);
     let new = Document {
         title: name.clone(),
         name: Some(name),
-        media_type: Some(media_type.to_owned()),
+        media_type: Some(media_type),
         ..blank(ctx, DocumentSource::File)
     };
     create(ctx, scope, new, Some(bytes)).await
@@ -104,8 +101,9 @@ pub async fn create_from_text(ctx: &Ctx, scope: &TenantScope, title: &str, text:
         return Err(Error::invalid("/text", format!("the text must have 1 to {MAX_TEXT_BYTES} bytes")));
     }
     let bytes = Bytes::from(text.to_owned());
-    let media_type = media_type(&bytes).map_err(|error| Error::invalid("/text", error.to_string()))?;
-    let new = Document { title, media_type: Some(media_type.to_owned()), ..blank(ctx, DocumentSource::Text) };
+    let read = media_type(ctx, &bytes).await;
+    let media_type = read.map_err(|error| Error::invalid("/text", error.to_string()))?;
+    let new = Document { title, media_type: Some(media_type), ..blank(ctx, DocumentSource::Text) };
     create(ctx, scope, new, Some(bytes)).await
 }
 

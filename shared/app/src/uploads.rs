@@ -41,8 +41,8 @@ pub async fn store(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> 
     }
     let picture = infer::get(&bytes).map(|found| found.mime_type()).filter(|found| PICTURES.contains(found));
     let media_type = match picture {
-        Some(picture) => picture,
-        None => documents::media_type(&bytes).map_err(|error| match error {
+        Some(picture) => picture.to_owned(),
+        None => documents::media_type(ctx, &bytes).await.map_err(|error| match error {
             Error::Caller(CallerError::UnsupportedMedia { detail, .. }) => {
                 CallerError::UnsupportedMedia { detail, accepted: ACCEPTED.to_owned() }.into()
             }
@@ -60,7 +60,7 @@ pub async fn store(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> 
         visitor,
         user,
         name: clean_name(name),
-        media_type: media_type.to_owned(),
+        media_type,
         bytes: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
         created_at: now,
     };

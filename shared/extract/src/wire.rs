@@ -1,10 +1,11 @@
 //! A request and its answer as bytes, for a reader that runs apart from its host: one line of JSON and the file; one
 //! JSON value.
 
-use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Resume};
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Resume};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Limits, extract};
+use crate::{Kind, Limits, extract, kind_of};
 
 /// The memory of the WebAssembly module that reads files, in bytes: its linker is told the same
 /// (`functions/extract/build.rs`). Together with a Worker of its own it stays within the 128 MB of an isolate.
@@ -19,25 +20,45 @@ pub fn died(reason: &str) -> ExtractFailure {
 /// The line before the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
-    name: String,
-    from: Option<Resume>,
+    ask: Ask,
     limits: Limits,
 }
 
-/// What the reader gets.
+/// What is wanted.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ask {
+    /// The type alone.
+    MediaType,
+    /// The text.
+    Text { name: String, from: Option<Resume> },
+}
+
+/// What the reader gets to tell a file's text.
 ///
 /// # Errors
 /// Never with these types; serialisation says so by its type.
 pub fn request(request: &ExtractRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
-    let header = Header { name: request.name.clone(), from: request.from.clone(), limits: *limits };
-    let mut bytes = serde_json::to_vec(&header)?;
-    bytes.reserve(request.bytes.len().saturating_add(1));
+    ask(Ask::Text { name: request.name.clone(), from: request.from.clone() }, &request.bytes, limits)
+}
+
+/// What the reader gets to tell a file's type.
+///
+/// # Errors
+/// As [`request`].
+pub fn media_type_request(file: &[u8], limits: &Limits) -> serde_json::Result<Vec<u8>> {
+    ask(Ask::MediaType, file, limits)
+}
+
+fn ask(ask: Ask, file: &[u8], limits: &Limits) -> serde_json::Result<Vec<u8>> {
+    let mut bytes = serde_json::to_vec(&Header { ask, limits: *limits })?;
+    bytes.reserve(file.len().saturating_add(1));
     bytes.push(b'\n');
-    bytes.extend_from_slice(&request.bytes);
+    bytes.extend_from_slice(file);
     Ok(bytes)
 }
 
-/// The reader: what [`request`] gave, and what [`outcome`] takes.
+/// The reader: what [`request`] or [`media_type_request`] gave, and what [`outcome`] takes.
 ///
 /// # Errors
 /// When the bytes are no request.
@@ -46,11 +67,14 @@ pub fn answer(request: &[u8]) -> serde_json::Result<Vec<u8>> {
     let (line, file) = request.split_at(end);
     let header: Header = serde_json::from_slice(line)?;
     let file = file.strip_prefix(b"\n").unwrap_or_default();
-    serde_json::to_vec(&extract(file, &header.name, header.from.as_ref(), &header.limits))
+    match header.ask {
+        Ask::MediaType => serde_json::to_vec(&kind_of(file, &header.limits).map(Kind::media_type)),
+        Ask::Text { name, from } => serde_json::to_vec(&extract(file, &name, from.as_ref(), &header.limits)),
+    }
 }
 
 /// What the reader said; `None` when it talks nonsense.
 #[must_use]
-pub fn outcome(answer: &[u8]) -> Option<Result<Extracted, ExtractFailure>> {
+pub fn outcome<T: DeserializeOwned>(answer: &[u8]) -> Option<Result<T, ExtractFailure>> {
     serde_json::from_slice(answer).ok()
 }

@@ -95,7 +95,9 @@ fn a_reader_apart_says_the_same() {
         assert_eq!(wire::outcome(&answer), Some(here));
     }
     assert!(wire::answer(b"").is_err() && wire::answer(b"{}\nfile").is_err());
-    assert_eq!(wire::outcome(b"Segmentation fault"), None);
+    assert_eq!(wire::outcome::<Extracted>(b"Segmentation fault"), None);
+    let asked = wire::media_type_request(b"# A\n", &Limits::default()).unwrap();
+    assert_eq!(wire::outcome(&wire::answer(&asked).unwrap()), Some(Ok("text/markdown".to_owned())));
 }
 
 proptest! {

@@ -90,6 +90,12 @@ impl ExtractFailure {
 /// can do that.
 #[async_trait(?Send)]
 pub trait Extractor {
+    /// The type of a file, by content, without reading all of it.
+    ///
+    /// # Errors
+    /// [`ExtractFailure`] when it is empty, locked or none of the accepted types.
+    async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure>;
+
     /// The text of a file, or of the part of it that begins at `request.from`.
     ///
     /// # Errors

@@ -107,6 +107,9 @@ impl Blobs for Unconfigured {
 
 #[async_trait(?Send)]
 impl Extractor for Unconfigured {
+    async fn media_type(&self, _: &Bytes) -> Result<String, ExtractFailure> {
+        Err(ExtractFailure::Unreadable { reason: DETAIL.to_owned() })
+    }
     async fn extract(&self, _: ExtractRequest) -> Result<Extracted, ExtractFailure> {
         Err(ExtractFailure::Unreadable { reason: DETAIL.to_owned() })
     }

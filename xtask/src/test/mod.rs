@@ -88,13 +88,14 @@ pub struct TestArgs {
     /// Only this part; may be given several times.
     #[arg(long = "part", value_enum, value_name = "NAME")]
     parts: Vec<Part>,
-    /// A host that the parts browser, parity and api run against; may be given several times.
-    #[arg(long, value_enum, value_name = "HOST", default_values = COMPLETE)]
+    /// A host that the parts browser, parity and api run against; may be given several times. Without it, parity runs on
+    /// every host that can do everything, the others on the local one.
+    #[arg(long, value_enum, value_name = "HOST")]
     on: Vec<Host>,
 }
 
-/// The hosts that can do everything: tested unless others are named.
-const COMPLETE: [&str; 1] = [Host::Local.name()];
+/// The hosts that can do everything.
+const COMPLETE: [Host; 2] = [Host::Local, Host::Cloudflare];
 
 /// What a part works with.
 struct Session<'a> {
@@ -135,7 +136,12 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
     let mut total = Counts::default();
     let mut lines = Vec::new();
     for part in parts {
-        let session = Session { workspace, on: &args.on, log: logs.join(format!("{}.log", part.name())) };
+        let on = match (&args.on[..], part) {
+            ([], Part::Parity) => &COMPLETE[..],
+            ([], _) => &[Host::Local],
+            (named, _) => named,
+        };
+        let session = Session { workspace, on, log: logs.join(format!("{}.log", part.name())) };
         let _ = std::fs::remove_file(&session.log);
         run::step(&format!("test part: {}", part.name()));
         let begun = Instant::now();

@@ -66,10 +66,13 @@ impl Model {
     }
 }
 
+/// What is deployed to, by wrangler.toml.
+const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
+
 /// What a host answers that has nothing to work with: the Worker under workerd and the component under wasmtime.
 pub fn edge(session: &Session<'_>) -> Result<Counts> {
     setup::edge(session.workspace)?;
-    build::worker(session.workspace)?;
+    build::cloudflare(session.workspace)?;
     let component = build::component(session.workspace, false)?;
     let reader = reader(session)?;
     let edge = |base_url: &str| {
@@ -78,8 +81,13 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
         cases(session, suite, &["edge::"])
     };
 
-    let port = run::free_port()?;
     let directory = tempfile::tempdir()?;
+    let deployed = ENVIRONMENTS.iter().try_fold(Counts::default(), |counts, environment| {
+        let mut command = cloudflare::deploy_dry_run(session.workspace, environment, directory.path())?;
+        anyhow::Ok(counts.add(session.check(&mut command)?))
+    })?;
+
+    let port = run::free_port()?;
     let worker = cloudflare::workerd(session.workspace, cloudflare::ENTRY, port, directory.path(), &[])?;
     let counts = edge(&format!("http://127.0.0.1:{port}"))?;
     drop(worker);
@@ -89,7 +97,7 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]).arg(component);
     let mut wasmtime = Guarded::start(&mut command, &session.log)?;
     wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
-    Ok(reader.add(counts).add(edge(&format!("http://127.0.0.1:{port}"))?))
+    Ok(reader.add(deployed).add(counts).add(edge(&format!("http://127.0.0.1:{port}"))?))
 }
 
 /// The module that reads files, as the Worker calls it.
