@@ -26,6 +26,8 @@ pub struct Ready {
     pub door: Option<String>,
     /// Its database, where that is a server.
     pub database_url: Option<String>,
+    /// The process of that server.
+    pub database_pid: Option<u32>,
 }
 
 /// A client without a pool that outlives the server.

@@ -20,6 +20,7 @@ mod conversations;
 mod cuts;
 mod documents;
 mod edge;
+mod faults;
 mod feedback;
 mod health;
 mod limits;

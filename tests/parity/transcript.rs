@@ -280,6 +280,7 @@ fn what_may_differ_is_made_equal_and_nothing_else() {
         admin_password: "secret".to_owned(),
         door: None,
         database_url: None,
+        database_pid: None,
     };
     let (one, other) = ("conv_01h455vb4pex5vsknk084sn02q", "conv_01h455vb4pex5vsknk084sn02r");
     let said = format!(

@@ -5,10 +5,13 @@ use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::dev::{self, DevArgs};
 use crate::run::{self, Guarded};
@@ -128,6 +131,11 @@ fn as_built(workspace: &Workspace) -> Result<String> {
 
 /// Serves the demo until it is stopped.
 pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    // Whoever asks this program to stop asks those that it starts, too.
+    let stopped = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stopped)).context("signals")?;
+    }
     let data = std::path::absolute(&args.data).context("the data directory")?;
     web::build(workspace)?;
     let program = dev::host(workspace, args.release)?;
@@ -179,19 +187,20 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     if let Some(ready) = &args.ready {
         let mut told = admin;
         if let Some(told) = told.as_object_mut() {
-            let mut tell = |name: &str, value: String| told.insert(name.to_owned(), value.into());
-            tell("base_url", base_url.clone());
-            tell("data_dir", data.to_string_lossy().into_owned());
-            tell("database_url", database_url);
+            let mut tell = |name: &str, value: Value| told.insert(name.to_owned(), value);
+            tell("base_url", base_url.as_str().into());
+            tell("data_dir", data.to_string_lossy().into());
+            tell("database_url", database_url.into());
             if args.testing {
-                tell("door", format!("{base_url}/__test"));
-                tell("kill", kill(worker.0.id(), args.port));
+                tell("database_pid", database.0.id().into());
+                tell("door", format!("{base_url}/__test").into());
+                tell("kill", kill(worker.0.id(), args.port).into());
             }
         }
         write_ready(ready, &told)?;
     }
-    // Ctrl-C reaches all three; whichever ends first ends the others.
-    loop {
+    // Whichever ends first ends the others.
+    while !stopped.load(Ordering::Relaxed) {
         for (server, what) in [(&mut database, "sqld"), (&mut worker, "workerd")] {
             if let Some(status) = server.0.try_wait().context(what)? {
                 bail!("{what} ended ({status}); its log is in {}", data.display());
@@ -199,6 +208,7 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
         }
         run::pause(Duration::from_millis(100));
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The last line of a program's output, as JSON.

@@ -1,5 +1,7 @@
 //! Conversations: the one way in for messages, whoever writes and through whatever channel.
 
+use std::time::Duration;
+
 use frontdesk_domain::conversation::{Author, AuthorKind, Conversation, Epoch, Mode, Seq};
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Thumb;
@@ -18,6 +20,16 @@ pub const MAX_ATTACHMENTS: usize = 10;
 pub const MAX_COMMENT_CHARS: usize = 2000;
 /// The longest message of an operator, in characters.
 pub const MAX_OPERATOR_CHARS: u32 = 20_000;
+
+/// A room's log is in the main database within this.
+const YOUNG: Duration = Duration::from_secs(5);
+/// When a message is looked for again that is not there yet.
+const LOOKED_FOR_AGAIN: [Duration; 4] = [
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1600),
+];
 
 /// A message to be posted.
 #[derive(Debug, Clone)]
@@ -162,13 +174,28 @@ pub async fn feedback(
     comment: Option<String>,
 ) -> Result<()> {
     check_comment(comment.as_deref())?;
-    let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
-    let row = results.first().and_then(Rows::first).ok_or_else(|| Error::not_found("message"))?;
-    let id: ConversationId = row.parse(0)?;
+    let id = conversation_of(ctx, scope, message).await?;
     let command = Command::Rate { score: None, message_id: Some(message), rating: Some(rating), comment };
     match ctx.rooms.append(scope, id, command).await {
         Err(Error::Caller(CallerError::NotFound { .. })) => Err(Error::not_found("message")),
         other => other.map(|_| ()),
+    }
+}
+
+/// The conversation of a message. Rooms that have a log of their own tell the main database a little later, so a message that
+/// was just written is looked for again.
+async fn conversation_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<ConversationId> {
+    let mut pauses = LOOKED_FOR_AGAIN.into_iter();
+    loop {
+        let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
+        if let Some(row) = results.first().and_then(Rows::first) {
+            return Ok(row.parse(0)?);
+        }
+        let young = message.made_at().is_some_and(|made| ctx.clock.now().since(made) < YOUNG);
+        match pauses.next() {
+            Some(pause) if young => ctx.clock.sleep(pause).await,
+            _ => return Err(Error::not_found("message")),
+        }
     }
 }
 

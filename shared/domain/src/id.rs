@@ -35,6 +35,14 @@ macro_rules! id_types {
                 Self(uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &entropy).into_uuid())
             }
 
+            /// When it was made, as it says itself.
+            #[must_use]
+            pub fn made_at(self) -> Option<Timestamp> {
+                let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+                let millis = seconds.checked_mul(1000)?.checked_add(u64::from(nanos / 1_000_000))?;
+                i64::try_from(millis).ok().map(Timestamp::from_millis)
+            }
+
             /// The identifier with this UUID.
             #[must_use]
             pub const fn from_uuid(uuid: uuid::Uuid) -> Self {

@@ -186,7 +186,10 @@ impl Collection {
 
     fn update(&mut self, operation: UpdateOperation) -> Result<(), Refusal> {
         self.operations = self.operations.saturating_add(1);
-        self.shard.update(operation).map_err(refused)
+        self.shard.update(operation).map_err(refused)?;
+        // What was acknowledged is there after a crash.
+        self.shard.flush();
+        Ok(())
     }
 
     /// Every field that a filter names has an index.

@@ -94,7 +94,7 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
         let args = DevArgs {
             port,
             data,
-            empty: false,
+            empty: start.limits,
             on: dev::On::Local,
             no_limits: !start.limits,
             ready: Some(ready),
@@ -110,9 +110,8 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
     let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
     command.args(["dev", "--testing", "--on", start.host.name(), "--port", &port.to_string()]);
     command.arg("--data").arg(data).arg("--ready").arg(ready);
-    if !start.limits {
-        command.arg("--no-limits");
-    }
+    // Documents are sent over the API, where they would count.
+    command.arg(if start.limits { "--empty" } else { "--no-limits" });
     Ok(command)
 }
 

@@ -10,11 +10,16 @@ use frontdesk_domain::error::Result;
 use frontdesk_domain::guard::OutputFilter;
 use frontdesk_domain::prompt::{ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context};
 use frontdesk_domain::texts::{self, TextKey};
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::ModelEndpoint;
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt, pin_mut};
 
 use super::{Answer, Turn};
 use crate::retrieval::Found;
+
+/// Words of a quick model are shown together, at most so often; what comes after a pause is shown at once.
+const SHOWN_EVERY: Duration = Duration::from_millis(40);
 
 /// Asks the model, then the smaller one. `None` when neither answered; what one of them began to say is withdrawn.
 pub async fn ask(
@@ -92,9 +97,10 @@ async fn stream(
     let evidence: Vec<&str> = sources.iter().map(|source| source.text).chain([fallback]).collect();
     let mut guard = OutputFilter::new(turn.settings, &evidence, instructions);
     let mut text = String::new();
+    let mut pace = Pace { turn, held: String::new(), next: began };
     let mut usage = Usage { model, ..Usage::default() };
     loop {
-        let shown = match events.next().await {
+        let shown = match pace.until(events.next()).await? {
             Some(Ok(ChatEvent::Text(piece))) => guard.push(&citations.push(&piece)),
             Some(Ok(ChatEvent::Usage(counted))) => {
                 usage = Usage { model: usage.model, ..counted };
@@ -112,10 +118,9 @@ async fn stream(
                 let rest = citations.finish();
                 let mut last = guard.push(&rest);
                 last.push_str(&guard.finish());
-                if !last.is_empty() {
-                    ctx.rooms.say(scope, start, &last).await?;
-                    text.push_str(&last);
-                }
+                text.push_str(&last);
+                pace.held.push_str(&last);
+                pace.show().await?;
                 break;
             }
         };
@@ -131,8 +136,8 @@ async fn stream(
         if text.is_empty() {
             ctx.metrics.first_delta_seconds.observe(ctx.clock.now().since(began).as_secs_f64());
         }
-        ctx.rooms.say(scope, start, &shown).await?;
         text.push_str(&shown);
+        pace.held.push_str(&shown);
     }
     if text.trim().is_empty() {
         if !text.is_empty() {
@@ -145,6 +150,42 @@ async fn stream(
     }
     let citations = frontdesk_domain::citation::cited(&text, &sources);
     Ok(Some(Answer { outcome: Outcome::Answered, text, citations, usage: Some(usage) }))
+}
+
+/// What is to be shown, and when it may be.
+struct Pace<'a> {
+    turn: &'a Turn<'a>,
+    held: String,
+    next: Timestamp,
+}
+
+impl Pace<'_> {
+    /// Waits for `coming`; meanwhile what is held is shown as soon as it may be.
+    async fn until<T>(&mut self, coming: impl Future<Output = T>) -> Result<T> {
+        pin_mut!(coming);
+        let clock = &self.turn.ctx.clock;
+        if !self.held.is_empty() {
+            // A clock that goes back holds nothing up.
+            let wait = self.next.since(clock.now()).min(SHOWN_EVERY);
+            if !wait.is_zero()
+                && let Either::Left((come, _)) = select(coming.as_mut(), clock.sleep(wait)).await
+            {
+                return Ok(come);
+            }
+            self.show().await?;
+        }
+        Ok(coming.await)
+    }
+
+    async fn show(&mut self) -> Result<()> {
+        let Turn { ctx, scope, start, .. } = *self.turn;
+        if !self.held.is_empty() {
+            ctx.rooms.say(scope, start, &self.held).await?;
+            self.held.clear();
+            self.next = ctx.clock.now().after(SHOWN_EVERY);
+        }
+        Ok(())
+    }
 }
 
 const fn role(speaker: Speaker) -> Role {
