@@ -63,11 +63,11 @@ async fn while_the_database_hangs_nothing_is_lost() -> Result<()> {
     };
     let end = timeout(PATIENCE, finished(2)).await.context("an end while the database hangs")??;
     ensure!(end["outcome"] != "answered", "{end}");
-    let ready = timeout(PATIENCE, http()?.get(format!("{}/health/ready", host.base_url)).send()).await??;
-    ensure!(ready.status() == StatusCode::SERVICE_UNAVAILABLE, "{}", ready.status());
+    let health = timeout(PATIENCE, http()?.get(format!("{}/health", host.base_url)).send()).await??;
+    ensure!(health.status() == StatusCode::SERVICE_UNAVAILABLE, "{}", health.status());
 
     drop(hanging);
-    let again = json!({ "client_id": "going on", "text": QUESTION });
+    let again = json!({ "client_id": "afterwards", "text": QUESTION });
     let posted = visitor.post(&path, &again, "application/json").await?;
     ensure!(posted.status() == StatusCode::ACCEPTED, "{}", posted.text().await?);
     let end = finished(3).await?;
@@ -76,7 +76,7 @@ async fn while_the_database_hangs_nothing_is_lost() -> Result<()> {
     for (event, seq) in log.iter().zip(1_u64..) {
         ensure!(event["seq"] == seq, "{event} is number {seq}");
     }
-    for client_id in ["hanging", "going on"] {
+    for client_id in ["hanging", "afterwards"] {
         ensure!(log.iter().filter(|event| event["message"]["client_id"] == client_id).count() == 1);
     }
     Ok(())

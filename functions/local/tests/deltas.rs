@@ -33,11 +33,17 @@ impl HttpClient for Model {
         _: FetchLimits,
     ) -> Result<http::Response<ByteStream>, FetchError> {
         let (clock, between) = (self.clock.clone(), self.between);
-        let words = (0..WORDS).map(|number| json!({ "delta": { "content": format!("word{number} ") } }));
+        let words = ["Delivery ", "costs ", "little. "].into_iter().cycle().take(WORDS);
+        let words = words.map(|word| json!({ "delta": { "content": word } }));
         let end = json!({ "delta": {}, "finish_reason": "stop" });
-        let pieces = futures_util::stream::iter(words.chain([end])).map(move |choice| {
-            clock.advance(between);
-            Ok(Bytes::from(format!("data: {}\n\n", json!({ "choices": [choice] }))))
+        let pieces = futures_util::stream::iter(words.chain([end])).then(move |choice| {
+            let clock = clock.clone();
+            async move {
+                // The listener has its turn.
+                tokio::task::yield_now().await;
+                clock.advance(between);
+                Ok(Bytes::from(format!("data: {}\n\n", json!({ "choices": [choice] }))))
+            }
         });
         let mut response: http::Response<ByteStream> = http::Response::new(pieces.boxed_local());
         response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
