@@ -16,7 +16,7 @@ use crate::model::Model;
 
 const AT_ONCE: usize = 8;
 /// About half of what an answer is on the wire, in bytes.
-const LONGEST_PIECE: usize = 8_000;
+const LONGEST_PIECE: usize = 1_500;
 const QUESTIONS: [&str; 4] = [
     "How much is delivery in Moscow?",
     "Сколько стоит доставка по Москве?",

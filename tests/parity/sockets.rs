@@ -182,7 +182,7 @@ async fn converse(
         if !acknowledged || dice.below(4) == 0 {
             socket.say(&send("q", QUESTION)).await?;
         }
-        for _ in 0..1 + dice.below(60) {
+        for _ in 0..1 + dice.below(8) {
             let frame = socket.next().await?;
             match frame["t"].as_str() {
                 Some("event") => seen.take(&frame).map(|_| ())?,
