@@ -15,8 +15,8 @@ use crate::client::{Caller, Ready, Seen, events_within, poll, up};
 use crate::model::Model;
 
 const AT_ONCE: usize = 8;
-/// About half of what an answer is on the wire, in bytes.
-const LONGEST_PIECE: usize = 1_500;
+/// About what an answer is on the wire, in bytes.
+const LONGEST_PIECE: usize = 5_000;
 const QUESTIONS: [&str; 4] = [
     "How much is delivery in Moscow?",
     "Сколько стоит доставка по Москве?",
