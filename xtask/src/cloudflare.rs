@@ -28,7 +28,7 @@ pub const ENTRY: &str = "functions/cloudflare/entry.js";
 const ENTRY_WITH_DOOR: &str = "functions/cloudflare/tests/entry.js";
 
 /// The variables of the deployment that come from whoever calls this.
-const PASSED_ON: [&str; 12] = [
+const PASSED_ON: [&str; 13] = [
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
@@ -36,6 +36,7 @@ const PASSED_ON: [&str; 12] = [
     "OPENAI_EMBEDDING_MODEL",
     "QDRANT_URL",
     "QDRANT_API_KEY",
+    "QDRANT_VECTORS",
     "ALLOWED_ORIGINS",
     "LOG_LEVEL",
     "SENTRY_DSN",
