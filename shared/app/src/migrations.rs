@@ -34,6 +34,7 @@ migrations! {
     4 "0004_passages"
     5 "0005_uploads"
     6 "0006_ingest_steps"
+    7 "0007_live_answers"
 }
 
 /// Where a database stands with one step.

@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 pub const RECENT_MESSAGES: usize = 40;
 
 /// How long a turn may go without a sign of life before somebody else may take it up.
-pub const TURN_LEASE: Duration = Duration::from_secs(60);
+pub const TURN_LEASE: Duration = Duration::from_secs(20);
 
 /// What is left of a lease when it is prolonged.
 const HALF_LEASE: Duration = Duration::from_secs(TURN_LEASE.as_secs() / 2);
@@ -388,6 +388,12 @@ impl Room {
         Ok(Delta { turn, offset, text: text.to_owned() })
     }
 
+    /// What the turn in progress has said so far.
+    #[must_use]
+    pub fn answer(&self) -> &str {
+        &self.answer
+    }
+
     /// Withdraws what the turn in progress has said so far (it begins anew, or steps down to another answer). The
     /// next delta has offset 0, which replaces what listeners show.
     ///
@@ -399,19 +405,27 @@ impl Room {
         Ok(())
     }
 
-    /// Takes up a turn whose lease ran out, or whose worker is known to be gone. `None` when there is none to take up.
-    /// A turn that was begun [`TURN_ATTEMPTS`] times is returned all the same: its `attempt` tells that it is to be
-    /// closed as failed.
-    pub fn take_up(&mut self, worker: WorkerId, now: Timestamp, force: bool) -> Option<OpenTurn> {
-        let open = self.head.turn.as_mut()?;
-        if !force && open.lease_until > now {
-            return None;
+    /// The turn in progress as `worker` has it when it takes it up: its lease ran out, or its worker is known to be gone
+    /// (`force`). `None` when there is none to take up. A turn that was begun [`TURN_ATTEMPTS`] times is returned all the
+    /// same: its `attempt` tells that it is to be closed as failed. Changes nothing: [`Room::heed`] does, once it is stored.
+    #[must_use]
+    pub fn abandoned(&self, worker: WorkerId, now: Timestamp, force: bool) -> Option<OpenTurn> {
+        let open = self.head.turn.as_ref().filter(|open| force || open.lease_until <= now)?;
+        let attempt = open.attempt.saturating_add(1);
+        Some(OpenTurn { attempt, worker, lease_until: now.after(TURN_LEASE), ..open.clone() })
+    }
+
+    /// Heeds what is stored of the turn in progress beside the events: who works on it. A later attempt begins its answer
+    /// anew.
+    pub fn heed(&mut self, stored: &OpenTurn) {
+        let Some(open) = self.head.turn.as_mut().filter(|open| open.turn == stored.turn) else { return };
+        if stored.attempt > open.attempt {
+            self.answer.clear();
+            open.clone_from(stored);
+        } else if stored.attempt == open.attempt {
+            open.worker = stored.worker;
+            open.lease_until = open.lease_until.max(stored.lease_until);
         }
-        open.attempt = open.attempt.saturating_add(1);
-        open.worker = worker;
-        open.lease_until = now.after(TURN_LEASE);
-        self.answer.clear();
-        Some(open.clone())
     }
 
     /// A sign of life of the turn in progress: prolongs its lease when half of it has gone, and returns the turn then,

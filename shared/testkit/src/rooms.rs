@@ -49,13 +49,21 @@ pub struct Callers {
 /// # Panics
 /// When it does not.
 pub async fn rooms_contract(ctx: &Ctx, callers: &Callers) {
+    rooms_apart_contract(ctx, callers).await;
+    Room { ctx, callers }.listeners_see_who_is_there_and_who_writes().await;
+}
+
+/// The same without what only those see of each other who are connected to the same process.
+///
+/// # Panics
+/// When it does not.
+pub async fn rooms_apart_contract(ctx: &Ctx, callers: &Callers) {
     let room = Room { ctx, callers };
     room.a_new_one().await;
     room.messages_are_dense_and_stored_once().await;
     room.who_takes_over_has_seen_what_there_is().await;
     room.a_note_leaves_a_place_and_no_word().await;
     room.listeners_get_what_is_stored_and_then_what_comes().await;
-    room.listeners_see_who_is_there_and_who_writes().await;
     room.strangers_find_nothing().await;
     room.a_closed_one_takes_no_message().await;
 }

@@ -16,7 +16,8 @@ use futures_channel::mpsc;
 use futures_core::Stream;
 use futures_util::StreamExt;
 
-use super::{CROWDED, Log, MAX_REPLAY, Seat, for_actor};
+use super::follow::Lookout;
+use super::{CROWDED, LogRooms, MAX_REPLAY, Seat, for_actor};
 
 /// How many frames a listener may be behind before it is let go; it comes back with its last `seq`.
 const MAX_BEHIND: usize = 1024;
@@ -129,6 +130,8 @@ fn participant(who: &Actor) -> Option<Author> {
 struct Listening {
     frames: mpsc::Receiver<Frame>,
     seat: Weak<Seat>,
+    /// Where other processes write, too.
+    lookout: Option<Lookout>,
     ctx: Ctx,
 }
 
@@ -136,7 +139,15 @@ impl Stream for Listening {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        self.frames.poll_next_unpin(cx)
+        let next = self.frames.poll_next_unpin(cx);
+        if next.is_ready() {
+            return next;
+        }
+        let this = &mut *self;
+        if let (Some(lookout), Some(seat)) = (&mut this.lookout, this.seat.upgrade()) {
+            lookout.poll(&seat, cx);
+        }
+        this.frames.poll_next_unpin(cx)
     }
 }
 
@@ -164,48 +175,52 @@ pub struct Seated<'a> {
     pub seat: &'a Rc<Seat>,
 }
 
-/// What is stored after `after`, the answer in progress, and then everything live, as `scope` may see it.
-pub fn stream(
-    ctx: Ctx,
-    log: Log,
-    scope: TenantScope,
-    id: ConversationId,
-    after: Seq,
-    seated: Seated<'_>,
-) -> BoxStream<'static, Frame> {
-    let Seated { joined, live, seat } = seated;
-    ctx.metrics.listeners.inc();
-    let live = Listening { frames: live, seat: Rc::downgrade(seat), ctx: ctx.clone() };
-    let visitor = matches!(scope.actor(), Actor::Visitor { .. });
-    let upto = joined.last_seq;
-    let stored = futures_util::stream::unfold(Some(after), move |from| {
-        let (ctx, log, scope) = (ctx.clone(), log.clone(), scope.clone());
-        async move {
-            let from = from.filter(|from| *from < upto)?;
-            match log.page(&ctx, &scope, id, from, MAX_REPLAY).await {
-                Ok(mut events) => {
-                    events.retain(|event| event.seq <= upto);
-                    let next = events.last().map(|event| event.seq);
-                    Some((Some(for_actor(&scope, events)), next))
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a replay was cut");
-                    Some((None, None))
+impl LogRooms {
+    /// What is stored after `after`, the answer in progress, and then everything live, as `scope` may see it.
+    pub(super) fn stream(
+        &self,
+        ctx: Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+        seated: Seated<'_>,
+    ) -> BoxStream<'static, Frame> {
+        let Seated { joined, live, seat } = seated;
+        ctx.metrics.listeners.inc();
+        let lookout = (!self.0.exclusive).then(|| Lookout::new(self.clone(), ctx.clone(), scope, id, seat));
+        let live = Listening { frames: live, seat: Rc::downgrade(seat), lookout, ctx: ctx.clone() };
+        let (log, scope) = (self.0.log.clone(), scope.clone());
+        let visitor = matches!(scope.actor(), Actor::Visitor { .. });
+        let upto = joined.last_seq;
+        let stored = futures_util::stream::unfold(Some(after), move |from| {
+            let (ctx, log, scope) = (ctx.clone(), log.clone(), scope.clone());
+            async move {
+                let from = from.filter(|from| *from < upto)?;
+                match log.page(&ctx, &scope, id, from, MAX_REPLAY).await {
+                    Ok(mut events) => {
+                        events.retain(|event| event.seq <= upto);
+                        let next = events.last().map(|event| event.seq);
+                        Some((Some(for_actor(&scope, events)), next))
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "a replay was cut");
+                        Some((None, None))
+                    }
                 }
             }
-        }
-    });
-    // A replay that was cut must end the stream: going on live would leave a gap.
-    let stored = stored.flat_map(|page| {
-        let frames = match page {
-            Some(events) => events.into_iter().map(|event| Some(Frame::Event(event))).collect(),
-            None => vec![None],
-        };
-        futures_util::stream::iter(frames)
-    });
-    let partial = joined.partial.map(|delta| Some(Frame::Live(Rc::new(Live::Delta(delta)))));
-    let partial = futures_util::stream::iter(partial);
-    let live = live.map(move |frame| Some(if visitor { frame.for_visitor() } else { frame }));
-    let whole = stored.chain(partial).chain(live);
-    whole.scan((), |(), frame| futures_util::future::ready(frame)).boxed_local()
+        });
+        // A replay that was cut must end the stream: going on live would leave a gap.
+        let stored = stored.flat_map(|page| {
+            let frames = match page {
+                Some(events) => events.into_iter().map(|event| Some(Frame::Event(event))).collect(),
+                None => vec![None],
+            };
+            futures_util::stream::iter(frames)
+        });
+        let partial = joined.partial.map(|delta| Some(Frame::Live(Rc::new(Live::Delta(delta)))));
+        let partial = futures_util::stream::iter(partial);
+        let live = live.map(move |frame| Some(if visitor { frame.for_visitor() } else { frame }));
+        let whole = stored.chain(partial).chain(live);
+        whole.scan((), |(), frame| futures_util::future::ready(frame)).boxed_local()
+    }
 }

@@ -6,15 +6,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_domain::conversation::{Message, Seq};
 use frontdesk_domain::error::{Error, Result};
-use frontdesk_domain::event::Event;
-use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::event::{Event, EventBody};
+use frontdesk_domain::id::{ConversationId, TurnId};
 use frontdesk_domain::room::{Command, OpenTurn, RoomHead};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_ports::{Appended, Ctx, Database, DbError};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Appended, Ctx, Database, DbError, Rows};
 
 use super::outbox;
 use crate::store::conversations::{self, Stored};
 use crate::store::events;
+use crate::store::live_answers::{self, LiveAnswer};
 use crate::usage;
 
 /// Where rooms keep their log.
@@ -43,6 +45,16 @@ pub trait Alarm {
     /// # Errors
     /// When it could not be set.
     async fn within(&self, delay: Duration) -> Result<(), DbError>;
+}
+
+/// What others stored since somebody looked last.
+pub struct News {
+    /// The head.
+    pub stored: Stored,
+    /// Events, in order; at most a page of them.
+    pub events: Vec<Rc<Event>>,
+    /// What a turn has said so far, while somebody watches it from another process.
+    pub answer: Option<LiveAnswer>,
 }
 
 /// After an append: how soon the log is copied at the latest.
@@ -98,7 +110,9 @@ impl Log {
         match self {
             Self::Main => {
                 let counted = appended.iter().filter_map(|event| usage::record_statement(scope, id, event));
-                ctx.db.batch(counted.chain(inserts).chain([update]).collect()).await?;
+                let over = |event: &Rc<Event>| matches!(event.body, EventBody::TurnFinished { .. });
+                let said = appended.iter().any(over).then(|| live_answers::delete(scope, id));
+                ctx.db.batch(counted.chain(inserts).chain([update]).chain(said).collect()).await?;
             }
             Self::Own(own) => {
                 // First the alarm: once the events are stored somebody must come to copy them.
@@ -109,15 +123,65 @@ impl Log {
         Ok(())
     }
 
-    /// Writes who works on the turn in progress and until when.
+    /// Writes who works on the turn in progress and until when; whether it was still the turn of this attempt.
     pub async fn store_lease(
         &self,
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
         turn: &OpenTurn,
+        attempt: u32,
+    ) -> Result<bool, DbError> {
+        let update = conversations::update_lease(scope, id, turn, attempt);
+        let results = self.db(ctx).batch(vec![update]).await?;
+        Ok(results.first().and_then(Rows::first).is_some())
+    }
+
+    /// What was stored after `after`, in one round trip. `watch` asks whoever runs this turn to store until then what it
+    /// says. Only of a log in the main database.
+    pub async fn look(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+        watch: Option<(TurnId, Timestamp)>,
+    ) -> Result<News> {
+        let look = [
+            conversations::select(scope, id),
+            events::select_after(scope, id, after, super::MAX_REPLAY),
+            live_answers::select(scope, id),
+        ];
+        let results = match watch {
+            Some((turn, until)) => {
+                let watch = live_answers::watch(scope, id, turn, until);
+                let mut results = self.db(ctx).batch(look.into_iter().chain([watch]).collect()).await?;
+                results.pop();
+                results
+            }
+            None => self.db(ctx).query(look.to_vec()).await?,
+        };
+        let [heads, found, answers] = results.as_slice() else {
+            return Err(Error::ours("three results expected"));
+        };
+        let head = heads.first().ok_or_else(|| Error::not_found("conversation"))?;
+        Ok(News {
+            stored: conversations::stored(head)?,
+            events: found.rows.iter().map(events::event).collect::<Result<_, DbError>>()?,
+            answer: answers.first().map(live_answers::live_answer).transpose()?,
+        })
+    }
+
+    /// Stores what a turn has said so far, for whoever watches it from another process.
+    pub async fn store_answer(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        turn: &OpenTurn,
+        text: &str,
     ) -> Result<(), DbError> {
-        self.db(ctx).batch(vec![conversations::update_lease(scope, id, turn)]).await.map(|_| ())
+        self.db(ctx).batch(vec![live_answers::update(scope, id, turn, text)]).await.map(|_| ())
     }
 
     /// A piece of the log, in order.

@@ -1,9 +1,10 @@
 //! Rooms: [`LogRooms`] runs them, over a log in a database and with the listeners of this process; [`RemoteRooms`] asks
 //! another process that does.
 //!
-//! Appends of one conversation go one after the other; of different ones, at the same time. Two processes on the same
-//! database are safe: of two appends at the same `seq` the log refuses one, which then reads the room anew.
+//! Appends of one conversation go one after the other; of different ones, at the same time. Of two processes that append
+//! at the same `seq` the log refuses one, which then looks at what the other stored and decides again.
 
+mod follow;
 mod listeners;
 mod log;
 mod outbox;
@@ -11,6 +12,7 @@ mod remote;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -25,6 +27,7 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Appended, Ctx, DbError, Ports, Replay, Rooms, Rows, Subscription, TurnStart};
 use futures_channel::oneshot;
+use futures_util::future::select;
 use futures_util::lock::Mutex;
 
 use crate::store;
@@ -36,8 +39,14 @@ pub use remote::{Answer, RemoteRooms, answer, room_name};
 
 /// How many rooms stay in memory; idle ones beyond that are read again when somebody comes.
 const ROOMS_IN_MEMORY: usize = 4096;
+/// How many when other processes write, too: what is in memory is soon behind then.
+const SHARED_ROOMS_IN_MEMORY: usize = 256;
 /// How often an append that lost a race is tried again.
-const RACES: u32 = 8;
+const RACES: u32 = 16;
+/// After so many lost races an append lets others go first for a moment.
+const QUICK_RACES: u32 = 2;
+/// The longest such moment, per lost race.
+const GIVE_WAY: Duration = Duration::from_millis(20);
 /// How long an event waits for others that are copied to the main database with it.
 const GATHER: Duration = Duration::from_millis(100);
 /// The longest piece of the log that one call gives.
@@ -55,20 +64,29 @@ struct Inner {
     ports: Weak<Ports>,
     log: Log,
     worker: WorkerId,
-    /// Whether this is the only process on the log: then a turn that is open and not run here was left by a
-    /// process that is gone.
+    /// Whether this is the only process on the log: then what is in memory is never behind, and a turn that is open and
+    /// not run here was left by a process that is gone.
     exclusive: bool,
     rooms: RefCell<HashMap<(OrgId, ConversationId), Rc<Seat>>>,
     draining: Cell<bool>,
 }
 
 /// One room in memory.
+#[derive(Default)]
 struct Seat {
     /// Held by whoever appends.
     gate: Mutex<()>,
     state: RefCell<Option<Open>>,
     /// Whether a copy of the log is about to begin.
     copying: Cell<bool>,
+    /// When something happened last.
+    stirred: Cell<Option<Timestamp>>,
+    /// Whether a listener looks at what others stored.
+    looked_at: Cell<bool>,
+    /// Until when the turn of another process was said to be watched from here.
+    watched_until: Cell<Option<Timestamp>>,
+    /// The turn that is watched from another process.
+    watched: Cell<Option<TurnId>>,
 }
 
 struct Open {
@@ -155,12 +173,11 @@ impl LogRooms {
 
     fn cell(&self, scope: &TenantScope, id: ConversationId) -> Rc<Seat> {
         let mut rooms = self.0.rooms.borrow_mut();
-        if rooms.len() >= ROOMS_IN_MEMORY {
+        let most = if self.0.exclusive { ROOMS_IN_MEMORY } else { SHARED_ROOMS_IN_MEMORY };
+        if rooms.len() >= most {
             rooms.retain(|_, cell| Rc::strong_count(cell) > 1 || cell.in_use());
         }
-        let fresh =
-            || Rc::new(Seat { gate: Mutex::new(()), state: RefCell::new(None), copying: Cell::new(false) });
-        Rc::clone(rooms.entry((scope.org(), id)).or_insert_with(fresh))
+        Rc::clone(rooms.entry((scope.org(), id)).or_default())
     }
 
     /// The room, read from the log if it is not in memory. A turn that was left open is taken up or closed.
@@ -176,6 +193,16 @@ impl LogRooms {
         Ok(cell)
     }
 
+    /// The room as it is now, whoever else writes. A turn that was left open is taken up or closed.
+    async fn open_current(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Rc<Seat>> {
+        let known = self.cell(scope, id).state.borrow().is_some();
+        let cell = self.open(ctx, scope, id).await?;
+        if known && !self.0.exclusive {
+            self.look(ctx, &scope.as_system(), id, &cell).await?;
+        }
+        Ok(cell)
+    }
+
     /// Reads the room from the log, under its gate.
     async fn read(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, cell: &Seat) -> Result<()> {
         if cell.state.borrow().is_some() {
@@ -185,13 +212,26 @@ impl LogRooms {
             self.0.rooms.borrow_mut().remove(&(scope.org(), id));
             return Err(Error::not_found("conversation"));
         };
-        let mut open = Open::new(stored, recent);
-        let taken = open.room.take_up(self.0.worker, ctx.clock.now(), self.0.exclusive);
-        *cell.state.borrow_mut() = Some(open);
-        if let Some(turn) = taken {
-            self.0.log.store_lease(ctx, scope, id, &turn).await?;
-            self.resume(ctx, scope, id, cell, &turn);
+        *cell.state.borrow_mut() = Some(Open::new(stored, recent));
+        self.take_up(ctx, scope, id, cell).await
+    }
+
+    /// Takes up a turn whose worker is gone, if there is one.
+    async fn take_up(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, cell: &Seat) -> Result<()> {
+        let (now, worker, force) = (ctx.clock.now(), self.0.worker, self.0.exclusive);
+        let abandoned = {
+            let state = cell.state.borrow();
+            state.as_ref().and_then(|open| open.room.abandoned(worker, now, force))
+        };
+        let Some(turn) = abandoned else { return Ok(()) };
+        if !self.0.log.store_lease(ctx, scope, id, &turn, turn.attempt.saturating_sub(1)).await? {
+            // Somebody else was quicker.
+            return Ok(());
         }
+        if let Some(open) = cell.state.borrow_mut().as_mut() {
+            open.room.heed(&turn);
+        }
+        self.resume(ctx, scope, id, cell, &turn);
         Ok(())
     }
 
@@ -226,36 +266,66 @@ impl LogRooms {
         if self.0.draining.get() {
             return;
         }
-        ctx.tasks.spawn("turn", Box::pin(crate::turn::run(ctx.clone(), scope.as_system(), start)));
+        let (ctx, scope) = (ctx.clone(), scope.as_system());
+        let (tasks, rooms) = (Rc::clone(&ctx.tasks), self.clone());
+        let turn = Box::pin(crate::turn::run(ctx.clone(), scope.clone(), start.clone()));
+        let work = async move {
+            let open = ctx.metrics.turns_open.clone();
+            open.inc();
+            if rooms.0.exclusive {
+                turn.await;
+            } else {
+                select(turn, pin!(rooms.attend(ctx, scope, start))).await;
+            }
+            open.dec();
+        };
+        tasks.spawn("turn", Box::pin(work));
     }
 
     /// Decides, stores and applies; runs to its end even if whoever asked has gone.
     async fn commit(&self, scope: TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
         let ctx = self.ctx()?;
-        let mut races = 0;
+        // What other processes stored is only looked at when it matters: the log refuses a decision that came too late.
+        let mut current = self.0.exclusive;
+        let mut races = 0_u32;
         loop {
             let cell = self.open(&ctx, &scope, id).await?;
             let gate = cell.gate.lock().await;
             let decided = match cell.state.borrow().as_ref() {
-                Some(open) => open.decide(&command, ctx.clock.now(), self.0.worker)?,
+                Some(open) => open.decide(&command, ctx.clock.now(), self.0.worker),
                 // Somebody's commit failed meanwhile.
                 None => continue,
             };
             let (events, room) = match decided {
-                Decided::Done(appended) => return Ok(*appended),
-                Decided::Store(events, room) => (events, room),
+                Ok(Decided::Store(events, room)) => (events, room),
+                _ if !current => {
+                    self.look(&ctx, &scope.as_system(), id, &cell).await?;
+                    current = true;
+                    continue;
+                }
+                Ok(Decided::Done(appended)) => return Ok(*appended),
+                Err(error) => return Err(error),
             };
             match self.0.log.store(&ctx, &scope, id, &events, room.head()).await {
                 Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, &room)),
                 Err(DbError::Conflict(detail)) => {
                     // Another process wrote, or a message older than those in memory is sent again.
-                    if let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, &command).await? {
-                        return Ok(appended);
+                    let news = !self.0.exclusive && self.look(&ctx, &scope.as_system(), id, &cell).await?;
+                    if !news {
+                        if let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, &command).await? {
+                            return Ok(appended);
+                        }
+                        cell.forget();
                     }
-                    cell.forget();
-                    races = u32::saturating_add(races, 1);
+                    current = true;
+                    races = races.saturating_add(1);
                     if races > RACES {
                         return Err(Error::Upstream { service: "database", retryable: true, detail });
+                    }
+                    if races > QUICK_RACES {
+                        let [part, ..] = ctx.random.entropy();
+                        let most = GIVE_WAY.saturating_mul(races);
+                        ctx.clock.sleep(most.mul_f32(f32::from(part) / f32::from(u8::MAX))).await;
                     }
                 }
                 Err(error) => {
@@ -278,19 +348,22 @@ impl LogRooms {
         next: &Room,
     ) -> Appended {
         let conversation = next.head().conversation.clone();
+        cell.stir(ctx.clock.now());
         let mut started = None;
         if let Some(open) = cell.state.borrow_mut().as_mut() {
             for event in events {
-                // Into the room as it is now: an answer in progress went on while the events were being stored.
-                open.room.apply(event, self.0.worker);
-                open.listeners.send(&Frame::Event(Rc::clone(event)));
+                // Into the room as it is now: an answer in progress went on while the events were being stored; and
+                // somebody may have looked and seen them already.
+                if event.seq > open.room.head().conversation.last_seq {
+                    open.room.apply(event, self.0.worker);
+                    open.listeners.send(&Frame::Event(Rc::clone(event)));
+                }
                 match &event.body {
-                    EventBody::TurnStarted { .. } => {
-                        ctx.metrics.turns_open.inc();
-                        started = open.room.head().turn.as_ref().map(|turn| open.start(id, turn));
+                    EventBody::TurnStarted { turn, .. } => {
+                        let open_turn = open.room.head().turn.as_ref().filter(|open| open.turn == *turn);
+                        started = open_turn.map(|turn| open.start(id, turn));
                     }
                     EventBody::TurnFinished { outcome, .. } => {
-                        ctx.metrics.turns_open.dec();
                         ctx.metrics.turns.get_or_create(&[("outcome", outcome.name().to_owned())]).inc();
                     }
                     _ => {}
@@ -344,7 +417,7 @@ impl LogRooms {
         tasks.spawn(
             "renew_lease",
             Box::pin(async move {
-                if let Err(error) = log.store_lease(&ctx, &scope, id, &turn).await {
+                if let Err(error) = log.store_lease(&ctx, &scope, id, &turn, turn.attempt).await {
                     tracing::warn!(%error, "a lease was not prolonged");
                 }
             }),
@@ -483,7 +556,7 @@ impl Rooms for LogRooms {
         limit: u32,
     ) -> Result<Replay> {
         let ctx = self.ctx()?;
-        let cell = self.open(&ctx, scope, id).await?;
+        let cell = self.open_current(&ctx, scope, id).await?;
         let conversation = {
             let state = cell.state.borrow();
             let open = state.as_ref().ok_or_else(|| Error::not_found("conversation"))?;
@@ -499,28 +572,23 @@ impl Rooms for LogRooms {
 
     async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
         let ctx = self.ctx()?;
-        let cell = self.open(&ctx, scope, id).await?;
-        let mut state = cell.state.borrow_mut();
-        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
-        let joined = open.room.join(after).map_err(after_out_of_range)?;
-        // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
-        let live = open.listeners.add(scope.actor())?;
-        let present = open.listeners.present();
-        Ok(Subscription {
-            conversation: open.room.head().conversation.clone(),
-            participants: match scope.actor() {
+        let cell = self.open_current(&ctx, scope, id).await?;
+        let (conversation, participants, joined, live) = {
+            let mut state = cell.state.borrow_mut();
+            let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+            let joined = open.room.join(after).map_err(after_out_of_range)?;
+            // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
+            let live = open.listeners.add(scope.actor())?;
+            let present = open.listeners.present();
+            let participants = match scope.actor() {
                 Actor::Visitor { .. } => operators(present),
                 Actor::User { .. } | Actor::System => present.to_vec(),
-            },
-            frames: listeners::stream(
-                ctx,
-                self.0.log.clone(),
-                scope.clone(),
-                id,
-                after,
-                Seated { joined, live, seat: &cell },
-            ),
-        })
+            };
+            (open.room.head().conversation.clone(), participants, joined, live)
+        };
+        cell.stir(ctx.clock.now());
+        let frames = self.stream(ctx, scope, id, after, Seated { joined, live, seat: &cell });
+        Ok(Subscription { conversation, participants, frames })
     }
 
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
@@ -539,6 +607,10 @@ impl Rooms for LogRooms {
         let mut state = cell.state.borrow_mut();
         let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
         let delta = open.room.say(start.turn, start.epoch, text).map_err(refused)?;
+        if !open.runs(start, self.0.worker) {
+            // It was taken up by somebody else, who says everything anew.
+            return Err(CallerError::Conflict(FENCED).into());
+        }
         open.listeners.send(&Frame::Live(Rc::new(Live::Delta(delta))));
         self.sign_of_life(&ctx, scope, start.conversation, &mut open.room);
         Ok(())

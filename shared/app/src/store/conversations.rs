@@ -85,17 +85,21 @@ pub fn update(scope: &TenantScope, head: &RoomHead) -> Statement {
     .bind(head.last_at)
 }
 
-/// Writes who works on the turn in progress and until when, unless it is another turn by now.
-pub fn update_lease(scope: &TenantScope, id: ConversationId, open: &OpenTurn) -> Statement {
+/// Writes who works on the turn in progress and until when. Gives no row, and changes nothing, when it is another turn by
+/// now or was begun another number of times than `attempt`.
+pub fn update_lease(scope: &TenantScope, id: ConversationId, open: &OpenTurn, attempt: u32) -> Statement {
     Statement::new(
         "UPDATE conversations SET open_turn = ?3, lease_until = ?4
-         WHERE org_id = ?1 AND id = ?2 AND json_extract(open_turn, '$.turn') = ?5",
+         WHERE org_id = ?1 AND id = ?2 AND json_extract(open_turn, '$.turn') = ?5
+            AND json_extract(open_turn, '$.attempt') = ?6
+         RETURNING id",
     )
     .bind_id(scope.org())
     .bind_id(id)
     .bind(serde_json::to_string(open).unwrap_or_default())
     .bind(open.lease_until)
     .bind_id(open.turn)
+    .bind(attempt)
 }
 
 /// Conversations of every organisation whose turn has no worker any more at `now`, at most 500.

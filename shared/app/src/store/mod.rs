@@ -5,6 +5,7 @@ pub mod conversations;
 pub mod documents;
 pub mod events;
 pub mod jobs;
+pub mod live_answers;
 pub mod logins;
 pub mod migrations;
 pub mod outbox;

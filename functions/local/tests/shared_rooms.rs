@@ -1,0 +1,365 @@
+//! Several processes that write to the rooms of one database, side by side: nothing is lost or doubled, and each tells its
+//! listeners what the others stored.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::rooms::{Log, LogRooms};
+use frontdesk_domain::conversation::{Conversation, Mode, Seq};
+use frontdesk_domain::error::Result;
+use frontdesk_domain::event::{EventBody, Frame, Live};
+use frontdesk_domain::id::{ConversationId, TurnId, VisitorId, WorkerId};
+use frontdesk_domain::room::{Command, TURN_LEASE};
+use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::settings::SettingsPatch;
+use frontdesk_local::Overrides;
+use frontdesk_local::testing::{MovedClock, World, run};
+use frontdesk_ports::{
+    Appended, BoxFuture, Breakers, ByteStream, Clock, Ctx, FetchError, FetchLimits, HttpClient, Ports,
+    Replay, Rooms, Subscription, Tasks, TurnStart,
+};
+use frontdesk_testkit::{Callers, rooms_apart_contract, rooms_contract};
+use futures_channel::mpsc;
+use futures_util::StreamExt;
+use futures_util::future::join_all;
+use serde_json::json;
+
+/// A model that says what the test says, until the test hangs up.
+struct Dictated(RefCell<Option<mpsc::UnboundedReceiver<&'static str>>>);
+
+#[async_trait(?Send)]
+impl HttpClient for Dictated {
+    async fn send(
+        &self,
+        _: http::Request<Bytes>,
+        _: FetchLimits,
+    ) -> std::result::Result<http::Response<ByteStream>, FetchError> {
+        let words =
+            self.0.borrow_mut().take().ok_or_else(|| FetchError::Refused("asked twice".to_owned()))?;
+        let piece = |choice| Ok(Bytes::from(format!("data: {}\n\n", json!({ "choices": [choice] }))));
+        let said = words.map(move |word| piece(json!({ "delta": { "content": word } })));
+        let end = futures_util::stream::iter([piece(json!({ "delta": {}, "finish_reason": "stop" }))]);
+        let mut response: http::Response<ByteStream> = http::Response::new(said.chain(end).boxed_local());
+        response.headers_mut().insert("content-type", http::HeaderValue::from_static("text/event-stream"));
+        Ok(response)
+    }
+}
+
+/// Nothing is indexed here: lets the model answer without evidence.
+async fn answers_without_evidence(ctx: &Ctx, of: &TenantScope) {
+    let patch = SettingsPatch(json!({ "guardrails": { "only_from_evidence": false } }));
+    let admin = of.as_system();
+    let version = frontdesk_app::settings::read(ctx, &admin).await.unwrap().version;
+    frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
+}
+
+/// Tasks of a process that may die: those of turns then go no further.
+struct Mortal {
+    inner: Rc<dyn Tasks>,
+    dead: Rc<Cell<bool>>,
+}
+
+impl Tasks for Mortal {
+    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+        if !(self.dead.get() && name == "turn") {
+            self.inner.spawn(name, work);
+        }
+    }
+}
+
+/// A process: the world's ports with rooms of its own.
+struct Process {
+    ctx: Ctx,
+    /// Turns that it begins from now on are begun by nobody.
+    dead: Rc<Cell<bool>>,
+}
+
+fn process(ctx: &Ctx) -> Process {
+    let dead = Rc::new(Cell::new(false));
+    let worker = WorkerId::new(ctx.clock.now(), ctx.random.entropy());
+    let ports = Rc::new_cyclic(|ports| Ports {
+        config: ctx.config.clone(),
+        rooms: Rc::new(LogRooms::new(ports.clone(), Log::Main, worker, false)),
+        db: Rc::clone(&ctx.db),
+        vectors: Rc::clone(&ctx.vectors),
+        http: Rc::clone(&ctx.http),
+        blobs: Rc::clone(&ctx.blobs),
+        extractor: Rc::clone(&ctx.extractor),
+        limiter: Rc::clone(&ctx.limiter),
+        clock: Rc::clone(&ctx.clock),
+        random: Rc::clone(&ctx.random),
+        tasks: Rc::new(Mortal { inner: Rc::clone(&ctx.tasks), dead: Rc::clone(&dead) }),
+        compute: Rc::clone(&ctx.compute),
+        metrics: Rc::clone(&ctx.metrics),
+        caches: Rc::clone(&ctx.caches),
+        breakers: Breakers::default(),
+    });
+    Process { ctx: Ctx::new(ports), dead }
+}
+
+/// Rooms of several processes behind one address: each call reaches the next one.
+struct InTurn {
+    processes: Vec<Process>,
+    calls: Cell<usize>,
+}
+
+impl InTurn {
+    fn next(&self) -> &dyn Rooms {
+        self.calls.set(self.calls.get() + 1);
+        self.processes[self.calls.get() % self.processes.len()].ctx.rooms.as_ref()
+    }
+}
+
+#[async_trait(?Send)]
+impl Rooms for InTurn {
+    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
+        self.next().create(scope, id).await
+    }
+    async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
+        self.next().latest(scope, visitor).await
+    }
+    async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
+        self.next().append(scope, id, command).await
+    }
+    async fn replay(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Replay> {
+        self.next().replay(scope, id, after, limit).await
+    }
+    async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
+        self.next().subscribe(scope, id, after).await
+    }
+    async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
+        self.next().typing(scope, id, on).await
+    }
+    async fn say(&self, _: &TenantScope, _: &TurnStart, _: &str) -> Result<()> {
+        unreachable!("a turn speaks in the process that runs it")
+    }
+    async fn unsay(&self, _: &TenantScope, _: &TurnStart) -> Result<()> {
+        unreachable!("a turn speaks in the process that runs it")
+    }
+}
+
+fn operator(of: &TenantScope) -> TenantScope {
+    let user = "user_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
+    TenantScope::authenticated(of.org(), Actor::User { user, name: "Vera".to_owned(), role: Role::Operator })
+}
+
+async fn callers(world: &World) -> Callers {
+    let ((visitor, _), (other, _)) = (world.visitor().await.unwrap(), world.visitor().await.unwrap());
+    Callers { operator: operator(&visitor), visitor, other }
+}
+
+fn message(conversation: ConversationId, client_id: String) -> PostMessage {
+    PostMessage {
+        conversation,
+        text: format!("text of {client_id}"),
+        client_id,
+        attachments: Vec::new(),
+        note: false,
+    }
+}
+
+/// A conversation whose turn begins and says nothing by itself.
+async fn with_a_silent_turn(process: &Process, scope: &TenantScope) -> (ConversationId, TurnStart) {
+    process.dead.set(true);
+    let conversation = chat::begin(&process.ctx, scope).await.unwrap().id;
+    chat::post_message(&process.ctx, scope, message(conversation, "q".to_owned())).await.unwrap();
+    let log = process.ctx.rooms.replay(scope, conversation, 1, 1).await.unwrap();
+    let EventBody::TurnStarted { turn, answers } = log.events[0].body else { panic!("no turn") };
+    let (epoch, site) = (log.conversation.epoch, String::new());
+    (conversation, TurnStart { conversation, turn, epoch, answers, attempt: 1, site, history: Vec::new() })
+}
+
+/// The next frame that is what is looked for.
+async fn next<T>(listener: &mut Subscription, mut found: impl FnMut(&Frame) -> Option<T>) -> T {
+    loop {
+        let frame = listener.frames.next().await.expect("the listener was let go");
+        if let Some(found) = found(&frame) {
+            return found;
+        }
+    }
+}
+
+fn finished(frame: &Frame) -> Option<(TurnId, &'static str)> {
+    match frame {
+        Frame::Event(event) => match &event.body {
+            EventBody::TurnFinished { turn, outcome, .. } => Some((*turn, outcome.name())),
+            _ => None,
+        },
+        Frame::Live(_) => None,
+    }
+}
+
+fn delta(frame: &Frame) -> Option<(u64, String)> {
+    match frame {
+        Frame::Live(live) => match live.as_ref() {
+            Live::Delta(delta) => Some((delta.offset, delta.text.clone())),
+            _ => None,
+        },
+        Frame::Event(_) => None,
+    }
+}
+
+#[test]
+fn rooms_of_several_processes_keep_the_contract() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let callers = callers(&world).await;
+        rooms_contract(&process(world.ctx()).ctx, &callers).await;
+
+        let processes = (0..3).map(|_| process(world.ctx())).collect();
+        let several = Rc::new(InTurn { processes, calls: Cell::new(0) });
+        rooms_apart_contract(&frontdesk_testkit::with_rooms(world.ctx(), several), &callers).await;
+    });
+}
+
+#[test]
+fn appends_of_two_processes_at_once_are_dense_and_each_is_there_once() {
+    const EACH: usize = 40;
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let (one, other) = (process(world.ctx()), process(world.ctx()));
+        let rooms = join_all((0..4).map(|_| async {
+            let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+            let take = Change { mode: Some(Mode::Operator), assignee: None };
+            chat::change(&other.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+            begun.id
+        }))
+        .await;
+        let posts = [&one, &other].into_iter().enumerate().flat_map(|(number, process)| {
+            let (rooms, visitor) = (&rooms, &visitor);
+            (0..EACH).map(move |count| {
+                let post = message(rooms[count % rooms.len()], format!("{number}-{count}"));
+                chat::post_message(&process.ctx, visitor, post)
+            })
+        });
+        for posted in join_all(posts).await {
+            assert!(!posted.unwrap().deduplicated);
+        }
+        for room in rooms {
+            for process in [&one, &other] {
+                let log = process.ctx.rooms.replay(&visitor, room, 0, 500).await.unwrap();
+                let seqs: Vec<Seq> = log.events.iter().map(|event| event.seq).collect();
+                assert_eq!(seqs, (1..=seqs.len() as Seq).collect::<Vec<_>>());
+                let said = log.events.iter().filter(|event| event.body.kind() == "message.created");
+                assert_eq!(said.count(), 2 * EACH / 4);
+            }
+        }
+    });
+}
+
+#[test]
+fn who_listens_elsewhere_hears_a_turn_and_who_takes_over_elsewhere_silences_it() {
+    run(async {
+        let (speak, words) = mpsc::unbounded();
+        let http = Rc::new(Dictated(RefCell::new(Some(words))));
+        let vars = [("OPENAI_BASE_URL", "http://model.example/v1"), ("OPENAI_MODEL", "m")];
+        let world = World::new(&vars, Overrides { http: Some(http), ..Overrides::default() }).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let operator = operator(&visitor);
+        answers_without_evidence(world.ctx(), &visitor).await;
+        let (one, other) = (process(world.ctx()), process(world.ctx()));
+
+        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let mut here = one.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
+        chat::post_message(&one.ctx, &visitor, message(begun.id, "q".to_owned())).await.unwrap();
+        // A filter holds the last words back.
+        speak.unbounded_send("Delivery costs little and is quick ").unwrap();
+        let (_, first) = next(&mut here, delta).await;
+        let mut elsewhere = other.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
+        assert_eq!(next(&mut elsewhere, delta).await, (0, first.clone()));
+        speak.unbounded_send("when it is not far from where you are ").unwrap();
+        let (offset, rest) = next(&mut elsewhere, delta).await;
+        assert_eq!(offset, first.len() as u64);
+        assert!(rest.contains("when it is not"), "{rest}");
+
+        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        chat::change(&other.ctx, &operator, begun.id, begun.epoch, take).await.unwrap();
+        next(&mut here, |frame| finished(frame).filter(|(_, outcome)| *outcome == "cancelled")).await;
+        // The model is hung up on, though it never ends.
+        while !speak.is_closed() {
+            tokio::task::yield_now().await;
+        }
+        let word = message(begun.id, "o".to_owned());
+        chat::post_message(&other.ctx, &operator, word).await.unwrap();
+        next(&mut here, |frame| {
+            assert_eq!(delta(frame), None, "the AI spoke after the take-over");
+            matches!(frame, Frame::Event(event) if event.body.kind() == "message.created").then_some(())
+        })
+        .await;
+    });
+}
+
+#[test]
+fn who_listens_elsewhere_gets_the_whole_answer_however_late_it_looks() {
+    run(async {
+        let (speak, words) = mpsc::unbounded();
+        let http = Rc::new(Dictated(RefCell::new(Some(words))));
+        let vars = [("OPENAI_BASE_URL", "http://model.example/v1"), ("OPENAI_MODEL", "m")];
+        let world = World::new(&vars, Overrides { http: Some(http), ..Overrides::default() }).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        answers_without_evidence(world.ctx(), &visitor).await;
+        let (one, other) = (process(world.ctx()), process(world.ctx()));
+
+        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        chat::post_message(&one.ctx, &visitor, message(begun.id, "q".to_owned())).await.unwrap();
+        let mut elsewhere = other.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
+        speak.unbounded_send("Delivery costs little.").unwrap();
+        drop(speak);
+        let mut shown = String::new();
+        let stored = next(&mut elsewhere, |frame| {
+            if let Some((offset, text)) = delta(frame) {
+                shown.truncate(usize::try_from(offset).unwrap());
+                shown.push_str(&text);
+            }
+            match frame {
+                Frame::Event(event) => match &event.body {
+                    EventBody::MessageCreated { message } if message.client_id.is_none() => {
+                        Some(message.text.clone())
+                    }
+                    _ => None,
+                },
+                Frame::Live(_) => None,
+            }
+        })
+        .await;
+        assert_eq!((shown.as_str(), stored.as_str()), ("Delivery costs little.", "Delivery costs little."));
+    });
+}
+
+#[test]
+fn a_turn_whose_process_died_is_taken_up_once() {
+    run(async {
+        let clock = Rc::new(MovedClock::default());
+        let overrides = Overrides { clock: Some(Rc::clone(&clock) as Rc<dyn Clock>), ..Overrides::default() };
+        let world = World::new(&[], overrides).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let processes: Vec<_> = (0..4).map(|_| process(world.ctx())).collect();
+        let (conversation, start) = with_a_silent_turn(&processes[0], &visitor).await;
+        let system = visitor.as_system();
+        // While its lease lasts nobody touches it.
+        let mut listener = processes[1].ctx.rooms.subscribe(&visitor, conversation, 2).await.unwrap();
+        clock.set_ahead(TURN_LEASE + Duration::from_secs(1));
+        let rest =
+            processes[1..].iter().map(|process| process.ctx.rooms.replay(&visitor, conversation, 0, 500));
+        join_all(rest).await;
+        // Without a model and without documents.
+        assert_eq!(next(&mut listener, finished).await, (start.turn, "no_answer"));
+        let log = processes[0].ctx.rooms.replay(&visitor, conversation, 0, 500).await.unwrap();
+        let late = processes[0].ctx.rooms.say(&system, &start, "Too late").await;
+        assert!(late.is_err(), "the old worker speaks on");
+        let kinds: Vec<_> = log.events.iter().map(|event| event.body.kind()).collect();
+        assert_eq!(kinds, ["message.created", "turn.started", "message.created", "turn.finished"]);
+    });
+}
