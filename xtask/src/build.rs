@@ -162,21 +162,22 @@ const HEADERS: &str = "/*
 /// Copies the web pages to where wrangler takes them from. Compressed copies are left out: the runtime compresses.
 pub fn assets(workspace: &Workspace, to: &Path) -> Result<()> {
     let _ = std::fs::remove_dir_all(to);
-    copy(&workspace.path("web/dist"), to)?;
+    let plain = |path: &Path| path.extension().is_none_or(|kind| kind != "br" && kind != "gz");
+    copy(&workspace.path("web/dist"), to, plain)?;
     std::fs::write(to.join("_headers"), HEADERS)?;
     std::fs::write(to.join("_redirects"), "/ /demo/ 307\n")?;
     Ok(())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<()> {
+/// Copies a directory: of its files those that are not hidden and that `wanted` says.
+pub fn copy(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool + Copy) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| shown(to))?;
     for entry in std::fs::read_dir(from).with_context(|| shown(from))? {
         let path = entry?.path();
         let Some(name) = path.file_name() else { continue };
-        let compressed = path.extension().is_some_and(|kind| kind == "br" || kind == "gz");
         if path.is_dir() {
-            copy(&path, &to.join(name))?;
-        } else if !compressed && !name.to_string_lossy().starts_with('.') {
+            copy(&path, &to.join(name), wanted)?;
+        } else if wanted(&path) && !name.to_string_lossy().starts_with('.') {
             std::fs::copy(&path, to.join(name)).with_context(|| shown(&path))?;
         }
     }
@@ -194,9 +195,26 @@ pub fn component(workspace: &Workspace, for_spin: bool) -> Result<PathBuf> {
         cargo.args(["--features", "frontdesk-spin/spin-variables"]);
     }
     run::run(&mut cargo)?;
-    let built = workspace.target().join("wasm32-wasip2/edge/frontdesk_spin.wasm");
-    // spin.toml names the file under target/, wherever cargo built it.
-    let name = if for_spin { "frontdesk_spin.wasm" } else { "frontdesk_portable.wasm" };
+    kept(
+        workspace,
+        "frontdesk_spin.wasm",
+        if for_spin { "frontdesk_spin.wasm" } else { "frontdesk_portable.wasm" },
+    )
+}
+
+/// The component that reads files.
+pub fn reader_component(workspace: &Workspace) -> Result<PathBuf> {
+    wasm_std::ensure(&["wasm32-wasip2"])?;
+    run::step("compiling the component that reads files");
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--quiet", "--target", "wasm32-wasip2", "--profile", "edge"]);
+    run::run(cargo.args(["--package", "frontdesk-extract-module"]))?;
+    kept(workspace, "frontdesk_extract_module.wasm", "frontdesk_reader.wasm")
+}
+
+/// Leaves what was built under the name that spin.toml gives it, wherever cargo built it.
+fn kept(workspace: &Workspace, built: &str, name: &str) -> Result<PathBuf> {
+    let built = workspace.target().join("wasm32-wasip2/edge").join(built);
     let kept = workspace.path("target/wasm32-wasip2/edge").join(name);
     if kept != built {
         let directory = kept.parent().context("no directory")?;

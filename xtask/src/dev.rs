@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
+use crate::spin::{self, Reuse};
 use crate::workspace::Workspace;
 use crate::{cloudflare, run, web};
 
@@ -16,6 +17,8 @@ pub enum On {
     Local,
     /// The Worker on workerd, beside a libSQL server.
     Cloudflare,
+    /// The component on Spin, or on wasmtime where there is none, beside a libSQL server.
+    Spin,
 }
 
 /// Build what is needed and serve a demo on this machine.
@@ -45,6 +48,9 @@ pub struct DevArgs {
     /// With a door for tests, where the host has one.
     #[arg(long, hide = true)]
     pub testing: bool,
+    /// How many requests an instance of the component answers: all in all, and at once.
+    #[arg(long, hide = true, value_name = "ALL:AT_ONCE")]
+    pub reuse: Option<Reuse>,
 }
 
 /// Builds, then becomes the server.
@@ -52,6 +58,7 @@ pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     match args.on {
         On::Local => run::become_(&mut server(workspace, args)?),
         On::Cloudflare => cloudflare::dev(workspace, args),
+        On::Spin => spin::dev(workspace, args),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 
-use frontdesk_app::config::HostConfig;
+use frontdesk_app::config::{HostConfig, closed};
 use frontdesk_app::limits::RemoteLimiter;
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{HranaDatabase, Server};
@@ -13,7 +13,6 @@ use frontdesk_ports::{
     Blobs, Breakers, Caches, Clock, Config, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random,
     Rooms, Tasks,
 };
-use secrecy::SecretString;
 use worker::Env;
 
 use crate::blobs::BucketBlobs;
@@ -129,28 +128,9 @@ fn told(env: &Env) -> Rc<Told> {
             for problem in problems {
                 worker::console_error!("configuration: {problem}");
             }
-            Told { core: closed(), database: None, qdrant: None }
+            Told { core: closed(&JsRandom), database: None, qdrant: None }
         }
     });
     CONFIG.set(Some(told.clone()));
     told
-}
-
-/// A configuration under which nobody can sign in: its keys are drawn at random and known to nobody.
-fn closed() -> Config {
-    let key = || {
-        let mut bytes = [0_u8; 32];
-        JsRandom.fill(&mut bytes);
-        SecretString::from(hex::encode(bytes))
-    };
-    Config {
-        jwt_secret: key(),
-        encryption_key: key(),
-        metrics_token: None,
-        allowed_origins: Vec::new(),
-        model: None,
-        rate_limits: true,
-        secure_cookies: true,
-        version: env!("CARGO_PKG_VERSION"),
-    }
 }

@@ -110,7 +110,7 @@ impl SubprocessExtractor {
 
 fn failed(error: &dyn std::fmt::Display) -> ExtractFailure {
     tracing::error!(%error, "the reader of files cannot be run");
-    ExtractFailure::Unreadable { reason: "the file could not be read; please try again".to_owned() }
+    ExtractFailure::Unavailable
 }
 
 #[async_trait(?Send)]

@@ -9,6 +9,7 @@ use frontdesk_ports::{ByteStream, Clock, Egress, FetchError, FetchLimits, HttpCl
 use futures_util::StreamExt;
 use http::{Request, Response, header};
 use http_body_util::{BodyDataStream, Full};
+use wasip3::http_compat::{http_from_wasi_response, http_into_wasi_request};
 
 /// HTTP by the host. Dropping a call closes its connection. Which hosts it may reach, the manifest says.
 pub struct OutboundClient {
@@ -35,9 +36,13 @@ impl HttpClient for OutboundClient {
         }
         let started = self.clock.now();
         // Connecting and waiting for the head are one step here.
-        let mut response = bounded::head(&*self.clock, limits, spin_sdk::http::send(request.map(Full::new)))
+        let outgoing = http_into_wasi_request(request.map(Full::new))
+            .map_err(|error| FetchError::Refused(error.to_string()))?;
+        let response = bounded::head(&*self.clock, limits, wasip3::http::client::send(outgoing))
             .await?
             .map_err(|error| FetchError::Connect(error.to_string()))?;
+        let mut response =
+            http_from_wasi_response(response).map_err(|error| FetchError::Lost(error.to_string()))?;
         // Of the connection, not of the answer.
         response.headers_mut().remove(header::CONNECTION);
         response.headers_mut().remove(header::TRANSFER_ENCODING);

@@ -3,26 +3,46 @@
 //! of `wasi:http` 0.3.
 #![cfg(target_os = "wasi")]
 
+mod background;
+mod extractor;
+mod host;
 mod http_client;
-mod ports;
+mod logs;
+mod runtime;
 mod variables;
+mod web;
 
 use frontdesk_api::{Body, BodyError, Peer};
 use futures_util::{StreamExt, TryStreamExt};
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Request, Response};
 use http_body_util::BodyDataStream;
-use spin_sdk::http::Request;
-use spin_sdk::http_service;
+use wasip3::http::types::{self, ErrorCode};
+use wasip3::http_compat::{IncomingRequestBody, http_from_wasi_request, http_into_wasi_response};
+
+wasip3::http::service::export!(Component);
+
+/// What the host calls.
+struct Component;
+
+impl wasip3::exports::http::handler::Guest for Component {
+    async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
+        http_into_wasi_response(answer(http_from_wasi_request(request)?).await)
+    }
+}
 
 /// Answers one request.
-#[http_service]
-async fn answer(request: Request) -> Response<Body> {
+async fn answer(request: Request<IncomingRequestBody>) -> Response<Body> {
+    let ctx = host::ctx().await;
+    background::look_after(&ctx);
+    if let Some(file) = web::serve(&request) {
+        return file;
+    }
     let peer = Peer { ip: client_address(request.headers()), ..Peer::default() };
     let request = request.map(|body| {
         let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
         Body::Stream(pieces.boxed_local())
     });
-    frontdesk_api::handle(ports::ctx().await, request, peer).await
+    frontdesk_api::handle(ctx, request, peer).await
 }
 
 /// The client's address from Spin's header. Spin does not remove one that the client sent itself, but puts its own

@@ -1,11 +1,27 @@
 //! Configuration variables, by the names that the documentation uses (`OPENAI_API_KEY`).
 
+use std::collections::BTreeMap;
+
+use frontdesk_app::config::VARIABLES;
+use url::Url;
+
 /// Whether this component is built for Spin itself.
 pub const ON_SPIN: bool = cfg!(feature = "spin-variables");
 
+/// Every variable that is set.
+pub async fn all() -> BTreeMap<&'static str, String> {
+    let mut all = BTreeMap::new();
+    for variable in VARIABLES {
+        if let Some(value) = get(variable.name).await {
+            all.insert(variable.name, value);
+        }
+    }
+    all
+}
+
 /// A variable of the application; Spin's names are in lower case.
 #[cfg(feature = "spin-variables")]
-pub async fn get(name: &str) -> Option<String> {
+async fn get(name: &str) -> Option<String> {
     let value = spin_sdk::variables::get(name.to_ascii_lowercase()).await.ok()?;
     Some(value).filter(|value| !value.is_empty())
 }
@@ -13,6 +29,11 @@ pub async fn get(name: &str) -> Option<String> {
 /// A variable of the environment.
 #[cfg(not(feature = "spin-variables"))]
 #[expect(clippy::unused_async, reason = "the same signature as Spin's, which does wait")]
-pub async fn get(name: &str) -> Option<String> {
+async fn get(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The component that reads files beside this one, where the application has it in the same manifest.
+pub fn default_reader() -> Option<Url> {
+    ON_SPIN.then(|| Url::parse("http://reader.spin.internal").ok()).flatten()
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use frontdesk_clients::{hrana, qdrant};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::settings;
-use frontdesk_ports::{Config, ModelEndpoint};
+use frontdesk_ports::{Config, ModelEndpoint, Random};
 use secrecy::SecretString;
 use url::Url;
 
@@ -127,6 +127,14 @@ pub const VARIABLES: &[Variable] = &[
         false,
     ),
     variable(
+        "READER_URL",
+        "Where the component that reads uploaded files answers. Used by the Spin component alone; other hosts read files \
+         themselves.",
+        "`https://` or `http://` address",
+        "`http://reader.spin.internal` on Spin",
+        false,
+    ),
+    variable(
         "ALLOWED_ORIGINS",
         "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.",
         "origins separated by commas, like `https://desk.example.org`",
@@ -136,7 +144,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "RATE_LIMIT_STORE",
         "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database. On Cloudflare \
-         objects count them, whichever is set. `none` is for tests and load.",
+         objects count them and on Spin the database does, whichever is set. `none` is for tests and load.",
         "`memory`, `libsql` or `none`",
         "`memory`",
         false,
@@ -217,6 +225,8 @@ pub struct HostConfig {
     pub database: Option<hrana::Server>,
     /// The Qdrant server.
     pub qdrant: Option<qdrant::Server>,
+    /// Where files are read, on a host that cannot do it itself.
+    pub reader: Option<Url>,
     /// Where rate limits are counted.
     pub rate_limit_store: RateLimitStore,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -271,6 +281,7 @@ impl HostConfig {
         let model = read.model();
         let database = read.database();
         let qdrant = read.qdrant();
+        let reader = read.url("READER_URL", &["https", "http"]);
         let allowed_origins = read.origins();
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
@@ -314,11 +325,33 @@ impl HostConfig {
             },
             database,
             qdrant,
+            reader,
             rate_limit_store,
             log_level,
             sentry_dsn: sentry_dsn.map(|url| SecretString::from(url.to_string())),
             admin,
         })
+    }
+}
+
+/// A configuration under which nobody can sign in: its keys are drawn at random and known to nobody. For a host that must
+/// answer although what it was told is wrong.
+#[must_use]
+pub fn closed(random: &dyn Random) -> Config {
+    let key = || {
+        let mut bytes = [0_u8; 32];
+        random.fill(&mut bytes);
+        SecretString::from(hex::encode(bytes))
+    };
+    Config {
+        jwt_secret: key(),
+        encryption_key: key(),
+        metrics_token: None,
+        allowed_origins: Vec::new(),
+        model: None,
+        rate_limits: true,
+        secure_cookies: true,
+        version: env!("CARGO_PKG_VERSION"),
     }
 }
 

@@ -65,6 +65,9 @@ pub async fn media_type(ctx: &Ctx, bytes: &Bytes) -> Result<String> {
             accepted: frontdesk_extract::ACCEPTED.to_owned(),
         }
         .into(),
+        ExtractFailure::Unavailable => {
+            Error::Upstream { service: "reader", retryable: true, detail: failure.to_string() }
+        }
         other => Error::invalid("/file", other.to_string()),
     })
 }

@@ -13,7 +13,7 @@ use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::text;
-use frontdesk_ports::{BlobKey, Ctx, DbError, ExtractRequest, Resume, Statement};
+use frontdesk_ports::{BlobKey, Ctx, DbError, ExtractFailure, ExtractRequest, Resume, Statement};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -207,11 +207,10 @@ impl Reading<'_> {
             document.version.checked_add(1).ok_or_else(|| Error::ours("a document has no versions left"))?;
         let is_first = from.is_none();
         let request = ExtractRequest { bytes, name: source.name.clone(), from, deadline: EXTRACT_DEADLINE };
-        let part = ctx
-            .extractor
-            .extract(request)
-            .await
-            .map_err(|failure| Failure::Permanent(failure.to_string()))?;
+        let part = ctx.extractor.extract(request).await.map_err(|failure| match failure {
+            ExtractFailure::Unavailable => Failure::Passing(failure.to_string()),
+            other => Failure::Permanent(other.to_string()),
+        })?;
 
         let now = ctx.clock.now();
         let append = |spans| {

@@ -100,6 +100,7 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
             ready: Some(ready),
             release: false,
             testing: false,
+            reuse: None,
         };
         let built = dev::server(session.workspace, &args)?;
         std::fs::copy(built.get_program(), &program).with_context(|| program.display().to_string())?;

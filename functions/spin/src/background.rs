@@ -1,0 +1,86 @@
+//! What nobody waits for: jobs, and turns whose instance died. There is no timer that outlives an instance, so requests
+//! drive it; a probe of `/health/live` is one that comes in any case.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use frontdesk_app::jobs;
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::Ctx;
+
+use wit_bindgen::spawn_local;
+
+use crate::host;
+
+/// How often an instance that is asked anything looks after what was left behind.
+const EVERY: Duration = Duration::from_secs(15);
+/// How many jobs are worked on at once.
+const AT_ONCE: u32 = 2;
+/// How long an instance waits for a job that is due later; then a request finds it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+thread_local! {
+    /// When this instance looked last.
+    static LOOKED: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    /// Whether it works through the queue.
+    static WORKING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Once in a while, beside a request: jobs that are due, and turns that nobody runs any more.
+pub fn look_after(ctx: &Ctx) {
+    let now = ctx.clock.now();
+    let lately = LOOKED.get().is_some_and(|at| now.since(at) < EVERY);
+    let Some(rooms) = host::rooms().filter(|_| !lately) else { return };
+    LOOKED.set(Some(now));
+    let ctx = ctx.clone();
+    spawn_local(async move {
+        if let Err(error) = rooms.recover().await {
+            tracing::warn!(%error, "turns that were left open were not taken up");
+        }
+        work(&ctx).await;
+    });
+}
+
+/// There is a new job.
+pub fn new_job() {
+    spawn_local(async {
+        work(&host::ctx().await).await;
+    });
+}
+
+/// Whoever works through the queue; ends with its task.
+struct Working;
+
+impl Working {
+    fn begin() -> Option<Self> {
+        (!WORKING.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        WORKING.set(false);
+    }
+}
+
+/// Works through the queue until nothing is due soon.
+async fn work(ctx: &Ctx) {
+    let Some(_working) = Working::begin() else { return };
+    let mut waited = Duration::ZERO;
+    loop {
+        let now = ctx.clock.now();
+        match jobs::run(ctx, AT_ONCE).await {
+            Ok(Some(next)) if next <= now => waited = Duration::ZERO,
+            Ok(Some(next)) if waited < PATIENCE => {
+                let pause = next.since(now).min(PATIENCE);
+                waited = waited.saturating_add(pause);
+                ctx.clock.sleep(pause).await;
+            }
+            Ok(_) => return,
+            Err(error) => {
+                tracing::error!(%error, "jobs could not be run");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The ports, made once for each instance.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use frontdesk_app::config::{HostConfig, closed};
+use frontdesk_app::limits::DatabaseLimiter;
+use frontdesk_app::rooms::{Log, LogRooms};
+use frontdesk_app::vectors::LibsqlVectors;
+use frontdesk_clients::hrana::{self, HranaDatabase};
+use frontdesk_clients::qdrant::{self, Qdrant};
+use frontdesk_domain::id::WorkerId;
+use frontdesk_ports::unconfigured::Unconfigured;
+use frontdesk_ports::{
+    Breakers, Clock, Config, Ctx, Database, Extractor, HttpClient, Metrics, Ports, Random,
+};
+use url::Url;
+
+use crate::extractor::RemoteExtractor;
+use crate::http_client::OutboundClient;
+use crate::runtime::{Inline, Spawn, WasiClock, WasiRandom};
+use crate::{logs, variables};
+
+thread_local! {
+    /// An instance answers many requests, also at the same time; nothing in here belongs to any of them.
+    static HOST: OnceCell<Host> = const { OnceCell::new() };
+}
+
+/// What an instance has.
+#[derive(Clone)]
+struct Host {
+    ctx: Ctx,
+    /// Without a database there are none.
+    rooms: Option<LogRooms>,
+}
+
+/// The context of this instance.
+pub async fn ctx() -> Ctx {
+    if let Some(host) = HOST.with(|cell| cell.get().cloned()) {
+        return host.ctx;
+    }
+    // Nothing is held across the await: of two first requests one context stays.
+    let told = variables::all().await;
+    HOST.with(|cell| cell.get_or_init(|| made(&told)).ctx.clone())
+}
+
+/// The rooms of this instance, once it has a context.
+pub fn rooms() -> Option<LogRooms> {
+    HOST.with(|cell| cell.get().and_then(|host| host.rooms.clone()))
+}
+
+/// Reads the configuration. What is wrong with it stands in the log; until it is mended only `/health/live` works.
+fn made(told: &BTreeMap<&'static str, String>) -> Host {
+    let config = HostConfig::from_vars(&|name| told.get(name).cloned());
+    logs::start(config.as_ref().map_or("info", |config| &config.log_level));
+    match config {
+        Ok(config) => {
+            if config.database.is_none() {
+                tracing::error!("configuration: DATABASE_URL is missing");
+            }
+            let reader = config.reader.or_else(variables::default_reader);
+            bundle(config.core, config.database, config.qdrant, reader)
+        }
+        Err(problems) => {
+            for problem in problems {
+                tracing::error!("configuration: {problem}");
+            }
+            bundle(closed(&WasiRandom), None, None, None)
+        }
+    }
+}
+
+fn bundle(
+    config: Config,
+    database: Option<hrana::Server>,
+    qdrant: Option<qdrant::Server>,
+    reader: Option<Url>,
+) -> Host {
+    let absent = Rc::new(Unconfigured);
+    let clock: Rc<dyn Clock> = Rc::new(WasiClock);
+    let random: Rc<dyn Random> = Rc::new(WasiRandom);
+    let http: Rc<dyn HttpClient> = Rc::new(OutboundClient::new(clock.clone()));
+    let configured = database.is_some();
+    let db: Rc<dyn Database> = match database {
+        Some(server) => Rc::new(HranaDatabase::new(http.clone(), clock.clone(), random.clone(), server)),
+        None => absent.clone(),
+    };
+    let limiter = Rc::new(DatabaseLimiter::new(db.clone(), clock.clone(), &config));
+    let extractor: Rc<dyn Extractor> = match reader {
+        Some(url) => Rc::new(RemoteExtractor::new(http.clone(), url)),
+        None => absent.clone(),
+    };
+    let worker = WorkerId::new(clock.now(), random.entropy());
+    let mut rooms = None;
+    let ports = Rc::new_cyclic(|ports| {
+        // Other instances write to the same rooms.
+        let made = LogRooms::new(ports.clone(), Log::Main, worker, false);
+        rooms = configured.then(|| made.clone());
+        Ports {
+            config,
+            vectors: match qdrant {
+                Some(server) => Rc::new(Qdrant::new(ports.clone(), server)),
+                None => Rc::new(LibsqlVectors::new(db.clone())),
+            },
+            db,
+            rooms: Rc::new(made),
+            http,
+            blobs: absent,
+            extractor,
+            limiter,
+            clock,
+            random,
+            tasks: Rc::new(Spawn),
+            compute: Rc::new(Inline),
+            metrics: Rc::<Metrics>::default(),
+            caches: Rc::default(),
+            breakers: Breakers::default(),
+        }
+    });
+    Host { ctx: Ctx::new(ports), rooms }
+}

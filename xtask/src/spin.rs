@@ -1,0 +1,118 @@
+//! The component on this machine: Spin where it is installed, otherwise wasmtime with the portable build; beside a real
+//! libSQL server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::str::FromStr;
+
+use anyhow::{Context, Result, bail};
+
+use crate::build;
+use crate::dev::DevArgs;
+use crate::edge::{Again, Backing, START, Served};
+use crate::run::{self, Guarded};
+use crate::setup::tools;
+use crate::workspace::{Workspace, which};
+
+/// The memory of the component that reads files, and how long it may take for one part of a file.
+const READER: [&str; 4] = ["-W", "max-memory-size=268435456", "-W", "timeout=60s"];
+
+/// How many requests an instance answers: all in all, and at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Reuse {
+    all: u32,
+    at_once: u32,
+}
+
+impl FromStr for Reuse {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (all, at_once) = text.split_once(':').context("write it as ALL:AT_ONCE")?;
+        Ok(Self { all: all.parse()?, at_once: at_once.parse()? })
+    }
+}
+
+/// Serves the demo until it is stopped.
+pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    // A test wants what it can kill and configure.
+    if which("spin").is_some() && !args.testing {
+        return on_spin(workspace, args);
+    }
+    run::say("  On wasmtime, with the portable build (there is no `spin` here).");
+    let wasmtime = tools::wasmtime().ensure(workspace)?;
+    let component = build::component(workspace, false)?;
+    let reader = build::reader_component(workspace)?;
+    let backing = Backing::start(workspace, args)?;
+    let data = backing.data.clone();
+    let web = static_files(workspace, &backing)?;
+
+    run::step("starting wasmtime");
+    let reader_port = run::free_port()?;
+    let log = data.join("wasmtime.log");
+    let mut command = serve(&wasmtime, reader_port, &reader);
+    command.args(READER);
+    let mut reader = Guarded::start(&mut command, &log)?;
+    reader.wait_until(START, "wasmtime serve", || run::listens(reader_port))?;
+
+    let variables = backing.variables(args.no_limits)?;
+    let (port, reuse) = (args.port, args.reuse);
+    let start: Again = Box::new(move || {
+        let mut command = serve(&wasmtime, port, &component);
+        command.arg("--dir").arg(format!("{}::/web", web.display()));
+        command.env("READER_URL", format!("http://127.0.0.1:{reader_port}")).args(["--env", "READER_URL"]);
+        for (name, value) in &variables {
+            // By name alone: values would be seen by whoever lists processes.
+            command.env(name, value).args(["--env", name]);
+        }
+        if let Some(Reuse { all, at_once }) = reuse {
+            command.args(["--max-instance-reuse-count", &all.to_string()]);
+            command.args(["--max-instance-concurrent-reuse-count", &at_once.to_string()]);
+        }
+        let mut server = Guarded::start(&mut command, &log)?;
+        server.wait_until(START, "wasmtime serve", || run::listens(port))?;
+        Ok(server)
+    });
+    let server = start()?;
+    let told = [("kill", format!("kill -KILL $(pgrep -f -- '--addr 127.0.0.1:{port} ')").into())];
+    let servers = vec![
+        Served { server, name: "wasmtime", again: args.testing.then_some(start) },
+        Served { server: reader, name: "the reader of files", again: None },
+    ];
+    backing.serve(servers, if args.testing { &told } else { &[] })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `wasmtime serve` of a component on a port of loopback.
+pub fn serve(wasmtime: &Path, port: u16, component: &Path) -> Command {
+    let mut command = Command::new(wasmtime);
+    command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]).arg(component);
+    command
+}
+
+/// The web pages with the demo's site; compressed copies, too, except of that page.
+fn static_files(workspace: &Workspace, backing: &Backing) -> Result<PathBuf> {
+    let web = backing.data.join("web");
+    let _ = fs::remove_dir_all(&web);
+    build::copy(&workspace.path("web/dist"), &web, |_| true)?;
+    backing.name_the_site(&web.join("demo/index.html"))?;
+    Ok(web)
+}
+
+/// By `spin up`, as it is deployed.
+fn on_spin(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    run::say("  On Spin.");
+    build::component(workspace, true)?;
+    build::reader_component(workspace)?;
+    let backing = Backing::start(workspace, args)?;
+    run::step("starting Spin");
+    let mut command = Command::new("spin");
+    command.args(["up", "--from"]).arg(workspace.path("spin.toml"));
+    command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
+    for (name, value) in backing.variables(args.no_limits)? {
+        command.env(format!("SPIN_VARIABLE_{name}"), value);
+    }
+    let web = static_files(workspace, &backing)?;
+    bail!("{} {:?}", web.display(), command)
+}
