@@ -29,5 +29,5 @@ impl Blobs for BucketBlobs {
 }
 
 fn failure(error: &worker::Error) -> BlobError {
-    BlobError(error.to_string())
+    BlobError::Failed(error.to_string())
 }

@@ -13,9 +13,11 @@ use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, migrations};
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_clients::qdrant::Qdrant;
+use frontdesk_clients::s3::S3Blobs;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{
-    Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random, VectorIndex,
+    Blobs, Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random,
+    VectorIndex,
 };
 
 use crate::blobs::DiskBlobs;
@@ -137,13 +139,17 @@ impl Host {
                 Some(server) => Rc::new(Qdrant::new(weak.clone(), server)),
                 None => Rc::new(LibsqlVectors::new(Rc::clone(&db))),
             };
+            let blobs: Rc<dyn Blobs> = match options.config.s3 {
+                Some(server) => Rc::new(S3Blobs::new(weak.clone(), server)),
+                None => Rc::new(DiskBlobs::new(options.data.join("blobs"))),
+            };
             Ports {
                 config: options.config.core,
                 vectors,
                 db,
                 rooms: Rc::new(made),
                 http,
-                blobs: Rc::new(DiskBlobs::new(options.data.join("blobs"))),
+                blobs,
                 extractor,
                 limiter,
                 clock,

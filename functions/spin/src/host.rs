@@ -4,12 +4,14 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use frontdesk_app::blobs::DatabaseBlobs;
 use frontdesk_app::config::{HostConfig, closed};
 use frontdesk_app::limits::DatabaseLimiter;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{self, HranaDatabase};
 use frontdesk_clients::qdrant::{self, Qdrant};
+use frontdesk_clients::s3::{self, S3Blobs};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
@@ -60,13 +62,13 @@ fn made(told: &BTreeMap<&'static str, String>) -> Host {
                 tracing::error!("configuration: DATABASE_URL is missing");
             }
             let reader = config.reader.or_else(variables::default_reader);
-            bundle(config.core, config.database, config.qdrant, reader)
+            bundle(config.core, config.database, config.qdrant, config.s3, reader)
         }
         Err(problems) => {
             for problem in problems {
                 tracing::error!("configuration: {problem}");
             }
-            bundle(closed(&WasiRandom), None, None, None)
+            bundle(closed(&WasiRandom), None, None, None, None)
         }
     }
 }
@@ -75,6 +77,7 @@ fn bundle(
     config: Config,
     database: Option<hrana::Server>,
     qdrant: Option<qdrant::Server>,
+    s3: Option<s3::Server>,
     reader: Option<Url>,
 ) -> Host {
     let absent = Rc::new(Unconfigured);
@@ -103,10 +106,13 @@ fn bundle(
                 Some(server) => Rc::new(Qdrant::new(ports.clone(), server)),
                 None => Rc::new(LibsqlVectors::new(db.clone())),
             },
+            blobs: match s3 {
+                Some(server) => Rc::new(S3Blobs::new(ports.clone(), server)),
+                None => Rc::new(DatabaseBlobs::new(db.clone())),
+            },
             db,
             rooms: Rc::new(made),
             http,
-            blobs: absent,
             extractor,
             limiter,
             clock,

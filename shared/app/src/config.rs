@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use frontdesk_clients::{hrana, qdrant};
+use frontdesk_clients::{hrana, qdrant, s3};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::settings;
 use frontdesk_ports::{Config, ModelEndpoint, Random};
@@ -49,6 +49,7 @@ const fn variable(
 
 const SECRET_RANGE: &str = "at least 32 bytes of randomness, for example `openssl rand -hex 32`";
 const NAME_RANGE: &str = "1 to 200 characters";
+const BUCKET_RANGE: &str = "3 to 255 letters, digits, dots, dashes or underscores";
 
 /// Every variable.
 pub const VARIABLES: &[Variable] = &[
@@ -134,6 +135,32 @@ pub const VARIABLES: &[Variable] = &[
         "`http://reader.spin.internal` on Spin",
         false,
     ),
+    variable(
+        "S3_ENDPOINT",
+        "An S3-compatible server for files: AWS, R2, MinIO, …. Without it the local host keeps them in its data directory, and \
+         a host that has none in the database, up to 8 MiB each. On Cloudflare they are in its own bucket, whichever is set. A \
+         change moves no files.",
+        "`https://` or `http://` address without the bucket",
+        "none",
+        false,
+    ),
+    variable("S3_BUCKET", "The bucket, which is there already.", BUCKET_RANGE, "none", false),
+    variable("S3_REGION", "The bucket's region.", "a name; many servers take any", "`us-east-1`", false),
+    variable(
+        "S3_ADDRESSING",
+        "Where a bucket's name stands in addresses: in the path, or before the host's name.",
+        "`path` or `virtual`",
+        "`path`",
+        false,
+    ),
+    variable(
+        "S3_ACCESS_KEY_ID",
+        "The access key, which may read, write, delete and list the bucket's objects.",
+        NAME_RANGE,
+        "none",
+        false,
+    ),
+    variable("S3_SECRET_ACCESS_KEY", "The access key's secret.", "any", "none", true),
     variable(
         "ALLOWED_ORIGINS",
         "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.",
@@ -227,6 +254,8 @@ pub struct HostConfig {
     pub qdrant: Option<qdrant::Server>,
     /// Where files are read, on a host that cannot do it itself.
     pub reader: Option<Url>,
+    /// The bucket for files.
+    pub s3: Option<s3::Server>,
     /// Where rate limits are counted.
     pub rate_limit_store: RateLimitStore,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -282,6 +311,7 @@ impl HostConfig {
         let database = read.database();
         let qdrant = read.qdrant();
         let reader = read.url("READER_URL", &["https", "http"]);
+        let s3 = read.s3();
         let allowed_origins = read.origins();
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
@@ -326,6 +356,7 @@ impl HostConfig {
             database,
             qdrant,
             reader,
+            s3,
             rate_limit_store,
             log_level,
             sentry_dsn: sentry_dsn.map(|url| SecretString::from(url.to_string())),
@@ -441,6 +472,44 @@ impl Reader<'_> {
         };
         let Endpoint { url, key } = endpoint?;
         Some(qdrant::Server { base_url: url.as_str().trim_end_matches('/').to_owned(), api_key: key, mode })
+    }
+
+    fn s3(&mut self) -> Option<s3::Server> {
+        const NEEDED: [&str; 4] = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];
+        let given = NEEDED.map(|name| self.text(name));
+        let id = self.name("S3_ACCESS_KEY_ID");
+        let region = self.text("S3_REGION");
+        let addressing = self.text("S3_ADDRESSING");
+        if given.iter().chain([&region, &addressing]).all(Option::is_none) {
+            return None;
+        }
+        for (name, _) in NEEDED.into_iter().zip(&given).filter(|(_, given)| given.is_none()) {
+            self.problem(name, format!("is missing; set {} or nothing of S3", NEEDED.join(", ")));
+        }
+        let addressing = match addressing.as_deref() {
+            None | Some("path") => s3::Addressing::Path,
+            Some("virtual") => s3::Addressing::Virtual,
+            Some(_) => {
+                self.problem("S3_ADDRESSING", "must be path or virtual");
+                s3::Addressing::Path
+            }
+        };
+        let [Some(endpoint), Some(bucket), Some(_), Some(secret)] = given else { return None };
+        let key = s3::AccessKey { id: id?, secret: secret.into() };
+        let region = region.as_deref().unwrap_or("us-east-1");
+        let wrong = match s3::Server::new(&endpoint, addressing, &bucket, region, key) {
+            Ok(server) => return Some(server),
+            Err(wrong) => wrong,
+        };
+        for wrong in wrong {
+            let variable = match wrong {
+                s3::ServerError::Endpoint(_) => "S3_ENDPOINT",
+                s3::ServerError::Bucket(_) => "S3_BUCKET",
+                s3::ServerError::Region(_) => "S3_REGION",
+            };
+            self.problem(variable, wrong.to_string());
+        }
+        None
     }
 
     fn name(&mut self, name: &'static str) -> Option<String> {
@@ -648,6 +717,10 @@ mod tests {
             ("OPENAI_BASE_URL", "SENTINEL"),
             ("QDRANT_API_KEY", "SENTINEL"),
             ("QDRANT_VECTORS", "SENTINEL"),
+            ("S3_ENDPOINT", "s3://SENTINEL"),
+            ("S3_BUCKET", "SENTINEL/"),
+            ("S3_REGION", "SENTINEL/"),
+            ("S3_ADDRESSING", "SENTINEL"),
             ("ALLOWED_ORIGINS", "https://ok.example, https://SENTINEL.example/path"),
             ("RATE_LIMIT_STORE", "SENTINEL"),
             ("LOG_LEVEL", "SENTINEL"),
@@ -656,8 +729,9 @@ mod tests {
             ("ADMIN_PASSWORD", "SENTINEL"),
             ("METRICS_TOKEN", "SENTINEL"),
         ];
+        let right = [("S3_ACCESS_KEY_ID", "SENTINEL"), ("S3_SECRET_ACCESS_KEY", "SENTINEL")];
         let found = HostConfig::from_vars(&|name| {
-            vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            vars.iter().chain(&right).find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
         .unwrap_err();
         let named: Vec<_> = found.iter().map(|problem| problem.variable).collect();
@@ -719,6 +793,35 @@ mod tests {
             .unwrap();
         assert_eq!((server.base_url.as_str(), server.mode), ("https://q.example:6333", qdrant::Mode::Multi));
         assert_eq!(problems(&[("QDRANT_VECTORS", "multi")]), ["QDRANT_VECTORS"]);
+    }
+
+    #[test]
+    fn a_bucket_is_configured_whole_or_not_at_all() {
+        let all = [
+            ("S3_ENDPOINT", "https://s3.example"),
+            ("S3_BUCKET", "desk"),
+            ("S3_ACCESS_KEY_ID", "id"),
+            ("S3_SECRET_ACCESS_KEY", "SENTINEL"),
+        ];
+        let config = read(&all).unwrap();
+        assert!(config.s3.is_some() && read(&[]).unwrap().s3.is_none());
+        assert!(!format!("{config:?}").contains("SENTINEL"));
+        for (missing, (name, _)) in all.iter().enumerate() {
+            let mut some = all.to_vec();
+            some.remove(missing);
+            assert_eq!(problems(&some), [*name]);
+        }
+        assert_eq!(problems(&[("S3_REGION", "auto")]), all.map(|(name, _)| name));
+        for (name, wrong) in [
+            ("S3_ENDPOINT", "s3.example"),
+            ("S3_BUCKET", "a/b"),
+            ("S3_REGION", "a/b"),
+            ("S3_ADDRESSING", "host"),
+        ] {
+            let mut vars = vec![(name, wrong)];
+            vars.extend(all);
+            assert_eq!(problems(&vars), [name]);
+        }
     }
 
     #[test]

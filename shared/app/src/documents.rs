@@ -46,12 +46,13 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
-/// The largest file that the organisation takes, in bytes.
+/// The largest file that the organisation takes and the host can keep, in bytes.
 ///
 /// # Errors
 /// When the settings cannot be read.
 pub async fn max_upload_bytes(ctx: &Ctx, scope: &TenantScope) -> Result<u64> {
-    Ok(settings::current(ctx, scope).await?.limits.max_upload_bytes)
+    let allowed = settings::current(ctx, scope).await?.limits.max_upload_bytes;
+    Ok(allowed.min(ctx.blobs.max_bytes()))
 }
 
 /// The type of a file's content, if it is one that can be a document.

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod blobs;
 pub mod chat;
 pub mod config;
 pub mod documents;

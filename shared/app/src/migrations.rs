@@ -35,6 +35,7 @@ migrations! {
     5 "0005_uploads"
     6 "0006_ingest_steps"
     7 "0007_live_answers"
+    8 "0008_blobs"
 }
 
 /// Where a database stands with one step.

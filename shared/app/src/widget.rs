@@ -81,7 +81,7 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> 
         locale,
         conversation,
         max_message_chars: limits.max_message_chars,
-        max_upload_bytes: limits.max_upload_bytes,
+        max_upload_bytes: limits.max_upload_bytes.min(ctx.blobs.max_bytes()),
     })
 }
 

@@ -7,3 +7,4 @@ pub mod hrana;
 pub mod openai;
 pub mod qdrant;
 mod retry;
+pub mod s3;

@@ -95,13 +95,13 @@ impl HttpClient for Unconfigured {
 #[async_trait(?Send)]
 impl Blobs for Unconfigured {
     async fn put(&self, _: &BlobKey, _: Bytes) -> Result<(), BlobError> {
-        Err(BlobError(DETAIL.to_owned()))
+        Err(BlobError::Refused(DETAIL.to_owned()))
     }
     async fn get(&self, _: &BlobKey) -> Result<Option<Bytes>, BlobError> {
-        Err(BlobError(DETAIL.to_owned()))
+        Err(BlobError::Refused(DETAIL.to_owned()))
     }
     async fn delete(&self, _: &BlobKey) -> Result<(), BlobError> {
-        Err(BlobError(DETAIL.to_owned()))
+        Err(BlobError::Refused(DETAIL.to_owned()))
     }
 }
 

@@ -19,11 +19,13 @@ const EDGE: [(&str, &str); 3] = [
 ];
 
 /// The tests that need a database, of the packages that have them.
-const DATABASE: [&str; 20] = [
+const DATABASE: [&str; 22] = [
     "--package",
     "frontdesk-local",
     "--package",
     "frontdesk-app",
+    "--test",
+    "blobs",
     "--test",
     "database",
     "--test",

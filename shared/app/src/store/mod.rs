@@ -1,6 +1,7 @@
 //! All SQL of Frontdesk, one file per table: functions that make statements, and functions that read rows.
 
 pub mod audit;
+pub mod blobs;
 pub mod conversations;
 pub mod documents;
 pub mod events;
