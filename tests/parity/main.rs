@@ -8,7 +8,8 @@
 //! | `FRONTDESK_TRANSCRIPTS` | a directory to keep the transcripts in (optional) |
 //! | `FRONTDESK_BASE_URL` | the address of a host, for [`edge`] |
 //!
-//! [`limits`] wants a host of its own with rate limits, [`cuts`] has more variables.
+//! [`limits`] wants a host of its own with rate limits, [`cuts`] has more variables; [`socketless`] is instead of [`sockets`]
+//! where there are none.
 //!
 //! What a host answers is written down and compared with `transcripts/`: two hosts that pass are the same to the byte.
 //! After a change of the API, `INSTA_UPDATE=always cargo xtask test --part parity` writes them anew.
@@ -25,11 +26,13 @@ mod feedback;
 mod health;
 mod limits;
 mod messages;
+
 mod objects;
 mod resume;
 mod search;
 mod sessions;
 mod settings;
+mod socketless;
 mod sockets;
 mod step_down;
 mod take_over;

@@ -56,12 +56,13 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     let mut reader = Guarded::start(&mut command, &log)?;
     reader.wait_until(START, "wasmtime serve", || run::listens(reader_port))?;
 
-    let variables = backing.variables(args.no_limits)?;
+    let mut variables = backing.variables(args.no_limits)?;
+    variables.push(("READER_URL".to_owned(), format!("http://127.0.0.1:{reader_port}")));
+    variables.push(("PUBLIC_URL".to_owned(), backing.base_url.clone()));
     let (port, reuse) = (args.port, args.reuse);
     let start: Again = Box::new(move || {
         let mut command = serve(&wasmtime, port, &component);
         command.arg("--dir").arg(format!("{}::/web", web.display()));
-        command.env("READER_URL", format!("http://127.0.0.1:{reader_port}")).args(["--env", "READER_URL"]);
         for (name, value) in &variables {
             // By name alone: values would be seen by whoever lists processes.
             command.env(name, value).args(["--env", name]);

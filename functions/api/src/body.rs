@@ -1,11 +1,19 @@
 //! Bodies, on every host.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use frontdesk_ports::BoxStream;
+use frontdesk_ports::{BoxStream, Ctx};
+use futures_core::Stream;
 use futures_util::StreamExt;
+use futures_util::future::select;
+
+/// How much of a body that nobody reads is read all the same, in bytes.
+const LINGER_BYTES: usize = 256 << 20;
+/// How long.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The connection broke before the body was whole.
 #[derive(Debug, thiserror::Error)]
@@ -98,5 +106,51 @@ impl http_body::Body for Body {
             }
             Self::Stream(_) => http_body::SizeHint::default(),
         }
+    }
+}
+
+type Pieces = BoxStream<'static, Result<Bytes, BodyError>>;
+
+/// A request's body. One that is dropped half-read is read on and thrown away for a while: a client that is still sending
+/// would see a reset connection instead of the answer that refuses it.
+#[must_use]
+pub fn lingering(ctx: &Ctx, body: Pieces) -> Pieces {
+    Box::pin(Lingering { ctx: ctx.clone(), body: Some(body) })
+}
+
+struct Lingering {
+    ctx: Ctx,
+    /// None when it is at its end.
+    body: Option<Pieces>,
+}
+
+impl Stream for Lingering {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
+        let piece = std::task::ready!(body.poll_next_unpin(cx));
+        if !matches!(piece, Some(Ok(_))) {
+            self.body = None;
+        }
+        Poll::Ready(piece)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(mut body) = self.body.take() else { return };
+        let clock = self.ctx.clock.clone();
+        let rest = async move {
+            let mut left = LINGER_BYTES;
+            let read = async {
+                while let Some(Ok(piece)) = body.next().await {
+                    let Some(rest) = left.checked_sub(piece.len()) else { break };
+                    left = rest;
+                }
+            };
+            select(pin!(read), clock.sleep(LINGER)).await;
+        };
+        self.ctx.tasks.spawn("linger", Box::pin(rest));
     }
 }

@@ -20,7 +20,7 @@ mod upload;
 mod usage;
 mod widget;
 
-pub use body::{Body, BodyError};
+pub use body::{Body, BodyError, lingering};
 pub use call::Peer;
 pub use problem::Problem;
 pub use router::handle;

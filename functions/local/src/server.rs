@@ -11,8 +11,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use frontdesk_api::socket::SocketGrant;
 use frontdesk_api::{Body, BodyError, Peer};
-use futures_core::Stream;
-use http_body_util::BodyExt;
+use futures_util::{StreamExt, TryStreamExt};
+use http_body_util::{BodyDataStream, BodyExt};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,9 +28,6 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const MAX_CONNECTIONS: usize = 10_000;
 /// How long the end waits for turns and requests in progress.
 const DRAIN: Duration = Duration::from_secs(10);
-/// How much of a refused body is still read, so that the client sees the refusal instead of a reset.
-const LINGER_BYTES: usize = 256 * 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(10);
 
 /// Serves until `stop` ends; then takes no more connections, waits up to 10 s for what is in progress, and returns. A turn
 /// that is not done by then is taken up at the next start.
@@ -224,8 +221,13 @@ async fn answer(
     let head = request.method() == http::Method::HEAD;
     let upgrade = hyper::upgrade::on(&mut request);
     let handshake = socket::handshake(request.headers());
-    let request =
-        request.map(|body| Body::Stream(Box::pin(Lingering { body: Some(body), left: LINGER_BYTES })));
+    let request = request.map(|body| {
+        if http_body::Body::is_end_stream(&body) {
+            return Body::empty();
+        }
+        let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
+        Body::Stream(frontdesk_api::lingering(&host.ctx, pieces.boxed_local()))
+    });
     let peer = Peer { ip: Some(ip), upgrades: handshake.is_some() };
     let mut response = frontdesk_api::handle(host.ctx.clone(), request, peer).await;
     if let (Some(grant), Some(handshake)) = (response.extensions_mut().remove::<SocketGrant>(), handshake) {
@@ -233,59 +235,4 @@ async fn answer(
         tokio::task::spawn_local(socket::serve(host.ctx.clone(), grant, upgrade, phase, counted));
     }
     if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
-}
-
-/// A request's body. One that is dropped half-read is read on and thrown away for a while: a client that is still
-/// sending would see a reset connection instead of the answer that refuses it.
-struct Lingering {
-    body: Option<Incoming>,
-    left: usize,
-}
-
-impl Stream for Lingering {
-    type Item = Result<Bytes, BodyError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
-            let frame = std::task::ready!(http_body::Body::poll_frame(Pin::new(body), cx));
-            match frame {
-                None => {
-                    self.body = None;
-                    return Poll::Ready(None);
-                }
-                Some(Err(error)) => {
-                    self.body = None;
-                    return Poll::Ready(Some(Err(BodyError(error.to_string()))));
-                }
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(data)));
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl Drop for Lingering {
-    fn drop(&mut self) {
-        let Some(mut body) = self.body.take() else { return };
-        if http_body::Body::is_end_stream(&body) {
-            return;
-        }
-        let mut left = self.left;
-        tokio::task::spawn_local(async move {
-            let _ = tokio::time::timeout(LINGER, async {
-                while let Some(Ok(frame)) = body.frame().await {
-                    let size = frame.data_ref().map_or(0, Bytes::len);
-                    match left.checked_sub(size) {
-                        Some(rest) => left = rest,
-                        None => break,
-                    }
-                }
-            })
-            .await;
-        });
-    }
 }

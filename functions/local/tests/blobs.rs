@@ -73,18 +73,18 @@ fn the_database_takes_files_up_to_its_limit_and_says_what_takes_larger_ones() {
     run(async {
         let place = Place::new().unwrap();
         let blobs = DatabaseBlobs::new(database(&place).await);
-        for size in [0, 1, MIB - 1, MIB, MIB + 1, 4 * MIB, 4 * MIB + 1, 8 * MIB] {
+        for size in [0, 1, MIB - 1, MIB, MIB + 1, 4 * MIB, 4 * MIB + 1, 20 * MIB] {
             let mixed: Bytes = (0..=250_u8).cycle().take(size).collect::<Vec<u8>>().into();
             assert_eq!(blobs.put(&key(), mixed.clone()).await, Ok(()), "{size}");
             assert!(blobs.get(&key()).await == Ok(Some(mixed)), "{size} bytes come back as they were");
         }
-        assert_eq!(blobs.max_bytes(), 8 * 1024 * 1024);
-        let error = blobs.put(&key(), file(1, 8 * MIB + 1)).await.unwrap_err();
+        assert_eq!(blobs.max_bytes(), 20 * 1024 * 1024);
+        let error = blobs.put(&key(), file(1, 20 * MIB + 1)).await.unwrap_err();
         let said = error.to_string();
-        assert!(said.contains("8388608 bytes") && said.contains("S3_ENDPOINT"), "{said}");
-        assert_eq!(Error::from(error), CallerError::TooLarge { field: "file", limit: 8_388_608 }.into());
+        assert!(said.contains("20971520 bytes") && said.contains("S3_ENDPOINT"), "{said}");
+        assert_eq!(Error::from(error), CallerError::TooLarge { field: "file", limit: 20_971_520 }.into());
         let before = blobs.get(&key()).await.unwrap().unwrap();
-        assert_eq!(before.len(), 8 * MIB, "what was refused replaces nothing");
+        assert_eq!(before.len(), 20 * MIB, "what was refused replaces nothing");
     });
 }
 

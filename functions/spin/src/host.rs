@@ -17,6 +17,7 @@ use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
     Breakers, Clock, Config, Ctx, Database, Extractor, HttpClient, Metrics, Ports, Random,
 };
+use http::HeaderValue;
 use url::Url;
 
 use crate::extractor::RemoteExtractor;
@@ -35,6 +36,8 @@ struct Host {
     ctx: Ctx,
     /// Without a database there are none.
     rooms: Option<LogRooms>,
+    /// Under which name and port this deployment is reached, where it was told.
+    public: Option<HeaderValue>,
 }
 
 /// The context of this instance.
@@ -45,6 +48,11 @@ pub async fn ctx() -> Ctx {
     // Nothing is held across the await: of two first requests one context stays.
     let told = variables::all().await;
     HOST.with(|cell| cell.get_or_init(|| made(&told)).ctx.clone())
+}
+
+/// Under which name and port this deployment is reached, where it was told; once this instance has a context.
+pub fn public() -> Option<HeaderValue> {
+    HOST.with(|cell| cell.get().and_then(|host| host.public.clone()))
 }
 
 /// The rooms of this instance, once it has a context.
@@ -62,7 +70,10 @@ fn made(told: &BTreeMap<&'static str, String>) -> Host {
                 tracing::error!("configuration: DATABASE_URL is missing");
             }
             let reader = config.reader.or_else(variables::default_reader);
-            bundle(config.core, config.database, config.qdrant, config.s3, reader)
+            let public = config.public_url.as_ref().map(Url::authority);
+            let public = public.and_then(|name| HeaderValue::from_str(name).ok());
+            let host = bundle(config.core, config.database, config.qdrant, config.s3, reader);
+            Host { public, ..host }
         }
         Err(problems) => {
             for problem in problems {
@@ -124,5 +135,5 @@ fn bundle(
             breakers: Breakers::default(),
         }
     });
-    Host { ctx: Ctx::new(ports), rooms }
+    Host { ctx: Ctx::new(ports), rooms, public: None }
 }

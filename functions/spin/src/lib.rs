@@ -12,9 +12,9 @@ mod runtime;
 mod variables;
 mod web;
 
-use frontdesk_api::{Body, BodyError, Peer};
+use frontdesk_api::{Body, BodyError, Peer, lingering};
 use futures_util::{StreamExt, TryStreamExt};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyDataStream;
 use wasip3::http::types::{self, ErrorCode};
 use wasip3::http_compat::{IncomingRequestBody, http_from_wasi_request, http_into_wasi_response};
@@ -38,12 +38,28 @@ async fn answer(request: Request<IncomingRequestBody>) -> Response<Body> {
         return file;
     }
     let peer = Peer { ip: client_address(request.headers()), ..Peer::default() };
-    let request = request.map(|body| {
+    let has_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let mut request = request.map(|body| {
         let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
-        Body::Stream(pieces.boxed_local())
+        Body::Stream(if has_body { lingering(&ctx, pieces.boxed_local()) } else { pieces.boxed_local() })
     });
-    frontdesk_api::handle(ctx, request, peer).await
+    if let Some(host) = own_name(&request).or_else(host::public) {
+        request.headers_mut().insert(header::HOST, host);
+    }
+    let mut response = frontdesk_api::handle(ctx, request, peer).await;
+    for name in OF_THE_CONNECTION {
+        response.headers_mut().remove(name);
+    }
+    response
 }
+
+/// Under which name and port the client reached this deployment. It is no header here, and wasmtime does not tell it at all.
+fn own_name<T>(request: &Request<T>) -> Option<HeaderValue> {
+    HeaderValue::from_str(request.uri().authority()?.as_str()).ok()
+}
+
+/// Headers that are the host's to set: WASI refuses a response that has them.
+const OF_THE_CONNECTION: [HeaderName; 3] = [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
 
 /// The client's address from Spin's header. Spin does not remove one that the client sent itself, but puts its own
 /// last. Other hosts set none, so there it says nothing.

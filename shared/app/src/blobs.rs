@@ -13,7 +13,7 @@ use crate::store::blobs::Part;
 /// Bytes of a part.
 const PART: usize = 1024 * 1024;
 /// The largest file, in bytes: it is written in one call.
-const MAX_FILE: u64 = 8 * 1024 * 1024;
+const MAX_FILE: u64 = 20 * 1024 * 1024;
 /// Parts that are read at once: a libSQL server answers 10 MB of rows at most.
 const AT_ONCE: usize = 4;
 /// How often a file is read that others replace meanwhile.

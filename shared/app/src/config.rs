@@ -138,7 +138,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "S3_ENDPOINT",
         "An S3-compatible server for files: AWS, R2, MinIO, …. Without it the local host keeps them in its data directory, and \
-         a host that has none in the database, up to 8 MiB each. On Cloudflare they are in its own bucket, whichever is set. A \
+         a host that has none in the database, up to 20 MiB each. On Cloudflare they are in its own bucket, whichever is set. A \
          change moves no files.",
         "`https://` or `http://` address without the bucket",
         "none",
@@ -166,6 +166,14 @@ pub const VARIABLES: &[Variable] = &[
         "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.",
         "origins separated by commas, like `https://desk.example.org`",
         "none",
+        false,
+    ),
+    variable(
+        "PUBLIC_URL",
+        "The address under which this deployment is reached. Needed where its host does not tell: the component under bare \
+         `wasmtime serve`.",
+        "`https://` or `http://` address",
+        "what the host tells",
         false,
     ),
     variable(
@@ -254,6 +262,8 @@ pub struct HostConfig {
     pub qdrant: Option<qdrant::Server>,
     /// Where files are read, on a host that cannot do it itself.
     pub reader: Option<Url>,
+    /// Under which address the deployment is reached, on a host that does not tell.
+    pub public_url: Option<Url>,
     /// The bucket for files.
     pub s3: Option<s3::Server>,
     /// Where rate limits are counted.
@@ -312,6 +322,7 @@ impl HostConfig {
         let qdrant = read.qdrant();
         let reader = read.url("READER_URL", &["https", "http"]);
         let s3 = read.s3();
+        let public_url = read.url("PUBLIC_URL", &["https", "http"]);
         let allowed_origins = read.origins();
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
@@ -357,6 +368,7 @@ impl HostConfig {
             qdrant,
             reader,
             s3,
+            public_url,
             rate_limit_store,
             log_level,
             sentry_dsn: sentry_dsn.map(|url| SecretString::from(url.to_string())),

@@ -43,7 +43,8 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
         cases(session, suite, filter)
     };
     // Limits are counted from the first request on, so they have a host of their own.
-    let counts = suite(false, &["--skip", "limits::"])?;
+    let sockets = if matches!(host, Host::Spin) { "sockets::" } else { "socketless::" };
+    let counts = suite(false, &["--skip", "limits::", "--skip", sockets])?;
     Ok(counts.add(suite(true, &["limits::"])?))
 }
 

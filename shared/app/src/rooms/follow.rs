@@ -9,7 +9,7 @@ use std::time::Duration;
 use frontdesk_domain::conversation::AuthorKind;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::event::{EventBody, Frame, Live};
-use frontdesk_domain::id::{ConversationId, TurnId, WorkerId};
+use frontdesk_domain::id::{ConversationId, Entropy, TurnId, WorkerId};
 use frontdesk_domain::room::OpenTurn;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
@@ -28,6 +28,8 @@ const LATELY: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(5);
 /// How long a turn of another process is watched when somebody says so.
 const WATCHED: Duration = Duration::from_secs(6);
+/// What is left of that when it is said again.
+const SAY_AGAIN: Duration = Duration::from_secs(3);
 
 impl Seat {
     /// Something happened here.
@@ -74,8 +76,7 @@ impl Open {
             {
                 self.hear(&message.text, worker);
             }
-            let worker = stored.map_or(worker, |turn| turn.worker);
-            self.room.apply(event, worker);
+            self.room.apply(event, stored.map_or_else(somebody_else, |turn| turn.worker));
             self.listeners.send(&Frame::Event(Rc::clone(event)));
         }
         if let Some(stored) = stored.filter(|_| self.caught_up_with(news)) {
@@ -107,6 +108,11 @@ impl Open {
             self.listeners.send(&Frame::Live(Rc::new(Live::Delta(delta))));
         }
     }
+}
+
+/// The worker of a turn that was over before anybody here looked.
+fn somebody_else() -> WorkerId {
+    WorkerId::new(Timestamp::from_millis(0), Entropy::default())
 }
 
 impl LogRooms {
@@ -149,7 +155,7 @@ impl LogRooms {
     /// Somebody listens here to a turn of another process, and the last word that it is watched ends soon.
     fn watch(&self, open: &Open, seat: &Seat, now: Timestamp) -> Option<(TurnId, Timestamp)> {
         let turn = open.elsewhere(self.0.worker).filter(|_| !open.listeners.is_empty())?.turn;
-        let fresh = seat.watched_until.get().is_some_and(|until| until.since(now) > WATCHED / 2);
+        let fresh = seat.watched_until.get().is_some_and(|until| until.since(now) > SAY_AGAIN);
         (!fresh).then(|| (turn, now.after(WATCHED)))
     }
 
