@@ -76,13 +76,20 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
         Ok(server)
     });
     let server = start()?;
-    let told = [("kill", format!("kill -KILL $(pgrep -f -- '--addr 127.0.0.1:{port} ')").into())];
+    let told = [("kill", kill(port).into())];
     let servers = vec![
         Served { server, name: "wasmtime", again: args.testing.then_some(start) },
         Served { server: reader, name: "the reader of files", again: None },
     ];
     backing.serve(servers, if args.testing { &told } else { &[] })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A shell command that kills the wasmtime that answers at a port.
+fn kill(port: u16) -> String {
+    format!(
+        "for pid in $(pgrep -x wasmtime); do ! grep -q 127.0.0.1:{port} /proc/$pid/cmdline || kill -KILL $pid; done"
+    )
 }
 
 /// `wasmtime serve` of a component on a port of loopback.

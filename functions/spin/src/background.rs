@@ -18,12 +18,16 @@ const EVERY: Duration = Duration::from_secs(15);
 const AT_ONCE: u32 = 2;
 /// How long an instance waits for a job that is due later; then a request finds it.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How soon who waits sees that there is a new one.
+const GLANCE: Duration = Duration::from_millis(100);
 
 thread_local! {
     /// When this instance looked last.
     static LOOKED: Cell<Option<Timestamp>> = const { Cell::new(None) };
     /// Whether it works through the queue.
     static WORKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether there is a new job.
+    static ANNOUNCED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Once in a while, beside a request: jobs that are due, and turns that nobody runs any more.
@@ -43,6 +47,7 @@ pub fn look_after(ctx: &Ctx) {
 
 /// There is a new job.
 pub fn new_job() {
+    ANNOUNCED.set(true);
     spawn_local(async {
         work(&host::ctx().await).await;
     });
@@ -66,17 +71,16 @@ impl Drop for Working {
 /// Works through the queue until nothing is due soon.
 async fn work(ctx: &Ctx) {
     let Some(_working) = Working::begin() else { return };
-    let mut waited = Duration::ZERO;
     loop {
-        let now = ctx.clock.now();
+        ANNOUNCED.set(false);
         match jobs::run(ctx, AT_ONCE).await {
-            Ok(Some(next)) if next <= now => waited = Duration::ZERO,
-            Ok(Some(next)) if waited < PATIENCE => {
-                let pause = next.since(now).min(PATIENCE);
-                waited = waited.saturating_add(pause);
-                ctx.clock.sleep(pause).await;
+            Ok(Some(next)) if next.since(ctx.clock.now()) < PATIENCE => {
+                while ctx.clock.now() < next && !ANNOUNCED.get() {
+                    ctx.clock.sleep(GLANCE).await;
+                }
             }
-            Ok(_) => return,
+            Ok(_) if !ANNOUNCED.get() => return,
+            Ok(_) => {}
             Err(error) => {
                 tracing::error!(%error, "jobs could not be run");
                 return;
