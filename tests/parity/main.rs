@@ -8,8 +8,8 @@
 //! | `FRONTDESK_TRANSCRIPTS` | a directory to keep the transcripts in (optional) |
 //! | `FRONTDESK_BASE_URL` | the address of a host, for [`edge`] |
 //!
-//! [`limits`] wants a host of its own with rate limits, [`cuts`] has more variables; [`socketless`] is instead of [`sockets`]
-//! where there are none.
+//! [`limits`] wants a host of its own with rate limits; [`cuts`], [`crowd`] and [`take_over`] have more variables;
+//! [`socketless`] is instead of [`sockets`] where there are none.
 //!
 //! What a host answers is written down and compared with `transcripts/`: two hosts that pass are the same to the byte.
 //! After a change of the API, `INSTA_UPDATE=always cargo xtask test --part parity` writes them anew.
@@ -18,6 +18,7 @@ mod auth;
 mod bad_input;
 mod case;
 mod conversations;
+mod crowd;
 mod cuts;
 mod documents;
 mod edge;

@@ -22,6 +22,7 @@ use url::Url;
 
 use crate::extractor::RemoteExtractor;
 use crate::http_client::OutboundClient;
+use crate::queued::QueuedDatabase;
 use crate::runtime::{Inline, Spawn, WasiClock, WasiRandom};
 use crate::{logs, variables};
 
@@ -97,7 +98,10 @@ fn bundle(
     let http: Rc<dyn HttpClient> = Rc::new(OutboundClient::new(clock.clone()));
     let configured = database.is_some();
     let db: Rc<dyn Database> = match database {
-        Some(server) => Rc::new(HranaDatabase::new(http.clone(), clock.clone(), random.clone(), server)),
+        Some(server) => {
+            let remote = HranaDatabase::new(http.clone(), clock.clone(), random.clone(), server);
+            Rc::new(QueuedDatabase::new(Rc::new(remote), clock.clone()))
+        }
         None => absent.clone(),
     };
     let limiter = Rc::new(DatabaseLimiter::new(db.clone(), clock.clone(), &config));

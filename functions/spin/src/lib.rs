@@ -8,6 +8,7 @@ mod extractor;
 mod host;
 mod http_client;
 mod logs;
+mod queued;
 mod runtime;
 mod variables;
 mod web;

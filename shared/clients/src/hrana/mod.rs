@@ -31,13 +31,13 @@ const LIMITS: FetchLimits = FetchLimits {
     max_bytes: MAX_ANSWER,
     egress: Egress::Configured,
 };
-/// The longest pause before the second attempt.
+/// The longest pause before the second attempt; before each further one it is longer by that.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A [`Database`] behind HTTP.
 ///
-/// A call that cannot have stored anything is made a second time, after a random pause: every lost read, and a write that
-/// found no connection or was told that the database is busy. Parameters are never logged and stand in no error.
+/// A call that cannot have stored anything is made again, after a random pause: a lost read and a write that found no
+/// connection once, what was told that the database is busy up to four times. Parameters are never logged and stand in no error.
 ///
 /// There is no circuit breaker: nothing works without the database, and most of its restarts are shorter than a breaker's
 /// pause.
@@ -65,14 +65,18 @@ impl HranaDatabase {
             return Ok(Vec::new());
         }
         let body = protocol::request(transaction, statements)?;
-        let failure = match self.call(transaction, body.clone(), statements.len()).await {
-            Ok(rows) => return Ok(rows),
-            Err(Failure { error, again: false }) => return Err(error),
-            Err(failure) => failure,
-        };
-        tracing::warn!(error = %failure.error, "database call failed, trying again");
-        self.clock.sleep(self.jitter()).await;
-        self.call(transaction, body, statements.len()).await.map_err(|failure| failure.error)
+        let mut attempt = 1_u32;
+        loop {
+            match self.call(transaction, body.clone(), statements.len()).await {
+                Ok(rows) => return Ok(rows),
+                Err(Failure { error, attempts }) if attempt >= attempts => return Err(error),
+                Err(Failure { error, .. }) => {
+                    tracing::warn!(%error, attempt, "database call failed, trying again");
+                }
+            }
+            self.clock.sleep(self.jitter().saturating_mul(attempt)).await;
+            attempt = attempt.saturating_add(1);
+        }
     }
 
     async fn call(&self, transaction: Transaction, body: Bytes, count: usize) -> Result<Vec<Rows>, Failure> {
@@ -120,23 +124,31 @@ impl Database for HranaDatabase {
     }
 }
 
-/// Why a call failed, and whether it may be made again: nothing was stored, and it may go better.
+/// What is worth another attempt: a lost connection.
+const TWICE: u32 = 2;
+/// What is worth some: a database whose one writer was somebody else.
+const WHILE_BUSY: u32 = 5;
+
+/// Why a call failed, and how often it may be made in all: nothing was stored, and it may go better.
 struct Failure {
     error: DbError,
-    again: bool,
+    attempts: u32,
 }
 
 impl Failure {
     const fn last(error: DbError) -> Self {
-        Self { error, again: false }
+        Self { error, attempts: 1 }
     }
 
     fn of_call(transaction: Transaction, error: &FetchError) -> Self {
         let read = transaction == Transaction::Read;
         let retryable = DbError::Retryable(error.to_string());
         match error {
-            FetchError::Connect(_) | FetchError::Timeout("connect") => Self { error: retryable, again: true },
-            FetchError::Lost(_) => Self { error: retryable, again: read },
+            FetchError::Connect(_) | FetchError::Timeout("connect") => {
+                Self { error: retryable, attempts: TWICE }
+            }
+            FetchError::Lost(_) if read => Self { error: retryable, attempts: TWICE },
+            FetchError::Lost(_) => Self::last(retryable),
             FetchError::Timeout(_) | FetchError::CircuitOpen => Self::last(retryable),
             // What was written may be stored; what was read will be as large the next time.
             FetchError::TooLarge(_) if !read => Self::last(retryable),
@@ -165,7 +177,7 @@ impl Failure {
         let is = |prefixes: &[&str]| prefixes.iter().any(|prefix| code.starts_with(prefix));
         if is(&["SQLITE_BUSY", "SQLITE_LOCKED", "TRANSACTION_BUSY", "TRANSACTION_TIMEOUT"]) {
             // Another writer held the lock or took it away: nothing was stored.
-            return Self { error: DbError::Retryable(message), again: true };
+            return Self { error: DbError::Retryable(message), attempts: WHILE_BUSY };
         }
         Self::last(if is(&["SQLITE_CONSTRAINT"]) {
             DbError::Conflict(message)
