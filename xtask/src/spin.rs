@@ -1,12 +1,12 @@
 //! The component on this machine: Spin where it is installed, otherwise wasmtime with the portable build; beside a real
 //! libSQL server.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::str::FromStr;
+use std::{fmt, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
 use crate::build;
 use crate::dev::DevArgs;
@@ -21,8 +21,16 @@ const READER: [&str; 4] = ["-W", "max-memory-size=268435456", "-W", "timeout=60s
 /// How many requests an instance answers: all in all, and at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Reuse {
-    all: u32,
-    at_once: u32,
+    /// All in all.
+    pub all: u32,
+    /// At once.
+    pub at_once: u32,
+}
+
+impl fmt::Display for Reuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.all, self.at_once)
+    }
 }
 
 impl FromStr for Reuse {
@@ -110,17 +118,27 @@ fn static_files(workspace: &Workspace, backing: &Backing) -> Result<PathBuf> {
 
 /// By `spin up`, as it is deployed.
 fn on_spin(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
-    run::say("  On Spin.");
+    run::say("  On Spin, which is installed here.");
     build::component(workspace, true)?;
     build::reader_component(workspace)?;
     let backing = Backing::start(workspace, args)?;
+    let manifest = backing.data.join("spin.toml");
+    let text = fs::read_to_string(workspace.path("spin.toml")).context("spin.toml")?;
+    let web = static_files(workspace, &backing)?;
+    let text = text
+        .replace("\"web/dist\"", &format!("\"{}\"", web.display()))
+        .replace("\"target/", &format!("\"{}/target/", workspace.root.display()));
+    fs::write(&manifest, text).with_context(|| manifest.display().to_string())?;
+
     run::step("starting Spin");
     let mut command = Command::new("spin");
-    command.args(["up", "--from"]).arg(workspace.path("spin.toml"));
-    command.args(["--listen", &format!("127.0.0.1:{}", args.port)]);
+    command.args(["up", "--listen", &format!("127.0.0.1:{}", args.port), "--from"]).arg(&manifest);
+    command.arg("--state-dir").arg(backing.data.join("spin"));
     for (name, value) in backing.variables(args.no_limits)? {
         command.env(format!("SPIN_VARIABLE_{name}"), value);
     }
-    let web = static_files(workspace, &backing)?;
-    bail!("{} {:?}", web.display(), command)
+    let mut server = Guarded::start(&mut command, &backing.data.join("spin.log"))?;
+    server.wait_until(START, "spin up", || run::listens(args.port))?;
+    backing.serve(vec![Served { server, name: "Spin", again: None }], &[])?;
+    Ok(ExitCode::SUCCESS)
 }

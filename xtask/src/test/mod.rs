@@ -89,13 +89,13 @@ pub struct TestArgs {
     #[arg(long = "part", value_enum, value_name = "NAME")]
     parts: Vec<Part>,
     /// A host that the parts browser, parity and api run against; may be given several times. Without it, parity runs on
-    /// every host that can do everything, the others on the local one.
+    /// every host, the others on the local one.
     #[arg(long, value_enum, value_name = "HOST")]
     on: Vec<Host>,
 }
 
-/// The hosts that can do everything.
-const COMPLETE: [Host; 2] = [Host::Local, Host::Cloudflare];
+/// Every host.
+const COMPLETE: [Host; 3] = [Host::Local, Host::Cloudflare, Host::Spin];
 
 /// What a part works with.
 struct Session<'a> {

@@ -1,5 +1,6 @@
 //! The same cases against every host: `tests/parity`.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::build::{self, Host};
 use crate::cloudflare;
 use crate::run::{self, Guarded};
 use crate::setup::{self, tools};
+use crate::spin::{self, Reuse};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
 use crate::test::hosts::{HostUnderTest, Start};
@@ -29,23 +31,49 @@ pub fn every_host(session: &Session<'_>) -> Result<Counts> {
 fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> {
     let transcripts = session.workspace.state("parity").join(host.name());
     let _ = std::fs::remove_dir_all(&transcripts);
-    let suite = |limits: bool, filter: &[&str]| {
-        let host = HostUnderTest::start(session, Start { host, limits, model: Some(&model.base_url) })?;
+    let suite = |limits: bool, reuse: Option<Reuse>, filter: &[&str]| {
+        let start = Start { host, limits, model: Some(&model.base_url), reuse };
+        let under_test = HostUnderTest::start(session, start)?;
         let mut suite = session.workspace.cargo();
         suite
-            .env("FRONTDESK_BASE_URL", &host.base_url)
-            .env("FRONTDESK_READY", &host.ready)
+            .env("FRONTDESK_BASE_URL", &under_test.base_url)
+            .env("FRONTDESK_READY", &under_test.ready)
             .env("FRONTDESK_MODEL_URL", &model.base_url)
             .env("FRONTDESK_TRANSCRIPTS", &transcripts);
-        if let (Some(kill), None) = (&host.kill, std::env::var_os("FRONTDESK_RESTART_CMD")) {
+        if let (Some(kill), None) = (&under_test.kill, std::env::var_os("FRONTDESK_RESTART_CMD")) {
             suite.env("FRONTDESK_RESTART_CMD", kill);
+        }
+        if matches!(host, Host::Spin) {
+            suite.env("FRONTDESK_WORDS_PER_SECOND", "20");
         }
         cases(session, suite, filter)
     };
     // Limits are counted from the first request on, so they have a host of their own.
-    let sockets = if matches!(host, Host::Spin) { "sockets::" } else { "socketless::" };
-    let counts = suite(false, &["--skip", "limits::", "--skip", sockets])?;
-    Ok(counts.add(suite(true, &["limits::"])?))
+    let counts = suite(true, None, &["limits::"])?;
+    if !matches!(host, Host::Spin) {
+        return Ok(counts.add(suite(false, None, &["--skip", "limits::", "--skip", "socketless::"])?));
+    }
+    // A change of settings is in force at once in the instance that made it: these have one for all.
+    let one = Reuse { all: 1_000_000, at_once: 1_000 };
+    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "no_word_of_the_ai"];
+    let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
+    let counts = counts.add(suite(false, Some(one), &skip)?);
+    // As many as wasmtime makes.
+    let counts = counts.add(suite(false, None, &["cuts::", "crowd::", "no_word_of_the_ai"])?);
+    // One for each request.
+    let each = Reuse { all: 1, at_once: 1 };
+    let talk = ["messages::", "resume::", "take_over::an", "conversations::", "feedback::", "uploads::"];
+    let counts = counts.add(suite(false, Some(each), &talk)?);
+    // And by chance.
+    let any = Reuse { all: chance(64), at_once: chance(16) };
+    run::step(&format!("  {} with at most {any} requests an instance", host.name()));
+    Ok(counts.add(suite(false, Some(any), &["crowd::"])?))
+}
+
+/// A number from 1 to `most`, another one each time.
+fn chance(most: u64) -> u32 {
+    let drawn = RandomState::new().build_hasher().finish().checked_rem(most).unwrap_or_default();
+    u32::try_from(drawn).unwrap_or_default().saturating_add(1)
 }
 
 /// The fake model that the hosts ask.
@@ -94,8 +122,7 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     drop(worker);
 
     let port = run::free_port()?;
-    let mut command = Command::new(tools::wasmtime().path()?);
-    command.args(["serve", "-Scli", "--addr", &format!("127.0.0.1:{port}")]).arg(component);
+    let mut command = spin::serve(&tools::wasmtime().path()?, port, &component);
     let mut wasmtime = Guarded::start(&mut command, &session.log)?;
     wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
     Ok(reader.add(deployed).add(counts).add(edge(&format!("http://127.0.0.1:{port}"))?))

@@ -12,14 +12,15 @@ use crate::web;
 use crate::workspace::which;
 
 /// The edge hosts, each of which pulls in the whole core, and the reader of files, with their targets.
-const EDGE: [(&str, &str); 3] = [
+const EDGE: [(&str, &str); 4] = [
     ("wasm32-unknown-unknown", "frontdesk-cloudflare"),
     ("wasm32-unknown-unknown", "frontdesk-extract-module"),
     ("wasm32-wasip2", "frontdesk-spin"),
+    ("wasm32-wasip2", "frontdesk-extract-module"),
 ];
 
 /// The tests that need a database, of the packages that have them.
-const DATABASE: [&str; 22] = [
+const DATABASE: [&str; 24] = [
     "--package",
     "frontdesk-local",
     "--package",
@@ -40,6 +41,8 @@ const DATABASE: [&str; 22] = [
     "rooms",
     "--test",
     "round_trips",
+    "--test",
+    "shared_rooms",
     "--test",
     "sqld",
 ];

@@ -116,20 +116,19 @@ fn somebody_else() -> WorkerId {
 }
 
 impl LogRooms {
-    /// Takes in what others stored, and takes up a turn whose worker is gone. Whether there was an event.
+    /// Takes in what others stored, and takes up a turn whose worker is gone.
     pub(super) async fn look(
         &self,
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
         seat: &Seat,
-    ) -> Result<bool> {
-        let mut any = false;
+    ) -> Result<()> {
         loop {
             let now = ctx.clock.now();
             let (after, watch) = {
                 let state = seat.state.borrow();
-                let Some(open) = state.as_ref() else { return Ok(any) };
+                let Some(open) = state.as_ref() else { return Ok(()) };
                 (open.room.head().conversation.last_seq, self.watch(open, seat, now))
             };
             let news = self.0.log.look(ctx, scope, id, after, watch).await?;
@@ -139,17 +138,15 @@ impl LogRooms {
             let watched = news.answer.as_ref().filter(|answer| answer.watched_until > now);
             seat.watched.set(watched.map(|answer| answer.turn));
             let mut state = seat.state.borrow_mut();
-            let Some(open) = state.as_mut() else { return Ok(any) };
+            let Some(open) = state.as_mut() else { return Ok(()) };
             if open.take(&news, self.0.worker) {
-                any = true;
                 seat.stir(ctx.clock.now());
             }
             if open.caught_up_with(&news) || news.events.len() < MAX_REPLAY as usize {
                 break;
             }
         }
-        self.take_up(ctx, scope, id, seat).await?;
-        Ok(any)
+        self.take_up(ctx, scope, id, seat).await
     }
 
     /// Somebody listens here to a turn of another process, and the last word that it is watched ends soon.
@@ -193,7 +190,7 @@ impl LogRooms {
                 match self.0.log.store_answer(&ctx, &scope, id, &turn, &said).await {
                     Ok(()) => told = said,
                     Err(error) => {
-                        tracing::warn!(turn = %start.turn, %error, "an answer was not shown elsewhere")
+                        tracing::warn!(turn = %start.turn, %error, "an answer was not shown elsewhere");
                     }
                 }
             }

@@ -310,8 +310,12 @@ impl LogRooms {
                 Ok(()) => return Ok(self.apply(&ctx, &scope, id, &cell, &events, &room)),
                 Err(DbError::Conflict(detail)) => {
                     // Another process wrote, or a message older than those in memory is sent again.
-                    let news = !self.0.exclusive && self.look(&ctx, &scope.as_system(), id, &cell).await?;
-                    if !news {
+                    if !self.0.exclusive {
+                        self.look(&ctx, &scope.as_system(), id, &cell).await?;
+                    }
+                    // Whoever looked: are there others at this place now?
+                    let moved = cell.state.borrow().as_ref().is_some_and(|open| open.has(&events));
+                    if !moved {
                         if let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, &command).await? {
                             return Ok(appended);
                         }
@@ -443,6 +447,11 @@ impl Open {
 
     fn has_turn(&self) -> bool {
         self.room.head().turn.is_some()
+    }
+
+    /// Whether the room has events at the places of these.
+    fn has(&self, events: &[Rc<Event>]) -> bool {
+        events.first().is_some_and(|event| event.seq <= self.room.head().conversation.last_seq)
     }
 
     /// What a command leads to, and the room as it is afterwards.
