@@ -1,5 +1,5 @@
 //! Measurements: retrieval through the product's own code; turns, posts and memory of the real program over HTTP; the
-//! Worker on workerd.
+//! Worker on workerd; the component on wasmtime.
 #![expect(clippy::print_stdout, reason = "a command that prints its figures")]
 
 mod connection;
@@ -36,6 +36,8 @@ enum Command {
     Memory(memory::Options),
     /// The Worker on bare workerd, beside plain JavaScript and `partyserver`.
     Edge(edge::Options),
+    /// The component on wasmtime, beside one that only says hello.
+    Spin(edge::component::Options),
     /// Everything on this machine; retrieval only with `--data`.
     All(All),
 }
@@ -63,6 +65,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Posts(options) => (options.json, posts(&options).await?),
         Command::Memory(options) => (options.json, memory(&options).await?),
         Command::Edge(options) => (options.json, edge(&options).await?),
+        Command::Spin(options) => (options.json, spin(&options).await?),
         Command::All(options) => {
             let mut all = Map::new();
             all.insert("turn".to_owned(), turn(&turn::Options::default()).await?);
@@ -109,6 +112,12 @@ async fn posts(options: &posts::Options) -> anyhow::Result<Value> {
 
 async fn memory(options: &memory::Options) -> anyhow::Result<Value> {
     let report = memory::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
+}
+
+async fn spin(options: &edge::component::Options) -> anyhow::Result<Value> {
+    let report = edge::component::run(options).await?;
     println!("{}", report.table());
     Ok(serde_json::to_value(report)?)
 }

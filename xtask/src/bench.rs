@@ -4,7 +4,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::Result;
 
-use crate::setup::sqld;
+use crate::setup::{sqld, tools};
 use crate::workspace::Workspace;
 use crate::{build, dev, run, web};
 
@@ -24,6 +24,13 @@ pub fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
         let log = workspace.state("logs").join("bench-edge-build.log");
         run::run_logged(web::npm(&workspace.path(EDGE)).args(["run", "--silent", "build"]), &log)?;
         bench.arg("--repository").arg(&workspace.root);
+    }
+    if args.first().is_some_and(|what| what == "spin") {
+        sqld::ensure(workspace)?;
+        let wasmtime = tools::wasmtime().ensure(workspace)?;
+        let [component, hello] = [build::component(workspace, false)?, build::hello_component(workspace)?];
+        bench.arg("--repository").arg(&workspace.root).arg("--wasmtime").arg(wasmtime);
+        bench.arg("--component").arg(component).arg("--hello").arg(hello);
     }
     run::become_(&mut bench)
 }

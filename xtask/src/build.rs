@@ -200,11 +200,8 @@ pub fn copy(from: &Path, to: &Path, wanted: impl Fn(&Path) -> bool + Copy) -> Re
 
 /// The component: for Spin itself, or portable, for any host of `wasi:http`.
 pub fn component(workspace: &Workspace, for_spin: bool) -> Result<PathBuf> {
-    wasm_std::ensure(&["wasm32-wasip2"])?;
     run::step(if for_spin { "compiling the Spin component" } else { "compiling the portable component" });
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--quiet", "--target", "wasm32-wasip2", "--profile", "edge"]);
-    cargo.args(["--package", "frontdesk-spin"]);
+    let mut cargo = compile(workspace, "frontdesk-spin")?;
     if for_spin {
         cargo.args(["--features", "frontdesk-spin/spin-variables"]);
     }
@@ -218,12 +215,23 @@ pub fn component(workspace: &Workspace, for_spin: bool) -> Result<PathBuf> {
 
 /// The component that reads files.
 pub fn reader_component(workspace: &Workspace) -> Result<PathBuf> {
-    wasm_std::ensure(&["wasm32-wasip2"])?;
     run::step("compiling the component that reads files");
-    let mut cargo = workspace.cargo();
-    cargo.args(["build", "--quiet", "--target", "wasm32-wasip2", "--profile", "edge"]);
-    run::run(cargo.args(["--package", "frontdesk-extract-module"]))?;
+    run::run(&mut compile(workspace, "frontdesk-extract-module")?)?;
     kept(workspace, "frontdesk_extract_module.wasm", "frontdesk_reader.wasm")
+}
+
+/// The component that ours is measured against.
+pub fn hello_component(workspace: &Workspace) -> Result<PathBuf> {
+    run::run(&mut compile(workspace, "frontdesk-bench-hello")?)?;
+    kept(workspace, "frontdesk_bench_hello.wasm", "hello.wasm")
+}
+
+/// Compiles the component of a package.
+fn compile(workspace: &Workspace, package: &str) -> Result<Command> {
+    wasm_std::ensure(&["wasm32-wasip2"])?;
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--quiet", "--target", "wasm32-wasip2", "--profile", "edge", "--package", package]);
+    Ok(cargo)
 }
 
 /// Leaves what was built under the name that spin.toml gives it, wherever cargo built it.

@@ -2,6 +2,7 @@
 //! package `partyserver`, each in a workerd of its own. They take turns within one run, so that a busy machine slows all of
 //! them; figures are medians over the rounds, ratios are taken within each round first.
 
+pub mod component;
 mod contest;
 mod fan_out;
 mod load;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::process::{Machine, machine};
-use crate::server;
+use crate::server::{self, Site};
 use crate::turn::Model;
 use contest::{Contest, Entrant};
 use fan_out::{FanOut, Socket};
@@ -202,19 +203,8 @@ impl Edge {
         Ok(Self { frontdesk, beside, plain, party, stage })
     }
 
-    /// Each connection posts to a conversation of its own, in an operator's hands: no turn runs.
     async fn frontdesk_posts(&self, server: &Listening, connections: usize) -> Result<Vec<Client>> {
-        let mut connection = server.connect().await?;
-        let operator = self.stage.database.site.login(&mut connection).await?;
-        let mut clients = Vec::with_capacity(connections);
-        for _ in 0..connections {
-            let visitor = self.stage.database.site.visitor(&mut connection).await?;
-            let conversation = server::conversation(&mut connection, &visitor).await?;
-            server::take_over(&mut connection, &operator, &conversation).await?;
-            let path = format!("/api/v1/conversations/{conversation}/messages");
-            clients.push(post(path, visitor.token));
-        }
-        Ok(clients)
+        posts_to(&self.stage.database.site, server, connections).await
     }
 
     async fn plain_posts(&self, connections: usize) -> Result<Vec<Client>> {
@@ -309,6 +299,20 @@ impl Stage {
         let set = set.map(|(name, value)| (name.to_owned(), value.to_owned()));
         self.database.secrets.iter().cloned().chain(set).collect()
     }
+}
+
+/// Each connection posts to a conversation of its own, in an operator's hands: no turn runs.
+async fn posts_to(site: &Site, server: &Listening, connections: usize) -> Result<Vec<Client>> {
+    let mut connection = server.connect().await?;
+    let operator = site.login(&mut connection).await?;
+    let mut clients = Vec::with_capacity(connections);
+    for _ in 0..connections {
+        let visitor = site.visitor(&mut connection).await?;
+        let conversation = server::conversation(&mut connection, &visitor).await?;
+        server::take_over(&mut connection, &operator, &conversation).await?;
+        clients.push(post(format!("/api/v1/conversations/{conversation}/messages"), visitor.token));
+    }
+    Ok(clients)
 }
 
 /// A new message each time.

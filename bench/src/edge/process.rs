@@ -50,6 +50,11 @@ impl Listening {
         Connection::open(&self.base_url).await
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Its processor time so far.
     pub fn processor_time(&self) -> Result<Duration> {
         process::processor_time(self.child.id())
@@ -150,6 +155,13 @@ impl Database {
             .collect();
         Ok(Self { server, site, secrets })
     }
+}
+
+/// Starts `wasmtime serve …` with a component, on a free port.
+pub async fn component_on(mut serve: Command, component: &Path, log: &Path) -> Result<Listening> {
+    let port = free_port()?;
+    serve.args(["--addr", &format!("127.0.0.1:{port}")]).arg(component);
+    Listening::start(&mut serve, port, log.to_owned()).await
 }
 
 /// A Worker under workerd.

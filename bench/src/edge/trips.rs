@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::Stage;
+use super::component::listen;
 use super::load::median;
 use super::process::{Database, Listening};
 use crate::connection::{Connection, DEADLINE};
@@ -70,10 +71,33 @@ struct Trip {
     statements: usize,
 }
 
-/// Stands between the Worker and its database.
-struct Proxy {
-    base_url: String,
+/// Stands between a host and its database.
+pub struct Proxy {
+    /// Where it answers.
+    pub base_url: String,
     shared: Rc<Shared>,
+}
+
+/// Round trips of one message: before the first token, until the end of the answer, and after it. Medians.
+#[derive(Debug, Serialize)]
+pub struct Counted {
+    /// Which of a conversation.
+    pub message: &'static str,
+    /// Before the first token.
+    pub before: f64,
+    /// Until the end of the answer.
+    pub during: f64,
+    /// Within 4 s after it.
+    pub after: f64,
+}
+
+/// What one open event stream costs while nothing happens.
+#[derive(Debug, Serialize)]
+pub struct Idle {
+    /// From how many seconds after the last event on.
+    pub after_s: u64,
+    /// Calls to the database a minute.
+    pub a_minute: f64,
 }
 
 struct Shared {
@@ -167,7 +191,47 @@ async fn message(
 }
 
 impl Proxy {
-    async fn start(database: &str) -> Result<Self> {
+    /// Counts the round trips of two messages of a conversation.
+    pub async fn count(&self, host: &Listening, database: &Database, rounds: usize) -> Result<[Counted; 2]> {
+        // What is read once and remembered is read here.
+        measure(host, database, self).await?;
+        let mut all = Vec::new();
+        for _ in 0..rounds {
+            all.push(measure(host, database, self).await?);
+        }
+        let of = |at: usize, value: &dyn Fn(&Measured) -> f64| {
+            median(all.iter().filter_map(|pair| pair.get(at)).map(value).collect())
+        };
+        let counted = |at: usize, message| Counted {
+            message,
+            before: of(at, &|one| one.before),
+            during: of(at, &|one| one.during),
+            after: of(at, &|one| one.after),
+        };
+        Ok([counted(0, "the first message"), counted(1, "the next")])
+    }
+
+    /// Counts the calls of a conversation to which somebody listens and in which nothing happens.
+    pub async fn idle(&self, host: &Listening, database: &Database) -> Result<[Idle; 2]> {
+        const WATCHED: Duration = Duration::from_secs(30);
+        let mut connection = host.connect().await?;
+        let visitor = database.site.visitor(&mut connection).await?;
+        let conversation = server::conversation(&mut connection, &visitor).await?;
+        let _stream = listen(host, &visitor.token, &conversation).await?;
+        let count = async || {
+            self.shared.trips.borrow_mut().clear();
+            tokio::time::sleep(WATCHED).await;
+            as_f64(self.shared.trips.borrow().len()) * 60.0 / WATCHED.as_secs_f64()
+        };
+        let lively = Idle { after_s: 0, a_minute: count().await };
+        tokio::time::sleep(WATCHED).await;
+        // What waits for the last quick look is over, too.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        Ok([lively, Idle { after_s: 65, a_minute: count().await }])
+    }
+
+    /// In front of the database at this address.
+    pub async fn start(database: &str) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let base_url = format!("http://{}", listener.local_addr()?);
         let shared = Rc::new(Shared {
