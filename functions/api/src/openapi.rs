@@ -13,7 +13,7 @@ use utoipa::{IntoResponses, OpenApi};
 use crate::body::Body;
 use crate::call::Call;
 use crate::{
-    auth, chat, documents, health, metrics, problem, search, settings, socket, upload, usage, widget,
+    auth, chat, documents, health, metrics, problem, rooms, search, settings, socket, upload, usage, widget,
 };
 
 /// The API.
@@ -29,6 +29,7 @@ use crate::{
         health::ai,
         health::services,
         metrics::text,
+        rooms::call,
         auth::login,
         auth::refresh,
         auth::logout,

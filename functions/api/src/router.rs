@@ -16,8 +16,8 @@ use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
 use crate::{
-    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, search, settings, socket,
-    upload, usage, widget,
+    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, rooms, search, settings,
+    socket, upload, usage, widget,
 };
 
 /// Who may call a route.
@@ -72,6 +72,7 @@ pub static ROUTES: &[Route] = &[
     route!(GET "/health/ai", Access::Public, Unlimited, health::ai),
     route!(GET "/health/services", Access::Public, Unlimited, health::services),
     route!(GET "/metrics", Access::Public, Unlimited, metrics::text),
+    route!(POST "/api/v1/rooms/call", Access::Public, Unlimited, rooms::call),
     route!(POST "/api/v1/auth/login", Access::Public, Login, auth::login),
     route!(POST "/api/v1/auth/refresh", Access::Public, Write, auth::refresh),
     route!(POST "/api/v1/auth/logout", Access::Public, Write, auth::logout),

@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use frontdesk_api::{Body, BodyError, Peer};
 use frontdesk_app::chat::{self, Change, PostMessage};
-use frontdesk_app::remote::Transport;
+use frontdesk_app::remote::{Deployment, Transport};
 use frontdesk_app::rooms::{self, Answer, RemoteRooms};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::error::{CallerError, Error};
@@ -15,7 +17,9 @@ use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
-use frontdesk_ports::{ByteStream, Clock, Ctx, Database, FetchError, TurnStart};
+use frontdesk_ports::{
+    ByteStream, Clock, Ctx, Database, FetchError, FetchLimits, HttpClient, Rooms, TurnStart,
+};
 use frontdesk_testkit::{
     Callers, Fault, FaultyDatabase, ManualClock, SeededRandom, rooms_contract, with_rooms,
 };
@@ -73,6 +77,52 @@ fn rooms_here_and_elsewhere_keep_the_contract() {
         let wire = Rc::new(Here(world.ctx().clone()));
         let elsewhere = RemoteRooms::new(Rc::downgrade(world.ctx().shared()), wire);
         rooms_contract(&with_rooms(world.ctx(), Rc::new(elsewhere)), &callers).await;
+    });
+}
+
+/// Brings HTTP requests to a host of this process.
+struct Wire(Ctx);
+
+#[async_trait(?Send)]
+impl HttpClient for Wire {
+    async fn send(
+        &self,
+        request: http::Request<Bytes>,
+        _: FetchLimits,
+    ) -> Result<http::Response<ByteStream>, FetchError> {
+        let request = request.map(Body::Full);
+        let answer = frontdesk_api::handle(self.0.clone(), request, Peer::default()).await;
+        let lost = |error: BodyError| FetchError::Lost(error.to_string());
+        Ok(answer.map(|body| body.into_stream().map(move |piece| piece.map_err(lost)).boxed_local()))
+    }
+}
+
+#[test]
+fn rooms_of_another_deployment_are_open_to_who_shows_its_token() {
+    const TOKEN: &str = "4e8d1f6a0b9c2735e4d1f8a6b3c07952de61";
+    run(async {
+        let vars = [("ROOMS_TOKEN", TOKEN)];
+        let world = World::new(&vars, Overrides::default()).await.unwrap();
+        let ((visitor, _), (other, _)) = (world.visitor().await.unwrap(), world.visitor().await.unwrap());
+        let rooms = |of: &Ctx, token: &str| {
+            let url = "https://desk.example/".parse().unwrap();
+            let deployment = Deployment::new(Rc::new(Wire(of.clone())), &url, token.to_owned().into());
+            RemoteRooms::new(Rc::downgrade(of.shared()), Rc::new(deployment))
+        };
+        let conversation = chat::begin(world.ctx(), &visitor).await.unwrap().id;
+        let reached =
+            async |of: &Ctx, token: &str| rooms(of, token).replay(&visitor, conversation, 0, 1).await.is_ok();
+        assert!(reached(world.ctx(), TOKEN).await);
+        assert!(!reached(world.ctx(), "4e8d1f6a0b9c2735e4d1f8a6b3c07952de60").await);
+        assert!(!reached(world.ctx(), "").await);
+        // Who told no token is asked in vain.
+        let closed = World::new(&[], Overrides::default()).await.unwrap();
+        assert!(!reached(closed.ctx(), TOKEN).await);
+        assert!(!reached(closed.ctx(), "").await);
+
+        let callers = Callers { operator: operator(&visitor), visitor: visitor.clone(), other };
+        let elsewhere = Rc::new(rooms(world.ctx(), TOKEN));
+        rooms_contract(&with_rooms(world.ctx(), elsewhere), &callers).await;
     });
 }
 

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use frontdesk_app::blobs::DatabaseBlobs;
 use frontdesk_app::config::{HostConfig, closed};
 use frontdesk_app::limits::DatabaseLimiter;
-use frontdesk_app::rooms::{Log, LogRooms};
+use frontdesk_app::remote::Deployment;
+use frontdesk_app::rooms::{Log, LogRooms, RemoteRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{self, HranaDatabase};
 use frontdesk_clients::qdrant::{self, Qdrant};
@@ -18,6 +19,7 @@ use frontdesk_ports::{
     Breakers, Clock, Config, Ctx, Database, Extractor, HttpClient, Metrics, Ports, Random,
 };
 use http::HeaderValue;
+use secrecy::SecretString;
 use url::Url;
 
 use crate::extractor::RemoteExtractor;
@@ -73,25 +75,34 @@ fn made(told: &BTreeMap<&'static str, String>) -> Host {
             let reader = config.reader.or_else(variables::default_reader);
             let public = config.public_url.as_ref().map(Url::authority);
             let public = public.and_then(|name| HeaderValue::from_str(name).ok());
-            let host = bundle(config.core, config.database, config.qdrant, config.s3, reader);
-            Host { public, ..host }
+            let rooms = config.rooms.zip(config.core.rooms_token.clone());
+            let services =
+                Services { database: config.database, qdrant: config.qdrant, s3: config.s3, reader, rooms };
+            Host { public, ..bundle(config.core, services) }
         }
         Err(problems) => {
             for problem in problems {
                 tracing::error!("configuration: {problem}");
             }
-            bundle(closed(&WasiRandom), None, None, None, None)
+            bundle(closed(&WasiRandom), Services::default())
         }
     }
 }
 
-fn bundle(
-    config: Config,
+/// Other services, where they are configured.
+#[derive(Default)]
+struct Services {
     database: Option<hrana::Server>,
     qdrant: Option<qdrant::Server>,
     s3: Option<s3::Server>,
+    /// The component that reads files.
     reader: Option<Url>,
-) -> Host {
+    /// The deployment whose rooms are used, and what it is shown.
+    rooms: Option<(Url, SecretString)>,
+}
+
+fn bundle(config: Config, services: Services) -> Host {
+    let Services { database, qdrant, s3, reader, rooms: elsewhere } = services;
     let absent = Rc::new(Unconfigured);
     let clock: Rc<dyn Clock> = Rc::new(WasiClock);
     let random: Rc<dyn Random> = Rc::new(WasiRandom);
@@ -109,12 +120,13 @@ fn bundle(
         Some(url) => Rc::new(RemoteExtractor::new(http.clone(), url)),
         None => absent.clone(),
     };
+    let elsewhere = elsewhere.map(|(url, token)| Deployment::new(http.clone(), &url, token));
     let worker = WorkerId::new(clock.now(), random.entropy());
     let mut rooms = None;
     let ports = Rc::new_cyclic(|ports| {
         // Other instances write to the same rooms.
         let made = LogRooms::new(ports.clone(), Log::Main, worker, false);
-        rooms = configured.then(|| made.clone());
+        rooms = (configured && elsewhere.is_none()).then(|| made.clone());
         Ports {
             config,
             vectors: match qdrant {
@@ -126,7 +138,10 @@ fn bundle(
                 None => Rc::new(DatabaseBlobs::new(db.clone())),
             },
             db,
-            rooms: Rc::new(made),
+            rooms: match elsewhere {
+                Some(deployment) => Rc::new(RemoteRooms::new(ports.clone(), Rc::new(deployment))),
+                None => Rc::new(made),
+            },
             http,
             extractor,
             limiter,

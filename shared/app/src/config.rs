@@ -128,6 +128,21 @@ pub const VARIABLES: &[Variable] = &[
         false,
     ),
     variable(
+        "ROOMS_URL",
+        "Another deployment of Frontdesk on the same database, with the same `JWT_SECRET`, whose rooms are used instead of own \
+         ones; for the Spin component, which has no sockets. Needs `ROOMS_TOKEN`.",
+        "`https://` or `http://` address",
+        "none",
+        false,
+    ),
+    variable(
+        "ROOMS_TOKEN",
+        "Opens this deployment's rooms to those that name it in `ROOMS_URL`, who show the same. Without it they are closed.",
+        SECRET_RANGE,
+        "none",
+        true,
+    ),
+    variable(
         "READER_URL",
         "Where the component that reads uploaded files answers. Used by the Spin component alone; other hosts read files \
          themselves.",
@@ -260,6 +275,8 @@ pub struct HostConfig {
     pub database: Option<hrana::Server>,
     /// The Qdrant server.
     pub qdrant: Option<qdrant::Server>,
+    /// The deployment whose rooms are used.
+    pub rooms: Option<Url>,
     /// Where files are read, on a host that cannot do it itself.
     pub reader: Option<Url>,
     /// Under which address the deployment is reached, on a host that does not tell.
@@ -320,6 +337,11 @@ impl HostConfig {
         let model = read.model();
         let database = read.database();
         let qdrant = read.qdrant();
+        let rooms = read.url("ROOMS_URL", &["https", "http"]);
+        let rooms_token = read.optional_secret("ROOMS_TOKEN");
+        if rooms.is_some() && read.text("ROOMS_TOKEN").is_none() {
+            read.problem("ROOMS_TOKEN", "is needed with ROOMS_URL");
+        }
         let reader = read.url("READER_URL", &["https", "http"]);
         let s3 = read.s3();
         let public_url = read.url("PUBLIC_URL", &["https", "http"]);
@@ -358,6 +380,7 @@ impl HostConfig {
                 jwt_secret,
                 encryption_key,
                 metrics_token: metrics_token.map(SecretString::from),
+                rooms_token,
                 allowed_origins,
                 model,
                 rate_limits: rate_limit_store != RateLimitStore::None,
@@ -366,6 +389,7 @@ impl HostConfig {
             },
             database,
             qdrant,
+            rooms,
             reader,
             s3,
             public_url,
@@ -390,6 +414,7 @@ pub fn closed(random: &dyn Random) -> Config {
         jwt_secret: key(),
         encryption_key: key(),
         metrics_token: None,
+        rooms_token: None,
         allowed_origins: Vec::new(),
         model: None,
         rate_limits: true,
@@ -417,10 +442,14 @@ impl Reader<'_> {
     }
 
     fn strong_secret(&mut self, name: &'static str) -> Option<SecretString> {
-        let Some(value) = self.text(name) else {
+        if self.text(name).is_none() {
             self.problem(name, format!("is missing; it must be {SECRET_RANGE}"));
-            return None;
-        };
+        }
+        self.optional_secret(name)
+    }
+
+    fn optional_secret(&mut self, name: &'static str) -> Option<SecretString> {
+        let value = self.text(name)?;
         if let Some(weak) = weak_secret(&value) {
             self.problem(name, format!("{weak}; it must be {SECRET_RANGE}"));
             return None;

@@ -26,6 +26,8 @@ pub struct Config {
     pub encryption_key: SecretString,
     /// Opens `/metrics`; without it the endpoint does not exist.
     pub metrics_token: Option<SecretString>,
+    /// Lets other deployments reach this one's rooms; without it they cannot.
+    pub rooms_token: Option<SecretString>,
     /// Origins of operators' pages beside the host's own.
     pub allowed_origins: Vec<String>,
     /// The model that organisations use which have none of their own.

@@ -54,6 +54,7 @@ pub fn ctx() -> Ctx {
             jwt_secret: String::new().into(),
             encryption_key: String::new().into(),
             metrics_token: None,
+            rooms_token: None,
             allowed_origins: Vec::new(),
             model: None,
             rate_limits: false,

@@ -1,0 +1,45 @@
+//! `POST /api/v1/rooms/call`: this deployment's rooms, for another one on the same database that has none of its own.
+
+use frontdesk_app::rooms::{self, Answer};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use futures_util::StreamExt;
+use http::{HeaderValue, Response, header};
+
+use crate::body::Body;
+use crate::call::{Call, MAX_JSON_BYTES};
+use crate::machine;
+use crate::problem::Problem;
+
+/// A call to a room, for `Authorization: Bearer <ROOMS_TOKEN>`. Without that variable there is no such page. What a call and
+/// its answer look like is a matter between deployments of the same version; the answer is one line of JSON, after a
+/// subscription followed by frames, a line each.
+#[utoipa::path(
+    post, path = "/api/v1/rooms/call", tag = "machines", security(("bearer" = [])),
+    request_body(content = String, content_type = "application/json"),
+    responses(
+        (status = 200, body = String, content_type = "application/x-ndjson"),
+        (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json"),
+        (status = 413, body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn call(call: Call) -> Result<Response<Body>> {
+    let expected = call.ctx.config.rooms_token.clone().ok_or_else(|| Error::not_found("page"))?;
+    machine::shows(&call, &expected, "the token is ROOMS_TOKEN")?;
+    let ctx = call.ctx.clone();
+    let body = call
+        .body
+        .collect(MAX_JSON_BYTES)
+        .await
+        .map_err(|error| Error::from(CallerError::Unreadable(error.to_string())))?;
+    let limit = u64::try_from(MAX_JSON_BYTES).unwrap_or(u64::MAX);
+    let body = body.ok_or(CallerError::TooLarge { field: "body", limit })?;
+    let body = match rooms::answer(ctx.rooms.as_ref(), ctx.clock.clone(), &body).await {
+        Answer::Whole(line) => Body::full(line),
+        Answer::Open(lines) => Body::Stream(lines.map(Ok).boxed_local()),
+    };
+    let mut response = Response::new(body);
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
