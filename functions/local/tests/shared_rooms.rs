@@ -16,13 +16,15 @@ use frontdesk_domain::id::{ConversationId, TurnId, VisitorId, WorkerId};
 use frontdesk_domain::room::{Command, TURN_LEASE};
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::settings::SettingsPatch;
+use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
+use frontdesk_local::host::Wrap;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
-    Appended, BoxFuture, Breakers, ByteStream, Clock, Ctx, FetchError, FetchLimits, HttpClient, Ports,
-    Replay, Rooms, Subscription, Tasks, TurnStart,
+    Appended, BoxFuture, Breakers, ByteStream, Clock, Ctx, Database, DbError, FetchError, FetchLimits,
+    HttpClient, Ports, Replay, Rooms, Rows, Statement, Subscription, Tasks, TurnStart,
 };
-use frontdesk_testkit::{Callers, rooms_apart_contract, rooms_contract};
+use frontdesk_testkit::{Callers, ManualClock, rooms_apart_contract, rooms_contract};
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
@@ -361,5 +363,68 @@ fn a_turn_whose_process_died_is_taken_up_once() {
         assert!(late.is_err(), "the old worker speaks on");
         let kinds: Vec<_> = log.events.iter().map(|event| event.body.kind()).collect();
         assert_eq!(kinds, ["message.created", "turn.started", "message.created", "turn.finished"]);
+    });
+}
+
+/// Counts reads.
+struct Read {
+    inner: Rc<dyn Database>,
+    /// Those that began, and those that are over.
+    count: Rc<(Cell<u32>, Cell<u32>)>,
+}
+
+#[async_trait(?Send)]
+impl Database for Read {
+    async fn query(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        self.count.0.set(self.count.0.get() + 1);
+        let rows = self.inner.query(statements).await;
+        self.count.1.set(self.count.1.get() + 1);
+        rows
+    }
+    async fn batch(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        self.inner.batch(statements).await
+    }
+}
+
+#[test]
+fn many_who_listen_cost_no_more_than_one() {
+    const LISTENERS: usize = 20;
+    run(async {
+        let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
+        let count = Rc::<(Cell<u32>, Cell<u32>)>::default();
+        let counting = Rc::clone(&count);
+        let wrap: Wrap = Box::new(move |inner| Rc::new(Read { inner, count: counting }));
+        let overrides =
+            Overrides { clock: Some(Rc::new(clock.clone())), database: Some(wrap), ..Overrides::default() };
+        let world = World::new(&[], overrides).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let one = process(world.ctx());
+        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+        let mut listeners = Vec::new();
+        for _ in 0..LISTENERS {
+            let listener = one.ctx.rooms.subscribe(&visitor, begun.id, 1).await.unwrap();
+            listeners.push(listener.frames.for_each(|_| std::future::ready(())));
+        }
+        let listening = tokio::task::spawn_local(join_all(listeners));
+        let a_minute = async || {
+            let before = count.0.get();
+            for _ in 0..600 {
+                clock.advance(Duration::from_millis(100));
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+                // The database answers from another thread.
+                while count.0.get() > count.1.get() {
+                    tokio::task::yield_now().await;
+                }
+            }
+            count.0.get() - before
+        };
+        let (lively, idle) = (a_minute().await, a_minute().await);
+        listening.abort();
+        assert!((30..=62).contains(&lively), "{lively} looks in a lively minute");
+        assert!((6..=14).contains(&idle), "{idle} looks in an idle minute");
     });
 }

@@ -37,15 +37,16 @@ impl Seat {
         self.stirred.set(Some(now));
     }
 
-    /// How soon somebody looks again.
-    fn pace(&self, now: Timestamp) -> Duration {
-        if self.state.borrow().as_ref().is_some_and(Open::has_turn) {
-            return IN_A_TURN;
-        }
-        match self.stirred.get() {
-            Some(at) if now.since(at) < LATELY => LIVELY,
-            _ => IDLE,
-        }
+    /// How soon somebody is to look again; zero is now.
+    fn due(&self, now: Timestamp) -> Duration {
+        let pace = if self.state.borrow().as_ref().is_some_and(Open::has_turn) {
+            IN_A_TURN
+        } else if self.stirred.get().is_some_and(|at| now.since(at) < LATELY) {
+            LIVELY
+        } else {
+            IDLE
+        };
+        self.looked.get().map_or(Duration::ZERO, |at| pace.saturating_sub(now.since(at)))
     }
 }
 
@@ -126,6 +127,7 @@ impl LogRooms {
     ) -> Result<()> {
         loop {
             let now = ctx.clock.now();
+            seat.looked.set(Some(now));
             let (after, watch) = {
                 let state = seat.state.borrow();
                 let Some(open) = state.as_ref() else { return Ok(()) };
@@ -219,14 +221,14 @@ struct Looking(Rc<Seat>);
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        self.0.looked_at.set(false);
+        self.0.looking.set(false);
     }
 }
 
 impl Lookout {
     /// A lookout for a listener.
     pub fn new(rooms: LogRooms, ctx: Ctx, scope: &TenantScope, id: ConversationId, seat: &Seat) -> Self {
-        let step = Step::Wait(ctx.clock.sleep(seat.pace(ctx.clock.now())));
+        let step = Step::Wait(ctx.clock.sleep(seat.due(ctx.clock.now())));
         Self { rooms, scope: scope.as_system(), id, ctx, step }
     }
 
@@ -237,12 +239,22 @@ impl Lookout {
             if Pin::new(step).poll(cx).is_pending() {
                 return;
             }
-            let waited = matches!(self.step, Step::Wait(_));
-            self.step = if waited && !seat.looked_at.replace(true) {
-                Step::Look(self.look(Looking(Rc::clone(seat))))
+            let due = seat.due(self.ctx.clock.now());
+            self.step = if !due.is_zero() {
+                Step::Wait(self.ctx.clock.sleep(due))
+            } else if seat.looking.replace(true) {
+                // Somebody else does.
+                Step::Wait(self.ctx.clock.sleep(IN_A_TURN))
             } else {
-                Step::Wait(self.ctx.clock.sleep(seat.pace(self.ctx.clock.now())))
+                Step::Look(self.look(Looking(Rc::clone(seat))))
             };
+        }
+    }
+
+    /// Something happened: it may be due sooner than it was.
+    pub fn hurry(&mut self, seat: &Seat) {
+        if matches!(self.step, Step::Wait(_)) {
+            self.step = Step::Wait(self.ctx.clock.sleep(seat.due(self.ctx.clock.now())));
         }
     }
 

@@ -139,14 +139,14 @@ impl Stream for Listening {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        let next = self.frames.poll_next_unpin(cx);
+        let this = &mut *self;
+        let next = this.frames.poll_next_unpin(cx);
+        let (Some(lookout), Some(seat)) = (&mut this.lookout, this.seat.upgrade()) else { return next };
         if next.is_ready() {
+            lookout.hurry(&seat);
             return next;
         }
-        let this = &mut *self;
-        if let (Some(lookout), Some(seat)) = (&mut this.lookout, this.seat.upgrade()) {
-            lookout.poll(&seat, cx);
-        }
+        lookout.poll(&seat, cx);
         this.frames.poll_next_unpin(cx)
     }
 }

@@ -81,8 +81,10 @@ struct Seat {
     copying: Cell<bool>,
     /// When something happened last.
     stirred: Cell<Option<Timestamp>>,
-    /// Whether a listener looks at what others stored.
-    looked_at: Cell<bool>,
+    /// When somebody last began to look at what others stored.
+    looked: Cell<Option<Timestamp>>,
+    /// Whether a listener does.
+    looking: Cell<bool>,
     /// Until when the turn of another process was said to be watched from here.
     watched_until: Cell<Option<Timestamp>>,
     /// The turn that is watched from another process.
@@ -208,6 +210,7 @@ impl LogRooms {
         if cell.state.borrow().is_some() {
             return Ok(());
         }
+        cell.looked.set(Some(ctx.clock.now()));
         let Some((stored, recent)) = self.0.log.read(ctx, scope, id).await? else {
             self.0.rooms.borrow_mut().remove(&(scope.org(), id));
             return Err(Error::not_found("conversation"));
