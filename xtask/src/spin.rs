@@ -135,10 +135,35 @@ fn on_spin(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     command.args(["up", "--listen", &format!("127.0.0.1:{}", args.port), "--from"]).arg(&manifest);
     command.arg("--state-dir").arg(backing.data.join("spin"));
     for (name, value) in backing.variables(args.no_limits)? {
+        if let Some((_, host)) = HOSTS.iter().find(|(address, _)| *address == name) {
+            command.env(format!("SPIN_VARIABLE_{host}"), origin(&value));
+        }
         command.env(format!("SPIN_VARIABLE_{name}"), value);
     }
     let mut server = Guarded::start(&mut command, &backing.data.join("spin.log"))?;
     server.wait_until(START, "spin up", || run::listens(args.port))?;
     backing.serve(vec![Served { server, name: "Spin", again: None }], &[])?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The manifest's variable that allows connections to an address.
+const HOSTS: [(&str, &str); 3] =
+    [("DATABASE_URL", "DATABASE_HOST"), ("OPENAI_BASE_URL", "OPENAI_HOST"), ("QDRANT_URL", "QDRANT_HOST")];
+
+/// Scheme, host and port of an address.
+fn origin(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{authority}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_ends_before_the_path() {
+        assert_eq!(origin("http://localhost:11434/v1"), "http://localhost:11434");
+        assert_eq!(origin("https://api.example.org"), "https://api.example.org");
+    }
 }

@@ -2,6 +2,7 @@
 
 mod count;
 mod hosts;
+mod imports;
 mod parity;
 mod sources;
 mod vectors;
@@ -32,7 +33,8 @@ pub enum Part {
     Wasm,
     /// The pages in a real browser against a real server.
     Browser,
-    /// The Worker under workerd and the component under wasmtime, with nothing to work with.
+    /// What the components ask of their hosts; the Worker under workerd and the component under wasmtime, with nothing to
+    /// work with.
     Edge,
     /// The same cases against every host, to the byte.
     Parity,

@@ -14,6 +14,7 @@ use crate::spin::{self, Reuse};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
 use crate::test::hosts::{HostUnderTest, Start};
+use crate::test::imports;
 use crate::workspace::which;
 
 /// How long a program that is built already may take until it answers, on a busy machine.
@@ -103,6 +104,7 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     setup::edge(session.workspace)?;
     build::cloudflare(session.workspace)?;
     let component = build::component(session.workspace, false)?;
+    let asked = imports::imports(session, &component)?;
     let reader = reader(session)?;
     let edge = |base_url: &str| {
         let mut suite = session.workspace.cargo();
@@ -125,7 +127,7 @@ pub fn edge(session: &Session<'_>) -> Result<Counts> {
     let mut command = spin::serve(&tools::wasmtime().path()?, port, &component);
     let mut wasmtime = Guarded::start(&mut command, &session.log)?;
     wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
-    Ok(reader.add(deployed).add(counts).add(edge(&format!("http://127.0.0.1:{port}"))?))
+    Ok(asked.add(reader).add(deployed).add(counts).add(edge(&format!("http://127.0.0.1:{port}"))?))
 }
 
 /// The module that reads files, as the Worker calls it.
