@@ -76,7 +76,7 @@ async fn what_many_write_at_once_is_dense_and_there_once() -> Result<()> {
         .map(|number| async move {
             let path = messages(&rooms[number % ROOMS]);
             // Visitor and operator write to the same rooms; some messages are sent twice at the same moment.
-            let caller = if number / ROOMS % 2 == 0 { visitor } else { operator };
+            let caller = if (number / ROOMS).is_multiple_of(2) { visitor } else { operator };
             let body = message(&format!("m-{number}"), &format!("text {number}"));
             if number % 7 > 0 {
                 posted(caller, &path, &body).await?;
