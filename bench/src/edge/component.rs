@@ -96,23 +96,26 @@ pub async fn run(options: &Options) -> Result<Report> {
     let database = &stage.database.server.base_url;
     let frontdesk = options.frontdesk(&stage, "frontdesk", database, &[]).await?;
     let hello = options.start(&stage, "hello", &options.hello, &[], &[]).await?;
-    let once = ["--max-instance-reuse-count", "1"];
-    let anew = options.frontdesk(&stage, "anew", database, &once).await?;
 
     let mut contests = Vec::new();
     for connections in [1, 16] {
         let clients = || (0..connections).map(|_| health()).collect::<Vec<Client>>();
-        let entrants = vec![
-            Entrant::new("Frontdesk", &frontdesk, clients()),
-            Entrant::new("hello", &hello, clients()),
-            Entrant::new("an instance each", &anew, clients()),
-        ];
+        let entrants =
+            vec![Entrant::new("Frontdesk", &frontdesk, clients()), Entrant::new("hello", &hello, clients())];
         contests.push(contest::run("GET /health/live", entrants, options.rounds, round).await?);
         let posts = posts_to(&stage.database.site, &frontdesk, connections).await?;
         let entrants =
             vec![Entrant::new("Frontdesk", &frontdesk, posts), Entrant::new("hello", &hello, clients())];
         contests.push(contest::run("message post", entrants, options.rounds, round).await?);
     }
+    let once = ["--max-instance-reuse-count", "1"];
+    let anew = options.frontdesk(&stage, "anew", database, &once).await?;
+    let clients = || (0..16).map(|_| health()).collect::<Vec<Client>>();
+    let entrants = vec![
+        Entrant::new("Frontdesk", &frontdesk, clients()),
+        Entrant::new("an instance each", &anew, clients()),
+    ];
+    contests.push(contest::run("GET /health/live", entrants, options.rounds, round).await?);
     drop((frontdesk, hello, anew));
 
     let started = [

@@ -14,6 +14,8 @@ use crate::host;
 
 /// How often an instance that is asked anything looks after what was left behind.
 const EVERY: Duration = Duration::from_secs(15);
+/// Of so many new instances one looks with its first request: where each answers one request only, they must not all.
+const NEW_ONE_IN: u8 = 16;
 /// How many jobs are worked on at once.
 const AT_ONCE: u32 = 2;
 /// How long an instance waits for a job that is due later; then a request finds it.
@@ -33,9 +35,14 @@ thread_local! {
 /// Once in a while, beside a request: jobs that are due, and turns that nobody runs any more.
 pub fn look_after(ctx: &Ctx) {
     let now = ctx.clock.now();
-    let lately = LOOKED.get().is_some_and(|at| now.since(at) < EVERY);
-    let Some(rooms) = host::rooms().filter(|_| !lately) else { return };
+    let [chance, ..] = ctx.random.entropy();
+    let due = LOOKED.get().map_or(chance < u8::MAX / NEW_ONE_IN, |at| now.since(at) >= EVERY);
+    if !due {
+        LOOKED.set(LOOKED.get().or(Some(now)));
+        return;
+    }
     LOOKED.set(Some(now));
+    let Some(rooms) = host::rooms() else { return };
     let ctx = ctx.clone();
     spawn_local(async move {
         if let Err(error) = rooms.recover().await {
