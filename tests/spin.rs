@@ -180,6 +180,9 @@ fn every_trigger_has_its_component_and_every_component_its_trigger() {
     // As `cargo xtask build spin` leaves them.
     assert_eq!(
         sources,
-        ["target/wasm32-wasip2/edge/frontdesk_reader.wasm", "target/wasm32-wasip2/edge/frontdesk_spin.wasm"]
+        [
+            "target/wasm32-wasip2/edge/frontdesk_for_spin.wasm",
+            "target/wasm32-wasip2/edge/frontdesk_reader.wasm"
+        ]
     );
 }

@@ -209,7 +209,7 @@ pub fn component(workspace: &Workspace, for_spin: bool) -> Result<PathBuf> {
     kept(
         workspace,
         "frontdesk_spin.wasm",
-        if for_spin { "frontdesk_spin.wasm" } else { "frontdesk_portable.wasm" },
+        if for_spin { "frontdesk_for_spin.wasm" } else { "frontdesk_portable.wasm" },
     )
 }
 

@@ -103,9 +103,13 @@ pub async fn run(options: &Options) -> Result<Report> {
         let entrants =
             vec![Entrant::new("Frontdesk", &frontdesk, clients()), Entrant::new("hello", &hello, clients())];
         contests.push(contest::run("GET /health/live", entrants, options.rounds, round).await?);
+    }
+    // One that was asked for too much says so, which is no measurement: sqld has one writer.
+    for connections in [1, 4] {
+        let clients = (0..connections).map(|_| health()).collect();
         let posts = posts_to(&stage.database.site, &frontdesk, connections).await?;
         let entrants =
-            vec![Entrant::new("Frontdesk", &frontdesk, posts), Entrant::new("hello", &hello, clients())];
+            vec![Entrant::new("Frontdesk", &frontdesk, posts), Entrant::new("hello", &hello, clients)];
         contests.push(contest::run("message post", entrants, options.rounds, round).await?);
     }
     let once = ["--max-instance-reuse-count", "1"];

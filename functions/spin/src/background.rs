@@ -42,10 +42,14 @@ pub fn look_after(ctx: &Ctx) {
         return;
     }
     LOOKED.set(Some(now));
-    let Some(rooms) = host::rooms() else { return };
+    if !host::has_database() {
+        return;
+    }
     let ctx = ctx.clone();
     spawn_local(async move {
-        if let Err(error) = rooms.recover().await {
+        if let Some(rooms) = host::rooms()
+            && let Err(error) = rooms.recover().await
+        {
             tracing::warn!(%error, "turns that were left open were not taken up");
         }
         work(&ctx).await;

@@ -37,8 +37,10 @@ thread_local! {
 #[derive(Clone)]
 struct Host {
     ctx: Ctx,
-    /// Without a database there are none.
+    /// Own ones: none without a database, or where another deployment has them.
     rooms: Option<LogRooms>,
+    /// Whether there is a queue to work through.
+    has_database: bool,
     /// Under which name and port this deployment is reached, where it was told.
     public: Option<HeaderValue>,
 }
@@ -58,9 +60,14 @@ pub fn public() -> Option<HeaderValue> {
     HOST.with(|cell| cell.get().and_then(|host| host.public.clone()))
 }
 
-/// The rooms of this instance, once it has a context.
+/// The own rooms of this instance, once it has a context.
 pub fn rooms() -> Option<LogRooms> {
     HOST.with(|cell| cell.get().and_then(|host| host.rooms.clone()))
+}
+
+/// Whether this instance has a database, once it has a context.
+pub fn has_database() -> bool {
+    HOST.with(|cell| cell.get().is_some_and(|host| host.has_database))
 }
 
 /// Reads the configuration. What is wrong with it stands in the log; until it is mended only `/health/live` works.
@@ -154,5 +161,5 @@ fn bundle(config: Config, services: Services) -> Host {
             breakers: Breakers::default(),
         }
     });
-    Host { ctx: Ctx::new(ports), rooms, public: None }
+    Host { ctx: Ctx::new(ports), rooms, has_database: configured, public: None }
 }

@@ -94,7 +94,7 @@ pub fn imports(session: &Session<'_>, portable: &Path) -> Result<Counts> {
     let reader = World::of(&build::reader_component(workspace)?)?;
     let built = [
         Built { name: "frontdesk_portable.wasm", also: &[], world: portable },
-        Built { name: "frontdesk_spin.wasm", also: &["spin:variables/"], world: spin },
+        Built { name: "frontdesk_for_spin.wasm", also: &["spin:variables/"], world: spin },
         Built { name: "frontdesk_reader.wasm", also: &[], world: reader },
     ];
     let mut counts = listed(workspace, &built)?;

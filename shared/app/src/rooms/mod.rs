@@ -584,7 +584,12 @@ impl Rooms for LogRooms {
 
     async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
         let ctx = self.ctx()?;
-        let cell = self.open_current(&ctx, scope, id).await?;
+        let mut cell = self.open(&ctx, scope, id).await?;
+        // Who has seen more than this process was told by another one. Otherwise the stream itself catches up.
+        let knows = |open: &Open| open.room.join(after).is_ok();
+        if !cell.state.borrow().as_ref().is_some_and(knows) {
+            cell = self.open_current(&ctx, scope, id).await?;
+        }
         let (conversation, participants, joined, live) = {
             let mut state = cell.state.borrow_mut();
             let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
