@@ -143,10 +143,10 @@ impl Rooms for InTurn {
         self.next().typing(scope, id, on).await
     }
     async fn say(&self, _: &TenantScope, _: &TurnStart, _: &str) -> Result<()> {
-        unreachable!("a turn speaks in the process that runs it")
+        panic!("a turn speaks in the process that runs it")
     }
     async fn unsay(&self, _: &TenantScope, _: &TurnStart) -> Result<()> {
-        unreachable!("a turn speaks in the process that runs it")
+        panic!("a turn speaks in the process that runs it")
     }
 }
 
@@ -366,15 +366,16 @@ fn a_turn_whose_process_died_is_taken_up_once() {
     });
 }
 
-/// Counts reads.
-struct Read {
+/// Counts calls.
+struct Counted {
     inner: Rc<dyn Database>,
-    /// Those that began, and those that are over.
+    /// Reads that began, and reads that are over.
     count: Rc<(Cell<u32>, Cell<u32>)>,
+    writes: Rc<Cell<u32>>,
 }
 
 #[async_trait(?Send)]
-impl Database for Read {
+impl Database for Counted {
     async fn query(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
         self.count.0.set(self.count.0.get() + 1);
         let rows = self.inner.query(statements).await;
@@ -382,8 +383,41 @@ impl Database for Read {
         rows
     }
     async fn batch(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        self.writes.set(self.writes.get() + 1);
         self.inner.batch(statements).await
     }
+}
+
+#[test]
+fn a_turn_costs_what_it_costs_a_process_that_is_alone() {
+    run(async {
+        let (speak, words) = mpsc::unbounded();
+        let (count, writes) = (Rc::<(Cell<u32>, Cell<u32>)>::default(), Rc::<Cell<u32>>::default());
+        let (counting, writing) = (Rc::clone(&count), Rc::clone(&writes));
+        let wrap: Wrap = Box::new(move |inner| Rc::new(Counted { inner, count: counting, writes: writing }));
+        let overrides = Overrides {
+            // Nobody looks while time stands still.
+            clock: Some(Rc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)))),
+            http: Some(Rc::new(Dictated(RefCell::new(Some(words))))),
+            database: Some(wrap),
+            ..Overrides::default()
+        };
+        let vars = [("OPENAI_BASE_URL", "http://model.example/v1"), ("OPENAI_MODEL", "m")];
+        let world = World::new(&vars, overrides).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        answers_without_evidence(world.ctx(), &visitor).await;
+        let one = process(world.ctx());
+        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let mut listener = one.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
+
+        let before = (count.0.get(), writes.get());
+        chat::post_message(&one.ctx, &visitor, message(begun.id, "q".to_owned())).await.unwrap();
+        speak.unbounded_send("Delivery costs little.").unwrap();
+        drop(speak);
+        assert_eq!(next(&mut listener, finished).await.1, "answered");
+        // Stored, searched, stored.
+        assert_eq!((count.0.get() - before.0, writes.get() - before.1), (1, 2));
+    });
 }
 
 #[test]
@@ -393,7 +427,8 @@ fn many_who_listen_cost_no_more_than_one() {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
         let count = Rc::<(Cell<u32>, Cell<u32>)>::default();
         let counting = Rc::clone(&count);
-        let wrap: Wrap = Box::new(move |inner| Rc::new(Read { inner, count: counting }));
+        let wrap: Wrap =
+            Box::new(move |inner| Rc::new(Counted { inner, count: counting, writes: Rc::default() }));
         let overrides =
             Overrides { clock: Some(Rc::new(clock.clone())), database: Some(wrap), ..Overrides::default() };
         let world = World::new(&[], overrides).await.unwrap();

@@ -535,10 +535,13 @@ fn refused(refusal: Refusal) -> Error {
 #[async_trait(?Send)]
 impl Rooms for LogRooms {
     async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
-        let stored = begin(&self.ctx()?, scope, id).await?;
+        let ctx = self.ctx()?;
+        let stored = begin(&ctx, scope, id).await?;
         let conversation = stored.head.conversation.clone();
         // The first message finds the room in memory.
-        *self.cell(scope, id).state.borrow_mut() = Some(Open::new(stored, []));
+        let cell = self.cell(scope, id);
+        cell.looked.set(Some(ctx.clock.now()));
+        *cell.state.borrow_mut() = Some(Open::new(stored, []));
         Ok(conversation)
     }
 
