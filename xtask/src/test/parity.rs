@@ -56,11 +56,11 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
     }
     // A change of settings is in force at once in the instance that made it: these have one for all.
     let one = Reuse { all: 1_000_000, at_once: 1_000 };
-    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "no_word_of_the_ai"];
+    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "take_over::no_word"];
     let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
     let counts = counts.add(suite(false, Some(one), &skip)?);
     // As many as wasmtime makes.
-    let counts = counts.add(suite(false, None, &["cuts::", "crowd::", "no_word_of_the_ai"])?);
+    let counts = counts.add(suite(false, None, &["cuts::", "crowd::", "take_over::no_word"])?);
     // One for each request.
     let each = Reuse { all: 1, at_once: 1 };
     let talk = ["messages::", "resume::", "take_over::an", "conversations::", "feedback::", "uploads::"];
