@@ -10,7 +10,7 @@ use crate::call::{Call, MAX_JSON_BYTES};
 use crate::machine;
 use crate::problem::Problem;
 
-/// A call to a room, for `Authorization: Bearer <ROOMS_TOKEN>`. Without that variable there is no such page. What a call and
+/// A call to a room, for `Authorization: Bearer <ROOMS_TOKEN>`. Without that variable nobody is let in. What a call and
 /// its answer look like is a matter between deployments of the same version; the answer is one line of JSON, after a
 /// subscription followed by frames, a line each.
 #[utoipa::path(
@@ -19,13 +19,13 @@ use crate::problem::Problem;
     responses(
         (status = 200, body = String, content_type = "application/x-ndjson"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 404, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn call(call: Call) -> Result<Response<Body>> {
-    let expected = call.ctx.config.rooms_token.clone().ok_or_else(|| Error::not_found("page"))?;
-    machine::shows(&call, &expected, "the token is ROOMS_TOKEN")?;
+    const WHO: &str = "the token is ROOMS_TOKEN";
+    let expected = call.ctx.config.rooms_token.clone().ok_or(CallerError::Unauthenticated(WHO))?;
+    machine::shows(&call, &expected, WHO)?;
     let ctx = call.ctx.clone();
     let body = call
         .body
