@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use crate::setup::{tools, wasm_std};
 use crate::stamp::Stamp;
 use crate::workspace::Workspace;
-use crate::{dev, run, web};
+use crate::{component, dev, run, web};
 
 /// A host.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -134,7 +134,7 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
         let log = workspace.state("logs").join("worker-build.log");
         run::run_logged(&mut bundle, &log)?;
         let core = workspace.path(CORE);
-        optimise(workspace, &[], &core, &core, &log)?;
+        optimise(workspace, &["--all-features"], &core, &core, &log)?;
         shut(workspace, &reader, &log)?;
         stamp.write()?;
     }
@@ -148,7 +148,7 @@ fn shut(workspace: &Workspace, reader: &Path, log: &Path) -> Result<()> {
     let mut keep = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-metadce"));
     keep.arg("--all-features").arg("--graph-file").arg(workspace.path(EXPORTS));
     run::run_logged(keep.arg(reader).arg("-o").arg(&called), log)?;
-    let closed = ["--remove-imports", "--remove-unused-module-elements"];
+    let closed = ["--all-features", "--remove-imports", "--remove-unused-module-elements"];
     optimise(workspace, &closed, &called, &workspace.path(READER), log)?;
     std::fs::remove_file(&called).with_context(|| shown(&called))
 }
@@ -156,7 +156,7 @@ fn shut(workspace: &Workspace, reader: &Path, log: &Path) -> Result<()> {
 /// Makes a module smaller, which costs no speed here; `also` comes after that.
 fn optimise(workspace: &Workspace, also: &[&str], from: &Path, to: &Path, log: &Path) -> Result<()> {
     let mut optimise = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-opt"));
-    optimise.args(["-Oz", "--all-features", "--strip-debug", "--strip-producers"]).args(also);
+    optimise.args(["-Oz", "--strip-debug", "--strip-producers"]).args(also);
     run::run_logged(optimise.arg(from).arg("-o").arg(to), log)
 }
 
@@ -234,14 +234,33 @@ fn compile(workspace: &Workspace, package: &str) -> Result<Command> {
     Ok(cargo)
 }
 
-/// Leaves what was built under the name that spin.toml gives it, wherever cargo built it.
+/// What a core module of a component may use: what the compiler lets it, so that it runs wherever it ran before.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// Leaves what was built, made smaller, under the name that spin.toml gives it, wherever cargo built it.
 fn kept(workspace: &Workspace, built: &str, name: &str) -> Result<PathBuf> {
+    web::packages(workspace, "functions/cloudflare")?;
     let built = workspace.target().join("wasm32-wasip2/edge").join(built);
     let kept = workspace.path("target/wasm32-wasip2/edge").join(name);
-    if kept != built {
-        let directory = kept.parent().context("no directory")?;
-        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-        std::fs::copy(&built, &kept).with_context(|| built.display().to_string())?;
+    let stamp = Stamp::new(kept.with_extension("stamp"), std::slice::from_ref(&built))?;
+    if !(stamp.is_fresh() && kept.is_file()) {
+        run::step(&format!("making {name} smaller (a minute or two)"));
+        let bytes = std::fs::read(&built).with_context(|| shown(&built))?;
+        let directory = tempfile::tempdir()?;
+        let core = directory.path().join("core.wasm");
+        std::fs::write(&core, component::core(&bytes)?).with_context(|| shown(&core))?;
+        optimise(workspace, &FEATURES, &core, &core, &workspace.state("logs").join("wasm-opt.log"))?;
+        let core = std::fs::read(&core).with_context(|| shown(&core))?;
+        std::fs::create_dir_all(kept.parent().context("no directory")?).with_context(|| shown(&kept))?;
+        std::fs::write(&kept, component::with_core(&bytes, &core)?).with_context(|| shown(&kept))?;
+        stamp.write()?;
     }
     Ok(kept)
 }

@@ -108,20 +108,8 @@ fn as_built(workspace: &Workspace) -> Result<String> {
 /// Serves the demo until it is stopped.
 pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     let backing = Backing::start(workspace, args)?;
-    build::worker(workspace)?;
-    let data = &backing.data;
-    let variables = data.join("worker.env");
-    write_variables(&variables, &backing.variables(args.no_limits)?)?;
-    let assets = data.join("assets");
-    let _ = fs::remove_dir_all(&assets);
-    build::assets(workspace, &assets)?;
-    backing.name_the_site(&assets.join("demo/index.html"))?;
-
-    run::step("starting workerd");
-    let persist = data.join("wrangler");
-    let also = ["--env-file", path(&variables)?, "--persist-to", path(&persist)?, "--assets", path(&assets)?];
     let entry = if args.testing { ENTRY_WITH_DOOR } else { ENTRY };
-    let worker = workerd(workspace, entry, args.port, data, &also)?;
+    let worker = start(workspace, &backing, entry, args.port, &backing.variables(args.no_limits)?)?;
     let told = [
         ("door", format!("{}/__test", backing.base_url).into()),
         ("kill", kill(worker.0.id(), args.port).into()),
@@ -130,6 +118,29 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     let server = Served { server: worker, name: "workerd", again: None };
     backing.serve(vec![server], if args.testing { &told } else { &[] })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The Worker with these variables, beside what it needs.
+pub fn start(
+    workspace: &Workspace,
+    backing: &Backing,
+    entry: &str,
+    port: u16,
+    variables: &[(String, String)],
+) -> Result<Guarded> {
+    build::worker(workspace)?;
+    let data = &backing.data;
+    let file = data.join("worker.env");
+    write_variables(&file, variables)?;
+    let assets = data.join("assets");
+    let _ = fs::remove_dir_all(&assets);
+    build::assets(workspace, &assets)?;
+    backing.name_the_site(&assets.join("demo/index.html"))?;
+
+    run::step("starting workerd");
+    let persist = data.join("wrangler");
+    let also = ["--env-file", path(&file)?, "--persist-to", path(&persist)?, "--assets", path(&assets)?];
+    workerd(workspace, entry, port, data, &also)
 }
 
 /// The Worker's variables, in a file for its owner alone.

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
-use crate::spin::{self, Reuse};
+use crate::spin::{self, Layout};
 use crate::workspace::Workspace;
 use crate::{cloudflare, run, web};
 
@@ -48,9 +48,9 @@ pub struct DevArgs {
     /// With a door for tests, where the host has one.
     #[arg(long, hide = true)]
     pub testing: bool,
-    /// How many requests an instance of the component answers: all in all, and at once.
-    #[arg(long, hide = true, value_name = "ALL:AT_ONCE")]
-    pub reuse: Option<Reuse>,
+    /// How the component is run.
+    #[command(flatten)]
+    pub layout: Layout,
 }
 
 /// Builds, then becomes the server.

@@ -65,12 +65,12 @@ pub struct Served {
     pub server: Guarded,
     /// What it is called.
     pub name: &'static str,
-    /// How it is started again when it ends.
+    /// How it is started again when it is killed or stopped.
     pub again: Option<Again>,
 }
 
-/// Starts a server again.
-pub type Again = Box<dyn Fn() -> Result<Guarded>>;
+/// Starts a server again; it answers later.
+pub type Again = Box<dyn FnMut() -> Result<Guarded>>;
 
 impl Backing {
     /// Builds what is needed and starts the database server.
@@ -96,6 +96,7 @@ impl Backing {
         let mut command = Command::new(sqld);
         command.arg("--db-path").arg(data.join("sqld"));
         command.args(["--http-listen-addr", &format!("127.0.0.1:{port}"), "--no-welcome"]);
+        command.args(["--checkpoint-interval-s", "5"]);
         let mut database = Guarded::start(&mut command, &data.join("sqld.log"))?;
         database.wait_until(START, "sqld", || run::listens(port))?;
 
@@ -195,12 +196,11 @@ impl Backing {
                 bail!("sqld ended ({status}); its log is in {}", self.data.display());
             }
             for served in &mut servers {
-                match (ended(&mut served.server, served.name)?, &served.again) {
-                    (Some(_), Some(again)) => served.server = again()?,
-                    (Some(status), None) => {
-                        bail!("{} ended ({status}); its log is in {}", served.name, self.data.display());
-                    }
-                    (None, _) => {}
+                let Some(status) = ended(&mut served.server, served.name)? else { continue };
+                match &mut served.again {
+                    // One that fails would fail again.
+                    Some(again) if status.code().is_none_or(|code| code == 0) => served.server = again()?,
+                    _ => bail!("{} ended ({status}); its log is in {}", served.name, self.data.display()),
                 }
             }
             run::pause(Duration::from_millis(if servers.iter().any(|one| one.again.is_some()) {

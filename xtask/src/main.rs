@@ -1,8 +1,10 @@
 //! Every command a person or CI needs: `cargo xtask help`.
 
+mod balancer;
 mod bench;
 mod build;
 mod cloudflare;
+mod component;
 mod dev;
 mod doctor;
 mod edge;

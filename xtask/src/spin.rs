@@ -1,19 +1,21 @@
 //! The component on this machine: Spin where it is installed, otherwise wasmtime with the portable build; beside a real
 //! libSQL server.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::str::FromStr;
 use std::{fmt, fs};
 
 use anyhow::{Context, Result};
+use clap::Args;
 
-use crate::build;
 use crate::dev::DevArgs;
 use crate::edge::{Again, Backing, START, Served};
 use crate::run::{self, Guarded};
 use crate::setup::tools;
 use crate::workspace::{Workspace, which};
+use crate::{balancer, build, cloudflare};
 
 /// The memory of the component that reads files, and how long it may take for one part of a file.
 const READER: [&str; 4] = ["-W", "max-memory-size=268435456", "-W", "timeout=60s"];
@@ -42,6 +44,30 @@ impl FromStr for Reuse {
     }
 }
 
+/// How the component is run, for tests; by default as `wasmtime serve` runs it.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Layout {
+    /// How many requests an instance of the component answers: all in all, and at once.
+    #[arg(long, hide = true, value_name = "ALL:AT_ONCE")]
+    pub reuse: Option<Reuse>,
+    /// Two processes behind one address.
+    #[arg(long, hide = true)]
+    pub twice: bool,
+    /// With the rooms of a Worker on workerd.
+    #[arg(long, hide = true)]
+    pub rooms_elsewhere: bool,
+}
+
+impl Layout {
+    /// The arguments that say so.
+    pub fn args(self) -> Vec<String> {
+        let reuse = self.reuse.map(|reuse| format!("--reuse={reuse}"));
+        let twice = self.twice.then(|| "--twice".to_owned());
+        let rooms = self.rooms_elsewhere.then(|| "--rooms-elsewhere".to_owned());
+        [reuse, twice, rooms].into_iter().flatten().collect()
+    }
+}
+
 /// Serves the demo until it is stopped.
 pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     // A test wants what it can kill and configure.
@@ -56,7 +82,7 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     let data = backing.data.clone();
     let web = static_files(workspace, &backing)?;
 
-    run::step("starting wasmtime");
+    run::step("starting the reader of files");
     let reader_port = run::free_port()?;
     let log = data.join("wasmtime.log");
     let mut command = serve(&wasmtime, reader_port, &reader);
@@ -65,38 +91,64 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     reader.wait_until(START, "wasmtime serve", || run::listens(reader_port))?;
 
     let mut variables = backing.variables(args.no_limits)?;
-    variables.push(("READER_URL".to_owned(), format!("http://127.0.0.1:{reader_port}")));
-    variables.push(("PUBLIC_URL".to_owned(), backing.base_url.clone()));
-    let (port, reuse) = (args.port, args.reuse);
-    let start: Again = Box::new(move || {
+    let mut tell = |name: &str, value: String| variables.push((name.to_owned(), value));
+    tell("READER_URL", format!("http://127.0.0.1:{reader_port}"));
+    tell("PUBLIC_URL", backing.base_url.clone());
+    let mut servers = vec![Served { server: reader, name: "the reader of files", again: None }];
+    if args.layout.rooms_elsewhere {
+        let port = run::free_port()?;
+        tell("ROOMS_TOKEN", token()?);
+        let worker = cloudflare::start(workspace, &backing, cloudflare::ENTRY, port, &variables)?;
+        servers.push(Served { server: worker, name: "workerd", again: None });
+        variables.push(("ROOMS_URL".to_owned(), format!("http://127.0.0.1:{port}")));
+    }
+
+    let ports = if args.layout.twice { vec![run::free_port()?, run::free_port()?] } else { vec![args.port] };
+    let start = |port: u16| {
         let mut command = serve(&wasmtime, port, &component);
         command.arg("--dir").arg(format!("{}::/web", web.display()));
         for (name, value) in &variables {
             // By name alone: values would be seen by whoever lists processes.
             command.env(name, value).args(["--env", name]);
         }
-        if let Some(Reuse { all, at_once }) = reuse {
+        if let Some(Reuse { all, at_once }) = args.layout.reuse {
             command.args(["--max-instance-reuse-count", &all.to_string()]);
             command.args(["--max-instance-concurrent-reuse-count", &at_once.to_string()]);
         }
-        let mut server = Guarded::start(&mut command, &log)?;
+        let log = log.clone();
+        let mut again: Again = Box::new(move || Guarded::start(&mut command, &log));
+        let mut server = again()?;
         server.wait_until(START, "wasmtime serve", || run::listens(port))?;
-        Ok(server)
-    });
-    let server = start()?;
-    let told = [("kill", kill(port).into())];
-    let servers = vec![
-        Served { server, name: "wasmtime", again: args.testing.then_some(start) },
-        Served { server: reader, name: "the reader of files", again: None },
-    ];
+        anyhow::Ok(Served { server, name: "wasmtime", again: args.testing.then_some(again) })
+    };
+    run::step("starting wasmtime");
+    for port in &ports {
+        servers.push(start(*port)?);
+    }
+    let told = [("kill", kill(&ports).into())];
+    if args.layout.twice {
+        balancer::start(args.port, ports)?;
+    }
     backing.serve(servers, if args.testing { &told } else { &[] })?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// A shell command that kills the wasmtime that answers at a port.
-fn kill(port: u16) -> String {
+/// A secret between two hosts of this machine.
+fn token() -> Result<String> {
+    let mut random = [0_u8; 32];
+    fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut random))
+        .context("random numbers")?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A shell command that kills a wasmtime that answers at one of the ports, any of them.
+fn kill(ports: &[u16]) -> String {
+    let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
     format!(
-        "for pid in $(pgrep -x wasmtime); do ! grep -q 127.0.0.1:{port} /proc/$pid/cmdline || kill -KILL $pid; done"
+        "port=$(shuf -n 1 -e {}); for pid in $(pgrep -x wasmtime); do \
+         ! grep -q 127.0.0.1:$port /proc/$pid/cmdline || kill -KILL $pid; done",
+        ports.join(" ")
     )
 }
 

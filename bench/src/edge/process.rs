@@ -136,6 +136,8 @@ impl Database {
             "--http-listen-addr",
             &address,
             "--no-welcome",
+            "--checkpoint-interval-s",
+            "5",
         ]);
         let server = Listening::start(&mut command, port, directory.join("sqld.log")).await?;
         let data = directory.join("data");

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use frontdesk_ports::{Database, DbError, Rows, Statement};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// Writes under way at once. SQLite has one writer, so more of them are no faster. In sqld those that wait for the lock
-/// hold up checkpoints: from 4 at once on some are refused as busy, and from 16 on the server may stall for good
-/// (measured with 0.24.32; <https://github.com/tursodatabase/libsql/pull/1955>).
+/// Writes under way at once. SQLite has one writer, so more of them are no faster. In an sqld that is started without
+/// `--checkpoint-interval-s` those that wait for the lock hold up checkpoints: from 4 at once on some are refused as busy, and from
+/// 8 on the server may stall for good (measured with 0.24.32; <https://github.com/tursodatabase/libsql/pull/1955>).
 const WRITES: usize = 2;
 /// Reads under way at once. sqld refuses calls beyond 128.
 const READS: usize = 32;

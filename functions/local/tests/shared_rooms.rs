@@ -10,7 +10,7 @@ use bytes::Bytes;
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_domain::conversation::{Conversation, Mode, Seq};
-use frontdesk_domain::error::Result;
+use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{EventBody, Frame, Live};
 use frontdesk_domain::id::{ConversationId, TurnId, VisitorId, WorkerId};
 use frontdesk_domain::room::{Command, TURN_LEASE};
@@ -29,6 +29,7 @@ use futures_channel::mpsc;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 use serde_json::json;
+use tokio::sync::Notify;
 
 /// A model that says what the test says, until the test hangs up.
 struct Dictated(RefCell<Option<mpsc::UnboundedReceiver<&'static str>>>);
@@ -63,13 +64,18 @@ async fn answers_without_evidence(ctx: &Ctx, of: &TenantScope) {
 struct Mortal {
     inner: Rc<dyn Tasks>,
     dead: Rc<Cell<bool>>,
+    turns: Rc<Cell<usize>>,
 }
 
 impl Tasks for Mortal {
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
-        if !(self.dead.get() && name == "turn") {
-            self.inner.spawn(name, work);
+        if name == "turn" {
+            if self.dead.get() {
+                return;
+            }
+            self.turns.set(self.turns.get() + 1);
         }
+        self.inner.spawn(name, work);
     }
 }
 
@@ -78,10 +84,12 @@ struct Process {
     ctx: Ctx,
     /// Turns that it begins from now on are begun by nobody.
     dead: Rc<Cell<bool>>,
+    /// How many it began.
+    turns: Rc<Cell<usize>>,
 }
 
 fn process(ctx: &Ctx) -> Process {
-    let dead = Rc::new(Cell::new(false));
+    let (dead, turns) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
     let worker = WorkerId::new(ctx.clock.now(), ctx.random.entropy());
     let ports = Rc::new_cyclic(|ports| Ports {
         config: ctx.config.clone(),
@@ -94,13 +102,17 @@ fn process(ctx: &Ctx) -> Process {
         limiter: Rc::clone(&ctx.limiter),
         clock: Rc::clone(&ctx.clock),
         random: Rc::clone(&ctx.random),
-        tasks: Rc::new(Mortal { inner: Rc::clone(&ctx.tasks), dead: Rc::clone(&dead) }),
+        tasks: Rc::new(Mortal {
+            inner: Rc::clone(&ctx.tasks),
+            dead: Rc::clone(&dead),
+            turns: Rc::clone(&turns),
+        }),
         compute: Rc::clone(&ctx.compute),
         metrics: Rc::clone(&ctx.metrics),
         caches: Rc::clone(&ctx.caches),
         breakers: Breakers::default(),
     });
-    Process { ctx: Ctx::new(ports), dead }
+    Process { ctx: Ctx::new(ports), dead, turns }
 }
 
 /// Rooms of several processes behind one address: each call reaches the next one.
@@ -358,11 +370,66 @@ fn a_turn_whose_process_died_is_taken_up_once() {
         join_all(rest).await;
         // Without a model and without documents.
         assert_eq!(next(&mut listener, finished).await, (start.turn, "no_answer"));
+        assert_eq!(processes.iter().map(|process| process.turns.get()).sum::<usize>(), 1, "it ran twice");
         let log = processes[0].ctx.rooms.replay(&visitor, conversation, 0, 500).await.unwrap();
         let late = processes[0].ctx.rooms.say(&system, &start, "Too late").await;
         assert!(late.is_err(), "the old worker speaks on");
         let kinds: Vec<_> = log.events.iter().map(|event| event.body.kind()).collect();
         assert_eq!(kinds, ["message.created", "turn.started", "message.created", "turn.finished"]);
+    });
+}
+
+/// Fails in an order: a read that began waits until a write has failed.
+struct Faltering {
+    inner: Rc<dyn Database>,
+    armed: Rc<Cell<bool>>,
+    reading: Notify,
+    failed: Notify,
+}
+
+#[async_trait(?Send)]
+impl Database for Faltering {
+    async fn query(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        if self.armed.get() {
+            self.reading.notify_one();
+            self.failed.notified().await;
+        }
+        self.inner.query(statements).await
+    }
+    async fn batch(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        if self.armed.get() {
+            self.reading.notified().await;
+            self.armed.set(false);
+            self.failed.notify_one();
+            return Err(DbError::Retryable("the connection broke (planned)".to_owned()));
+        }
+        self.inner.batch(statements).await
+    }
+}
+
+#[test]
+fn a_write_that_fails_does_not_hide_the_room_from_who_looks_meanwhile() {
+    run(async {
+        let armed = Rc::<Cell<bool>>::default();
+        let arm = Rc::clone(&armed);
+        let wrap: Wrap = Box::new(move |inner| {
+            Rc::new(Faltering { inner, armed: arm, reading: Notify::new(), failed: Notify::new() })
+        });
+        let world =
+            World::new(&[], Overrides { database: Some(wrap), ..Overrides::default() }).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let one = process(world.ctx());
+        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+
+        armed.set(true);
+        let post = message(begun.id, "q".to_owned());
+        let posted = chat::post_message(&one.ctx, &visitor, post.clone());
+        let (posted, read) = futures_util::join!(posted, one.ctx.rooms.replay(&visitor, begun.id, 0, 500));
+        assert!(matches!(posted, Err(Error::Upstream { retryable: true, .. })));
+        assert_eq!(read.unwrap().events.len(), 1);
+        chat::post_message(&one.ctx, &visitor, post).await.unwrap();
     });
 }
 

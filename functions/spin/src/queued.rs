@@ -1,4 +1,4 @@
-//! Writes to the database, one after the other. SQLite has one writer; an sqld on which many wait for it stalls (the local
+//! Writes to the database, one after the other. SQLite has one writer; an sqld on which many wait for it may stall (the local
 //! host's `queued.rs` has the measurements), and there are as many queues as instances.
 
 use std::rc::Rc;

@@ -14,7 +14,7 @@ use crate::build::Host;
 use crate::dev::{self, DevArgs};
 use crate::run::{self, Guarded};
 use crate::setup::{self, python};
-use crate::spin::Reuse;
+use crate::spin::Layout;
 use crate::test::Session;
 use crate::test::count::{self, Counts};
 use crate::web;
@@ -31,13 +31,13 @@ pub struct Start<'a> {
     pub limits: bool,
     /// The model's `OPENAI_BASE_URL`.
     pub model: Option<&'a str>,
-    /// Of a component: how many requests an instance of it answers, all in all and at once.
-    pub reuse: Option<Reuse>,
+    /// Of a component: how it is run.
+    pub layout: Layout,
 }
 
 impl From<Host> for Start<'static> {
     fn from(host: Host) -> Self {
-        Self { host, limits: false, model: None, reuse: None }
+        Self { host, limits: false, model: None, layout: Layout::default() }
     }
 }
 
@@ -103,7 +103,7 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
             ready: Some(ready),
             release: false,
             testing: false,
-            reuse: None,
+            layout: Layout::default(),
         };
         let built = dev::server(session.workspace, &args)?;
         std::fs::copy(built.get_program(), &program).with_context(|| program.display().to_string())?;
@@ -114,9 +114,7 @@ fn command(session: &Session<'_>, start: Start<'_>, data: PathBuf, ready: PathBu
     let mut command = Command::new(std::env::current_exe().context("the path of this program")?);
     command.args(["dev", "--testing", "--on", start.host.name(), "--port", &port.to_string()]);
     command.arg("--data").arg(data).arg("--ready").arg(ready);
-    if let Some(reuse) = start.reuse {
-        command.args(["--reuse", &reuse.to_string()]);
-    }
+    command.args(start.layout.args());
     // Documents are sent over the API, where they would count.
     command.arg(if start.limits { "--empty" } else { "--no-limits" });
     Ok(command)

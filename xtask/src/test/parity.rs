@@ -10,7 +10,7 @@ use crate::build::{self, Host};
 use crate::cloudflare;
 use crate::run::{self, Guarded};
 use crate::setup::{self, tools};
-use crate::spin::{self, Reuse};
+use crate::spin::{self, Layout, Reuse};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
 use crate::test::hosts::{HostUnderTest, Start};
@@ -32,8 +32,8 @@ pub fn every_host(session: &Session<'_>) -> Result<Counts> {
 fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> {
     let transcripts = session.workspace.state("parity").join(host.name());
     let _ = std::fs::remove_dir_all(&transcripts);
-    let suite = |limits: bool, reuse: Option<Reuse>, filter: &[&str]| {
-        let start = Start { host, limits, model: Some(&model.base_url), reuse };
+    let suite = |limits: bool, layout: Layout, filter: &[&str]| {
+        let start = Start { host, limits, model: Some(&model.base_url), layout };
         let under_test = HostUnderTest::start(session, start)?;
         let mut suite = session.workspace.cargo();
         suite
@@ -49,26 +49,38 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
         }
         cases(session, suite, filter)
     };
+    let plain = Layout::default();
     // Limits are counted from the first request on, so they have a host of their own.
-    let counts = suite(true, None, &["limits::"])?;
+    let counts = suite(true, plain, &["limits::"])?;
     if !matches!(host, Host::Spin) {
-        return Ok(counts.add(suite(false, None, &["--skip", "limits::", "--skip", "socketless::"])?));
+        return Ok(counts.add(suite(false, plain, &["--skip", "limits::", "--skip", "socketless::"])?));
     }
+    let reuse = |all: u32, at_once: u32| Layout { reuse: Some(Reuse { all, at_once }), ..plain };
     // A change of settings is in force at once in the instance that made it: these have one for all.
-    let one = Reuse { all: 1_000_000, at_once: 1_000 };
     let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "take_over::no_word"];
     let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
-    let counts = counts.add(suite(false, Some(one), &skip)?);
-    // As many as wasmtime makes.
-    let counts = counts.add(suite(false, None, &["cuts::", "crowd::", "take_over::no_word"])?);
+    let counts = counts.add(suite(false, reuse(1_000_000, 1_000), &skip)?);
+    // As many as two processes make.
+    let counts = counts.add(suite(
+        false,
+        Layout { twice: true, ..plain },
+        &["cuts::", "crowd::", "take_over::no_word"],
+    )?);
     // One for each request.
-    let each = Reuse { all: 1, at_once: 1 };
     let talk = ["messages::", "resume::", "take_over::an", "conversations::", "feedback::", "uploads::"];
-    let counts = counts.add(suite(false, Some(each), &talk)?);
+    let counts = counts.add(suite(false, reuse(1, 1), &talk)?);
     // And by chance.
-    let any = Reuse { all: chance(64), at_once: chance(16) };
-    run::step(&format!("  {} with at most {any} requests an instance", host.name()));
-    Ok(counts.add(suite(false, Some(any), &["crowd::"])?))
+    let any = reuse(chance(64), chance(16));
+    run::step(&format!("  {} with {}", host.name(), any.args().join(" ")));
+    let counts = counts.add(suite(false, any, &["crowd::"])?);
+    // With the rooms of another host.
+    run::step(&format!("  {} with the rooms of {}", host.name(), Host::Cloudflare.name()));
+    let rooms = Layout { rooms_elsewhere: true, ..plain };
+    Ok(counts.add(suite(
+        false,
+        rooms,
+        &["messages::", "resume::", "take_over::", "conversations::", "feedback::", "crowd::"],
+    )?))
 }
 
 /// A number from 1 to `most`, another one each time.

@@ -63,6 +63,7 @@ fn listening(program: &Path, directory: &tempfile::TempDir) -> Result<(Child, So
     // Free at this moment: sqld does not tell which port it took.
     let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let mut child = Command::new(program)
+        .args(["--checkpoint-interval-s", "5"])
         .args(["--no-welcome", "--http-listen-addr", &address.to_string(), "--db-path"])
         .arg(directory.path())
         .stdin(Stdio::null())

@@ -199,10 +199,12 @@ impl LogRooms {
     async fn open_current(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Rc<Seat>> {
         let known = self.cell(scope, id).state.borrow().is_some();
         let cell = self.open(ctx, scope, id).await?;
-        if known && !self.0.exclusive {
-            self.look(ctx, &scope.as_system(), id, &cell).await?;
+        if !known || self.0.exclusive {
+            return Ok(cell);
         }
-        Ok(cell)
+        self.look(ctx, &scope.as_system(), id, &cell).await?;
+        // It is read anew where somebody's commit failed meanwhile.
+        self.open(ctx, scope, id).await
     }
 
     /// Reads the room from the log, under its gate.
@@ -498,7 +500,7 @@ impl Seat {
     /// Whose it is: a visitor reaches its own conversations only.
     fn check(&self, scope: &TenantScope) -> Result<()> {
         let state = self.state.borrow();
-        let open = state.as_ref().ok_or_else(|| Error::not_found("conversation"))?;
+        let open = state.as_ref().ok_or_else(forgotten)?;
         match scope.actor() {
             Actor::Visitor { site, visitor } if *site != open.site || *visitor != open.visitor => {
                 Err(Error::not_found("conversation"))
@@ -518,6 +520,12 @@ impl Seat {
 const CLOSED: &str = "the conversation is closed";
 const CROWDED: &str = "you are connected to this conversation too often";
 const FENCED: &str = "somebody else may speak now";
+
+/// It was dropped from memory by a commit that failed; whoever asks again finds it.
+fn forgotten() -> Error {
+    let detail = "the room is to be read anew".to_owned();
+    Error::Upstream { service: "database", retryable: true, detail }
+}
 
 /// A room's refusal as the caller's error.
 fn refused(refusal: Refusal) -> Error {
@@ -574,7 +582,7 @@ impl Rooms for LogRooms {
         let cell = self.open_current(&ctx, scope, id).await?;
         let conversation = {
             let state = cell.state.borrow();
-            let open = state.as_ref().ok_or_else(|| Error::not_found("conversation"))?;
+            let open = state.as_ref().ok_or_else(forgotten)?;
             open.room.join(after).map_err(after_out_of_range)?;
             open.room.head().conversation.clone()
         };
@@ -595,7 +603,7 @@ impl Rooms for LogRooms {
         }
         let (conversation, participants, joined, live) = {
             let mut state = cell.state.borrow_mut();
-            let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+            let open = state.as_mut().ok_or_else(forgotten)?;
             let joined = open.room.join(after).map_err(after_out_of_range)?;
             // From here on nothing is missed: what is stored up to `last_seq` is read, the rest comes live.
             let live = open.listeners.add(scope.actor())?;
@@ -615,7 +623,7 @@ impl Rooms for LogRooms {
         let ctx = self.ctx()?;
         let cell = self.open(&ctx, scope, id).await?;
         let mut state = cell.state.borrow_mut();
-        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let open = state.as_mut().ok_or_else(forgotten)?;
         let typing = Frame::Live(Rc::new(Live::Typing { by: scope.actor().author(), on }));
         open.listeners.send_except(Some(scope.actor()), &typing);
         Ok(())
@@ -625,7 +633,7 @@ impl Rooms for LogRooms {
         let ctx = self.ctx()?;
         let cell = self.open(&ctx, scope, start.conversation).await?;
         let mut state = cell.state.borrow_mut();
-        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let open = state.as_mut().ok_or_else(forgotten)?;
         let delta = open.room.say(start.turn, start.epoch, text).map_err(refused)?;
         if !open.runs(start, self.0.worker) {
             // It was taken up by somebody else, who says everything anew.
@@ -640,7 +648,7 @@ impl Rooms for LogRooms {
         let ctx = self.ctx()?;
         let cell = self.open(&ctx, scope, start.conversation).await?;
         let mut state = cell.state.borrow_mut();
-        let open = state.as_mut().ok_or_else(|| Error::not_found("conversation"))?;
+        let open = state.as_mut().ok_or_else(forgotten)?;
         open.room.unsay(start.turn, start.epoch).map_err(refused)
     }
 }
