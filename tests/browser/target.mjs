@@ -5,12 +5,12 @@ import { readFile } from 'node:fs/promises';
 
 export const questions = JSON.parse(await readFile(new URL('./questions.json', import.meta.url), 'utf8'));
 
-/** `{baseUrl, stop}`; `stop` ends only what this started. */
+/** `{baseUrl, sockets, stop}`; `sockets` is false where there are none, `stop` ends only what this started. */
 export async function openTarget() {
   const { FRONTDESK_READY: ready, FRONTDESK_BASE_URL: address, FRONTDESK_STAND_IN: standIn } = process.env;
   if (ready) {
-    const { base_url: baseUrl } = JSON.parse(await readFile(ready, 'utf8'));
-    return { baseUrl: baseUrl.replace(/\/$/, ''), stop: async () => {} };
+    const { base_url: baseUrl, sockets } = JSON.parse(await readFile(ready, 'utf8'));
+    return { baseUrl: baseUrl.replace(/\/$/, ''), sockets, stop: async () => {} };
   }
   if (address) return { baseUrl: address.replace(/\/$/, ''), stop: async () => {} };
   if (standIn) {

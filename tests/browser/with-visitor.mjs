@@ -17,10 +17,11 @@ export function suite(...transports) {
     await shared.browser?.close();
     await shared.target?.stop();
   });
-  /** `visitorTest(name, {lang, ...context options}, body(visit, target))` */
-  return (name, options, body) => {
+  /** `visitorTest(name, {lang, needsSockets, ...context options}, body(visit, target))` */
+  return (name, { needsSockets = false, ...options }, body) => {
     for (const transport of transports.length ? transports : ['socket']) {
-      test(transport === 'stream' ? `${name} (without WebSockets)` : name, async () => {
+      test(transport === 'stream' ? `${name} (without WebSockets)` : name, async (t) => {
+        if (needsSockets && shared.target.sockets === false) return t.skip('this host has no WebSockets');
         const visit = await WidgetPage.visit(shared.browser, shared.target.baseUrl, { transport, ...options });
         try {
           await body(visit, shared.target);

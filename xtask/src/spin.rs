@@ -125,7 +125,7 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     for port in &ports {
         servers.push(start(*port)?);
     }
-    let told = [("kill", kill(&ports).into())];
+    let told = [("kill", kill(&ports).into()), ("sockets", false.into())];
     if args.layout.twice {
         balancer::start(args.port, ports)?;
     }

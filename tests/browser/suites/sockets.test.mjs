@@ -5,7 +5,7 @@ import { suite } from '../with-visitor.mjs';
 const visitorTest = suite();
 const { question, expect } = questions.en;
 
-visitorTest('an answer comes over a WebSocket, and its token is in no address', { lang: 'en' }, async (visit) => {
+visitorTest('an answer comes over a WebSocket, and its token is in no address', { lang: 'en', needsSockets: true }, async (visit) => {
   const opened = visit.page.waitForEvent('websocket');
   const finished = opened.then((socket) => socket.waitForEvent('framereceived', ({ payload }) => payload.includes('turn.finished')));
   await visit.open();
@@ -18,7 +18,7 @@ visitorTest('an answer comes over a WebSocket, and its token is in no address', 
   await finished;
 });
 
-visitorTest('what is asked next goes over the same socket, is acknowledged, and what was seen is told', { lang: 'en' }, async (visit) => {
+visitorTest('what is asked next goes over the same socket, is acknowledged, and what was seen is told', { lang: 'en', needsSockets: true }, async (visit) => {
   const opened = visit.page.waitForEvent('websocket');
   await visit.open();
   await visit.ask(question);
