@@ -137,7 +137,12 @@ impl TokenSink for Sink {
         }
         let outcome = match token {
             Token::CharacterTokens(text) => {
-                page.characters(&text);
+                if page.preformatted > 0 {
+                    page.characters(&text);
+                } else {
+                    // Where the source breaks its lines says nothing; `<br>` does.
+                    page.characters(&text.replace('\n', " "));
+                }
                 Ok(TokenSinkResult::Continue)
             }
             Token::TagToken(tag) => page.tag(&tag),

@@ -38,6 +38,13 @@ fn docx_text_keeps_headings_lists_and_tables() {
 }
 
 #[test]
+fn lines_of_html_end_where_it_says_so_and_not_where_its_source_does() {
+    let page = "<!doctype html><p>Green\ntea <b>and\r\nblack</b><br>tea</p><pre>10 g\n20 g</pre>";
+    let read = extract(page.as_bytes(), "a.html", None, &Limits::default()).unwrap();
+    assert_eq!(read.text, "Green tea and black\ntea\n\n10 g\n20 g");
+}
+
+#[test]
 fn html_text_keeps_structure_and_leaves_scripts_and_navigation() {
     let page = demo("returns-ru.html");
     assert_eq!(page.media_type, "text/html");
