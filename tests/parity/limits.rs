@@ -29,6 +29,11 @@ async fn who_calls_too_often_is_told_how_long_to_wait() -> Result<()> {
     case.title("The address may go on until it writes too often, too");
     case.send_until(begin, 429).await?;
 
+    case.title("Naming another address helps nobody");
+    let forged = ["forwarded", "x-forwarded-for", "x-real-ip", "spin-client-addr"];
+    let other = forged.into_iter().fold(begin(), |call, name| call.header(name, "203.0.113.9"));
+    case.send(other, 429).await?;
+
     case.title("Attempts to log in are counted for themselves");
     case.send(login(), 401).await?;
     case.send_until(login, 429).await?;

@@ -1,6 +1,6 @@
 //! One request on its way: what a handler gets.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use frontdesk_domain::error::{CallerError, Error, Result};
@@ -21,6 +21,17 @@ pub struct Peer {
     pub ip: Option<IpAddr>,
     /// Whether the host can make a WebSocket of this connection.
     pub upgrades: bool,
+}
+
+impl Peer {
+    /// The client's address, as the one in front of the host tells it in the header `name`, with or without a port. Of
+    /// several the last counts: a client may send the header, too, and the one in front comes after it. `None` when the
+    /// last one is no address.
+    #[must_use]
+    pub fn address_in(headers: &HeaderMap, name: &str) -> Option<IpAddr> {
+        let told = headers.get_all(name).iter().next_back()?.to_str().ok()?;
+        told.parse::<SocketAddr>().map(|address| address.ip()).or_else(|_| told.parse()).ok()
+    }
 }
 
 /// The largest JSON body, in bytes.
@@ -224,4 +235,34 @@ pub fn no_content() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_addresses_in_a_header_the_last_counts() {
+        let told = |values: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append("x-client", value.parse().unwrap());
+            }
+            Peer::address_in(&headers, "x-client").map(|address| address.to_string())
+        };
+        for (values, address) in [
+            (&["203.0.113.9:4711"][..], Some("203.0.113.9")),
+            (&["203.0.113.9"], Some("203.0.113.9")),
+            (&["[2001:db8::7]:4711"], Some("2001:db8::7")),
+            (&["2001:db8::7"], Some("2001:db8::7")),
+            // The first one is the client's own.
+            (&["198.51.100.1:1", "203.0.113.9:4711"], Some("203.0.113.9")),
+            (&["203.0.113.9:4711", "nonsense"], None),
+            (&["198.51.100.1, 203.0.113.9"], None),
+            (&[""], None),
+            (&[], None),
+        ] {
+            assert_eq!(told(values).as_deref(), address, "{values:?}");
+        }
+    }
 }

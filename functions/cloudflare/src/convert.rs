@@ -33,7 +33,7 @@ pub fn request(from: &web_sys::Request) -> Option<(Request<Body>, Peer)> {
     };
     let mut request = Request::builder().method(from.method().as_str()).uri(from.url()).body(body).ok()?;
     *request.headers_mut() = headers;
-    let ip = request.headers().get(CLIENT_ADDRESS).and_then(|value| value.to_str().ok()?.parse().ok());
+    let ip = Peer::address_in(request.headers(), CLIENT_ADDRESS);
     Some((request, Peer { ip, upgrades: true }))
 }
 

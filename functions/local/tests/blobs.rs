@@ -8,14 +8,17 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::blobs::DatabaseBlobs;
-use frontdesk_app::migrations;
+use frontdesk_app::{documents, migrations, settings};
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::settings::SettingsPatch;
 use frontdesk_domain::time::Timestamp;
+use frontdesk_local::Overrides;
 use frontdesk_local::blobs::DiskBlobs;
-use frontdesk_local::testing::{Place, run};
-use frontdesk_ports::{BlobError, BlobKey, Blobs, Database, DbError, Rows, Statement};
+use frontdesk_local::testing::{Place, World, run};
+use frontdesk_ports::{BlobError, BlobKey, Blobs, Ctx, Database, DbError, Ports, Rows, Statement};
+use serde_json::json;
 
 const MIB: usize = 1024 * 1024;
 
@@ -85,6 +88,24 @@ fn the_database_takes_files_up_to_its_limit_and_says_what_takes_larger_ones() {
         assert_eq!(Error::from(error), CallerError::TooLarge { field: "file", limit: 20_971_520 }.into());
         let before = blobs.get(&key()).await.unwrap().unwrap();
         assert_eq!(before.len(), 20 * MIB, "what was refused replaces nothing");
+    });
+}
+
+#[test]
+fn no_more_is_let_in_than_can_be_kept() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let admin = visitor.as_system();
+        let patch = SettingsPatch(json!({ "limits": { "max_upload_bytes": 100 * MIB } }));
+        let version = settings::read(world.ctx(), &admin).await.unwrap().version;
+        settings::patch(world.ctx(), &admin, version, &patch).await.unwrap();
+        let on_disk = documents::max_upload_bytes(world.ctx(), &visitor).await.unwrap();
+        assert_eq!(on_disk, 100 * MIB as u64);
+
+        let blobs = Rc::new(DatabaseBlobs::new(Rc::clone(&world.ctx().db)));
+        let ctx = Ctx::new(Rc::new(Ports { blobs, ..frontdesk_testkit::ports(world.ctx()) }));
+        assert_eq!(documents::max_upload_bytes(&ctx, &visitor).await.unwrap(), 20 * MIB as u64);
     });
 }
 

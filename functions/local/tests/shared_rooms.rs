@@ -21,8 +21,8 @@ use frontdesk_local::Overrides;
 use frontdesk_local::host::Wrap;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
-    Appended, BoxFuture, Breakers, ByteStream, Clock, Ctx, Database, DbError, FetchError, FetchLimits,
-    HttpClient, Ports, Replay, Rooms, Rows, Statement, Subscription, Tasks, TurnStart,
+    Appended, BoxFuture, ByteStream, Clock, Ctx, Database, DbError, FetchError, FetchLimits, HttpClient,
+    Ports, Replay, Rooms, Rows, Statement, Subscription, Tasks, TurnStart,
 };
 use frontdesk_testkit::{Callers, ManualClock, rooms_apart_contract, rooms_contract};
 use futures_channel::mpsc;
@@ -92,25 +92,13 @@ fn process(ctx: &Ctx) -> Process {
     let (dead, turns) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
     let worker = WorkerId::new(ctx.clock.now(), ctx.random.entropy());
     let ports = Rc::new_cyclic(|ports| Ports {
-        config: ctx.config.clone(),
         rooms: Rc::new(LogRooms::new(ports.clone(), Log::Main, worker, false)),
-        db: Rc::clone(&ctx.db),
-        vectors: Rc::clone(&ctx.vectors),
-        http: Rc::clone(&ctx.http),
-        blobs: Rc::clone(&ctx.blobs),
-        extractor: Rc::clone(&ctx.extractor),
-        limiter: Rc::clone(&ctx.limiter),
-        clock: Rc::clone(&ctx.clock),
-        random: Rc::clone(&ctx.random),
         tasks: Rc::new(Mortal {
             inner: Rc::clone(&ctx.tasks),
             dead: Rc::clone(&dead),
             turns: Rc::clone(&turns),
         }),
-        compute: Rc::clone(&ctx.compute),
-        metrics: Rc::clone(&ctx.metrics),
-        caches: Rc::clone(&ctx.caches),
-        breakers: Breakers::default(),
+        ..frontdesk_testkit::ports(ctx)
     });
     Process { ctx: Ctx::new(ports), dead, turns }
 }

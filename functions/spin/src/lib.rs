@@ -15,7 +15,7 @@ mod web;
 
 use frontdesk_api::{Body, BodyError, Peer, lingering};
 use futures_util::{StreamExt, TryStreamExt};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyDataStream;
 use wasip3::http::types::{self, ErrorCode};
 use wasip3::http_compat::{IncomingRequestBody, http_from_wasi_request, http_into_wasi_response};
@@ -38,7 +38,8 @@ async fn answer(request: Request<IncomingRequestBody>) -> Response<Body> {
     if let Some(file) = web::serve(&request) {
         return file;
     }
-    let peer = Peer { ip: client_address(request.headers()), ..Peer::default() };
+    let ip = variables::CLIENT_ADDRESS.and_then(|name| Peer::address_in(request.headers(), name));
+    let peer = Peer { ip, ..Peer::default() };
     let has_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let mut request = request.map(|body| {
         let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
@@ -61,13 +62,3 @@ fn own_name<T>(request: &Request<T>) -> Option<HeaderValue> {
 
 /// Headers that are the host's to set: WASI refuses a response that has them.
 const OF_THE_CONNECTION: [HeaderName; 3] = [header::CONNECTION, header::TRANSFER_ENCODING, header::UPGRADE];
-
-/// The client's address from Spin's header. Spin does not remove one that the client sent itself, but puts its own
-/// last. Other hosts set none, so there it says nothing.
-fn client_address(headers: &HeaderMap) -> Option<std::net::IpAddr> {
-    if !variables::ON_SPIN {
-        return None;
-    }
-    let told = headers.get_all("spin-client-addr").iter().next_back()?.to_str().ok()?;
-    told.parse::<std::net::SocketAddr>().map(|address| address.ip()).or_else(|_| told.parse()).ok()
-}

@@ -6,7 +6,11 @@ use frontdesk_app::config::VARIABLES;
 use url::Url;
 
 /// Whether this component is built for Spin itself.
-pub const ON_SPIN: bool = cfg!(feature = "spin-variables");
+const ON_SPIN: bool = cfg!(feature = "spin-variables");
+
+/// The header with the client's address. Spin does not remove one that the client sent itself, but puts its own last. Other
+/// hosts set none, so there it says nothing.
+pub const CLIENT_ADDRESS: Option<&str> = if ON_SPIN { Some("spin-client-addr") } else { None };
 
 /// Every variable that is set.
 pub async fn all() -> BTreeMap<&'static str, String> {

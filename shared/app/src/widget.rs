@@ -7,7 +7,7 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::site::Site;
 use frontdesk_ports::{Ctx, Rows};
 
-use crate::{auth, settings, store};
+use crate::{auth, documents, settings, store};
 
 /// What the widget says when it begins.
 #[derive(Debug, Clone, Default)]
@@ -73,16 +73,9 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> 
         Some(_) => ctx.rooms.latest(&scope, visitor).await?,
         None => None,
     };
-    let limits = settings::current(ctx, &scope).await?.limits.clone();
-    Ok(Session {
-        visitor_token,
-        visitor,
-        site,
-        locale,
-        conversation,
-        max_message_chars: limits.max_message_chars,
-        max_upload_bytes: limits.max_upload_bytes.min(ctx.blobs.max_bytes()),
-    })
+    let max_message_chars = settings::current(ctx, &scope).await?.limits.max_message_chars;
+    let max_upload_bytes = documents::max_upload_bytes(ctx, &scope).await?;
+    Ok(Session { visitor_token, visitor, site, locale, conversation, max_message_chars, max_upload_bytes })
 }
 
 /// Whether the caller may come from a page of this origin: a visitor from its site's pages, a user from those that the

@@ -17,5 +17,5 @@ pub use database::{Fault, FaultyDatabase, database_contract};
 pub use limiter::limiter_contract;
 pub use pdf::pdf_of;
 pub use random::SeededRandom;
-pub use rooms::{Callers, rooms_apart_contract, rooms_contract, with_rooms};
+pub use rooms::{Callers, ports, rooms_apart_contract, rooms_contract, with_rooms};
 pub use vectors::vector_index_contract;

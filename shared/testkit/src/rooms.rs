@@ -12,12 +12,12 @@ use frontdesk_ports::{Breakers, Ctx, Ports, Rooms, Subscription};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
 
-/// The same ports with other rooms.
+/// The same ports, to change one: `Ports { rooms, ..ports(ctx) }`.
 #[must_use]
-pub fn with_rooms(ctx: &Ctx, rooms: Rc<dyn Rooms>) -> Ctx {
-    Ctx::new(Rc::new(Ports {
+pub fn ports(ctx: &Ctx) -> Ports {
+    Ports {
         config: ctx.config.clone(),
-        rooms,
+        rooms: Rc::clone(&ctx.rooms),
         db: Rc::clone(&ctx.db),
         vectors: Rc::clone(&ctx.vectors),
         http: Rc::clone(&ctx.http),
@@ -31,7 +31,13 @@ pub fn with_rooms(ctx: &Ctx, rooms: Rc<dyn Rooms>) -> Ctx {
         metrics: Rc::clone(&ctx.metrics),
         caches: Rc::clone(&ctx.caches),
         breakers: Breakers::default(),
-    }))
+    }
+}
+
+/// The same ports with other rooms.
+#[must_use]
+pub fn with_rooms(ctx: &Ctx, rooms: Rc<dyn Rooms>) -> Ctx {
+    Ctx::new(Rc::new(Ports { rooms, ..ports(ctx) }))
 }
 
 /// Those who call: two visitors of one organisation, and one of its operators.
