@@ -69,7 +69,8 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "DATABASE_URL",
-        "The libSQL server (sqld, Turso). Without it the local host keeps a file in its data directory.",
+        "The libSQL server: Turso, or an sqld that was started with `--checkpoint-interval-s 5`. Without it the local host keeps \
+         a file in its data directory.",
         "`libsql://`, `https://` or `http://` address; `libsql://…?tls=0` is `http://`",
         "none",
         false,
