@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use frontdesk_app::config::VARIABLES;
+use frontdesk_app::config;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -123,7 +123,7 @@ fn a_slip_in_the_manifest_is_found() {
 fn every_variable_is_declared_and_passed_on() {
     let Manifest { mut variables, mut component, .. } = manifest();
     let frontdesk = &mut component.get_mut("frontdesk").unwrap().variables;
-    for told in VARIABLES {
+    for told in config::variables() {
         let name = told.name.to_ascii_lowercase();
         if NOT_ON_SPIN.iter().any(|(not, _)| *not == told.name) {
             continue;
@@ -146,7 +146,7 @@ fn every_variable_is_declared_and_passed_on() {
 #[test]
 fn what_is_left_out_is_a_variable() {
     for (name, _) in NOT_ON_SPIN {
-        assert!(VARIABLES.iter().any(|told| told.name == name), "{name} is no variable");
+        assert!(config::variables().any(|told| told.name == name), "{name} is no variable");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frontdesk_app::config::VARIABLES;
+use frontdesk_app::config;
 use url::Url;
 
 /// Whether this component is built for Spin itself.
@@ -15,7 +15,7 @@ pub const CLIENT_ADDRESS: Option<&str> = if ON_SPIN { Some("spin-client-addr") }
 /// Every variable that is set.
 pub async fn all() -> BTreeMap<&'static str, String> {
     let mut all = BTreeMap::new();
-    for variable in VARIABLES {
+    for variable in config::variables() {
         if let Some(value) = get(variable.name).await {
             all.insert(variable.name, value);
         }

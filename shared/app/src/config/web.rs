@@ -1,0 +1,77 @@
+//! Under which addresses the deployment is reached, and from which pages.
+
+use url::Url;
+
+use super::variable::{Variable, variable};
+use super::vars::Vars;
+
+pub(super) const VARIABLES: &[Variable] = &[
+    variable(
+        "ALLOWED_ORIGINS",
+        "Origins of operators' pages beside the deployment's own. Sites of the widget are not set here.",
+        "origins separated by commas, like `https://desk.example.org`",
+        "none",
+        false,
+    ),
+    variable(
+        "PUBLIC_URL",
+        "The address under which this deployment is reached. Needed where its host does not tell: the component under bare \
+         `wasmtime serve`.",
+        "`https://` or `http://` address",
+        "what the host tells",
+        false,
+    ),
+];
+
+/// The deployment's own address.
+pub(super) fn public_url(vars: &mut Vars<'_>) -> Option<Url> {
+    vars.url("PUBLIC_URL", &["https", "http"])
+}
+
+/// Origins of operators' pages.
+pub(super) fn origins(vars: &mut Vars<'_>) -> Vec<String> {
+    let Some(list) = vars.text("ALLOWED_ORIGINS") else { return Vec::new() };
+    let mut origins = Vec::new();
+    for (at, text) in list.split(',').map(str::trim).filter(|text| !text.is_empty()).enumerate() {
+        match exact_origin(text) {
+            Some(origin) => origins.push(origin),
+            None => vars.problem(
+                "ALLOWED_ORIGINS",
+                format!(
+                    "entry {}: must be scheme and host alone, like https://desk.example.org",
+                    at.saturating_add(1)
+                ),
+            ),
+        }
+    }
+    origins
+}
+
+/// An origin as browsers write it: scheme, host and a port that is not the usual one. `None` for anything more.
+fn exact_origin(text: &str) -> Option<String> {
+    let url = Url::parse(text).ok()?;
+    let bare = matches!(url.scheme(), "https" | "http")
+        && url.has_host()
+        && url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    bare.then(|| url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::testing::{problems, read as configured};
+
+    #[test]
+    fn origins_are_written_as_browsers_write_them() {
+        let config =
+            configured(&[("ALLOWED_ORIGINS", "https://Desk.Example.org:443/, http://localhost:5173")])
+                .unwrap();
+        assert_eq!(config.core.allowed_origins, ["https://desk.example.org", "http://localhost:5173"]);
+        for wrong in ["*", "desk.example.org", "https://a.example/x", "https://u:p@a.example", "file:///x"] {
+            assert_eq!(problems(&[("ALLOWED_ORIGINS", wrong)]), ["ALLOWED_ORIGINS"], "{wrong}");
+        }
+    }
+}
