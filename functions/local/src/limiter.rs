@@ -14,7 +14,8 @@ pub const MAX_KEYS: usize = 50_000;
 /// How often keys are forgotten whose whole allowance is there again, in microseconds.
 const CLEAN_EVERY: i64 = 60_000_000;
 
-/// A [`Limiter`] in memory: exact, forgotten at a restart, at most [`MAX_KEYS`] keys.
+/// A [`Limiter`] in memory: exact, forgotten at a restart, at most [`MAX_KEYS`] keys. No cache of a library: those forget
+/// what was used longest ago, so that a flood of other keys would give a caller who waits its allowance back.
 pub struct MemoryLimiter {
     clock: Rc<dyn Clock>,
     max_keys: usize,

@@ -1,4 +1,7 @@
 //! When a failed call is made again, and under which deadline it is made.
+//!
+//! Not by `backon`: it draws its jitter from a generator that has no seed in WebAssembly, so that all isolates would wait
+//! for the same time, and knows no pause that the service asks for or that the deadline cuts.
 
 use std::fmt;
 use std::time::Duration;

@@ -55,12 +55,6 @@ impl Breaker {
         }
     }
 
-    /// Whether it remembers nothing that a new breaker would not know.
-    #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        self.opened.is_none() && self.failures.is_empty()
-    }
-
     /// Asks for one call. `true` on an open circuit makes this call the probe.
     pub fn allow(&mut self, now: Timestamp) -> bool {
         let Some(opened) = self.opened else { return true };

@@ -1,21 +1,28 @@
 //! The circuit breakers of a host, by service and address.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use frontdesk_domain::breaker::{Breaker, State};
 use frontdesk_domain::time::Timestamp;
+use lru::LruCache;
 
-/// At most so many addresses are remembered; the ones without failures are forgotten first.
-const MAX_BREAKERS: usize = 512;
+/// At most so many addresses are remembered; those that were called longest ago are forgotten first.
+const MAX_BREAKERS: NonZeroUsize = NonZeroUsize::new(512).unwrap();
 
 type Key = (&'static str, String);
 
 /// The circuit breakers of a host. Clones share their state.
-#[derive(Clone, Default)]
-pub struct Breakers(Rc<RefCell<BTreeMap<Key, Breaker>>>);
+#[derive(Clone)]
+pub struct Breakers(Rc<RefCell<LruCache<Key, Breaker>>>);
+
+impl Default for Breakers {
+    fn default() -> Self {
+        Self(Rc::new(RefCell::new(LruCache::new(MAX_BREAKERS))))
+    }
+}
 
 impl fmt::Debug for Breakers {
     // Addresses may hold an organisation's name; they stay out of logs.
@@ -30,13 +37,7 @@ impl Breakers {
     pub fn enter(&self, service: &'static str, address: &str, now: Timestamp) -> Option<Permit> {
         let key = (service, address.to_owned());
         let mut all = self.0.borrow_mut();
-        if all.len() >= MAX_BREAKERS && !all.contains_key(&key) {
-            all.retain(|_, breaker| !breaker.is_fresh());
-            if all.len() >= MAX_BREAKERS {
-                all.pop_first();
-            }
-        }
-        let breaker = all.entry(key.clone()).or_default();
+        let breaker = all.get_or_insert_mut(key.clone(), Breaker::default);
         if !breaker.allow(now) {
             return None;
         }
@@ -56,7 +57,7 @@ impl Breakers {
     }
 
     fn with(&self, key: &Key, change: impl FnOnce(&mut Breaker)) {
-        if let Some(breaker) = self.0.borrow_mut().get_mut(key) {
+        if let Some(breaker) = self.0.borrow_mut().peek_mut(key) {
             change(breaker);
         }
     }
@@ -132,11 +133,15 @@ mod tests {
     }
 
     #[test]
-    fn remembers_a_bounded_number_of_addresses() {
+    fn remembers_a_bounded_number_of_addresses_and_those_that_are_called() {
         let breakers = Breakers::default();
-        for n in 0..2000 {
-            breakers.enter("model", &format!("http://{n}"), at(0)).unwrap().failure(at(0));
+        for _ in 0..5 {
+            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0));
         }
-        assert!(breakers.0.borrow().len() <= MAX_BREAKERS);
+        for n in 0..2000 {
+            breakers.enter("pages", &format!("http://{n}"), at(0)).unwrap().failure(at(0));
+            assert!(breakers.enter("model", "http://a", at(1)).is_none(), "the open circuit is forgotten");
+        }
+        assert_eq!(breakers.0.borrow().len(), MAX_BREAKERS.get());
     }
 }

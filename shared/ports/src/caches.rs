@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
 
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
+use lru::LruCache;
 
 /// Every cache. Each is bounded.
 #[derive(Debug, Default)]
@@ -32,45 +34,46 @@ pub struct CachedSettings {
     pub refreshing: Option<Timestamp>,
 }
 
-/// Settings by organisation, at most [`SettingsCache::CAPACITY`] of them.
-#[derive(Debug, Default)]
-pub struct SettingsCache(RefCell<HashMap<OrgId, CachedSettings>>);
+/// Settings by organisation, at most [`SettingsCache::CAPACITY`] of them. Those that were asked for longest ago are
+/// forgotten first.
+#[derive(Debug)]
+pub struct SettingsCache(RefCell<LruCache<OrgId, CachedSettings>>);
+
+impl Default for SettingsCache {
+    fn default() -> Self {
+        Self(RefCell::new(LruCache::new(Self::CAPACITY)))
+    }
+}
 
 impl SettingsCache {
     /// How many organisations are remembered.
-    pub const CAPACITY: usize = 1_000;
+    pub const CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 
     /// What is remembered of an organisation.
     #[must_use]
     pub fn get(&self, org: OrgId) -> Option<CachedSettings> {
-        self.0.borrow().get(&org).cloned()
+        self.0.borrow_mut().get(&org).cloned()
     }
 
     /// Remembers. An older version never replaces a newer one: a read that began before a change may end after it.
     pub fn put(&self, org: OrgId, entry: CachedSettings) {
         let mut all = self.0.borrow_mut();
-        if all.get(&org).is_some_and(|known| known.version > entry.version) {
+        if all.peek(&org).is_some_and(|known| known.version > entry.version) {
             return;
         }
-        if all.len() >= Self::CAPACITY && !all.contains_key(&org) {
-            let oldest = all.iter().min_by_key(|(_, entry)| entry.read_at).map(|(org, _)| *org);
-            if let Some(oldest) = oldest {
-                all.remove(&oldest);
-            }
-        }
-        all.insert(org, entry);
+        all.put(org, entry);
     }
 
     /// Marks that somebody reads them again.
     pub fn refreshing(&self, org: OrgId, since: Timestamp) {
-        if let Some(entry) = self.0.borrow_mut().get_mut(&org) {
+        if let Some(entry) = self.0.borrow_mut().peek_mut(&org) {
             entry.refreshing = Some(since);
         }
     }
 
     /// Forgets an organisation.
     pub fn forget(&self, org: OrgId) {
-        self.0.borrow_mut().remove(&org);
+        self.0.borrow_mut().pop(&org);
     }
 }
 
@@ -117,12 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_bounded_and_forgets_the_oldest() {
+    fn it_stays_bounded_and_forgets_what_was_asked_for_longest_ago() {
         let cache = SettingsCache::default();
-        for n in 0..SettingsCache::CAPACITY + 5 {
-            cache.put(org(n), entry(1, i64::try_from(n).unwrap()));
+        for n in 0..SettingsCache::CAPACITY.get() + 5 {
+            cache.put(org(n), entry(1, 1));
+            assert!(cache.get(org(0)).is_some(), "asked for all the time, and forgotten after {n}");
         }
-        assert_eq!(cache.0.borrow().len(), SettingsCache::CAPACITY);
-        assert!(cache.get(org(0)).is_none() && cache.get(org(6)).is_some());
+        assert_eq!(cache.0.borrow().len(), SettingsCache::CAPACITY.get());
+        assert!(cache.get(org(1)).is_none() && cache.get(org(7)).is_some());
     }
 }

@@ -2,8 +2,8 @@
 //! <https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_2_SPEC.md>
 //!
 //! Types of our own: the crate `libsql-hrana` builds for WebAssembly, but brings Protocol Buffers and a second `base64`
-//! with it, copies every text and blob into its own values, and reads answers through three layers of buffered tags. Here
-//! requests borrow what they send, and answers are read in one pass.
+//! with it, copies every text and blob into its own values, and reads answers through three layers of buffered tags: 70 KB
+//! (18 KB compressed) more than what is here, where requests borrow what they send and answers are read in one pass.
 
 use std::borrow::Cow;
 
