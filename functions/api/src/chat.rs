@@ -137,7 +137,7 @@ fn conversation(call: &Call) -> Result<ConversationId> {
 
 /// Begins a conversation.
 #[utoipa::path(post, path = "/api/v1/conversations", tag = "visitor", request_body = BeginRequest,
-    security(("bearer" = [])), responses((status = 201, body = Conversation), crate::openapi::WriteProblems))]
+    security(("bearer" = [])), responses((status = 201, body = Conversation), crate::problem::WriteProblems))]
 pub async fn begin(mut call: Call) -> Result<Response<Body>> {
     let BeginRequest {} = call.json().await?;
     json(StatusCode::CREATED, &chat::begin(&call.ctx, call.scope()?).await?)
@@ -151,7 +151,7 @@ pub async fn begin(mut call: Call) -> Result<Response<Body>> {
         (status = 200, description = "The room's events from this message on, until it is answered", content_type = "text/event-stream", body = String),
         (status = 202, body = PostResponse),
         (status = 409, description = "The conversation is closed", body = Problem, content_type = "application/problem+json"),
-        crate::openapi::WriteProblems))]
+        crate::problem::WriteProblems))]
 pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let request: PostRequest = call.json().await?;
@@ -181,7 +181,7 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
         ("Last-Event-ID" = Option<u64>, Header, description = "The last `seq` the client has; for event streams")),
     security(("bearer" = [])),
     responses((status = 200, content((EventsResponse = "application/json"), (String = "text/event-stream"))),
-        crate::openapi::ReadProblems))]
+        crate::problem::ReadProblems))]
 pub async fn events(call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let query: EventsQuery = call.query()?;
@@ -212,7 +212,7 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
     security(("bearer" = [])),
     responses((status = 200, body = Conversation),
         (status = 412, description = "The epoch moved", body = Problem, content_type = "application/problem+json"),
-        crate::openapi::WriteProblems))]
+        crate::problem::WriteProblems))]
 pub async fn change(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let epoch = call.if_match()?;
@@ -227,7 +227,7 @@ pub async fn change(mut call: Call) -> Result<Response<Body>> {
 /// Notes up to where the caller has read.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/read", tag = "visitor", request_body = ReadRequest,
     params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
-    responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
+    responses((status = 204, description = "Noted"), crate::problem::WriteProblems))]
 pub async fn read(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let request: ReadRequest = call.json().await?;
@@ -238,7 +238,7 @@ pub async fn read(mut call: Call) -> Result<Response<Body>> {
 /// Rates the conversation.
 #[utoipa::path(post, path = "/api/v1/conversations/{id}/rating", tag = "visitor", request_body = RatingRequest,
     params(("id" = ConversationId, Path, description = "The conversation")), security(("bearer" = [])),
-    responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
+    responses((status = 204, description = "Noted"), crate::problem::WriteProblems))]
 pub async fn rate(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let request: RatingRequest = call.json().await?;
@@ -249,7 +249,7 @@ pub async fn rate(mut call: Call) -> Result<Response<Body>> {
 /// Thumb up or down for one answer.
 #[utoipa::path(post, path = "/api/v1/messages/{id}/feedback", tag = "visitor", request_body = FeedbackRequest,
     params(("id" = MessageId, Path, description = "The message")), security(("bearer" = [])),
-    responses((status = 204, description = "Noted"), crate::openapi::WriteProblems))]
+    responses((status = 204, description = "Noted"), crate::problem::WriteProblems))]
 pub async fn feedback(mut call: Call) -> Result<Response<Body>> {
     let id: MessageId = call.id("id", "message")?;
     let request: FeedbackRequest = call.json().await?;

@@ -8,19 +8,11 @@ use frontdesk_ports::Ctx;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::body::Body;
+use crate::routes::Pages;
 
 const METHODS: &str = "GET, POST, PATCH, DELETE";
 const HEADERS: &str = "authorization, content-type, accept, last-event-id, if-match";
 const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, etag";
-
-/// Paths that visitors call.
-const VISITOR_PATHS: [&str; 5] = [
-    "/api/v1/widget/",
-    "/api/v1/conversations",
-    "/api/v1/uploads",
-    "/api/v1/messages/",
-    "/api/v1/settings/limits",
-];
 
 /// The answer to `OPTIONS`.
 pub fn preflight() -> Response<Body> {
@@ -34,13 +26,13 @@ pub fn preflight() -> Response<Body> {
 }
 
 /// Lets the calling page read the answer, where it may.
-pub fn allow(ctx: &Ctx, origin: Option<&HeaderValue>, pattern: &str, response: &mut Response<Body>) {
+pub fn allow(ctx: &Ctx, origin: Option<&HeaderValue>, pages: Pages, response: &mut Response<Body>) {
     let Some(origin) = origin else { return };
     let named =
         origin.to_str().is_ok_and(|text| ctx.config.allowed_origins.iter().any(|known| known == text));
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
-    if named || VISITOR_PATHS.iter().any(|path| pattern.starts_with(path)) {
+    if named || pages == Pages::Any {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         headers.insert(HeaderName::from_static("timing-allow-origin"), origin.clone());

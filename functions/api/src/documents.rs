@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::call::{Call, json, no_content};
-use crate::openapi::{ReadProblems, WriteProblems};
+use crate::problem::{ReadProblems, WriteProblems};
 use crate::upload;
 
 /// The most items of a page.

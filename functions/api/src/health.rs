@@ -10,7 +10,7 @@ use crate::call::{Call, json};
 
 /// A process that answers.
 #[derive(Serialize, utoipa::ToSchema)]
-pub struct Live {
+pub struct Alive {
     /// Always `ok`.
     status: &'static str,
     /// The version of Frontdesk.
@@ -18,9 +18,9 @@ pub struct Live {
 }
 
 /// Whether the process answers at all. Asks nobody else.
-#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Live)))]
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Alive)))]
 pub async fn live(call: Call) -> Result<Response<Body>> {
-    json(StatusCode::OK, &Live { status: "ok", version: call.ctx.config.version })
+    json(StatusCode::OK, &Alive { status: "ok", version: call.ctx.config.version })
 }
 
 /// Whether it can serve visitors: `down` without the database, `degraded` when something else is missing.

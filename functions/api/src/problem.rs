@@ -1,11 +1,14 @@
 //! Errors as RFC 9457 problem documents: the one exhaustive match from errors to HTTP.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use frontdesk_domain::error::{CallerError, Error, FieldError};
 use frontdesk_domain::id::RequestId;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use utoipa::IntoResponses;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 
 use crate::body::Body;
 
@@ -135,4 +138,39 @@ pub fn response(error: &Error, instance: &str, request_id: RequestId) -> Respons
         _ => {}
     }
     response
+}
+
+/// Problems that any authenticated read may answer.
+pub struct ReadProblems;
+
+/// Problems that any authenticated call with a JSON body may answer.
+pub struct WriteProblems;
+
+impl IntoResponses for ReadProblems {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+        problems(&[401, 403, 404, 422, 429, 503])
+    }
+}
+
+impl IntoResponses for WriteProblems {
+    fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+        problems(&[400, 401, 403, 404, 413, 415, 422, 429, 503])
+    }
+}
+
+/// Problem responses with the statuses' own names.
+fn problems(statuses: &[u16]) -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
+    let problem = || Content::new(Some(Ref::from_schema_name("Problem")));
+    statuses
+        .iter()
+        .map(|status| {
+            let name =
+                StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason()).unwrap_or("");
+            let response = ResponseBuilder::new()
+                .description(name)
+                .content("application/problem+json", problem())
+                .build();
+            (status.to_string(), response.into())
+        })
+        .collect()
 }

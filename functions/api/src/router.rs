@@ -2,104 +2,20 @@
 
 use std::rc::Rc;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use frontdesk_app::auth::Authenticated;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::settings::Settings;
-use frontdesk_ports::{BoxFuture, Ctx};
+use frontdesk_ports::Ctx;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::Body;
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::{
-    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, rooms, search, settings,
-    socket, upload, usage, widget,
-};
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anybody.
-    Public,
-    /// A visitor, or a user with at least this role.
-    VisitorOr(Role),
-    /// A visitor.
-    Visitor,
-    /// A user with at least this role.
-    User(Role),
-}
-
-/// What runs for a route.
-pub type Handler = fn(Call) -> BoxFuture<'static, Result<Response<Body>>>;
-
-/// One row of the API.
-pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path, with `{name}` for parameters.
-    pub path: &'static str,
-    /// Who may call it.
-    pub access: Access,
-    /// Which limit it counts against.
-    pub limit: LimitClass,
-    /// What runs.
-    pub handler: Handler,
-}
-
-/// Makes a row: `route!(GET "/health" Public Unlimited health::overall)`.
-macro_rules! route {
-    ($method:ident $path:literal, $access:expr, $limit:ident, $handler:path) => {
-        Route {
-            method: Method::$method,
-            path: $path,
-            access: $access,
-            limit: LimitClass::$limit,
-            handler: |call| Box::pin($handler(call)),
-        }
-    };
-}
-
-/// Every row of the API. `openapi` describes the same rows; a test compares both.
-pub static ROUTES: &[Route] = &[
-    route!(GET "/health", Access::Public, Unlimited, health::overall),
-    route!(GET "/health/live", Access::Public, Unlimited, health::live),
-    route!(GET "/health/db", Access::Public, Unlimited, health::database),
-    route!(GET "/health/vector", Access::Public, Unlimited, health::vector),
-    route!(GET "/health/ai", Access::Public, Unlimited, health::ai),
-    route!(GET "/health/services", Access::Public, Unlimited, health::services),
-    route!(GET "/metrics", Access::Public, Unlimited, metrics::text),
-    route!(POST "/api/v1/rooms/call", Access::Public, Unlimited, rooms::call),
-    route!(POST "/api/v1/auth/login", Access::Public, Login, auth::login),
-    route!(POST "/api/v1/auth/refresh", Access::Public, Write, auth::refresh),
-    route!(POST "/api/v1/auth/logout", Access::Public, Write, auth::logout),
-    route!(GET "/api/v1/me", Access::User(Role::Viewer), Read, auth::me),
-    route!(GET "/api/v1/settings", Access::User(Role::Viewer), Read, settings::read),
-    route!(PATCH "/api/v1/settings", Access::User(Role::Admin), Write, settings::change),
-    route!(GET "/api/v1/settings/limits", Access::Public, Read, settings::limits),
-    route!(GET "/api/v1/usage", Access::User(Role::Viewer), Read, usage::list),
-    route!(GET "/api/v1/openapi.json", Access::Public, Read, openapi::document),
-    route!(POST "/api/v1/widget/sessions", Access::Public, Write, widget::begin),
-    route!(POST "/api/v1/conversations", Access::Visitor, Write, chat::begin),
-    route!(PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Write, chat::change),
-    route!(POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Write, chat::post_message),
-    route!(GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Read, chat::events),
-    route!(GET "/api/v1/conversations/{id}/socket", Access::VisitorOr(Role::Viewer), Read, socket::open),
-    route!(POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Write, chat::read),
-    route!(POST "/api/v1/conversations/{id}/rating", Access::Visitor, Write, chat::rate),
-    route!(POST "/api/v1/messages/{id}/feedback", Access::Visitor, Write, chat::feedback),
-    route!(POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Write, upload::create),
-    route!(GET "/api/v1/documents", Access::User(Role::Viewer), Read, documents::list),
-    route!(POST "/api/v1/documents", Access::User(Role::Admin), Write, documents::create),
-    route!(GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Read, documents::get),
-    route!(DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Write, documents::delete),
-    route!(GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Read, documents::passages),
-    route!(POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Write, documents::sync),
-    route!(POST "/api/v1/search", Access::User(Role::Viewer), Read, search::search),
-];
+use crate::routes::{Access, Pages, ROUTES, Route};
+use crate::{cors, maintenance, problem, rate_limit, socket};
 
 /// The path patterns, each with the rows of its methods.
 fn table() -> &'static matchit::Router<Vec<&'static Route>> {
@@ -130,7 +46,8 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     let origin = request.headers().get(header::ORIGIN).cloned();
 
     let found = find(&method, &path);
-    let pattern = found.as_ref().map_or("unmatched", |found| found.route.path);
+    let (pattern, pages) =
+        found.as_ref().map_or(("unmatched", Pages::Named), |found| (found.route.path, found.route.pages));
     let outcome = match found {
         Ok(found) => run(&ctx, found, request, peer, request_id).await,
         Err(_) if method == Method::OPTIONS && table().at(&path).is_ok() => Ok(cors::preflight()),
@@ -138,7 +55,7 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     };
     let mut response = outcome.unwrap_or_else(|error| problem::response(&error, &path, request_id));
     finish(&mut response, request_id);
-    cors::allow(&ctx, origin.as_ref(), pattern, &mut response);
+    cors::allow(&ctx, origin.as_ref(), pages, &mut response);
 
     let status = response.status().as_u16();
     let took = ctx.clock.now().since(started);
@@ -222,7 +139,7 @@ async fn run(
 
 /// Who asks, if the route is for it. A token of the wrong kind is no valid token here; a role that is too low is.
 async fn authenticate(ctx: &Ctx, access: Access, headers: &HeaderMap) -> Result<Option<Authenticated>> {
-    if access == Access::Public {
+    if matches!(access, Access::Public | Access::Machine) {
         return Ok(None);
     }
     let token = bearer(headers)
@@ -252,16 +169,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// During maintenance only reading goes on, and what an administrator does; logging in stays possible for that.
 fn closed(route: &Route, scope: Option<&TenantScope>, settings: &Settings) -> Option<CallerError> {
     let exempt = route.method == Method::GET || route.path.starts_with("/api/v1/auth/");
-    if exempt { None } else { closed_for(scope, settings) }
-}
-
-/// Why `scope` may not write during maintenance.
-pub fn closed_for(scope: Option<&TenantScope>, settings: &Settings) -> Option<CallerError> {
-    let exempt = scope.is_some_and(|scope| scope.has_role(Role::Admin));
-    (settings.maintenance && !exempt).then_some(CallerError::Unavailable {
-        reason: "closed for maintenance; please try again later",
-        retry_after: Duration::from_secs(60),
-    })
+    if exempt { None } else { maintenance::closed_for(scope, settings) }
 }
 
 /// What every response carries.

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::body::Body;
 use crate::call::{Call, json};
-use crate::openapi::WriteProblems;
+use crate::problem::WriteProblems;
 
 /// What the parts' own headers and borders may take, in bytes.
 const OVERHEAD: u64 = 16 * 1024;

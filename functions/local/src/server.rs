@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_api::socket::SocketGrant;
-use frontdesk_api::{Body, BodyError, Peer};
+use frontdesk_api::{Body, BodyError, Peer, is_of_the_api};
 use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::{BodyDataStream, BodyExt};
 use hyper::body::Incoming;
@@ -205,8 +205,7 @@ async fn answer(
     counted: Rc<Connection>,
 ) -> http::Response<Served> {
     let path = request.uri().path();
-    let is_api = ["/api/", "/health", "/metrics"].iter().any(|prefix| path.starts_with(prefix));
-    if !is_api && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
+    if !is_of_the_api(path) && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
         let (parts, _) = request.into_parts();
         let mut missing = http::Request::new(Body::empty());
         missing.method_mut().clone_from(&parts.method);

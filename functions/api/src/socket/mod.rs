@@ -61,7 +61,7 @@ pub fn offered_token(headers: &HeaderMap) -> Option<&str> {
         (status = 400, description = "The subprotocol is not offered", body = Problem, content_type = "application/problem+json"),
         (status = 426, description = "The request asks for no WebSocket", body = Problem, content_type = "application/problem+json"),
         (status = 501, description = "This host has no sockets; use the event stream", body = Problem, content_type = "application/problem+json"),
-        crate::openapi::ReadProblems))]
+        crate::problem::ReadProblems))]
 pub async fn open(call: Call) -> Result<Response<Body>> {
     let id: ConversationId = call.id("id", "conversation")?;
     let asks = call.header(header::UPGRADE).is_some_and(|kind| kind.trim().eq_ignore_ascii_case("websocket"));

@@ -25,7 +25,7 @@ use super::SocketGrant;
 use super::frame::{ClientFrame, ReadFrame, SendFrame, ServerFrame};
 use crate::call::Peer;
 use crate::rate_limit::{self, LimitClass};
-use crate::{problem, router};
+use crate::{maintenance, problem};
 
 /// The longest frame of a client, in bytes of its text.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
@@ -389,7 +389,7 @@ impl Session {
             rate_limit::check(&self.ctx, LimitClass::Write, Some(&self.scope), peer, &settings).await;
         let refusal = limited
             .and_then(|limited| limited.refusal())
-            .or_else(|| router::closed_for(Some(&self.scope), &settings));
+            .or_else(|| maintenance::closed_for(Some(&self.scope), &settings));
         refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
     }
 

@@ -1,0 +1,174 @@
+//! The table of the API: one row for each call, with all that is decided of it before its handler runs. The router, the
+//! description, cross-origin answers and the hosts' static files all go by it.
+
+use frontdesk_domain::error::Result;
+use frontdesk_domain::scope::Role;
+use frontdesk_ports::BoxFuture;
+use http::{Method, Response};
+
+use crate::body::Body;
+use crate::call::Call;
+use crate::rate_limit::LimitClass;
+use crate::{
+    auth, chat, description, documents, health, metrics, rooms, search, settings, socket, upload, usage,
+    widget,
+};
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anybody.
+    Public,
+    /// A machine that shows a token of the deployment itself; its handler compares it.
+    Machine,
+    /// A visitor, or a user with at least this role.
+    VisitorOr(Role),
+    /// A visitor.
+    Visitor,
+    /// A user with at least this role.
+    User(Role),
+}
+
+/// Which pages may read the answer in a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pages {
+    /// Of any site: the widget is embedded anywhere.
+    Any,
+    /// Of the origins that the deployment names.
+    Named,
+}
+
+/// What runs for a route.
+pub type Handler = fn(Call) -> BoxFuture<'static, Result<Response<Body>>>;
+
+/// One row of the API.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with `{name}` for parameters.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// Which pages may read the answer.
+    pub pages: Pages,
+    /// Which limit it counts against.
+    pub limit: LimitClass,
+    /// What runs.
+    pub handler: Handler,
+}
+
+/// Makes the table, and gathers the handlers' descriptions from the same rows.
+macro_rules! routes {
+    ($($method:ident $path:literal, $access:expr, $pages:ident, $limit:ident, $module:ident :: $handler:ident;)*) => {
+        /// Every row of the API.
+        pub static ROUTES: &[Route] = &[$(Route {
+            method: Method::$method,
+            path: $path,
+            access: $access,
+            pages: Pages::$pages,
+            limit: LimitClass::$limit,
+            handler: |call| Box::pin($module::$handler(call)),
+        },)*];
+
+        /// What each row's handler says of itself.
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($module::$handler),*))]
+        pub struct Operations;
+    };
+}
+
+routes! {
+    GET "/health", Access::Public, Named, Unlimited, health::overall;
+    GET "/health/live", Access::Public, Named, Unlimited, health::live;
+    GET "/health/db", Access::Public, Named, Unlimited, health::database;
+    GET "/health/vector", Access::Public, Named, Unlimited, health::vector;
+    GET "/health/ai", Access::Public, Named, Unlimited, health::ai;
+    GET "/health/services", Access::Public, Named, Unlimited, health::services;
+    GET "/metrics", Access::Machine, Named, Unlimited, metrics::text;
+    POST "/api/v1/rooms/call", Access::Machine, Named, Unlimited, rooms::call;
+    POST "/api/v1/auth/login", Access::Public, Named, Login, auth::login;
+    POST "/api/v1/auth/refresh", Access::Public, Named, Write, auth::refresh;
+    POST "/api/v1/auth/logout", Access::Public, Named, Write, auth::logout;
+    GET "/api/v1/me", Access::User(Role::Viewer), Named, Read, auth::me;
+    GET "/api/v1/settings", Access::User(Role::Viewer), Named, Read, settings::read;
+    PATCH "/api/v1/settings", Access::User(Role::Admin), Named, Write, settings::change;
+    GET "/api/v1/settings/limits", Access::Public, Any, Read, settings::limits;
+    GET "/api/v1/usage", Access::User(Role::Viewer), Named, Read, usage::list;
+    GET "/api/v1/openapi.json", Access::Public, Named, Read, description::document;
+    POST "/api/v1/widget/sessions", Access::Public, Any, Write, widget::begin;
+    POST "/api/v1/conversations", Access::Visitor, Any, Write, chat::begin;
+    PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Any, Write, chat::change;
+    POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Any, Write, chat::post_message;
+    GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Any, Read, chat::events;
+    GET "/api/v1/conversations/{id}/socket", Access::VisitorOr(Role::Viewer), Any, Read, socket::open;
+    POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Any, Write, chat::read;
+    POST "/api/v1/conversations/{id}/rating", Access::Visitor, Any, Write, chat::rate;
+    POST "/api/v1/messages/{id}/feedback", Access::Visitor, Any, Write, chat::feedback;
+    POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Any, Write, upload::create;
+    GET "/api/v1/documents", Access::User(Role::Viewer), Named, Read, documents::list;
+    POST "/api/v1/documents", Access::User(Role::Admin), Named, Write, documents::create;
+    GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Named, Read, documents::get;
+    DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Named, Write, documents::delete;
+    GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Named, Read, documents::passages;
+    POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Named, Write, documents::sync;
+    POST "/api/v1/search", Access::User(Role::Viewer), Named, Read, search::search;
+}
+
+/// Whether a path is the API's, also where it has no such page: what is not may be a file.
+#[must_use]
+pub fn is_of_the_api(path: &str) -> bool {
+    let first = first_segment(path);
+    ROUTES.iter().any(|route| first_segment(route.path) == first)
+}
+
+fn first_segment(path: &str) -> &str {
+    path.strip_prefix('/').and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_visitors_call_can_be_read_on_any_site() {
+        for route in ROUTES {
+            if matches!(route.access, Access::Visitor | Access::VisitorOr(_)) {
+                assert_eq!(route.pages, Pages::Any, "{} {}", route.method, route.path);
+            }
+            if route.access == Access::Machine {
+                assert_eq!(route.pages, Pages::Named, "{} {}", route.method, route.path);
+            }
+        }
+    }
+
+    #[test]
+    fn each_method_of_a_path_is_one_row() {
+        let mut seen = std::collections::BTreeSet::new();
+        for route in ROUTES {
+            assert!(
+                seen.insert((route.path, route.method.as_str())),
+                "{} {} is there twice",
+                route.method,
+                route.path
+            );
+        }
+    }
+
+    #[test]
+    fn files_are_served_where_the_api_is_not() {
+        for api in [
+            "/api/v1/me",
+            "/api/v1/no-such-page",
+            "/api",
+            "/health",
+            "/health/live",
+            "/health/no",
+            "/metrics",
+        ] {
+            assert!(is_of_the_api(api), "{api}");
+        }
+        for file in ["/", "", "/widget.js", "/demo/", "/healthy.html", "/demo/api/v1", "//api/v1/me", "*"] {
+            assert!(!is_of_the_api(file), "{file}");
+        }
+    }
+}
