@@ -39,7 +39,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
     let Some((request, peer)) = convert::request(&request) else {
         return convert::refusal();
     };
-    let tasks = Rc::new(AfterResponse::Request(context, env.clone()));
+    let tasks = Rc::new(AfterResponse::Request(context, host::jobs(&env)));
     let ctx = host::ctx(&env, tasks, |ports| match host::rooms(&env) {
         Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
         None => Rc::new(Unconfigured),

@@ -28,6 +28,7 @@ const LIMITS: FetchLimits = FetchLimits {
 pub const SOCKET_HEADER: &str = "x-frontdesk-socket";
 
 /// The objects of one class.
+#[derive(Clone)]
 pub struct Objects {
     namespace: ObjectNamespace,
     clock: Rc<dyn Clock>,

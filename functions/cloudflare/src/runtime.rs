@@ -10,10 +10,10 @@ use frontdesk_app::rooms::Alarm;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Tasks};
 use worker::wasm_bindgen_futures::spawn_local;
-use worker::{Context, Date, Delay, Env, State};
+use worker::{Context, Date, Delay, State};
 
 use crate::event::in_this_event;
-use crate::host;
+use crate::objects::Objects;
 
 /// The longest time that JavaScript's timers take, in milliseconds.
 const MAX_TIMER: u64 = i32::MAX.unsigned_abs() as u64;
@@ -48,8 +48,8 @@ impl Random for JsRandom {
 
 /// `waitUntil`: the runtime keeps the isolate until the work ends.
 pub enum AfterResponse {
-    /// Of a request.
-    Request(Context, Env),
+    /// Of a request, which tells the object of jobs that there is a new one.
+    Request(Context, Option<Objects>),
     /// Of an object. The runtime cuts such work when nobody comes for a minute: an object that works sets its alarm.
     Object(Rc<State>),
     /// Of a room.
@@ -101,10 +101,9 @@ impl Tasks for AfterResponse {
     }
 
     fn new_job(&self) {
-        if let Self::Request(context, env) = self
-            && let Some(jobs) = host::jobs(env)
-        {
-            context.wait_until(jobs.announce_jobs());
+        if let Self::Request(context, Some(jobs)) = self {
+            let jobs = jobs.clone();
+            context.wait_until(async move { jobs.announce_jobs().await });
         }
     }
 }

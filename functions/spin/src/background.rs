@@ -5,12 +5,11 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use frontdesk_app::jobs;
+use frontdesk_app::rooms::LogRooms;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
 use wit_bindgen::spawn_local;
-
-use crate::host;
 
 /// How often an instance that is asked anything looks after what was left behind.
 const EVERY: Duration = Duration::from_secs(15);
@@ -33,7 +32,7 @@ thread_local! {
 }
 
 /// Once in a while, beside a request: jobs that are due, and turns that nobody runs any more.
-pub fn look_after(ctx: &Ctx) {
+pub fn look_after(ctx: &Ctx, rooms: Option<LogRooms>) {
     let now = ctx.clock.now();
     let [chance, ..] = ctx.random.entropy();
     let due = LOOKED.get().map_or(chance < u8::MAX / NEW_ONE_IN, |at| now.since(at) >= EVERY);
@@ -42,12 +41,9 @@ pub fn look_after(ctx: &Ctx) {
         return;
     }
     LOOKED.set(Some(now));
-    if !host::has_database() {
-        return;
-    }
     let ctx = ctx.clone();
     spawn_local(async move {
-        if let Some(rooms) = host::rooms()
+        if let Some(rooms) = rooms
             && let Err(error) = rooms.recover().await
         {
             tracing::warn!(%error, "turns that were left open were not taken up");
@@ -57,10 +53,10 @@ pub fn look_after(ctx: &Ctx) {
 }
 
 /// There is a new job.
-pub fn new_job() {
+pub fn new_job(ctx: Ctx) {
     ANNOUNCED.set(true);
-    spawn_local(async {
-        work(&host::ctx().await).await;
+    spawn_local(async move {
+        work(&ctx).await;
     });
 }
 

@@ -154,7 +154,7 @@ fn bundle(config: Config, services: Services) -> Host {
             limiter,
             clock,
             random,
-            tasks: Rc::new(Spawn),
+            tasks: Rc::new(Spawn { ports: ports.clone() }),
             compute: Rc::new(Inline),
             metrics: Rc::<Metrics>::default(),
             caches: Rc::default(),

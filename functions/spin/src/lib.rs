@@ -34,7 +34,9 @@ impl wasip3::exports::http::handler::Guest for Component {
 /// Answers one request.
 async fn answer(request: Request<IncomingRequestBody>) -> Response<Body> {
     let ctx = host::ctx().await;
-    background::look_after(&ctx);
+    if host::has_database() {
+        background::look_after(&ctx, host::rooms());
+    }
     if let Some(file) = web::serve(&request) {
         return file;
     }

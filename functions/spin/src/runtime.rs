@@ -1,11 +1,12 @@
 //! Time, randomness, work after the response and computation, as WASI has them.
 
 use std::any::Any;
+use std::rc::Weak;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Tasks};
+use frontdesk_ports::{BoxFuture, Clock, Compute, Ctx, Ports, Random, Tasks};
 
 use wit_bindgen::spawn_local;
 
@@ -41,7 +42,10 @@ impl Random for WasiRandom {
 }
 
 /// A task of the component: it goes on after the response and after the client has left.
-pub struct Spawn;
+pub struct Spawn {
+    /// What a new job is worked through with.
+    pub ports: Weak<Ports>,
+}
 
 impl Tasks for Spawn {
     fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
@@ -49,7 +53,9 @@ impl Tasks for Spawn {
     }
 
     fn new_job(&self) {
-        background::new_job();
+        if let Some(ports) = self.ports.upgrade() {
+            background::new_job(Ctx::new(ports));
+        }
     }
 }
 
