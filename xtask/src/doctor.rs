@@ -24,7 +24,6 @@ pub fn run(workspace: &Workspace) -> Result<()> {
 
     run::say("To test it (cargo xtask test); what is missing is installed on the way:");
     line("cargo-nextest", version("cargo-nextest"), "not needed: cargo test is used instead");
-    line("cargo-deny", version("cargo-deny"), "not needed: its check is skipped");
     let compiler = wasm_std::Compiler::find()?;
     for target in wasm_std::TARGETS {
         line(target, compiler.has(target).then(|| "installed".to_owned()), "cargo xtask setup wasm");
@@ -32,6 +31,8 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     for tool in tools::all(workspace)? {
         line(&tool.title(), tool.is_there()?.then(|| "installed".to_owned()), "cargo xtask setup edge");
     }
+    let deny = tools::cargo_deny();
+    line(&deny.title(), deny.is_there()?.then(|| "installed".to_owned()), "cargo xtask setup deny");
     line("Chromium", chromium::find().map(|path| path.display().to_string()), "cargo xtask setup browser");
     line("python3", version("python3"), "apt-get install python3 python3-venv");
     line("schemathesis", python::installed()?.map(|_| "installed".to_owned()), "cargo xtask setup api");

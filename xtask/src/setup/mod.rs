@@ -28,6 +28,8 @@ pub enum Part {
     Api,
     /// The libSQL server.
     Database,
+    /// The program that checks dependencies.
+    Deny,
 }
 
 /// Install what is missing.
@@ -40,7 +42,8 @@ pub struct SetupArgs {
 
 /// Installs.
 pub fn run(workspace: &Workspace, args: &SetupArgs) -> Result<()> {
-    const ALL: [Part; 6] = [Part::Web, Part::Wasm, Part::Edge, Part::Browser, Part::Api, Part::Database];
+    const ALL: [Part; 7] =
+        [Part::Web, Part::Wasm, Part::Edge, Part::Browser, Part::Api, Part::Database, Part::Deny];
     let parts = if args.parts.is_empty() { &ALL[..] } else { &args.parts };
     for part in parts {
         match part {
@@ -50,6 +53,7 @@ pub fn run(workspace: &Workspace, args: &SetupArgs) -> Result<()> {
             Part::Browser => browser(workspace)?,
             Part::Api => drop(python::schemathesis()?),
             Part::Database => drop(sqld::ensure(workspace)?),
+            Part::Deny => drop(tools::cargo_deny().ensure(workspace)?),
         }
     }
     Ok(())

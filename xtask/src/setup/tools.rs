@@ -1,4 +1,5 @@
-//! The programs that build and run the edge hosts, in the versions that were tried together.
+//! The programs that build and run the edge hosts, in the versions that were tried together, and the one that checks
+//! dependencies.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,6 +13,9 @@ use crate::workspace::{Workspace, cache};
 const WASMTIME: &str = "48.0.8";
 const WASMTIME_FEATURES: &str = "run,serve,wasi-http,cranelift,parallel-compilation,pooling-allocator,component-model,\
                                  component-model-async,gc,gc-drc,gc-null,threads,backtrace,addr2line,logging";
+
+/// Knows the form of today's advisory database.
+const CARGO_DENY: &str = "0.20.2";
 
 /// A program that cargo installs.
 pub struct Tool {
@@ -27,9 +31,20 @@ pub struct Tool {
     minutes: u32,
 }
 
-/// Every such program.
+/// Every program of the edge hosts.
 pub fn all(workspace: &Workspace) -> Result<[Tool; 3]> {
     Ok([wasmtime(), wasm_bindgen(workspace)?, worker_build(workspace)?])
+}
+
+/// Licences, origins and advisories of crates.
+pub fn cargo_deny() -> Tool {
+    Tool {
+        package: "cargo-deny",
+        version: CARGO_DENY.to_owned(),
+        program: "cargo-deny",
+        options: &["--locked"],
+        minutes: 6,
+    }
 }
 
 /// `wasmtime serve`.

@@ -1,6 +1,7 @@
 //! `test`: every part, from formatting to the browser, and one total.
 
 mod count;
+mod dependencies;
 mod hosts;
 mod imports;
 mod parity;
@@ -44,7 +45,7 @@ pub enum Part {
     Database,
     /// Vectors in Qdrant: in a stand-in over its own engine, or in the server at QDRANT_URL.
     Vectors,
-    /// Licences, advisories and origins of the dependencies.
+    /// Licences, origins and known faults of the dependencies, Rust's and npm's.
     Deny,
 }
 
@@ -182,7 +183,7 @@ fn run_part(part: Part, session: &Session<'_>) -> Result<Counts> {
         Part::Rust => sources::rust(session),
         Part::Web => sources::web(session),
         Part::Wasm => sources::wasm(session),
-        Part::Deny => sources::deny(session),
+        Part::Deny => dependencies::deny(session),
         Part::Browser => hosts::browser(session),
         Part::Edge => parity::edge(session),
         Part::Parity => parity::every_host(session),

@@ -4,7 +4,6 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use crate::run;
 use crate::setup::{sqld, wasm_std};
 use crate::test::Session;
 use crate::test::count::{self, Counts};
@@ -127,22 +126,4 @@ pub fn wasm(session: &Session<'_>) -> Result<Counts> {
         counts = counts.add(session.check(&mut clippy)?);
     }
     Ok(counts)
-}
-
-/// Licences, advisories and origins of the dependencies.
-pub fn deny(session: &Session<'_>) -> Result<Counts> {
-    if which("cargo-deny").is_none() {
-        run::say("  skipped: cargo-deny not installed");
-        return Ok(Counts::SKIPPED);
-    }
-    // Offline: advisories come from the machine's own copy of their database.
-    let (well, _) = session.run(Command::new("cargo").current_dir(&session.workspace.root).args([
-        "deny",
-        "--offline",
-        "check",
-        "bans",
-        "licenses",
-        "sources",
-    ]))?;
-    Ok(Counts::one(well))
 }
