@@ -14,7 +14,8 @@ use crate::jobs::{self, MAX_WAITING};
 use crate::retrieval::{self, Keep};
 use crate::{settings, store};
 
-pub use store::documents::{Document, Passage};
+pub use store::documents::Document;
+pub use store::passage_pages::Passage;
 
 /// The longest text that is typed in, in bytes.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -240,11 +241,11 @@ pub async fn passages(
         })
         .transpose()?
         .unwrap_or(0);
-    let page = store::documents::select_passages(scope, id, from.into(), limit.saturating_add(1));
+    let page = store::passage_pages::select(scope, id, from.into(), limit.saturating_add(1));
     let results = ctx.db.query(vec![store::documents::select(scope, id), page]).await?;
     let document = first_document(&results, 0)?.ok_or(Error::not_found("document"))?;
     let rows = results.get(1).map(|rows| rows.rows.as_slice()).unwrap_or_default();
-    let items = rows.iter().map(store::documents::passage).collect::<Result<Vec<_>, _>>()?;
+    let items = rows.iter().map(store::passage_pages::passage).collect::<Result<Vec<_>, _>>()?;
     Ok((document, cut(items, limit, |last| last.ordinal.saturating_add(1).to_string())))
 }
 

@@ -15,7 +15,8 @@ use frontdesk_ports::{Ctx, DbError, Row, Rows, VectorIndex as _, VectorRecord};
 
 use crate::retrieval::{self, Embeddable};
 use crate::store;
-use crate::store::documents::{Document, Everybodys, IndexedPassage};
+use crate::store::documents::{Document, Everybodys};
+use crate::store::passage_pages::IndexedPassage;
 
 /// Documents that are read of the database at once.
 const DOCUMENTS: u32 = 100;
@@ -96,12 +97,12 @@ impl Run<'_> {
         let mut copied = BTreeSet::new();
         let (mut version, mut ordinal) = (0, 0);
         loop {
-            let page = store::documents::select_indexed(&scope, id, version, ordinal, PASSAGES);
+            let page = store::passage_pages::select_indexed(&scope, id, version, ordinal, PASSAGES);
             let rows = self.ctx.db.query(vec![store::documents::select(&scope, id), page]).await?;
             let document = rows.first().and_then(Rows::first).map(store::documents::document).transpose()?;
             // What was copied of something that is gone by now, nobody else will delete.
             let Some(document) = document else { return self.qdrant.delete(&scope, id, None).await };
-            let passages = all(rows.get(1..).unwrap_or_default(), store::documents::indexed)?;
+            let passages = all(rows.get(1..).unwrap_or_default(), store::passage_pages::indexed)?;
             let Some(end) = passages.last() else {
                 for old in copied.into_iter().filter(|copied| *copied < document.version) {
                     self.qdrant.delete(&scope, id, Some(old)).await?;

@@ -82,6 +82,7 @@ fn database() -> Option<PathBuf> {
 }
 
 /// How old the last entry is.
+#[expect(clippy::disallowed_methods, reason = "a command of a person, without ports")]
 fn age(database: &Path) -> Option<Duration> {
     let told =
         run::output(Command::new("git").arg("-C").arg(database).args(["log", "-1", "--format=%ct"])).ok()?;

@@ -10,6 +10,7 @@ pub mod live_answers;
 pub mod logins;
 pub mod migrations;
 pub mod outbox;
+pub mod passage_pages;
 pub mod passages;
 pub mod probe;
 pub mod rate_limits;
