@@ -94,9 +94,8 @@ fn read(mut fields: Fields) -> Result<(EventBody, Option<Box<Fields>>), serde_js
         _ => Fields::new(),
     };
     let Ok(mut body) = known else {
-        let kind = match fields.remove("kind") {
-            Some(Value::String(kind)) => kind,
-            _ => return Err(serde_json::Error::missing_field("kind")),
+        let Some(Value::String(kind)) = fields.remove("kind") else {
+            return Err(serde_json::Error::missing_field("kind"));
         };
         return Ok((EventBody::Unknown(Unknown { kind, fields }), None));
     };
