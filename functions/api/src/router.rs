@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use frontdesk_app::auth::Authenticated;
+use frontdesk_app::schema;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -96,6 +97,9 @@ async fn run(
     peer: Peer,
     request_id: RequestId,
 ) -> Result<Response<Body>> {
+    if needs_the_schema(found.route) {
+        schema::ready(ctx).await?;
+    }
     let (mut parts, body) = request.into_parts();
     // HTTP/2 says the host in the address.
     if !parts.headers.contains_key(header::HOST)
@@ -135,6 +139,11 @@ async fn run(
         rate_limit::write_fields(&limited, response.headers_mut());
     }
     Ok(response)
+}
+
+/// How this deployment is, and what it is, is told on any schema.
+fn needs_the_schema(route: &Route) -> bool {
+    !(route.path.starts_with("/health") || route.path == "/metrics" || route.path.ends_with("/openapi.json"))
 }
 
 /// Who asks, if the route is for it. A token of the wrong kind is no valid token here; a role that is too low is.

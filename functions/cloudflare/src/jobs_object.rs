@@ -1,10 +1,13 @@
 //! Background work in a Durable Object's alarm: step by step, each well under the runtime's limits. There is one such
 //! object; what it works through is the queue in the database, so losing it loses nothing.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_app::jobs;
+use frontdesk_app::life::{self, Sign};
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{Clock, Ctx};
 use worker::{
@@ -18,6 +21,8 @@ use crate::runtime::{AfterResponse, JsClock};
 const AT_ONCE: u32 = 4;
 /// How many rounds one alarm makes before it hands over to the next, which has limits of its own.
 const ROUNDS: u32 = 8;
+/// How long a sign of life is good: the cron event wakes this object every minute.
+const SIGN_LASTS: Duration = Duration::from_secs(180);
 /// When the queue could not be read: how soon it is tried again.
 const AGAIN: Duration = Duration::from_secs(10);
 
@@ -26,6 +31,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub struct JobsObject {
     ctx: Ctx,
     state: Rc<State>,
+    /// When the deployment's sign of life was given last.
+    signed: Cell<Option<Timestamp>>,
 }
 
 impl JobsObject {
@@ -58,7 +65,7 @@ impl DurableObject for JobsObject {
         let state = Rc::new(state);
         let tasks = Rc::new(AfterResponse::Object(state.clone()));
         let ctx = host::ctx(&env, tasks, |_| Rc::new(Unconfigured));
-        Self { ctx, state }
+        Self { ctx, state, signed: Cell::new(None) }
     }
 
     /// There is something to do.
@@ -68,6 +75,12 @@ impl DurableObject for JobsObject {
     }
 
     async fn alarm(&self) -> Result<Response> {
+        let now = self.ctx.clock.now();
+        if self.signed.get().is_none_or(|at| now.since(at) >= life::EVERY) {
+            self.signed.set(Some(now));
+            let id = "cloudflare".to_owned();
+            life::sign(&self.ctx, &Sign { id, kind: "cloudflare", lasts: SIGN_LASTS }).await;
+        }
         let next = self.work().await.unwrap_or_else(|error| {
             tracing::error!(%error, "jobs could not be run");
             Some(AGAIN)

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use frontdesk_app::config::{self, ConfigProblem, HostConfig};
 use frontdesk_app::migrations::{self, State};
-use frontdesk_app::{reindex, tenancy};
+use frontdesk_app::{life, reindex, tenancy};
 use frontdesk_clients::hrana::Server;
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_ports::{Clock, Database};
@@ -107,13 +107,16 @@ struct Dev {
 enum Migrate {
     /// Takes every pending step.
     Up(Place),
-    /// Undoes the last step, or the last few.
+    /// Undoes the last step, or the last few, and with them what they hold. Refuses while a host uses the database.
     Down {
         #[command(flatten)]
         place: Place,
         /// How many steps.
         #[arg(long, default_value_t = 1)]
         steps: usize,
+        /// Does not ask: for scripts.
+        #[arg(long)]
+        yes: bool,
     },
     /// Lists every step and where the database stands.
     Status {
@@ -317,7 +320,9 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
     if demo.is_some() {
         say("\n  Stop with Ctrl-C.\n");
     }
-    server::serve(host, listener, stop_signal()).await
+    let served = server::serve(Rc::clone(&host), listener, stop_signal()).await;
+    host.end_work().await;
+    served
 }
 
 async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> Result<()> {
@@ -355,10 +360,13 @@ async fn migrate(step: Migrate) -> Result<()> {
                 say(&format!("migrated {name}"));
             }
         }
-        Migrate::Down { place, steps } => {
-            for name in migrations::down(open(&place)?.as_ref(), steps).await? {
-                say(&format!("undid {name}"));
-            }
+        Migrate::Down { place, steps, yes } => {
+            let database = open(&place)?;
+            // A file is one process's own; for the moment this one's.
+            let lock =
+                database_server(&place.data)?.is_none().then(|| host::lock(&place.data)).transpose()?;
+            undo(database.as_ref(), steps, yes).await?;
+            drop(lock);
         }
         Migrate::Status { place, json } => {
             let lines = migrations::status(open(&place)?.as_ref()).await?;
@@ -367,7 +375,8 @@ async fn migrate(step: Migrate) -> Result<()> {
                     State::Applied { at } => format!("applied {at}"),
                     State::Edited => "EDITED after it was applied".to_owned(),
                     State::Pending => "pending".to_owned(),
-                    State::Unknown => "UNKNOWN to this version".to_owned(),
+                    State::Newer => "of a newer version; this one runs beside it".to_owned(),
+                    State::Contracted => "OF A NEWER VERSION; this one cannot run beside it".to_owned(),
                 };
                 say(&format!("{:<32} {state}", line.name));
             }
@@ -377,6 +386,49 @@ async fn migrate(step: Migrate) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Undoes steps of the schema when no host runs and a person, or a script, said so.
+async fn undo(database: &dyn Database, steps: usize, yes: bool) -> Result<()> {
+    let alive = life::alive(database, SystemClock.now()).await?;
+    if !alive.is_empty() {
+        let lines = alive.iter().map(|host| {
+            let life::Alive { id, kind, version, seen_at, alive_until } = host;
+            format!("\n  {kind} {id}, version {version}: seen at {seen_at}; if it was killed, it counts until {alive_until}")
+        });
+        bail!("hosts use this database; stop them first:{}", lines.collect::<String>());
+    }
+    let plan = migrations::plan_down(database, steps).await?;
+    if plan.is_empty() {
+        say("nothing to undo");
+        return Ok(());
+    }
+    for undo in &plan {
+        let lost = if undo.loses.is_empty() { "nothing".to_owned() } else { undo.loses.join(", ") };
+        say(&format!("undoing {} loses for good: {lost}", undo.name));
+    }
+    if !yes && !confirmed()? {
+        bail!("nothing was undone");
+    }
+    for name in migrations::down(database, steps).await? {
+        say(&format!("undid {name}"));
+    }
+    Ok(())
+}
+
+/// Whether the person at the terminal says yes.
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+fn confirmed() -> Result<bool> {
+    use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
+    let stdin = std::io::stdin();
+    if !stdin.is_terminal() {
+        bail!("there is no terminal to ask on; --yes says that it is meant");
+    }
+    print!("Go on? [yes/no] ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    stdin.lock().take(64).read_line(&mut answer)?;
+    Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
 async fn rebuild_vectors(data: &Path) -> Result<()> {

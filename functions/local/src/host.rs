@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use frontdesk_app::config::{HostConfig, RateLimitStore};
+use frontdesk_app::life::{self, Sign};
 use frontdesk_app::limits::DatabaseLimiter;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
-use frontdesk_app::{jobs, migrations};
+use frontdesk_app::{jobs, schema};
 use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_clients::s3::S3Blobs;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{
     Blobs, Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random,
-    VectorIndex,
+    SchemaState, VectorIndex,
 };
 
 use crate::blobs::DiskBlobs;
@@ -76,6 +77,7 @@ pub struct Host {
     pub tasks: LocalTasks,
     /// The static files.
     pub web: Web,
+    sign: Sign,
     /// Held as long as the host lives: one process serves a data directory.
     _lock: Option<std::fs::File>,
 }
@@ -114,7 +116,6 @@ impl Host {
         };
         let metrics = Rc::new(Metrics::default());
         let db: Rc<dyn Database> = Rc::new(CountedDatabase::new(database, Rc::clone(&metrics)));
-        migrations::check(db.as_ref()).await?;
         let worker = WorkerId::new(clock.now(), random.entropy());
         let tasks = LocalTasks::default();
         let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
@@ -163,15 +164,28 @@ impl Host {
         });
         let Some(rooms) = rooms else { bail!("rooms were not made") };
         let ctx = Ctx::new(ports);
+        match schema::state(&ctx).await {
+            SchemaState::Right => {}
+            SchemaState::Wrong(reason) => bail!("{reason}"),
+            SchemaState::Unreachable => bail!("the database does not answer"),
+        }
         if let Some(site) = frontdesk_app::tenancy::first_site(&ctx).await? {
             site_key.replace(site.site_key);
         }
         let web = Web::new(options.web.as_deref(), &site_key.into_inner());
-        Ok(Rc::new(Self { ctx, rooms, tasks, web, _lock: lock }))
+        let sign = Sign { id: worker.to_string(), kind: "local", lasts: life::EVERY.saturating_mul(3) };
+        Ok(Rc::new(Self { ctx, rooms, tasks, web, sign, _lock: lock }))
     }
 
-    /// Begins what goes on beside requests: turns that a process left open, and jobs.
+    /// Begins what goes on beside requests: signs of life, turns that a process left open, and jobs.
     pub fn begin_work(&self) {
+        let (ctx, sign) = (self.ctx.clone(), self.sign.clone());
+        tokio::task::spawn_local(async move {
+            loop {
+                life::sign(&ctx, &sign).await;
+                tokio::time::sleep(life::EVERY).await;
+            }
+        });
         let rooms = self.rooms.clone();
         tokio::task::spawn_local(async move {
             match rooms.recover().await {
@@ -196,6 +210,13 @@ impl Host {
     }
 }
 
+impl Host {
+    /// The last thing a host does: nothing keeps its schema in place any more.
+    pub async fn end_work(&self) {
+        life::leave(&self.ctx, &self.sign).await;
+    }
+}
+
 /// The database: behind the server, or a file of the data directory, made where it is missing.
 ///
 /// # Errors
@@ -211,7 +232,11 @@ pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>>
     })
 }
 
-fn lock(data: &Path) -> Result<std::fs::File> {
+/// Makes this process the one that serves from the directory, as long as it holds the file.
+///
+/// # Errors
+/// When another process does.
+pub fn lock(data: &Path) -> Result<std::fs::File> {
     let path = data.join("lock");
     let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
     match file.try_lock() {

@@ -131,6 +131,15 @@ impl World {
         Ok(Self { host, place })
     }
 
+    /// A host on a place whose database is there and migrated.
+    ///
+    /// # Errors
+    /// When the place cannot be opened.
+    pub async fn at(place: Place, vars: &[(&str, &str)], overrides: Overrides) -> anyhow::Result<Self> {
+        let host = Self::open(&place, vars, overrides).await?;
+        Ok(Self { host, place })
+    }
+
     /// The same directory, opened by a new process: what was in memory is gone.
     ///
     /// # Errors

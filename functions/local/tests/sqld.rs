@@ -316,7 +316,7 @@ fn the_program_migrates_and_seeds_a_server() {
     for (args, after) in [
         (&["migrate", "up"][..], (steps, 0)),
         (&["migrate", "up"], (steps, 0)),
-        (&["migrate", "down", "--steps", "2"], (steps - 2, 2)),
+        (&["migrate", "down", "--steps", "2", "--yes"], (steps - 2, 2)),
         (&["migrate", "up"], (steps, 0)),
     ] {
         let output = frontdesk(&url, &absent, args);

@@ -1,10 +1,11 @@
-//! What nobody waits for: jobs, and turns whose instance died. There is no timer that outlives an instance, so requests
+//! What nobody waits for: signs of life, jobs, and turns whose instance died. There is no timer that outlives an instance, so requests
 //! drive it; a probe of `/health/live` is one that comes in any case.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use frontdesk_app::jobs;
+use frontdesk_app::life::{self, Sign};
 use frontdesk_app::rooms::LogRooms;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
@@ -15,6 +16,8 @@ use wit_bindgen::spawn_local;
 const EVERY: Duration = Duration::from_secs(15);
 /// Of so many new instances one looks with its first request: where each answers one request only, they must not all.
 const NEW_ONE_IN: u8 = 16;
+/// How long the deployment's sign of life is good; its instances give one sign together.
+const SIGN_LASTS: Duration = Duration::from_secs(90);
 /// How many jobs are worked on at once.
 const AT_ONCE: u32 = 2;
 /// How long an instance waits for a job that is due later; then a request finds it.
@@ -43,6 +46,8 @@ pub fn look_after(ctx: &Ctx, rooms: Option<LogRooms>) {
     LOOKED.set(Some(now));
     let ctx = ctx.clone();
     spawn_local(async move {
+        let id = "spin".to_owned();
+        life::sign(&ctx, &Sign { id, kind: "spin", lasts: SIGN_LASTS }).await;
         if let Some(rooms) = rooms
             && let Err(error) = rooms.recover().await
         {

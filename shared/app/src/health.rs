@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CachedProbe, Ctx, Egress, FetchLimits};
+use frontdesk_ports::{CachedProbe, Ctx, Egress, FetchLimits, SchemaState};
 use futures_util::future::{Either, join_all, select};
 use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::store;
+use crate::{schema, store};
 
 /// How long a service has to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -129,22 +129,31 @@ pub async fn probe(ctx: &Ctx, service: Service) -> Health {
     if let Some(known) = known(ctx, service, started) {
         return known;
     }
-    let (status, detail) = match select(pin!(ask(ctx, service)), ctx.clock.sleep(DEADLINE)).await {
+    let (mut status, detail) = match select(pin!(ask(ctx, service)), ctx.clock.sleep(DEADLINE)).await {
         Either::Left((answer, _)) => answer,
         Either::Right(_) => (Status::Down, "no answer within 2 s"),
     };
+    let mut detail = detail.to_owned();
+    // Asked apart, at most once while the answer is yes.
+    if service == Service::Database
+        && status == Status::Ok
+        && let SchemaState::Wrong(reason) = schema::state(ctx).await
+    {
+        status = Status::Down;
+        detail = format!("answers, but cannot be used: {reason}");
+    }
     let latency_ms = u64::try_from(ctx.clock.now().since(started).as_millis()).unwrap_or(u64::MAX);
     ctx.caches.health.borrow_mut().insert(
         service.name(),
         CachedProbe {
             status: Some(status.name()),
             latency_ms,
-            detail: detail.to_owned(),
+            detail: detail.clone(),
             at: started,
             running: None,
         },
     );
-    health(status, latency_ms, detail)
+    health(status, latency_ms, &detail)
 }
 
 /// What is known already; otherwise marks that this caller goes to ask.

@@ -38,12 +38,12 @@ impl DatabaseLimiter {
     }
 }
 
-/// Makes the table that [`DatabaseLimiter`] needs in a database of its own, where it is missing.
+/// Makes the table that [`DatabaseLimiter`] needs in a database of its own, or brings it up to date.
 ///
 /// # Errors
-/// When the database refuses.
+/// When a newer version took away what this one needs, or the database refuses.
 pub async fn create(db: &dyn Database) -> Result<(), DbError> {
-    db.batch(vec![store::rate_limits::create()]).await.map(|_| ())
+    store::own_schema::migrate(db, store::own_schema::LIMITER).await
 }
 
 /// The rule as the algorithm wants it.

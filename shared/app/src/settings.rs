@@ -8,7 +8,7 @@ use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::{Settings, SettingsPatch};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{CachedSettings, Ctx};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{audit, auth, store};
 
@@ -81,10 +81,16 @@ fn count(ctx: &Ctx, result: &str) {
 /// # Errors
 /// When the database does not answer.
 pub async fn read(ctx: &Ctx, scope: &TenantScope) -> Result<Versioned> {
+    Ok(read_stored(ctx, scope).await?.0)
+}
+
+/// The settings, and what is stored of them: a newer version may have stored more.
+async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(Versioned, Value)> {
     let read_at = ctx.clock.now();
     let results = ctx.db.query(vec![store::settings::select(scope)]).await?;
-    let (version, settings) = store::settings::settings(results.first().unwrap_or(&EMPTY))?;
-    Ok(remember(ctx, scope, version, Rc::new(settings), read_at))
+    let (version, stored) = store::settings::changed(results.first().unwrap_or(&EMPTY))?;
+    let settings = Rc::new(Settings::from_stored(&stored));
+    Ok((remember(ctx, scope, version, settings, read_at), stored))
 }
 
 static EMPTY: frontdesk_ports::Rows = frontdesk_ports::Rows { rows: Vec::new(), affected: 0 };
@@ -111,7 +117,7 @@ pub async fn patch(
     if_match: u64,
     patch: &SettingsPatch,
 ) -> Result<Versioned> {
-    let old = read(ctx, scope).await?;
+    let (old, stored) = read_stored(ctx, scope).await?;
     if old.version != if_match {
         return Err(CallerError::Stale { current: old.version }.into());
     }
@@ -134,7 +140,7 @@ pub async fn patch(
     let outcome = ctx
         .db
         .batch(vec![
-            store::settings::upsert(scope, old.version, &new, now),
+            store::settings::upsert(scope, old.version, &new.to_stored_over(&stored), now),
             store::audit::insert_if_changed(&entry),
         ])
         .await;

@@ -55,6 +55,7 @@ pub enum AuthorKind {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Author {
     /// What it is.
+    #[serde(deserialize_with = "crate::event::author_kind")]
     pub kind: AuthorKind,
     /// Its visitor or user id.
     #[serde(default, skip_serializing_if = "Option::is_none")]

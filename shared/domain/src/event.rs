@@ -1,8 +1,16 @@
 //! What happens in a conversation, as it is stored and as it goes over the wire.
+//!
+//! A log outlives the versions that write it. What a newer version wrote is kept and passed on by this one, see
+//! [`stored`]: an unknown kind as [`EventBody::Unknown`], unknown fields and values as [`Event::extra`].
+
+mod stored;
+
+pub(crate) use stored::author_kind;
 
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::answer::{Citation, Outcome, Usage};
 use crate::conversation::{Author, AuthorKind, Epoch, Message, Mode, Seq, Status};
@@ -10,7 +18,7 @@ use crate::id::{MessageId, TurnId, UserId};
 use crate::time::Timestamp;
 
 /// A stored event. Its `seq` was assigned in the transaction that stored it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// Position in the conversation, dense from 1.
     pub seq: Seq,
@@ -19,13 +27,16 @@ pub struct Event {
     /// The epoch it was stored in.
     pub epoch: Epoch,
     /// What happened.
-    #[serde(flatten)]
     pub body: EventBody,
+    /// What a newer version wrote into it and this one does not know: the fields that `body` lacks, and those whose values it
+    /// stands in for. They are laid over `body` wherever the event is stored or passed on, except to visitors.
+    pub extra: Option<Box<Map<String, Value>>>,
 }
 
 /// What happened.
+// `remote` makes functions of this name instead of the traits, which know of `Unknown`: see [`stored`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "kind")]
+#[serde(tag = "kind", remote = "Self")]
 pub enum EventBody {
     /// A message was accepted.
     #[serde(rename = "message.created")]
@@ -47,6 +58,7 @@ pub enum EventBody {
         /// The turn.
         turn: TurnId,
         /// How it ended.
+        #[serde(deserialize_with = "stored::outcome")]
         outcome: Outcome,
         /// The answer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -62,6 +74,7 @@ pub enum EventBody {
     #[serde(rename = "mode.changed")]
     ModeChanged {
         /// Who may speak.
+        #[serde(deserialize_with = "stored::mode")]
         mode: Mode,
         /// Who changed it.
         by: Author,
@@ -87,6 +100,7 @@ pub enum EventBody {
     #[serde(rename = "status.changed")]
     StatusChanged {
         /// Where it stands.
+        #[serde(deserialize_with = "stored::status")]
         status: Status,
         /// Who did.
         by: Author,
@@ -109,7 +123,7 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message_id: Option<MessageId>,
         /// Thumb up or down, for a message.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored::thumb")]
         rating: Option<Thumb>,
         /// The visitor's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +140,19 @@ pub enum EventBody {
     /// Something this listener may not see (a private note). It is there so that `seq` stays dense for everybody.
     #[serde(rename = "hidden")]
     Hidden {},
+    /// Something that this version does not know, or knows in another form. It changes nothing here, visitors see it as
+    /// `hidden`, and it is kept and passed on as it is.
+    #[serde(skip)]
+    Unknown(Unknown),
+}
+
+/// An event of another version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unknown {
+    /// The name of its kind.
+    pub kind: String,
+    /// Everything else that it says.
+    pub fields: Map<String, Value>,
 }
 
 /// Thumb up or down.
@@ -139,20 +166,29 @@ pub enum Thumb {
 }
 
 impl Event {
-    /// The event as a visitor may see it.
+    /// An event of this version.
+    #[must_use]
+    pub const fn new(seq: Seq, at: Timestamp, epoch: Epoch, body: EventBody) -> Self {
+        Self { seq, at, epoch, body, extra: None }
+    }
+
+    /// The event as a visitor may see it: nothing that this version does not know, for a later one may keep there what is not
+    /// meant for visitors.
     #[must_use]
     pub fn for_visitor(self: &Rc<Self>) -> Rc<Self> {
-        if self.body.visible_to_visitor() {
+        let visible = self.body.visible_to_visitor();
+        if visible && self.extra.is_none() {
             return Rc::clone(self);
         }
-        Rc::new(Self { seq: self.seq, at: self.at, epoch: self.epoch, body: EventBody::Hidden {} })
+        let body = if visible { self.body.clone() } else { EventBody::Hidden {} };
+        Rc::new(Self::new(self.seq, self.at, self.epoch, body))
     }
 }
 
 impl EventBody {
     /// The name of the kind, as on the wire.
     #[must_use]
-    pub const fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &str {
         match self {
             Self::MessageCreated { .. } => "message.created",
             Self::TurnStarted { .. } => "turn.started",
@@ -165,16 +201,23 @@ impl EventBody {
             Self::Rated { .. } => "rated",
             Self::Read { .. } => "read",
             Self::Hidden {} => "hidden",
+            Self::Unknown(unknown) => &unknown.kind,
         }
     }
 
-    /// Whether a visitor may see it: private notes are for operators.
+    /// Whether a visitor may see it: private notes are for operators, and so is what this version does not know.
     #[must_use]
     pub const fn visible_to_visitor(&self) -> bool {
         match self {
             Self::MessageCreated { message } => !message.note,
-            Self::Assigned { .. } | Self::Labelled { .. } | Self::Snoozed { .. } => false,
-            _ => true,
+            Self::TurnStarted { .. }
+            | Self::TurnFinished { .. }
+            | Self::ModeChanged { .. }
+            | Self::StatusChanged { .. }
+            | Self::Rated { .. }
+            | Self::Read { .. }
+            | Self::Hidden {} => true,
+            Self::Assigned { .. } | Self::Labelled { .. } | Self::Snoozed { .. } | Self::Unknown(_) => false,
         }
     }
 }
@@ -215,7 +258,7 @@ pub enum Live {
 }
 
 /// What a listener of a room gets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Frame {
     /// A stored event.
@@ -247,13 +290,25 @@ impl Frame {
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// What [`Frame::to_json`] wrote.
+    /// What [`Frame::to_json`] wrote, there or in another version; `None` for something live that this one does not know.
     ///
     /// # Errors
     /// When it is another text.
-    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text)
+    pub fn from_json(text: &str) -> Result<Option<Self>, serde_json::Error> {
+        let fields: Map<String, Value> = serde_json::from_str(text)?;
+        if fields.contains_key("seq") {
+            return Ok(Some(Self::Event(Rc::new(stored::event(fields)?))));
+        }
+        if fields.get("kind").and_then(Value::as_str).is_some_and(|kind| !Live::KINDS.contains(&kind)) {
+            return Ok(None);
+        }
+        serde_json::from_value(Value::Object(fields)).map(|live| Some(Self::Live(Rc::new(live))))
     }
+}
+
+impl Live {
+    /// The kinds there are.
+    const KINDS: [&str; 3] = ["turn.delta", "typing", "presence"];
 }
 
 impl utoipa::PartialSchema for Frame {
@@ -288,7 +343,7 @@ mod tests {
         let typing = Frame::Live(Rc::new(Live::Typing { by: vera.clone(), on: true }));
         let presence = Frame::Live(Rc::new(Live::Presence { participants: vec![visitor, vera] }));
         for frame in [&typing, &presence] {
-            assert_eq!(&Frame::from_json(&frame.to_json()).unwrap(), frame);
+            assert_eq!(Frame::from_json(&frame.to_json()).unwrap().as_ref(), Some(frame));
         }
         assert_eq!(
             typing.for_visitor().to_json(),

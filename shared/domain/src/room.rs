@@ -337,6 +337,11 @@ impl Room {
     /// Folds a stored event in. `worker` is who takes a turn that begins.
     pub fn apply(&mut self, event: &Event, worker: WorkerId) {
         let head = &mut self.head;
+        if matches!(event.body, EventBody::Unknown(_)) && event.epoch > head.conversation.epoch {
+            // Who may speak changed, and this version does not know to whom: not to the AI.
+            head.conversation.mode = Mode::Operator;
+            head.unanswered = None;
+        }
         head.conversation.last_seq = event.seq;
         head.conversation.epoch = event.epoch;
         head.last_at = event.at;
@@ -373,7 +378,8 @@ impl Room {
             | EventBody::Labelled { .. }
             | EventBody::Rated { .. }
             | EventBody::Read { .. }
-            | EventBody::Hidden {} => {}
+            | EventBody::Hidden {}
+            | EventBody::Unknown(_) => {}
         }
     }
 
@@ -553,7 +559,7 @@ struct Draft {
 impl Draft {
     fn push(&mut self, epoch: Epoch, body: EventBody) -> Seq {
         self.seq = self.seq.saturating_add(1);
-        self.events.push(Rc::new(Event { seq: self.seq, at: self.at, epoch, body }));
+        self.events.push(Rc::new(Event::new(self.seq, self.at, epoch, body)));
         self.seq
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::id::{OrgId, SiteId};
 
@@ -57,6 +59,22 @@ pub struct Theme {
     pub scheme: Scheme,
 }
 
+impl Theme {
+    /// The theme from what is stored. What this version does not know, or not allow, is as by default.
+    #[must_use]
+    pub fn from_stored(stored: &Value) -> Self {
+        fn known<T: DeserializeOwned>(stored: &Value, name: &str) -> Option<T> {
+            T::deserialize(stored.get(name)?).ok()
+        }
+        let default = Self::default();
+        Self {
+            accent: known(stored, "accent").unwrap_or(default.accent),
+            position: known(stored, "position").unwrap_or(default.position),
+            scheme: known(stored, "scheme").unwrap_or(default.scheme),
+        }
+    }
+}
+
 impl Default for Theme {
     fn default() -> Self {
         Self { accent: "#2f6f4f".to_owned(), position: Position::Right, scheme: Scheme::Auto }
@@ -83,4 +101,21 @@ pub enum Scheme {
     Light,
     /// Dark.
     Dark,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stored_theme_of_another_version_is_a_theme() {
+        let stored =
+            serde_json::json!({ "accent": "#112233", "position": "top", "scheme": "dark", "font": "Inter" });
+        let expected =
+            Theme { accent: "#112233".to_owned(), position: Position::Right, scheme: Scheme::Dark };
+        assert_eq!(Theme::from_stored(&stored), expected);
+        let whole = serde_json::to_value(&expected).unwrap();
+        assert_eq!(whole, serde_json::json!({ "accent": "#112233", "position": "right", "scheme": "dark" }));
+        assert_eq!(Theme::from_stored(&Value::Null), Theme::default());
+    }
 }

@@ -19,6 +19,28 @@ pub struct Caches {
     pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
     /// The last result of each health probe.
     pub health: RefCell<HashMap<&'static str, CachedProbe>>,
+    /// How the database's schema is.
+    pub schema: RefCell<Option<CachedSchema>>,
+}
+
+/// How the database's schema was when it was asked.
+#[derive(Debug, Clone)]
+pub struct CachedSchema {
+    /// How it is.
+    pub state: SchemaState,
+    /// When a caller went to ask last.
+    pub asked: Timestamp,
+}
+
+/// How the database's schema is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SchemaState {
+    /// This version can serve from it.
+    Right,
+    /// This version must not; with the reason, for a person.
+    Wrong(Rc<str>),
+    /// The database does not answer.
+    Unreachable,
 }
 
 /// Settings that were read.

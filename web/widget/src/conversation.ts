@@ -3,10 +3,11 @@
 // Guarantees, whatever the connection does:
 // - an event with a known `seq` changes nothing; one that would leave a hole is not applied, and `gap` asks for a replay;
 // - a delta is applied only where it fits to the byte, so a streamed answer is never doubled or torn;
-// - a message that is on its way is one entry from the key press on: its key is the `client_id` until the end.
+// - a message that is on its way is one entry from the key press on: its key is the `client_id` until the end;
+// - what only a newer server says changes nothing, or is taken as what does least harm; the log goes on.
 
 import type { Pending } from './outbox';
-import type { Citation, Mode, Outcome, ServerEvent, StoredEvent } from './wire';
+import type { AuthorKind, Citation, Mode, Outcome, ServerEvent, StoredEvent } from './wire';
 
 export type EntryKind = 'visitor' | 'ai' | 'operator' | 'system' | 'notice';
 export type Notice = 'operator' | 'ai' | 'closed';
@@ -145,6 +146,11 @@ function onDelta(state: ConversationState, turn: string, offset: number, text: s
   return replace(state, entry.key, { text: entry.text + text });
 }
 
+/** The values that this widget knows. */
+const MODES: readonly Mode[] = ['ai', 'operator', 'closed'];
+const AUTHORS: readonly AuthorKind[] = ['visitor', 'ai', 'operator', 'system'];
+const OUTCOMES: readonly Outcome[] = ['answered', 'quoted', 'no_answer', 'handed_off', 'cancelled', 'failed'];
+
 function onStored(state: ConversationState, event: StoredEvent): ConversationState {
   const at = timeOf(event.at);
   switch (event.kind) {
@@ -164,6 +170,8 @@ function onStored(state: ConversationState, event: StoredEvent): ConversationSta
       return onFinished(state, event, at);
     case 'mode.changed':
       if (!event.mode || event.mode === state.mode) return state;
+      // Who speaks now is not known here, so there is no announcement.
+      if (!MODES.includes(event.mode)) return { ...state, mode: 'operator', operatorTyping: false };
       return append({ ...state, mode: event.mode, operatorTyping: false }, notice(event.seq, event.mode, at));
     case 'status.changed':
       if (event.status !== 'closed' || state.mode === 'closed') return state;
@@ -184,7 +192,7 @@ function onMessage(
   if (message.author.name) content.name = message.author.name;
   const outgoing = state.outgoing.filter((out) => out.client_id !== message.client_id);
   const next = outgoing.length === state.outgoing.length ? state : { ...state, outgoing };
-  const kind = message.author.kind;
+  const kind = AUTHORS.includes(message.author.kind) ? message.author.kind : 'system';
   if (kind === 'ai') {
     // The closing batch may tell of the message and of the end of its turn in either order.
     const turn = state.entries.find((entry) => entry.turn && entry.id === message.id) ?? liveEntry(state);
@@ -200,7 +208,8 @@ function onFinished(
   event: StoredEvent & { kind: 'turn.finished' },
   at: number | null,
 ): ConversationState {
-  const patch: Partial<Entry> = { outcome: event.outcome, live: false };
+  const outcome = OUTCOMES.includes(event.outcome) ? event.outcome : event.message_id ? 'answered' : 'cancelled';
+  const patch: Partial<Entry> = { outcome, live: false };
   if (event.citations?.length) patch.citations = event.citations;
   const written =
     state.entries.find((entry) => entry.turn === event.turn) ??

@@ -213,3 +213,35 @@ test('1,500 conversations with random cuts, doubled, lost and reordered events e
     assert.deepEqual(state, undisturbed, `seed ${seed} after ${connects} connections`);
   }
 });
+
+test('what a newer server says is stepped over, and the log goes on', () => {
+  const newer = (event: object): ServerEvent => event as ServerEvent;
+  const before = run([visitor(1, 'hi'), started(2, 't')]);
+  const after = run(
+    [
+      newer({ seq: 3, kind: 'tool.called', tool: 'order_status', message: 'not for display' }),
+      newer({ seq: 4, kind: 'hidden', of_tomorrow: { level: 3 } }),
+      newer({ kind: 'tool.progress', per_cent: 50 }),
+    ],
+    before,
+  );
+  assert.deepEqual({ ...after, lastSeq: before.lastSeq }, before);
+  assert.equal(after.lastSeq, 4);
+  const answered = run([newer({ ...reply(5, '300 ₽ [1]'), of_tomorrow: 1 }), finished(6, 't', 'msg_5')], after);
+  assert.deepEqual(answered.entries.map((entry) => entry.text), ['hi', '300 ₽ [1]']);
+  assert.equal(answered.gap, false);
+});
+
+test('a value of a newer server is taken as what does least harm', () => {
+  const newer = (event: object): StoredEvent => event as StoredEvent;
+  const begun = run([visitor(1, 'hi'), started(2, 't')]);
+  const silent = run([newer({ seq: 3, kind: 'turn.finished', turn: 't', outcome: 'asked_back' })], begun);
+  assert.equal(silent.entries[1]?.outcome, 'cancelled');
+  const said = run([reply(3, 'ok'), newer({ seq: 4, kind: 'turn.finished', turn: 't', outcome: 'asked_back', message_id: 'msg_3' })], begun);
+  assert.equal(said.entries[1]?.outcome, 'answered');
+  const other = run([newer({ seq: 3, kind: 'mode.changed', mode: 'second_bot' })], begun);
+  assert.equal(other.mode, 'operator');
+  assert.equal(other.entries.length, begun.entries.length, 'without an announcement');
+  const robot = run([newer({ seq: 3, kind: 'message.created', message: { id: 'msg_3', author: { kind: 'robot' }, text: 'beep' } })], begun);
+  assert.equal(robot.entries[2]?.kind, 'system');
+});

@@ -180,7 +180,7 @@ fn usage_is_told_by_day() {
                 citations: Vec::new(),
                 usage: Some(usage),
             };
-            let event = Event { seq, at: desk.clock.now(), epoch: 1, body };
+            let event = Event::new(seq, desk.clock.now(), 1, body);
             let id = ConversationId::new(at, entropy);
             let statement = frontdesk_app::usage::record_statement(&scope, id, &event).unwrap();
             ctx.db.batch(vec![statement]).await.unwrap();

@@ -616,7 +616,7 @@ impl Rooms for BrokenRooms {
         }
         let event = |seq| {
             let body = EventBody::Hidden {};
-            Frame::Event(Rc::new(Event { seq, at: Timestamp::from_millis(0), epoch: 1, body }))
+            Frame::Event(Rc::new(Event::new(seq, Timestamp::from_millis(0), 1, body)))
         };
         let frames: Vec<_> = self.seqs.iter().copied().map(event).collect();
         let frames = futures_util::stream::iter(frames).boxed_local();

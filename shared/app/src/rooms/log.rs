@@ -8,7 +8,7 @@ use frontdesk_domain::conversation::{Message, Seq};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{Event, EventBody};
 use frontdesk_domain::id::{ConversationId, TurnId};
-use frontdesk_domain::room::{Command, OpenTurn, RoomHead};
+use frontdesk_domain::room::{Command, OpenTurn, Refusal, RoomHead};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Appended, Ctx, Database, DbError, Rows};
@@ -84,9 +84,8 @@ impl Log {
                 return Err(Error::ours("two results expected"));
             };
             let Some(head) = heads.first() else { return Ok(None) };
-            let mut recent =
-                messages.rows.iter().map(events::message).collect::<Result<Vec<_>, DbError>>()?;
-            recent.reverse();
+            let recent = messages.rows.iter().rev().filter_map(|row| events::message(row).transpose());
+            let recent = recent.collect::<Result<Vec<_>, DbError>>()?;
             Ok(Some((conversations::stored(head)?, recent)))
         };
         let found = read().await?;
@@ -213,7 +212,10 @@ impl Log {
         let results = self.db(ctx).query(statements).await?;
         let [found, heads] = results.as_slice() else { return Err(Error::ours("two results expected")) };
         let (Some(row), Some(head)) = (found.first(), heads.first()) else { return Ok(None) };
-        let (seq, known) = events::message(row)?;
+        // One that this version cannot read is there all the same, and not this message.
+        let Some((seq, known)) = events::message(row)? else {
+            return Err(super::refused(Refusal::ClientIdReused));
+        };
         let receipt = message.repeats(&known, seq).map_err(super::refused)?;
         let conversation = conversations::stored(head)?.head.conversation;
         Ok(Some(Appended { events: Vec::new(), receipt: Some(receipt), deduplicated: true, conversation }))

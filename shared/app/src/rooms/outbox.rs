@@ -11,18 +11,18 @@ use frontdesk_ports::{Ctx, Database, DbError, Rows};
 
 use super::log::{OwnLog, page};
 use crate::store::conversations::{self, Stored};
-use crate::store::{events, outbox};
+use crate::store::{events, outbox, own_schema};
 use crate::usage;
 
 /// How many events one batch copies.
 const BATCH: u32 = 100;
 
-/// Makes the tables that [`OwnLog`] needs, where they are missing.
+/// Makes the tables that [`OwnLog`] needs, or brings them up to date: the first thing that is done with such a database.
 ///
 /// # Errors
-/// When the database refuses.
+/// When a newer version took away what this one needs, or the database refuses.
 pub async fn create(db: &dyn Database) -> Result<(), DbError> {
-    db.batch(outbox::schema()).await.map(|_| ())
+    own_schema::migrate(db, own_schema::ROOM).await
 }
 
 /// Takes a conversation over from the main database into the room's own: a new one, or one whose room was kept there so

@@ -131,8 +131,11 @@ impl Rooms for RemoteRooms {
             loop {
                 // A stream that was cut just ends: the listener comes back with its last `seq`.
                 let line = lines.next().await.ok()??;
-                if !line.is_empty() {
-                    let frame = Frame::from_json(std::str::from_utf8(&line).ok()?).ok()?;
+                if line.is_empty() {
+                    continue;
+                }
+                // Something live that this version does not know is not told.
+                if let Some(frame) = Frame::from_json(std::str::from_utf8(&line).ok()?).ok()? {
                     return Some((frame, lines));
                 }
             }

@@ -131,8 +131,8 @@ pub fn stored(row: &Row) -> Result<Stored, DbError> {
         head: RoomHead {
             conversation: Conversation {
                 id: row.parse(0)?,
-                mode: mode(row.text(3)?)?,
-                status: status(row.text(4)?)?,
+                mode: mode(row.text(3)?),
+                status: status(row.text(4)?),
                 epoch: row.count(5)?,
                 last_seq: row.count(6)?,
             },
@@ -155,22 +155,16 @@ fn mode_name(mode: Mode) -> &'static str {
     MODES.iter().find(|(known, _)| *known == mode).map_or("closed", |(_, name)| name)
 }
 
-fn mode(name: &str) -> Result<Mode, DbError> {
-    MODES.iter().find(|(_, known)| *known == name).map(|(mode, _)| *mode).ok_or_else(|| unknown("mode", name))
+/// As of events: in a mode of a newer version the AI is silent.
+fn mode(name: &str) -> Mode {
+    MODES.iter().find(|(_, known)| *known == name).map_or(Mode::Operator, |(mode, _)| *mode)
 }
 
 fn status_name(status: Status) -> &'static str {
     STATUSES.iter().find(|(known, _)| *known == status).map_or("closed", |(_, name)| name)
 }
 
-fn status(name: &str) -> Result<Status, DbError> {
-    STATUSES
-        .iter()
-        .find(|(_, known)| *known == name)
-        .map(|(status, _)| *status)
-        .ok_or_else(|| unknown("status", name))
-}
-
-fn unknown(what: &str, name: &str) -> DbError {
-    DbError::Schema(format!("unknown {what}: {name}"))
+/// As of events: what stands in a newer version's place stays in sight of operators.
+fn status(name: &str) -> Status {
+    STATUSES.iter().find(|(_, known)| *known == name).map_or(Status::Open, |(status, _)| *status)
 }

@@ -37,7 +37,7 @@ fn bound(sql: &'static str, scope: &TenantScope, conversation: ConversationId, e
         .bind(event.at)
         .bind(event.epoch)
         .bind(event.body.kind())
-        .bind(serde_json::to_string(&event.body).unwrap_or_default())
+        .bind(event.stored_body())
         .bind(message.map(|message| message.id.to_string()))
         .bind(message.and_then(|message| {
             message.client_id.as_ref().map(|client_id| client_key(&message.author, client_id))
@@ -92,22 +92,35 @@ pub fn select_by_message(scope: &TenantScope, message: MessageId) -> Statement {
     .bind_id(message)
 }
 
-/// A row of the selects of events.
+/// A row of the selects of events, of whatever version.
 ///
 /// # Errors
 /// When the row is of another shape.
 pub fn event(row: &Row) -> Result<Rc<Event>, DbError> {
-    Ok(Rc::new(Event { seq: row.count(0)?, at: row.time(1)?, epoch: row.count(2)?, body: row.json(3)? }))
+    let event = Event::from_stored(row.count(0)?, row.time(1)?, row.count(2)?, row.text(3)?);
+    let event = event.map_err(|error| DbError::Schema(format!("an event: {error}")))?;
+    if let EventBody::Unknown(unknown) = &event.body {
+        tracing::debug!(kind = unknown.kind, seq = event.seq, "an event of another version is kept as it is");
+    }
+    Ok(Rc::new(event))
 }
 
-/// A row of the selects of messages.
+/// A row of the selects of messages; `None` for one of a newer version that this one cannot read.
 ///
 /// # Errors
-/// When the row is of another shape, or no message.
-pub fn message(row: &Row) -> Result<(Seq, Rc<Message>), DbError> {
-    match row.json(3)? {
-        EventBody::MessageCreated { message } => Ok((row.count(0)?, Rc::new(message))),
-        other => Err(DbError::Schema(format!("expected a message, found {}", other.kind()))),
+/// When the row is of another shape.
+pub fn message(row: &Row) -> Result<Option<(Seq, Rc<Message>)>, DbError> {
+    let event = Rc::unwrap_or_clone(event(row)?);
+    match event.body {
+        EventBody::MessageCreated { message } => Ok(Some((event.seq, Rc::new(message)))),
+        other => {
+            tracing::warn!(
+                seq = event.seq,
+                kind = other.kind(),
+                "a message of another version cannot be read"
+            );
+            Ok(None)
+        }
     }
 }
 

@@ -15,15 +15,6 @@ pub struct Take {
     pub capacity: i64,
 }
 
-/// The table, for a database that has nothing else.
-pub fn create() -> Statement {
-    Statement::new(
-        "CREATE TABLE IF NOT EXISTS rate_limits (
-            key TEXT PRIMARY KEY, full_at INTEGER NOT NULL, refused INTEGER NOT NULL
-         ) STRICT, WITHOUT ROWID",
-    )
-}
-
 /// Decides and takes in one statement, so that two processes never take the same one. Gives `full_at` and `refused`.
 /// In a `SET`, SQLite reads every column as it was before the statement.
 pub fn take(take: &Take) -> Statement {

@@ -2,7 +2,6 @@
 
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Rows, Statement};
 use serde_json::Value;
@@ -12,16 +11,13 @@ pub fn select(scope: &TenantScope) -> Statement {
     Statement::new("SELECT version, changed FROM settings WHERE org_id = ?1").bind_id(scope.org())
 }
 
-/// What [`select`] gave: version and settings. Without a row nothing was ever changed: version 0.
-pub fn settings(rows: &Rows) -> Result<(u64, Settings), DbError> {
-    rows.first().map_or_else(
-        || Ok((0, Settings::default())),
-        |row| Ok((row.count(0)?, Settings::from_stored(&row.json::<Value>(1)?))),
-    )
+/// What [`select`] gave: the version, and what is stored. Without a row nothing was ever changed: version 0.
+pub fn changed(rows: &Rows) -> Result<(u64, Value), DbError> {
+    rows.first().map_or(Ok((0, Value::Null)), |row| Ok((row.count(0)?, row.json(1)?)))
 }
 
 /// Stores the next version if the current one is still `version`; gives a row only then.
-pub fn upsert(scope: &TenantScope, version: u64, settings: &Settings, now: Timestamp) -> Statement {
+pub fn upsert(scope: &TenantScope, version: u64, changed: &Value, now: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO settings (org_id, version, changed, updated_at) VALUES (?1, ?2 + 1, ?3, ?4)
          ON CONFLICT (org_id) DO UPDATE
@@ -31,7 +27,7 @@ pub fn upsert(scope: &TenantScope, version: u64, settings: &Settings, now: Times
     )
     .bind_id(scope.org())
     .bind(version)
-    .bind(settings.to_stored().to_string())
+    .bind(changed.to_string())
     .bind(now)
 }
 

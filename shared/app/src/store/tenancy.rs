@@ -68,7 +68,7 @@ pub fn site(row: &Row) -> Result<Site, DbError> {
         site_key: row.text(2)?.to_owned(),
         name: row.text(3)?.to_owned(),
         origins: row.json(4)?,
-        theme: row.json::<Theme>(5)?,
+        theme: Theme::from_stored(&row.json(5)?),
         greeting: row.json::<BTreeMap<String, String>>(6)?,
         locale: row.text(7)?.to_owned(),
     })

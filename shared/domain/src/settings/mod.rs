@@ -222,6 +222,38 @@ impl Settings {
         Value::Object(all)
     }
 
+    /// What is stored in place of `before`: what only a newer version knows, or allows, stays there.
+    #[must_use]
+    pub fn to_stored_over(&self, before: &Value) -> Value {
+        let mut all = match before {
+            Value::Object(all) => all.clone(),
+            _ => Map::new(),
+        };
+        let read = Self::from_stored(before);
+        for field in FIELDS {
+            let Some(fields) = (match field.group {
+                None => Some(&mut all),
+                Some(group) => all.entry(group).or_insert_with(|| Value::Object(Map::new())).as_object_mut(),
+            }) else {
+                continue;
+            };
+            let (value, default) = ((field.get)(self), (field.get)(&Self::default()));
+            let stored = fields.get(field.name);
+            let unreadable = stored.is_some_and(|stored| field.apply(&mut Self::default(), stored).is_err());
+            if unreadable && value == (field.get)(&read) {
+                continue;
+            }
+            if value == default {
+                fields.remove(field.name);
+            } else {
+                fields.insert(field.name.to_owned(), value);
+            }
+        }
+        let known = |name: &String| GROUPS.iter().any(|(group, _)| group == name);
+        all.retain(|name, group| !known(name) || group.as_object().is_none_or(|fields| !fields.is_empty()));
+        Value::Object(all)
+    }
+
     /// These settings with a JSON merge patch applied: only what it names changes, `null` brings a default back.
     ///
     /// # Errors

@@ -33,6 +33,33 @@ fn only_what_differs_is_stored() {
 }
 
 #[test]
+fn what_a_newer_version_stored_stays_when_this_one_changes_something_else() {
+    let newer = json!({
+        "of_tomorrow": { "level": 3 },
+        "switch": true,
+        "limits": { "max_message_chars": 100, "bursts": 7 },
+        "retrieval": { "mode": "telepathy" },
+        "budget": 12,
+    });
+    let read = Settings::from_stored(&newer);
+    assert_eq!(read.retrieval.mode, SearchMode::Hybrid, "what is not known is at its default");
+    let changed =
+        read.patched(&json!({ "limits": { "max_message_chars": null }, "maintenance": true })).unwrap();
+    let mut expected = newer.clone();
+    expected["limits"] = json!({ "bursts": 7 });
+    expected["maintenance"] = json!(true);
+    assert_eq!(changed.to_stored_over(&newer), expected);
+    let chosen = changed.patched(&json!({ "retrieval": { "mode": "lexical" } })).unwrap();
+    expected["retrieval"] = json!({ "mode": "lexical" });
+    assert_eq!(chosen.to_stored_over(&newer), expected, "a choice made here is one");
+    for known in [&read, &changed, &chosen, &Settings::default()] {
+        assert_eq!(known.to_stored_over(&json!({})), known.to_stored());
+        assert_eq!(known.to_stored_over(&Settings::default().to_stored()), known.to_stored());
+        assert_eq!(Settings::default().to_stored_over(&known.to_stored()), json!({}));
+    }
+}
+
+#[test]
 fn a_default_that_is_set_again_is_not_stored() {
     let settings = Settings::default().patched(&json!({"limits": {"reads_per_minute": 100}})).unwrap();
     assert_eq!(settings.to_stored(), json!({}));
