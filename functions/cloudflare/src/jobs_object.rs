@@ -1,6 +1,7 @@
 //! Background work in a Durable Object's alarm: step by step, each well under the runtime's limits. There is one such
 //! object; what it works through is the queue in the database, so losing it loses nothing.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ const AGAIN: Duration = Duration::from_secs(10);
 pub struct JobsObject {
     ctx: Ctx,
     state: Rc<State>,
+    /// Whether what is done once in a while is in the queue for certain.
+    scheduled: Cell<bool>,
 }
 
 impl JobsObject {
@@ -41,6 +44,10 @@ impl JobsObject {
 
     /// Some rounds; when to come again.
     async fn work(&self) -> frontdesk_domain::error::Result<Option<Duration>> {
+        if !self.scheduled.get() {
+            jobs::schedule(&self.ctx).await?;
+            self.scheduled.set(true);
+        }
         for _ in 0..ROUNDS {
             let now = self.ctx.clock.now();
             match jobs::run(&self.ctx, AT_ONCE).await? {
@@ -58,7 +65,7 @@ impl DurableObject for JobsObject {
         let state = Rc::new(state);
         let tasks = Rc::new(AfterResponse::Object(state.clone()));
         let ctx = host::ctx(&env, tasks, |_| Rc::new(Unconfigured));
-        Self { ctx, state }
+        Self { ctx, state, scheduled: Cell::new(false) }
     }
 
     /// There is something to do.

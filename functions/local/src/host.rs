@@ -182,7 +182,11 @@ impl Host {
         });
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(async move {
+            let mut scheduled = false;
             loop {
+                if !scheduled {
+                    scheduled = jobs::schedule(&ctx).await.is_ok();
+                }
                 match jobs::run(&ctx, JOBS_AT_ONCE).await {
                     Ok(Some(next)) if next <= ctx.clock.now() => {}
                     Ok(_) => tokio::time::sleep(JOBS_EVERY).await,

@@ -3,6 +3,7 @@
 //! The traits are not `Send`: both edge runtimes are single-threaded, and the local host runs the core on one thread.
 //! Nothing shared may be held across an await.
 
+mod backoff;
 mod blobs;
 mod breakers;
 mod caches;
@@ -18,9 +19,10 @@ mod rooms;
 pub mod unconfigured;
 mod vectors;
 
+pub use backoff::backoff;
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
-pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
+pub use caches::{CachedProbe, CachedSettings, Caches, QueueDepth, SettingsCache};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};
 pub use ctx::{Ctx, Ports};

@@ -48,8 +48,14 @@ pub struct Metrics {
     pub listeners: Gauge,
     /// Jobs that ended, by `kind`, `result`.
     pub jobs: Family<L2, Counter>,
-    /// Jobs that wait.
+    /// Jobs that are due and that no worker has.
     pub jobs_waiting: Gauge,
+    /// How long the first of them has waited, in seconds.
+    pub jobs_oldest_seconds: Gauge,
+    /// Jobs that were given up and are kept.
+    pub jobs_dead: Gauge,
+    /// Open jobs of kinds that this version does not know.
+    pub jobs_unknown: Gauge,
     /// State of each circuit breaker by `service`: 0 closed, 1 half open, 2 open.
     pub breaker: Family<L1, Gauge>,
     /// Look-ups in caches by `cache`, `result` (`hit`, `miss`).
@@ -95,7 +101,19 @@ impl Default for Metrics {
             tokens: register!("model_tokens", "Tokens as the provider counts them", Family::default()),
             listeners: register!("room_listeners", "Listeners of rooms", Gauge::default()),
             jobs: register!("jobs", "Steps of jobs that ended", Family::default()),
-            jobs_waiting: register!("jobs_waiting", "Jobs that wait", Gauge::default()),
+            jobs_waiting: register!("jobs_waiting", "Jobs that are due", Gauge::default()),
+            jobs_oldest_seconds: register!(
+                "jobs_oldest_due",
+                "How long the first job has been due",
+                Unit::Seconds,
+                Gauge::default()
+            ),
+            jobs_dead: register!("jobs_dead", "Jobs that were given up and are kept", Gauge::default()),
+            jobs_unknown: register!(
+                "jobs_unknown",
+                "Open jobs of kinds that this version does not know",
+                Gauge::default()
+            ),
             breaker: register!("breaker_state", "0 closed, 1 half open, 2 open", Family::default()),
             cache: register!("cache_lookups", "Look-ups in caches", Family::default()),
             database: register!("database_round_trips", "Database round trips", Family::default()),
