@@ -15,6 +15,12 @@ CREATE INDEX jobs_by_owner ON jobs (org_id, priority DESC, run_after) WHERE stat
 CREATE INDEX jobs_by_kind ON jobs (kind, run_after) WHERE state IN ('queued', 'running');
 CREATE INDEX jobs_by_worker ON jobs (worker) WHERE state = 'running';
 CREATE INDEX jobs_dead ON jobs (org_id, updated_at) WHERE state = 'dead';
+-- `/health` writes here, as what can only be read is no database to work with.
+CREATE TABLE probes (
+    name       TEXT NOT NULL,
+    written_at INTEGER NOT NULL,
+    PRIMARY KEY (name)
+) STRICT, WITHOUT ROWID;
 -- Whose turn was when: who has waited longest comes next.
 CREATE TABLE job_turns (
     org_id    TEXT NOT NULL,

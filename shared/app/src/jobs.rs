@@ -12,7 +12,7 @@ use frontdesk_domain::error::Result;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError, QueueDepth, Rows, Statement, backoff};
+use frontdesk_ports::{Ctx, DbError, QueueDepth, Rows, Statement, backoff, caught};
 use futures_util::future::join_all;
 
 use crate::store;
@@ -137,8 +137,8 @@ async fn step(ctx: &Ctx, kind: &Kind, job: &Claimed) {
             "it was interrupted {} times",
             kind.max_attempts.unwrap_or_default()
         ))),
-        (Work::Organisation(work), Some(scope)) => work(ctx, scope, job).await,
-        (Work::Deployment(work), None) => work(ctx, job).await,
+        (Work::Organisation(work), Some(scope)) => alone(ctx, work(ctx, scope, job)).await,
+        (Work::Deployment(work), None) => alone(ctx, work(ctx, job)).await,
         (Work::Organisation(_), None) => {
             Err(Failure::Permanent("a job of this kind is an organisation's".to_owned()))
         }
@@ -161,6 +161,14 @@ async fn step(ctx: &Ctx, kind: &Kind, job: &Claimed) {
         // The lease ends by itself; then the step is tried again.
         tracing::warn!(?failure, job = %job.id, "the end of a step could not be stored");
     }
+}
+
+/// A step that panics is a failure of its job alone. It is tried again: what it needs may be other by then.
+async fn alone(ctx: &Ctx, step: Step<'_>) -> Result<Ended, Failure> {
+    caught(step).await.unwrap_or_else(|cause| {
+        ctx.metrics.supervision.died("job", &cause, ctx.clock.now());
+        Err(Failure::Passing("a defect interrupted it; it is in the log".to_owned()))
+    })
 }
 
 /// Stores what a step made, and that the next one begins with `payload`.

@@ -8,6 +8,8 @@ use frontdesk_domain::id::OrgId;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 
+use crate::Outcomes;
+
 /// Every cache. Each is bounded.
 #[derive(Debug, Default)]
 pub struct Caches {
@@ -17,6 +19,8 @@ pub struct Caches {
     pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
     /// The last result of each health probe.
     pub health: RefCell<HashMap<&'static str, CachedProbe>>,
+    /// How calls to other services went lately.
+    pub outcomes: Outcomes,
     /// How full the queue was when it was measured last.
     pub queue: Cell<Option<QueueDepth>>,
 }

@@ -15,7 +15,9 @@ mod extractor;
 mod http_client;
 mod limiter;
 mod metrics;
+mod outcomes;
 mod rooms;
+mod supervision;
 pub mod unconfigured;
 mod vectors;
 
@@ -31,7 +33,9 @@ pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, Metrics};
+pub use outcomes::{Outcome, Outcomes};
 pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
+pub use supervision::{Supervision, Trouble, caught, cause, supervise};
 pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};
 
 use bytes::Bytes;

@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::Supervision;
+
 /// One label.
 type L1 = [(&'static str, String); 1];
 /// Two labels.
@@ -62,6 +64,8 @@ pub struct Metrics {
     pub cache: Family<L2, Counter>,
     /// Database round trips by `kind` (`query`, `batch`).
     pub database: Family<L1, Counter>,
+    /// What died and was begun again, by `name`.
+    pub supervision: Supervision,
     /// Guardrails that stepped in, by `guard`, `side` (`in`, `out`).
     pub guards: Family<L2, Counter>,
 }
@@ -81,7 +85,10 @@ impl Default for Metrics {
                 metric
             }};
         }
+        let supervision = Supervision::default();
+        registry.register("deaths", "Loops, tasks and requests that died", supervision.counter());
         Self {
+            supervision,
             requests: register!("http_requests", "Requests", Family::default()),
             request_seconds: register!(
                 "http_request_duration",
