@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn outcomes_count_for_five_minutes_and_are_bounded() {
-        let (outcomes, at) = (Outcomes::default(), |seconds: i64| Timestamp::from_millis(seconds * 1000));
+        let (outcomes, at) =
+            (Outcomes::default(), |seconds: i64| Timestamp::from_millis(1_700_000_000_000 + seconds * 1000));
         outcomes.record("model", Outcome::Refused, at(0));
         outcomes.record("model", Outcome::Ok, at(1));
         assert_eq!(outcomes.recent("model", at(299)), [(at(0), Outcome::Refused), (at(1), Outcome::Ok)]);

@@ -136,7 +136,7 @@ pub async fn supervise(ctx: Ctx, name: &'static str, mut begin: impl FnMut() -> 
 mod tests {
     use super::*;
 
-    const fn at(seconds: i64) -> Timestamp {
+    fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000 + seconds * 1000)
     }
 
