@@ -9,7 +9,7 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::settings::Settings;
-use frontdesk_ports::Ctx;
+use frontdesk_ports::{Ctx, caught};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::Body;
@@ -50,7 +50,14 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     let (pattern, pages) =
         found.as_ref().map_or(("unmatched", Pages::Named), |found| (found.route.path, found.route.pages));
     let outcome = match found {
-        Ok(found) => run(&ctx, found, request, peer, request_id).await,
+        Ok(found) => match caught(run(&ctx, found, request, peer, request_id)).await {
+            Ok(outcome) => outcome,
+            // A defect in one request is that request's alone.
+            Err(cause) => {
+                ctx.metrics.supervision.died("request", &cause, ctx.clock.now());
+                Err(Error::ours(format!("a panic: {cause}")))
+            }
+        },
         Err(_) if method == Method::OPTIONS && table().at(&path).is_ok() => Ok(cors::preflight()),
         Err(error) => Err(error),
     };

@@ -33,6 +33,8 @@ pub struct JobsObject {
     state: Rc<State>,
     /// When the deployment's sign of life was given last.
     signed: Cell<Option<Timestamp>>,
+    /// Whether what is done once in a while is in the queue for certain.
+    scheduled: Cell<bool>,
 }
 
 impl JobsObject {
@@ -48,6 +50,10 @@ impl JobsObject {
 
     /// Some rounds; when to come again.
     async fn work(&self) -> frontdesk_domain::error::Result<Option<Duration>> {
+        if !self.scheduled.get() {
+            jobs::schedule(&self.ctx).await?;
+            self.scheduled.set(true);
+        }
         for _ in 0..ROUNDS {
             let now = self.ctx.clock.now();
             match jobs::run(&self.ctx, AT_ONCE).await? {
@@ -65,7 +71,7 @@ impl DurableObject for JobsObject {
         let state = Rc::new(state);
         let tasks = Rc::new(AfterResponse::Object(state.clone()));
         let ctx = host::ctx(&env, tasks, |_| Rc::new(Unconfigured));
-        Self { ctx, state, signed: Cell::new(None) }
+        Self { ctx, state, signed: Cell::new(None), scheduled: Cell::new(false) }
     }
 
     /// There is something to do.

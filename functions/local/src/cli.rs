@@ -464,6 +464,11 @@ fn start_logs(config: &HostConfig) {
         .with_writer(std::io::stderr);
     // A second start in one process (tests) keeps the first.
     let _ = logs.try_init();
+    // What panics is told where it is caught; this tells the place, and what is caught nowhere.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, cause = frontdesk_ports::cause(panic.payload()), "a panic");
+    }));
 }
 
 /// Ends at SIGTERM or Ctrl-C.

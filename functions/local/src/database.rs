@@ -4,14 +4,17 @@
 //! savepoint: a batch that fails is rolled back alone. A batch is answered after the commit is on disk.
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_ports::{Database, DbError, Row, Rows, Statement, Value};
+use frontdesk_ports::{Clock as _, Database, DbError, Row, Rows, Statement, Supervision, Value, cause};
 use futures_channel::oneshot;
 use futures_util::FutureExt;
+
+use crate::runtime::SystemClock;
 
 /// Reader threads. Reads are short; two keep both cores of a small machine busy.
 const READERS: usize = 2;
@@ -19,6 +22,8 @@ const READERS: usize = 2;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many batches share one commit at most.
 const GROUP: usize = 64;
+/// When a new connection cannot be made after a panic: how soon that is tried again.
+const REOPEN_EVERY: Duration = Duration::from_secs(1);
 
 type Answer = Result<Vec<Rows>, DbError>;
 
@@ -35,25 +40,27 @@ pub struct LibsqlDatabase {
 }
 
 impl LibsqlDatabase {
-    /// Opens or creates the file.
+    /// Opens or creates the file. A thread that panics goes on with a new connection, and tells `supervision`.
     ///
     /// # Errors
     /// When the file cannot be opened or is no database.
-    pub fn open(path: &Path) -> anyhow::Result<Self> {
+    pub fn open(path: &Path, supervision: &Supervision) -> anyhow::Result<Self> {
         let database = Arc::new(now(libsql::Builder::new_local(path).build())?);
         let writer = Connection::open(&database)?;
         let (write_to, writes) = mpsc::channel::<Request>();
-        std::thread::Builder::new().name("db-writer".into()).spawn(move || write_loop(writer, &writes))?;
+        let (at, told) = (Arc::clone(&database), supervision.clone());
+        std::thread::Builder::new()
+            .name("db-writer".into())
+            .spawn(move || serve("database writer", writer, &at, &told, |on| write_loop(on, &writes)))?;
 
         let (read_to, reads) = mpsc::channel::<Request>();
         let reads = Arc::new(Mutex::new(reads));
         for number in 0..READERS {
             let reader = Connection::open(&database)?;
-            reader.run_sql("PRAGMA query_only = ON")?;
-            let reads = Arc::clone(&reads);
+            let (at, told, reads) = (Arc::clone(&database), supervision.clone(), Arc::clone(&reads));
             std::thread::Builder::new()
                 .name(format!("db-reader-{number}"))
-                .spawn(move || read_loop(reader, &reads))?;
+                .spawn(move || serve("database reader", reader, &at, &told, |on| read_loop(on, &reads)))?;
         }
         Ok(Self { reader: read_to, writer: write_to })
     }
@@ -80,7 +87,42 @@ impl Database for LibsqlDatabase {
     }
 }
 
-fn read_loop(mut connection: Connection, requests: &Mutex<mpsc::Receiver<Request>>) {
+/// Runs the loop of a thread on a connection, and after a panic on a new one: what was begun on the old one ends with it, and
+/// the caller is told that its answer was lost.
+fn serve(
+    name: &'static str,
+    first: Connection,
+    database: &libsql::Database,
+    supervision: &Supervision,
+    work: impl Fn(&mut Connection),
+) {
+    let mut next = Some(first);
+    loop {
+        let Some(mut connection) = next.take().or_else(|| reopened(database)) else { continue };
+        let work = &work;
+        let ended = catch_unwind(AssertUnwindSafe(move || work(&mut connection)));
+        match ended {
+            Ok(()) => return,
+            Err(panic) => supervision.died(name, &cause(panic.as_ref()), SystemClock.now()),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a thread of its own, which follows the real clock")]
+fn reopened(database: &libsql::Database) -> Option<Connection> {
+    match Connection::open(database) {
+        Ok(connection) => Some(connection),
+        Err(error) => {
+            tracing::error!(%error, "a connection to the database cannot be made anew");
+            std::thread::sleep(REOPEN_EVERY);
+            None
+        }
+    }
+}
+
+fn read_loop(connection: &mut Connection, requests: &Mutex<mpsc::Receiver<Request>>) {
+    // A read that writes is a defect. Should this fail, the first read says so.
+    let _ = connection.run_sql("PRAGMA query_only = ON");
     loop {
         let received = match requests.lock() {
             Ok(requests) => requests.recv(),
@@ -93,7 +135,7 @@ fn read_loop(mut connection: Connection, requests: &Mutex<mpsc::Receiver<Request
     }
 }
 
-fn write_loop(mut connection: Connection, requests: &mpsc::Receiver<Request>) {
+fn write_loop(connection: &mut Connection, requests: &mpsc::Receiver<Request>) {
     while let Ok(first) = requests.recv() {
         let mut group = vec![first];
         while group.len() < GROUP
@@ -174,6 +216,8 @@ impl Connection {
     }
 
     fn run(&mut self, statement: &Statement) -> Result<Rows, DbError> {
+        #[cfg(test)]
+        assert_ne!(statement.sql, tests::DEADLY, "a defect");
         if !self.prepared.contains_key(statement.sql) {
             let prepared = now(self.inner.prepare(statement.sql)).map_err(failure)?;
             self.prepared.insert(statement.sql, prepared);
@@ -241,4 +285,35 @@ fn now<T>(future: impl Future<Output = libsql::Result<T>>) -> libsql::Result<T> 
     future
         .now_or_never()
         .unwrap_or_else(|| Err(libsql::Error::Misuse("the embedded driver waited".to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What panics in here.
+    pub const DEADLY: &str = "SELECT 'deadly'";
+
+    #[test]
+    fn a_thread_that_panics_loses_one_answer_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let supervision = Supervision::default();
+        let db = LibsqlDatabase::open(&directory.path().join("db"), &supervision).unwrap();
+        let batch = |statements: &[Statement]| db.batch(statements.to_vec()).boxed_local();
+        crate::testing::run(async {
+            let insert = Statement::new("INSERT INTO t (id) VALUES (1)");
+            batch(&[Statement::new("CREATE TABLE t (id INTEGER)")]).await.unwrap();
+            let lost = batch(&[insert.clone(), Statement::new(DEADLY)]).await;
+            assert!(matches!(lost, Err(DbError::Retryable(_))), "{lost:?}");
+            batch(&[insert]).await.unwrap();
+            for _ in 0..5 {
+                assert!(db.query(vec![Statement::new(DEADLY)]).await.is_err());
+                let count = db.query(vec![Statement::new("SELECT count(*) FROM t")]).await.unwrap();
+                assert_eq!(count[0].rows[0].int(0), Ok(1), "what was begun before the panic is undone");
+            }
+        });
+        let troubles = supervision.troubles(SystemClock.now());
+        assert_eq!(troubles.len(), 1, "one death of the writer is tolerated, five of the readers are not");
+        assert_eq!((troubles[0].name, troubles[0].deaths), ("database reader", 5));
+    }
 }

@@ -18,7 +18,7 @@ use frontdesk_clients::s3::S3Blobs;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{
     Blobs, Breakers, Clock, Ctx, Database, Extractor, HttpClient, Limiter, Metrics, Ports, Random,
-    SchemaState, VectorIndex,
+    SchemaState, Supervision, VectorIndex, supervise,
 };
 
 use crate::blobs::DiskBlobs;
@@ -109,15 +109,15 @@ impl Host {
         let random = overrides.random.unwrap_or_else(|| Rc::new(OsRandom));
         // A file is this process's own; behind a server there may be others.
         let exclusive = options.config.database.is_none();
-        let opened = database(&options.data, options.config.database)?;
+        let metrics = Rc::new(Metrics::default());
+        let opened = supervised_database(&options.data, options.config.database, &metrics.supervision)?;
         let database = match overrides.database {
             Some(wrap) => wrap(opened),
             None => opened,
         };
-        let metrics = Rc::new(Metrics::default());
         let db: Rc<dyn Database> = Rc::new(CountedDatabase::new(database, Rc::clone(&metrics)));
         let worker = WorkerId::new(clock.now(), random.entropy());
-        let tasks = LocalTasks::default();
+        let tasks = LocalTasks::new(Rc::clone(&clock), metrics.supervision.clone());
         let limiter: Rc<dyn Limiter> = match options.config.rate_limit_store {
             RateLimitStore::Memory | RateLimitStore::None => Rc::new(MemoryLimiter::new(Rc::clone(&clock))),
             RateLimitStore::Libsql => {
@@ -156,7 +156,7 @@ impl Host {
                 clock,
                 random,
                 tasks: Rc::new(tasks.clone()),
-                compute: Rc::new(BlockingCompute::default()),
+                compute: Rc::new(BlockingCompute::new(metrics.supervision.clone())),
                 metrics,
                 breakers: Breakers::default(),
                 caches: Rc::default(),
@@ -180,33 +180,47 @@ impl Host {
     /// Begins what goes on beside requests: signs of life, turns that a process left open, and jobs.
     pub fn begin_work(&self) {
         let (ctx, sign) = (self.ctx.clone(), self.sign.clone());
-        tokio::task::spawn_local(async move {
-            loop {
-                life::sign(&ctx, &sign).await;
-                tokio::time::sleep(life::EVERY).await;
-            }
-        });
-        let rooms = self.rooms.clone();
-        tokio::task::spawn_local(async move {
-            match rooms.recover().await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "took up turns that were left open"),
-                Err(error) => tracing::error!(%error, "turns that were left open were not taken up"),
-            }
-        });
-        let ctx = self.ctx.clone();
-        tokio::task::spawn_local(async move {
-            loop {
-                match jobs::run(&ctx, JOBS_AT_ONCE).await {
-                    Ok(Some(next)) if next <= ctx.clock.now() => {}
-                    Ok(_) => tokio::time::sleep(JOBS_EVERY).await,
-                    Err(error) => {
-                        tracing::error!(%error, "jobs could not be run");
-                        tokio::time::sleep(JOBS_EVERY.saturating_mul(10)).await;
-                    }
+        tokio::task::spawn_local(supervise(self.ctx.clone(), "sign_of_life", move || {
+            let (ctx, sign) = (ctx.clone(), sign.clone());
+            Box::pin(async move {
+                loop {
+                    life::sign(&ctx, &sign).await;
+                    ctx.clock.sleep(life::EVERY).await;
                 }
+            })
+        }));
+        let rooms = self.rooms.clone();
+        tokio::task::spawn_local(self.tasks.guarded(
+            "recover",
+            Box::pin(async move {
+                match rooms.recover().await {
+                    Ok(0) => {}
+                    Ok(count) => tracing::info!(count, "took up turns that were left open"),
+                    Err(error) => tracing::error!(%error, "turns that were left open were not taken up"),
+                }
+            }),
+        ));
+        let ctx = self.ctx.clone();
+        tokio::task::spawn_local(supervise(ctx.clone(), "jobs", move || Box::pin(run_jobs(ctx.clone()))));
+    }
+}
+
+/// Works through the queue, for ever.
+async fn run_jobs(ctx: Ctx) {
+    let mut scheduled = false;
+    loop {
+        if !scheduled {
+            scheduled = jobs::schedule(&ctx).await.is_ok();
+        }
+        let pause = match jobs::run(&ctx, JOBS_AT_ONCE).await {
+            Ok(Some(next)) if next <= ctx.clock.now() => continue,
+            Ok(_) => JOBS_EVERY,
+            Err(error) => {
+                tracing::error!(%error, "jobs could not be run");
+                JOBS_EVERY.saturating_mul(10)
             }
-        });
+        };
+        ctx.clock.sleep(pause).await;
     }
 }
 
@@ -222,13 +236,21 @@ impl Host {
 /// # Errors
 /// When the file cannot be opened; a server is not asked yet.
 pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>> {
+    supervised_database(data, server, &Supervision::default())
+}
+
+fn supervised_database(
+    data: &Path,
+    server: Option<Server>,
+    supervision: &Supervision,
+) -> Result<Rc<dyn Database>> {
     Ok(match server {
         Some(server) => {
             let http = Rc::new(ReqwestClient::new().context("HTTP client")?);
             let remote = HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), server);
             Rc::new(QueuedDatabase::new(Rc::new(remote)))
         }
-        None => Rc::new(LibsqlDatabase::open(&data.join("frontdesk.db"))?),
+        None => Rc::new(LibsqlDatabase::open(&data.join("frontdesk.db"), supervision)?),
     })
 }
 

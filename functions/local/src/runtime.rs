@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Tasks};
+use frontdesk_ports::{BoxFuture, Clock, Compute, Random, Supervision, Tasks, caught, cause};
 use tokio::sync::Notify;
 
 /// The machine's clock.
@@ -42,13 +42,35 @@ impl Random for OsRandom {
 }
 
 /// Tasks on the thread of the core, counted so that the host can wait for them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct LocalTasks {
     running: Rc<Cell<usize>>,
     changed: Rc<Notify>,
+    clock: Rc<dyn Clock>,
+    supervision: Supervision,
 }
 
 impl LocalTasks {
+    /// None yet. What dies is told to `supervision`.
+    #[must_use]
+    pub fn new(clock: Rc<dyn Clock>, supervision: Supervision) -> Self {
+        Self { running: Rc::default(), changed: Rc::default(), clock, supervision }
+    }
+
+    /// `work` whose panic is counted under `name` and harms nothing else.
+    pub fn guarded(
+        &self,
+        name: &'static str,
+        work: BoxFuture<'static, ()>,
+    ) -> impl Future<Output = ()> + use<> {
+        let (clock, supervision) = (Rc::clone(&self.clock), self.supervision.clone());
+        async move {
+            if let Err(cause) = caught(work).await {
+                supervision.died(name, &cause, clock.now());
+            }
+        }
+    }
+
     /// Ends when no task runs.
     pub async fn idle(&self) {
         while self.running.get() > 0 {
@@ -67,9 +89,10 @@ impl Drop for Running {
 }
 
 impl Tasks for LocalTasks {
-    fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
+    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
         self.running.set(self.running.get().saturating_add(1));
         let running = Running(self.clone());
+        let work = self.guarded(name, work);
         tokio::task::spawn_local(async move {
             work.await;
             drop(running);
@@ -79,21 +102,31 @@ impl Tasks for LocalTasks {
 
 /// Heavy computation on its own threads, at most two at a time.
 #[derive(Clone)]
-pub struct BlockingCompute(Rc<tokio::sync::Semaphore>);
+pub struct BlockingCompute {
+    places: Rc<tokio::sync::Semaphore>,
+    supervision: Supervision,
+}
 
-impl Default for BlockingCompute {
-    fn default() -> Self {
-        Self(Rc::new(tokio::sync::Semaphore::new(2)))
+impl BlockingCompute {
+    /// What dies is told to `supervision`.
+    #[must_use]
+    pub fn new(supervision: Supervision) -> Self {
+        Self { places: Rc::new(tokio::sync::Semaphore::new(2)), supervision }
     }
 }
 
 #[async_trait(?Send)]
 impl Compute for BlockingCompute {
     async fn run(&self, work: Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>) -> Box<dyn Any + Send> {
-        let permit = self.0.acquire().await;
+        let permit = self.places.acquire().await;
         let result = tokio::task::spawn_blocking(work).await;
         drop(permit);
-        // A panic of the work: the caller finds no value of its type.
-        result.unwrap_or_else(|_| Box::new(()))
+        result.unwrap_or_else(|error| {
+            if let Ok(panic) = error.try_into_panic() {
+                self.supervision.died("compute", &cause(panic.as_ref()), SystemClock.now());
+            }
+            // The caller finds no value of its type.
+            Box::new(())
+        })
     }
 }

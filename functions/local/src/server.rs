@@ -50,13 +50,8 @@ pub async fn serve(
                         // A streamed answer is many small writes.
                         let _ = socket.set_nodelay(true);
                         let counted = Rc::new(Connection::new(&open));
-                        tokio::task::spawn_local(connection(
-                            Rc::clone(&host),
-                            socket,
-                            address,
-                            phase.clone(),
-                            counted,
-                        ));
+                        let work = connection(Rc::clone(&host), socket, address, phase.clone(), counted);
+                        tokio::task::spawn_local(host.tasks.guarded("connection", Box::pin(work)));
                     }
                     Ok(_) => tracing::warn!("too many connections"),
                     Err(error) => {
@@ -231,7 +226,8 @@ async fn answer(
     let mut response = frontdesk_api::handle(host.ctx.clone(), request, peer).await;
     if let (Some(grant), Some(handshake)) = (response.extensions_mut().remove::<SocketGrant>(), handshake) {
         response.headers_mut().extend(handshake);
-        tokio::task::spawn_local(socket::serve(host.ctx.clone(), grant, upgrade, phase, counted));
+        let work = socket::serve(host.ctx.clone(), grant, upgrade, phase, counted);
+        tokio::task::spawn_local(host.tasks.guarded("socket", Box::pin(work)));
     }
     if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
 }

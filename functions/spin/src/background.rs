@@ -30,6 +30,8 @@ thread_local! {
     static LOOKED: Cell<Option<Timestamp>> = const { Cell::new(None) };
     /// Whether it works through the queue.
     static WORKING: Cell<bool> = const { Cell::new(false) };
+    /// Whether what is done once in a while is in the queue for certain.
+    static SCHEDULED: Cell<bool> = const { Cell::new(false) };
     /// Whether there is a new job.
     static ANNOUNCED: Cell<bool> = const { Cell::new(false) };
 }
@@ -52,6 +54,12 @@ pub fn look_after(ctx: &Ctx, rooms: Option<LogRooms>) {
             && let Err(error) = rooms.recover().await
         {
             tracing::warn!(%error, "turns that were left open were not taken up");
+        }
+        if !SCHEDULED.get() {
+            match jobs::schedule(&ctx).await {
+                Ok(()) => SCHEDULED.set(true),
+                Err(error) => tracing::warn!(%error, "what is done once in a while is not in the queue"),
+            }
         }
         work(&ctx).await;
     });

@@ -158,7 +158,14 @@ async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option
         .db
         .batch(vec![
             store::documents::insert(scope, &new, MAX_WAITING),
-            store::jobs::insert_ingest(scope, job, new.id, &ingest::first_step(&new)?, run_after, now),
+            store::document_jobs::insert_ingest(
+                scope,
+                job,
+                new.id,
+                &ingest::first_step(&new)?,
+                run_after,
+                now,
+            ),
             store::documents::select_equal(scope, new.content_hash.as_deref(), new.url.as_deref()),
         ])
         .await?;
@@ -255,8 +262,10 @@ pub async fn passages(
 /// # Errors
 /// 404, 503 when too many documents wait already.
 pub async fn sync(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<Document> {
-    let results =
-        ctx.db.query(vec![store::documents::select(scope, id), store::jobs::count_waiting(scope)]).await?;
+    let results = ctx
+        .db
+        .query(vec![store::documents::select(scope, id), store::document_jobs::count_waiting(scope)])
+        .await?;
     let document = first_document(&results, 0)?.ok_or(Error::not_found("document"))?;
     let waiting = results.get(1).and_then(Rows::first).map(|row| row.count(0)).transpose()?.unwrap_or(0);
     if waiting >= u64::from(MAX_WAITING) {
@@ -272,8 +281,8 @@ async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<D
     let queued = DocumentStatus::Queued;
     let mut batch = vec![
         store::documents::update_status(scope, id, queued, Some(0), None, now),
-        store::jobs::delete_ingest(scope, id),
-        store::jobs::insert_ingest(scope, job, id, &ingest::first_step(&document)?, now, now),
+        store::document_jobs::delete_ingest(scope, id),
+        store::document_jobs::insert_ingest(scope, job, id, &ingest::first_step(&document)?, now, now),
         store::documents::delete_other_texts(scope, id, Keep::Current),
     ];
     batch.extend(retrieval::unindex(scope, id, Keep::Current));
@@ -296,8 +305,8 @@ pub async fn delete(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<()
     let job = JobId::new(now, ctx.random.entropy());
     let mut batch = retrieval::unindex(scope, id, Keep::Nothing);
     batch.push(store::documents::delete_other_texts(scope, id, Keep::Nothing));
-    batch.push(store::jobs::delete_ingest(scope, id));
-    batch.push(store::jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER), now));
+    batch.push(store::document_jobs::delete_ingest(scope, id));
+    batch.push(store::document_jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER), now));
     batch.push(store::documents::delete(scope, id));
     let results = ctx.db.batch(batch).await?;
     if results.last().is_some_and(|rows| rows.affected == 0) {

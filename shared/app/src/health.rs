@@ -1,27 +1,30 @@
-//! How this deployment is: small questions to what it depends on, each with a deadline.
+//! How this deployment is, as its visitors meet it: each question does what they need done, with a deadline.
 //!
-//! A result is good for 2 s, and nobody asks while somebody else is asking: these pages are public, and must not turn a
-//! flood of requests into a flood of calls to a database or a provider.
+//! How real calls went within the last minutes counts first; a service is asked when nothing is known. A result is good for
+//! 2 s, and while one request asks, the others get what is known: these pages are public, and must not turn a flood of
+//! requests into a flood of calls to a database or a provider.
+
+mod calls;
 
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CachedProbe, Ctx, Egress, FetchLimits, SchemaState};
+use frontdesk_ports::{CachedProbe, Ctx, DbError, SchemaState};
 use futures_util::future::{Either, join_all, select};
-use http::{Method, Request, StatusCode, header};
-use secrecy::ExposeSecret;
 use serde::Serialize;
 
-use crate::{schema, store};
+use crate::{jobs, schema, store};
 
 /// How long a service has to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a result is good for.
 const FRESH: Duration = Duration::from_secs(2);
-/// After this, somebody who went to ask is given up.
+/// How long the state of the schema is good for: it changes by hand alone.
+/// After this, a request that went to ask is given up.
 const GIVEN_UP: Duration = Duration::from_secs(5);
+/// A job that is due so long says that jobs are not worked on.
+const JOB_LATE: Duration = Duration::from_secs(300);
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -31,9 +34,9 @@ const GIVEN_UP: Duration = Duration::from_secs(5);
 pub enum Status {
     /// It answers.
     Ok,
-    /// It answers, but not as it should; or something that visitors can do without does not answer.
+    /// It works, but not as it should; or something that visitors can do without does not work.
     Degraded,
-    /// It does not answer.
+    /// It does not work.
     Down,
     /// It is not configured.
     Off,
@@ -66,7 +69,14 @@ pub enum Service {
     Vector,
     /// The model's endpoint.
     Ai,
+    /// Background jobs.
+    Queue,
+    /// Loops and tasks of this process.
+    Tasks,
 }
+
+/// In the order of [`Services`].
+const ALL: [Service; 5] = [Service::Database, Service::Vector, Service::Ai, Service::Queue, Service::Tasks];
 
 impl Service {
     const fn name(self) -> &'static str {
@@ -74,6 +84,8 @@ impl Service {
             Self::Database => "database",
             Self::Vector => "vector",
             Self::Ai => "ai",
+            Self::Queue => "queue",
+            Self::Tasks => "tasks",
         }
     }
 }
@@ -92,7 +104,8 @@ pub struct Health {
 /// How everything is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Services {
-    /// `down` without the database, `degraded` when something else is missing.
+    /// `down` when visitors cannot write: without a database that can be written and has this version's schema. `degraded`
+    /// when they are served less well: without the model, say, whose place quotes from the documents take.
     pub status: Status,
     /// The version of Frontdesk.
     pub version: &'static str,
@@ -102,25 +115,26 @@ pub struct Services {
     pub vector: Health,
     /// The model's endpoint.
     pub ai: Health,
+    /// Background jobs: documents that are read, and the like.
+    pub queue: Health,
+    /// Loops and tasks of the process that answers.
+    pub tasks: Health,
 }
 
 /// Asks everything at once.
 pub async fn all(ctx: &Ctx) -> Services {
-    let mut found =
-        join_all([Service::Database, Service::Vector, Service::Ai].map(|service| probe(ctx, service)))
-            .await
-            .into_iter();
+    let mut found = join_all(ALL.map(|service| probe(ctx, service))).await.into_iter();
     let mut next = || found.next().unwrap_or_else(|| health(Status::Degraded, 0, "not asked"));
-    let (database, vector, ai) = (next(), next(), next());
+    let (database, vector, ai, queue, tasks) = (next(), next(), next(), next(), next());
     let fine = |health: &Health| matches!(health.status, Status::Ok | Status::Off);
     let status = if database.status == Status::Down {
         Status::Down
-    } else if fine(&database) && fine(&vector) && fine(&ai) {
+    } else if [&database, &vector, &ai, &queue, &tasks].into_iter().all(fine) {
         Status::Ok
     } else {
         Status::Degraded
     };
-    Services { status, version: ctx.config.version, database, vector, ai }
+    Services { status, version: ctx.config.version, database, vector, ai, queue, tasks }
 }
 
 /// Asks one service, unless it was asked within 2 s or is being asked.
@@ -129,19 +143,10 @@ pub async fn probe(ctx: &Ctx, service: Service) -> Health {
     if let Some(known) = known(ctx, service, started) {
         return known;
     }
-    let (mut status, detail) = match select(pin!(ask(ctx, service)), ctx.clock.sleep(DEADLINE)).await {
+    let (status, detail) = match select(pin!(ask(ctx, service)), ctx.clock.sleep(DEADLINE)).await {
         Either::Left((answer, _)) => answer,
-        Either::Right(_) => (Status::Down, "no answer within 2 s"),
+        Either::Right(_) => (late(service), "no answer within 2 s".to_owned()),
     };
-    let mut detail = detail.to_owned();
-    // Asked apart, at most once while the answer is yes.
-    if service == Service::Database
-        && status == Status::Ok
-        && let SchemaState::Wrong(reason) = schema::state(ctx).await
-    {
-        status = Status::Down;
-        detail = format!("answers, but cannot be used: {reason}");
-    }
     let latency_ms = u64::try_from(ctx.clock.now().since(started).as_millis()).unwrap_or(u64::MAX);
     ctx.caches.health.borrow_mut().insert(
         service.name(),
@@ -181,64 +186,69 @@ fn health(status: Status, latency_ms: u64, detail: &str) -> Health {
     Health { status, latency_ms, detail: detail.to_owned() }
 }
 
-async fn ask(ctx: &Ctx, service: Service) -> (Status, &'static str) {
+/// What it means that a service did not answer in time. The queue is a question to the database, which says so itself.
+const fn late(service: Service) -> Status {
     match service {
-        Service::Database => match ctx.db.query(vec![store::probe::answers()]).await {
-            Ok(_) => (Status::Ok, "answers"),
-            Err(error) => {
-                tracing::warn!(%error, "health: database");
-                (Status::Down, "does not answer")
-            }
-        },
-        Service::Vector => {
-            if ctx.config.model.as_ref().is_none_or(|model| model.embedding_model.is_none()) {
-                return (Status::Off, "no embedding model is configured; search is by words");
-            }
-            match ctx.vectors.probe().await {
-                Ok(()) => (Status::Ok, "answers"),
-                Err(error) => {
-                    tracing::warn!(%error, "health: vectors");
-                    (Status::Down, "does not answer; search is by words")
-                }
-            }
-        }
-        Service::Ai => ask_model(ctx).await,
+        Service::Database | Service::Vector | Service::Ai => Status::Down,
+        Service::Queue | Service::Tasks => Status::Degraded,
     }
 }
 
-/// Lists the models: the one question to a provider that costs nothing.
-async fn ask_model(ctx: &Ctx) -> (Status, &'static str) {
-    let Some(model) = &ctx.config.model else {
-        return (Status::Off, "no model is configured; answers are quotes from the documents");
-    };
-    let mut request = Request::builder().method(Method::GET).uri(format!("{}/models", model.base_url));
-    if let Some(key) = &model.api_key {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
+async fn ask(ctx: &Ctx, service: Service) -> (Status, String) {
+    match service {
+        Service::Database => database(ctx).await,
+        Service::Vector => calls::vectors(ctx).await,
+        Service::Ai => calls::model(ctx).await,
+        Service::Queue => queue(ctx).await,
+        Service::Tasks => tasks(ctx),
     }
-    let Ok(request) = request.body(Bytes::new()) else {
-        return (Status::Down, "the base URL is not usable");
-    };
-    let limits = FetchLimits {
-        connect: DEADLINE,
-        head: DEADLINE,
-        gap: DEADLINE,
-        total: DEADLINE,
-        max_bytes: 1024 * 1024,
-        egress: Egress::Configured,
-    };
-    match ctx.http.send(request, limits).await {
-        Ok(response) if response.status().is_success() => (Status::Ok, "answers"),
-        Ok(response) => match response.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (Status::Down, "refuses the key"),
-            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                (Status::Ok, "answers; does not list its models")
-            }
-            StatusCode::TOO_MANY_REQUESTS => (Status::Degraded, "asks to slow down"),
-            _ => (Status::Down, "answers with an error"),
-        },
+}
+
+/// Writes and reads, as a visitor's message does; its schema is known from before or asked once.
+async fn database(ctx: &Ctx) -> (Status, String) {
+    let now = ctx.clock.now();
+    if let Err(error) = ctx.db.batch(store::probe::works(now).to_vec()).await {
+        tracing::warn!(%error, "health: database");
+        let detail = match error {
+            DbError::Schema(_) => "has not the tables of this version; run `frontdesk migrate up`",
+            DbError::Conflict(_) | DbError::Other(_) => "answers, but cannot be written",
+            DbError::Retryable(_) => "does not answer, or cannot be written",
+        };
+        return (Status::Down, detail.to_owned());
+    }
+    match schema::state(ctx).await {
+        SchemaState::Wrong(reason) => (Status::Down, format!("answers, but cannot be used: {reason}")),
+        SchemaState::Right | SchemaState::Unreachable => (Status::Ok, "answers".to_owned()),
+    }
+}
+
+async fn queue(ctx: &Ctx) -> (Status, String) {
+    let depth = match jobs::depth(ctx).await {
+        Ok(depth) => depth,
         Err(error) => {
-            tracing::warn!(%error, "health: model");
-            (Status::Down, "does not answer")
+            tracing::warn!(%error, "health: queue");
+            return (Status::Degraded, "cannot be read".to_owned());
         }
+    };
+    let late = depth.oldest_due.map(|due| ctx.clock.now().since(due)).filter(|late| *late > JOB_LATE);
+    match late {
+        Some(late) => {
+            let minutes = late.as_secs() / 60;
+            (Status::Degraded, format!("a job has waited for {minutes} minutes; documents are not read"))
+        }
+        None => (Status::Ok, "jobs are worked on".to_owned()),
     }
+}
+
+fn tasks(ctx: &Ctx) -> (Status, String) {
+    let troubles = ctx.metrics.supervision.troubles(ctx.clock.now());
+    if troubles.is_empty() {
+        return (Status::Ok, "run".to_owned());
+    }
+    let told = troubles.iter().map(|trouble| {
+        let rests = if trouble.resting { " and waits until it begins again" } else { "" };
+        format!("{} died {} times within 10 minutes{rests}", trouble.name, trouble.deaths)
+    });
+    let told = told.collect::<Vec<_>>().join("; ");
+    (Status::Degraded, format!("{told}; the cause is in the log"))
 }

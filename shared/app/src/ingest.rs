@@ -2,7 +2,7 @@
 //! time → with the last ones, swap the new version in.
 //!
 //! Until the swap nothing of the new version is found. Each step is stored in one batch with where the next one begins
-//! ([`jobs::commit`]), so a step that was cut off is done again from the same place, and none is done twice.
+//! ([`jobs::go_on`]), so a step that was cut off is done again from the same place, and none is done twice.
 
 pub mod web;
 
@@ -17,7 +17,7 @@ use frontdesk_ports::{BlobKey, Ctx, DbError, ExtractFailure, ExtractRequest, Res
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::jobs::{self, Ended};
+use crate::jobs::{self, Ended, Failure};
 use crate::retrieval::{self, Keep, NewPassage, Origin};
 use crate::store::documents::{Document, TextPart};
 use crate::store::jobs::Claimed;
@@ -28,36 +28,6 @@ const EXTRACT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How many passages one step indexes: one call for their vectors, and a few milliseconds for their words.
 const SLICE: usize = 64;
-
-/// Why a step was not done.
-#[derive(Debug)]
-pub enum Failure {
-    /// Another attempt would end the same: the reason, for a person.
-    Permanent(String),
-    /// Something that Frontdesk needs did not answer: the reason, for a person.
-    Passing(String),
-    /// The document was deleted, or another worker has the job.
-    Superseded,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        tracing::warn!(%error, "reading a document was interrupted");
-        match error {
-            Error::Caller(error) => Self::Permanent(error.to_string()),
-            Error::Upstream { service, .. } => {
-                Self::Passing(format!("the {service} service does not answer"))
-            }
-            Error::Ours(_) => Self::Passing("an internal error; it is in the log".to_owned()),
-        }
-    }
-}
-
-impl From<DbError> for Failure {
-    fn from(error: DbError) -> Self {
-        Error::from(error).into()
-    }
-}
 
 /// The next step of a job, as its row keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,10 +95,10 @@ pub(crate) fn blob_key(scope: &TenantScope, id: DocumentId) -> BlobKey {
 /// # Errors
 /// [`Failure`]; nothing of the step is stored then.
 pub(crate) async fn step(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Result<Ended, Failure> {
-    let results = ctx.db.query(vec![store::documents::select(scope, job.target)]).await?;
+    let results = ctx.db.query(vec![store::documents::select(scope, job.subject()?)]).await?;
     let Some(row) = results.first().and_then(|rows| rows.first()) else { return Err(Failure::Superseded) };
     let reading = Reading { ctx, scope, job, document: store::documents::document(row)? };
-    let step = serde_json::from_str(&job.step).map_err(|error| Error::ours(format!("a step: {error}")))?;
+    let step = serde_json::from_str(&job.payload).map_err(|error| Error::ours(format!("a step: {error}")))?;
     match step {
         Step::Fetch => reading.fetch().await,
         Step::Read { source, from } => reading.read(source, from).await,
@@ -150,9 +120,7 @@ impl Reading<'_> {
         let (id, now) = (self.document.id, self.ctx.clock.now());
         let status = DocumentStatus::Processing;
         made.push(store::documents::update_status(self.scope, id, status, Some(per_cent), None, now));
-        made.push(store::jobs::update_step(self.scope, self.job.id, &json(next)?, now));
-        jobs::commit(self.ctx, self.scope, self.job, made).await?;
-        Ok(Ended::Step)
+        jobs::go_on(self.ctx, self.job, &json(next)?, made).await
     }
 
     async fn fetch(&self) -> Result<Ended, Failure> {
@@ -164,12 +132,8 @@ impl Reading<'_> {
         let hash = content_hash(&page.bytes);
         if document.version > 0 && document.content_hash.as_deref() == Some(&hash) {
             let (id, ready, now) = (document.id, DocumentStatus::Ready, ctx.clock.now());
-            let unchanged = vec![
-                store::documents::update_status(scope, id, ready, Some(100), None, now),
-                store::jobs::delete(scope, self.job.id),
-            ];
-            jobs::commit(ctx, scope, self.job, unchanged).await?;
-            return Ok(Ended::Job);
+            let unchanged = store::documents::update_status(scope, id, ready, Some(100), None, now);
+            return jobs::finish(ctx, self.job, vec![unchanged]).await;
         }
         self.refuse_copy(&hash).await?;
         let bytes = u64::try_from(page.bytes.len()).unwrap_or(u64::MAX);
@@ -293,8 +257,7 @@ impl Reading<'_> {
             ..document.clone()
         };
         batch.extend(store::documents::update_version(scope, &row));
-        batch.push(store::jobs::delete(scope, job.id));
-        jobs::commit(ctx, scope, job, batch).await?;
+        let ended = jobs::finish(ctx, job, batch).await?;
         if document.version > 0 {
             // In an index elsewhere. A vector of another version is never found: one that stays costs its place alone.
             let old = ctx.vectors.delete(scope, document.id, Some(document.version)).await;
@@ -302,7 +265,7 @@ impl Reading<'_> {
                 tracing::warn!(%error, document = %document.id, "old vectors could not be deleted");
             }
         }
-        Ok(Ended::Job)
+        Ok(ended)
     }
 }
 

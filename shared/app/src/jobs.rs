@@ -1,33 +1,47 @@
 //! The queue of background work, across organisations. A job is a chain of short steps: each is claimed under a lease,
 //! done, and stored in one batch together with where the next one begins. A step whose worker dies is done again by
-//! whoever comes after the lease; what the dead worker still tries to store is refused.
+//! the one that comes after the lease; what the dead worker still tries to store is refused.
 
+mod kind;
+mod queue;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use frontdesk_domain::document::DocumentStatus;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError, Rows, Statement};
+use frontdesk_ports::{Ctx, DbError, QueueDepth, Rows, Statement, backoff, caught};
 use futures_util::future::join_all;
 
-use crate::ingest::Failure;
-use crate::retrieval::Keep;
-use crate::store::jobs::{Claimed, Kind};
-use crate::{documents, ingest, retrieval, store};
+use crate::store;
+use crate::store::jobs::Owner;
 
-/// How many jobs of one organisation may wait.
-pub const MAX_WAITING: u32 = 1000;
+pub use crate::store::jobs::{Claimed, DeadJob};
+pub use kind::{CLEAN_UP, Ended, Failed, Failure, INGEST, KINDS, Kind, PURGE, Step, WhenFailed, Work};
+pub use queue::{
+    Enqueued, KEEP_DEAD, MAX_DEAD, MAX_WAITING, NewJob, dead, enqueue, enqueue_for_deployment, retry,
+    schedule,
+};
 
-/// How often a step is tried.
+/// How often a step of most kinds is tried.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// How long a worker keeps a step. Longer than everything in a step together may take.
+/// How long a worker keeps a step of most kinds.
 pub const LEASE: Duration = Duration::from_secs(120);
 
-/// Before the second attempt; four times as long before the third.
-const FIRST_BACKOFF: Duration = Duration::from_secs(10);
+/// Before the second attempt of most kinds.
+const PAUSE: Duration = Duration::from_secs(10);
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// How often the queue's depth is measured.
+const MEASURED_EVERY: Duration = Duration::from_secs(5);
+
+/// The longest reason that is stored, in characters.
+const MAX_REASON_CHARS: usize = 500;
 
 /// Runs the next step of up to `at_once` jobs that are due, side by side, and returns when to come again: a time that has
 /// passed means at once, `None` when a new job is announced. Any number of runners may do so at the same time.
@@ -35,68 +49,154 @@ const FIRST_BACKOFF: Duration = Duration::from_secs(10);
 /// # Errors
 /// When the queue cannot be read.
 pub async fn run(ctx: &Ctx, at_once: u32) -> Result<Option<Timestamp>> {
+    run_kinds(ctx, KINDS, at_once).await
+}
+
+/// The same for jobs of these kinds alone.
+///
+/// # Errors
+/// When the queue cannot be read.
+pub async fn run_kinds(ctx: &Ctx, kinds: &[&'static Kind], at_once: u32) -> Result<Option<Timestamp>> {
     let now = ctx.clock.now();
-    let next = ctx.db.query(vec![store::jobs::select_next()]).await?;
-    let next = next.first().and_then(Rows::first).map(|row| row.opt_int(0)).transpose()?.flatten();
-    let next = next.map(Timestamp::from_millis);
+    let names = leases(kinds);
+    let next = next_due(ctx, &names, now).await?;
     if next.is_none_or(|next| next > now) {
         return Ok(next);
     }
     let worker = WorkerId::new(now, ctx.random.entropy());
-    let results = ctx.db.batch(store::jobs::claim(worker, now, now.after(LEASE), at_once).to_vec()).await?;
+    let mut batch = store::jobs::claim(worker, &names, now, at_once).to_vec();
+    batch.extend(kinds.iter().filter_map(|kind| kind.claimed).map(|claimed| claimed(worker, now)));
+    let results = ctx.db.batch(batch).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let claimed = rows.iter().map(store::jobs::claimed).collect::<Result<Vec<_>, _>>()?;
-    join_all(claimed.iter().map(|job| step(ctx, job))).await;
+    join_all(claimed.iter().filter_map(|job| {
+        let kind = kinds.iter().find(|kind| kind.name == job.kind)?;
+        Some(step(ctx, kind, job))
+    }))
+    .await;
     Ok(next)
 }
 
-/// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It is stored, and another one follows.
-    Step,
-    /// It was the last one; the job is gone.
-    Job,
+/// The names of kinds with their leases in milliseconds, as the store takes them.
+fn leases(kinds: &[&Kind]) -> String {
+    let millis = |kind: &&&Kind| u64::try_from(kind.lease.as_millis()).unwrap_or(u64::MAX);
+    let leases: BTreeMap<_, _> = kinds.iter().map(|kind| (kind.name, millis(&kind))).collect();
+    serde_json::json!(leases).to_string()
+}
+
+/// When the first job is due. Measures the queue in the same round trip, once in a while.
+async fn next_due(ctx: &Ctx, names: &str, now: Timestamp) -> Result<Option<Timestamp>> {
+    let measured = known_depth(ctx, now).is_some();
+    let mut questions = vec![store::jobs::select_next(names)];
+    if !measured {
+        questions.push(store::jobs::select_depth(names, now));
+    }
+    let results = ctx.db.query(questions).await?;
+    if let Some(row) = results.get(1).and_then(Rows::first) {
+        queue::remember(ctx, queue::depth(row, now)?);
+    }
+    let next = results.first().and_then(Rows::first).map(|row| row.opt_int(0)).transpose()?.flatten();
+    Ok(next.map(Timestamp::from_millis))
+}
+
+/// How full the queue is, as known for a few seconds.
+///
+/// # Errors
+/// When the queue cannot be read.
+pub async fn depth(ctx: &Ctx) -> Result<QueueDepth> {
+    let now = ctx.clock.now();
+    if let Some(known) = known_depth(ctx, now) {
+        return Ok(known);
+    }
+    let results = ctx.db.query(vec![store::jobs::select_depth(&leases(KINDS), now)]).await?;
+    let row = results.first().and_then(Rows::first);
+    let row = row.ok_or_else(|| DbError::Schema("the depth of the queue".to_owned()))?;
+    let depth = queue::depth(row, now)?;
+    queue::remember(ctx, depth);
+    Ok(depth)
+}
+
+/// What was measured lately. A clock that was set back makes it old.
+fn known_depth(ctx: &Ctx, now: Timestamp) -> Option<QueueDepth> {
+    ctx.caches.queue.get().filter(|depth| depth.at <= now && now.since(depth.at) < MEASURED_EVERY)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the queue acts for the organisation whose job it claimed")]
-fn scope_of(job: &Claimed) -> TenantScope {
-    TenantScope::authenticated(job.org, Actor::System)
+fn scope_of(job: &Claimed) -> Option<TenantScope> {
+    match job.owner {
+        Owner::Organisation(org) => Some(TenantScope::authenticated(org, Actor::System)),
+        Owner::Deployment => None,
+    }
 }
 
-async fn step(ctx: &Ctx, job: &Claimed) {
+async fn step(ctx: &Ctx, kind: &Kind, job: &Claimed) {
     let scope = scope_of(job);
-    let outcome = match job.kind {
-        // A file that kills its worker each time must not be read for ever.
-        Kind::Ingest if job.attempt > MAX_ATTEMPTS => {
-            Err(Failure::Permanent(format!("reading it was interrupted {MAX_ATTEMPTS} times")))
+    let outcome = match (kind.work, &scope) {
+        // A step that kills its worker each time must not be done for ever.
+        _ if kind.max_attempts.is_some_and(|most| job.attempt > most) => Err(Failure::Permanent(format!(
+            "it was interrupted {} times",
+            kind.max_attempts.unwrap_or_default()
+        ))),
+        (Work::Organisation(work), Some(scope)) => alone(ctx, work(ctx, scope, job)).await,
+        (Work::Deployment(work), None) => alone(ctx, work(ctx, job)).await,
+        (Work::Organisation(_), None) => {
+            Err(Failure::Permanent("a job of this kind is an organisation's".to_owned()))
         }
-        Kind::Ingest => ingest::step(ctx, &scope, job).await,
-        Kind::Purge => purge(ctx, &scope, job).await,
+        (Work::Deployment(_), Some(_)) => {
+            Err(Failure::Permanent("a job of this kind is no organisation's".to_owned()))
+        }
     };
     let result = match &outcome {
         Ok(Ended::Step) => "step",
         Ok(Ended::Job) => "done",
         Err(Failure::Superseded) => "superseded",
-        Err(failure) if tries_again(job, failure) => "retry",
+        Err(failure) if tries_again(kind, job, failure) => "retry",
         Err(_) => "failed",
     };
-    ctx.metrics
-        .jobs
-        .get_or_create(&[("kind", job.kind.name().to_owned()), ("result", result.to_owned())])
-        .inc();
-    tracing::info!(job = %job.id, kind = job.kind.name(), attempt = job.attempt, result, "job");
+    ctx.metrics.jobs.get_or_create(&[("kind", kind.name.to_owned()), ("result", result.to_owned())]).inc();
+    tracing::info!(job = %job.id, kind = kind.name, attempt = job.attempt, result, "job");
     if let Err(failure) = outcome
-        && let Err(failure) = settle(ctx, &scope, job, failure).await
+        && let Err(failure) = settle(ctx, kind, scope.as_ref(), job, failure).await
     {
         // The lease ends by itself; then the step is tried again.
         tracing::warn!(?failure, job = %job.id, "the end of a step could not be stored");
     }
 }
 
-async fn purge(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Result<Ended, Failure> {
-    documents::purge(ctx, scope, job.target).await?;
-    commit(ctx, scope, job, vec![store::jobs::delete(scope, job.id)]).await?;
+/// A step that panics is a failure of its job alone. It is tried again: what it needs may be other by then.
+async fn alone(ctx: &Ctx, step: Step<'_>) -> Result<Ended, Failure> {
+    caught(step).await.unwrap_or_else(|cause| {
+        ctx.metrics.supervision.died("job", &cause, ctx.clock.now());
+        Err(Failure::Passing("a defect interrupted it; it is in the log".to_owned()))
+    })
+}
+
+/// Stores what a step made, and that the next one begins with `payload`.
+///
+/// # Errors
+/// As [`commit`].
+pub async fn go_on(
+    ctx: &Ctx,
+    job: &Claimed,
+    payload: &str,
+    mut made: Vec<Statement>,
+) -> Result<Ended, Failure> {
+    made.push(store::jobs::update_step(job, payload, ctx.clock.now()));
+    commit(ctx, job, made).await?;
+    Ok(Ended::Step)
+}
+
+/// Stores what the last step made. The job goes, or begins again later.
+///
+/// # Errors
+/// As [`commit`].
+pub async fn finish(ctx: &Ctx, job: &Claimed, mut made: Vec<Statement>) -> Result<Ended, Failure> {
+    let now = ctx.clock.now();
+    made.push(match job.every {
+        Some(every) => store::jobs::update_repeat(job, now.after(every), None, now),
+        None => store::jobs::delete(job),
+    });
+    commit(ctx, job, made).await?;
     Ok(Ended::Job)
 }
 
@@ -104,13 +204,8 @@ async fn purge(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Result<Ended, F
 ///
 /// # Errors
 /// [`Failure::Superseded`] in that case, [`Failure::Passing`] when the database fails.
-pub(crate) async fn commit(
-    ctx: &Ctx,
-    scope: &TenantScope,
-    job: &Claimed,
-    statements: Vec<Statement>,
-) -> Result<(), Failure> {
-    let mut batch = vec![store::jobs::fence(scope, job)];
+async fn commit(ctx: &Ctx, job: &Claimed, statements: Vec<Statement>) -> Result<(), Failure> {
+    let mut batch = vec![store::jobs::fence(job)];
     batch.extend(statements);
     match ctx.db.batch(batch).await {
         Ok(_) => Ok(()),
@@ -119,45 +214,43 @@ pub(crate) async fn commit(
     }
 }
 
-/// A purge has nobody to tell, and must not be given up: the file would stay for ever.
-fn tries_again(job: &Claimed, failure: &Failure) -> bool {
-    job.kind == Kind::Purge || (matches!(failure, Failure::Passing(_)) && job.attempt < MAX_ATTEMPTS)
+fn tries_again(kind: &Kind, job: &Claimed, failure: &Failure) -> bool {
+    kind.max_attempts.is_none_or(|most| matches!(failure, Failure::Passing(_)) && job.attempt < most)
 }
 
-/// Stores how an attempt failed: for another one later, or for good. Then nothing of the new version is left behind.
-async fn settle(ctx: &Ctx, scope: &TenantScope, job: &Claimed, failure: Failure) -> Result<(), Failure> {
+/// Stores how an attempt failed: for another one later, or for good.
+async fn settle(
+    ctx: &Ctx,
+    kind: &Kind,
+    scope: Option<&TenantScope>,
+    job: &Claimed,
+    failure: Failure,
+) -> Result<(), Failure> {
     let now = ctx.clock.now();
-    let again = tries_again(job, &failure);
-    let reason = match failure {
+    let again = tries_again(kind, job, &failure);
+    let reason: String = match failure {
         Failure::Superseded => return Ok(()),
-        Failure::Passing(reason) | Failure::Permanent(reason) => reason,
+        Failure::Passing(reason) | Failure::Permanent(reason) => {
+            reason.chars().take(MAX_REASON_CHARS).collect()
+        }
     };
     let mut batch = Vec::new();
-    if job.kind == Kind::Ingest {
-        let (status, progress) =
-            if again { (DocumentStatus::Queued, None) } else { (DocumentStatus::Failed, Some(0)) };
-        batch.push(store::documents::update_status(scope, job.target, status, progress, Some(&reason), now));
+    if let (Some(failed), Some(scope)) = (kind.failed, scope) {
+        batch.extend(failed(scope, job, &Failed { again, reason: &reason, at: now })?);
     }
     if again {
-        let run_after = now.after(backoff(ctx, job.attempt));
-        batch.push(store::jobs::update_retry(scope, job.id, run_after, now));
+        let pause = backoff(ctx.random.as_ref(), kind.pause, LONGEST_PAUSE, job.attempt);
+        batch.push(store::jobs::update_retry(job, now.after(pause), &reason, now));
+    } else if let Some(every) = job.every {
+        batch.push(store::jobs::update_repeat(job, now.after(every), Some(&reason), now));
+    } else if kind.dead_letters {
+        tracing::warn!(job = %job.id, kind = kind.name, %reason, "a job was given up; it is kept as a dead letter");
+        batch.extend(store::jobs::update_dead(job, &reason, MAX_DEAD, now));
     } else {
-        batch.extend(retrieval::unindex(scope, job.target, Keep::Current));
-        batch.push(store::documents::delete_other_texts(scope, job.target, Keep::Current));
-        batch.push(store::jobs::delete(scope, job.id));
+        batch.push(store::jobs::delete(job));
     }
-    match commit(ctx, scope, job, batch).await {
+    match commit(ctx, job, batch).await {
         Err(Failure::Superseded) => Ok(()),
         other => other,
     }
-}
-
-/// 10 s, 40 s, 160 s, …, at most an hour; up to a quarter longer, so that jobs that failed together do not come back
-/// together.
-fn backoff(ctx: &Ctx, attempt: u32) -> Duration {
-    let steps = attempt.saturating_sub(1).min(6);
-    let base = FIRST_BACKOFF.saturating_mul(4_u32.saturating_pow(steps)).min(Duration::from_secs(3600));
-    let [random, ..] = ctx.random.entropy();
-    let part = base.checked_div(1024).unwrap_or_default();
-    base.saturating_add(part.saturating_mul(u32::from(random)))
 }

@@ -46,6 +46,7 @@ migrations! {
     7 "0007_live_answers"
     8 "0008_blobs"
     9 "0009_hosts"
+    10 "0010_jobs"
 }
 
 /// Where a database stands with one step.

@@ -1,6 +1,6 @@
 //! What one process remembers for a short time. It lives here, not in statics: one process may carry several hosts.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
@@ -9,6 +9,8 @@ use frontdesk_domain::id::OrgId;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use lru::LruCache;
+
+use crate::Outcomes;
 
 /// Every cache. Each is bounded.
 #[derive(Debug, Default)]
@@ -19,6 +21,10 @@ pub struct Caches {
     pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
     /// The last result of each health probe.
     pub health: RefCell<HashMap<&'static str, CachedProbe>>,
+    /// How calls to other services went lately.
+    pub outcomes: Outcomes,
+    /// How full the queue was when it was measured last.
+    pub queue: Cell<Option<QueueDepth>>,
     /// How the database's schema is.
     pub schema: RefCell<Option<CachedSchema>>,
 }
@@ -41,6 +47,21 @@ pub enum SchemaState {
     Wrong(Rc<str>),
     /// The database does not answer.
     Unreachable,
+}
+
+/// How full the queue of jobs is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueDepth {
+    /// When it was measured.
+    pub at: Timestamp,
+    /// Jobs that are due and that no worker has.
+    pub waiting: u64,
+    /// Since when the first of them is due.
+    pub oldest_due: Option<Timestamp>,
+    /// Open jobs of kinds that this version does not know.
+    pub unknown: u64,
+    /// Jobs that were given up.
+    pub dead: u64,
 }
 
 /// Settings that were read.

@@ -3,6 +3,7 @@
 //! The traits are not `Send`: both edge runtimes are single-threaded, and the local host runs the core on one thread.
 //! Nothing shared may be held across an await.
 
+mod backoff;
 mod blobs;
 mod breakers;
 mod caches;
@@ -14,13 +15,16 @@ mod extractor;
 mod http_client;
 mod limiter;
 mod metrics;
+mod outcomes;
 mod rooms;
+mod supervision;
 pub mod unconfigured;
 mod vectors;
 
+pub use backoff::backoff;
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
-pub use caches::{CachedProbe, CachedSchema, CachedSettings, Caches, SchemaState, SettingsCache};
+pub use caches::{CachedProbe, CachedSchema, CachedSettings, Caches, QueueDepth, SchemaState, SettingsCache};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};
 pub use ctx::{Ctx, Ports};
@@ -29,7 +33,9 @@ pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, Metrics};
+pub use outcomes::{Outcome, Outcomes};
 pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
+pub use supervision::{Supervision, Trouble, caught, cause, supervise};
 pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};
 
 use bytes::Bytes;

@@ -7,6 +7,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::Supervision;
+
 /// One label.
 type L1 = [(&'static str, String); 1];
 /// Two labels.
@@ -48,14 +50,22 @@ pub struct Metrics {
     pub listeners: Gauge,
     /// Jobs that ended, by `kind`, `result`.
     pub jobs: Family<L2, Counter>,
-    /// Jobs that wait.
+    /// Jobs that are due and that no worker has.
     pub jobs_waiting: Gauge,
+    /// How long the first of them has waited, in seconds.
+    pub jobs_oldest_seconds: Gauge,
+    /// Jobs that were given up and are kept.
+    pub jobs_dead: Gauge,
+    /// Open jobs of kinds that this version does not know.
+    pub jobs_unknown: Gauge,
     /// State of each circuit breaker by `service`: 0 closed, 1 half open, 2 open.
     pub breaker: Family<L1, Gauge>,
     /// Look-ups in caches by `cache`, `result` (`hit`, `miss`).
     pub cache: Family<L2, Counter>,
     /// Database round trips by `kind` (`query`, `batch`).
     pub database: Family<L1, Counter>,
+    /// What died and was begun again, by `name`.
+    pub supervision: Supervision,
     /// Guardrails that stepped in, by `guard`, `side` (`in`, `out`).
     pub guards: Family<L2, Counter>,
 }
@@ -75,7 +85,10 @@ impl Default for Metrics {
                 metric
             }};
         }
+        let supervision = Supervision::default();
+        registry.register("deaths", "Loops, tasks and requests that died", supervision.counter());
         Self {
+            supervision,
             requests: register!("http_requests", "Requests", Family::default()),
             request_seconds: register!(
                 "http_request_duration",
@@ -95,7 +108,19 @@ impl Default for Metrics {
             tokens: register!("model_tokens", "Tokens as the provider counts them", Family::default()),
             listeners: register!("room_listeners", "Listeners of rooms", Gauge::default()),
             jobs: register!("jobs", "Steps of jobs that ended", Family::default()),
-            jobs_waiting: register!("jobs_waiting", "Jobs that wait", Gauge::default()),
+            jobs_waiting: register!("jobs_waiting", "Jobs that are due", Gauge::default()),
+            jobs_oldest_seconds: register!(
+                "jobs_oldest_due",
+                "How long the first job has been due",
+                Unit::Seconds,
+                Gauge::default()
+            ),
+            jobs_dead: register!("jobs_dead", "Jobs that were given up and are kept", Gauge::default()),
+            jobs_unknown: register!(
+                "jobs_unknown",
+                "Open jobs of kinds that this version does not know",
+                Gauge::default()
+            ),
             breaker: register!("breaker_state", "0 closed, 1 half open, 2 open", Family::default()),
             cache: register!("cache_lookups", "Look-ups in caches", Family::default()),
             database: register!("database_round_trips", "Database round trips", Family::default()),

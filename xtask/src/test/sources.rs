@@ -35,6 +35,8 @@ const DATABASE: [&str; 24] = [
     "--test",
     "door",
     "--test",
+    "jobs",
+    "--test",
     "retrieval",
     "--test",
     "rooms",

@@ -43,8 +43,13 @@ impl Answer {
 
 impl Desk {
     pub async fn new(vars: &[(&str, &str)]) -> Self {
+        Self::with(vars, Overrides::default()).await
+    }
+
+    /// With some ports in place of the machine's.
+    pub async fn with(vars: &[(&str, &str)], overrides: Overrides) -> Self {
         let clock = ManualClock::at(Timestamp::from_millis(1_700_000_000_000));
-        let overrides = Overrides { clock: Some(Rc::new(clock.clone())), ..Overrides::default() };
+        let overrides = Overrides { clock: Some(Rc::new(clock.clone())), ..overrides };
         let world = World::new(vars, overrides).await.unwrap();
         Self { world, clock, ip: "203.0.113.7".parse().unwrap() }
     }

@@ -44,7 +44,7 @@ fn a_flood_of_questions_is_one_question_to_the_database() {
             let text = desk.world.ctx().metrics.text();
             let line = text
                 .lines()
-                .find(|line| line.contains("database_round_trips") && line.contains("kind=\"query\""));
+                .find(|line| line.contains("database_round_trips") && line.contains("kind=\"batch\""));
             line.and_then(|line| line.rsplit(' ').next())
                 .and_then(|count| count.parse::<u64>().ok())
                 .unwrap_or(0)

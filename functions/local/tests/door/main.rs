@@ -1,6 +1,7 @@
 //! What stands before every call: logins, settings, rate limits, health. Over the API's one entry and the real database.
 
 mod client;
+mod faults;
 mod health;
 mod limits;
 mod logins;

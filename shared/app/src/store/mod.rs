@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod blobs;
 pub mod conversations;
+pub mod document_jobs;
 pub mod documents;
 pub mod events;
 pub mod hosts;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, Ctx, FetchError, ModelEndpoint};
+use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, Ctx, FetchError, ModelEndpoint, Outcome};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::StatusCode;
@@ -15,8 +15,8 @@ use crate::body;
 use crate::breaker::{self, Guarded};
 use crate::retry::{Attempts, Failure as _, judge, within};
 
-/// The service's name in metrics, logs and errors.
-const SERVICE: &str = "model";
+/// The service's name in metrics, logs, errors and outcomes.
+pub const SERVICE: &str = "model";
 /// Bytes of one answer on the wire: about 250 for each token.
 const MAX_BODY: u64 = 32 * 1024 * 1024;
 /// After the answer's end: how long usage and `[DONE]` are waited for.
@@ -131,12 +131,14 @@ impl Call {
                         reading.shown = true;
                         if matches!(event, ChatEvent::Finished { .. }) {
                             self.state = State::Done;
+                            self.record(Outcome::Ok);
                         }
                         return Some(Ok(event));
                     }
                     let Some(error) = reading.error.take() else { continue };
                     if reading.shown {
                         self.state = State::Done;
+                        self.record(error.outcome());
                         return Some(Err(error));
                     }
                     self.state = State::Idle;
@@ -147,9 +149,14 @@ impl Call {
             if let Err(error) = retry.unwrap_or(Err(failure)) {
                 tracing::warn!(%error, service = SERVICE, "model call failed");
                 self.state = State::Done;
+                self.record(error.outcome());
                 return Some(Err(error));
             }
         }
+    }
+
+    fn record(&self, outcome: Outcome) {
+        self.ctx.caches.outcomes.record(SERVICE, outcome, self.ctx.clock.now());
     }
 
     /// Makes one attempt up to the head of the answer; `None` when the request has to be said in other words.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use frontdesk_domain::error::Result;
-use frontdesk_ports::{Ctx, ModelEndpoint};
+use frontdesk_ports::{Ctx, ModelEndpoint, Outcome};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ use crate::{body, breaker};
 
 /// Texts of one call; longer lists are asked in several calls.
 pub const BATCH: usize = 96;
-/// The service's name in metrics, logs and errors.
-const SERVICE: &str = "embeddings";
+/// The service's name in metrics, logs, errors and outcomes.
+pub const SERVICE: &str = "embeddings";
 /// The most dimensions of a vector.
 const MAX_DIMENSIONS: usize = 8192;
 /// Bytes of one answer: a full batch of the longest vectors, as decimal numbers.
@@ -28,7 +28,10 @@ const MAX_BODY: u64 = 32 * 1024 * 1024;
 /// # Errors
 /// An upstream error of `embeddings`; there is none or all of the vectors.
 pub async fn embed(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Result<Vec<Vec<f32>>> {
-    vectors(ctx, endpoint, texts).await.map_err(|error| error.of_service(SERVICE))
+    let result = vectors(ctx, endpoint, texts).await;
+    let outcome = result.as_ref().map_or_else(ModelError::outcome, |_| Outcome::Ok);
+    ctx.caches.outcomes.record(SERVICE, outcome, ctx.clock.now());
+    result.map_err(|error| error.of_service(SERVICE))
 }
 
 async fn vectors(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Result<Vec<Vec<f32>>, ModelError> {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use frontdesk_domain::error::Error;
-use frontdesk_ports::FetchError;
+use frontdesk_ports::{FetchError, Outcome};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
@@ -98,6 +98,23 @@ impl ModelError {
             | Self::BadResponse(_)
             | Self::ContextTooLong
             | Self::ContentFilter => false,
+        }
+    }
+
+    /// What it says of the service. A request that is at fault itself says that the service answers.
+    #[must_use]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Refused(_) => Outcome::Refused,
+            Self::ModelNotFound(_) => Outcome::Missing,
+            Self::RateLimited { .. } => Outcome::Limited,
+            Self::Overloaded { .. }
+            | Self::Unreachable(_)
+            | Self::Timeout(_)
+            | Self::Cut
+            | Self::CircuitOpen => Outcome::Failing,
+            Self::BadResponse(_) => Outcome::Unreadable,
+            Self::ContextTooLong | Self::ContentFilter => Outcome::Ok,
         }
     }
 

@@ -13,8 +13,8 @@ mod request;
 mod sse;
 
 pub use answer::{ChatEvent, FinishReason, MAX_ANSWER, MAX_TOOL_CALLS};
-pub use chat::chat;
-pub use embeddings::{BATCH, embed};
+pub use chat::{SERVICE as MODEL_SERVICE, chat};
+pub use embeddings::{BATCH, SERVICE as EMBEDDINGS_SERVICE, embed};
 pub use error::{Deadline, ModelError};
 pub use request::{ChatMessage, ChatRequest, Role, Timeouts};
 pub use sse::MAX_FRAME;

@@ -1,0 +1,156 @@
+//! Services that are called over HTTP: how real calls went within the last minutes, and a question when nothing is known.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use frontdesk_clients::openai::{self, EMBEDDINGS_SERVICE, MODEL_SERVICE};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Ctx, Egress, FetchLimits, Outcome};
+use futures_util::future::{Either, select};
+use http::{Method, Request, StatusCode, header};
+use secrecy::ExposeSecret;
+
+use super::Status;
+
+/// How long the list of models may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How long a vector of one word may take; shorter than what the whole answer may.
+const VECTOR_DEADLINE: Duration = Duration::from_millis(1800);
+/// How soon after a failure a vector is asked for again, for no visitor: each costs a token.
+const VECTOR_EVERY: Duration = Duration::from_secs(60);
+
+/// What recent calls say; `None` when there are none.
+fn judged(recent: &[(Timestamp, Outcome)]) -> Option<(Status, String)> {
+    let mut failures = recent.iter().filter(|(_, outcome)| *outcome != Outcome::Ok);
+    let (failed, all) = (failures.clone().count(), recent.len());
+    let (_, latest) = *recent.last()?;
+    let Some((_, cause)) = failures.next_back() else { return Some((Status::Ok, "answers".to_owned())) };
+    let why = words(*cause);
+    Some(if failed == all {
+        let status = if *cause == Outcome::Limited { Status::Degraded } else { Status::Down };
+        (status, why.to_owned())
+    } else if latest == Outcome::Ok && failed.saturating_mul(2) < all {
+        (Status::Ok, format!("answers; {failed} of the last {all} calls failed"))
+    } else {
+        (Status::Degraded, format!("{failed} of the last {all} calls failed: {why}"))
+    })
+}
+
+const fn words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Ok => "answers",
+        Outcome::Refused => "refuses the key, the account or the address",
+        Outcome::Missing => "has no such model",
+        Outcome::Limited => "asks to slow down",
+        Outcome::Failing => "does not answer, or not in time, or reports an error of its own",
+        Outcome::Unreadable => "answers what cannot be read",
+    }
+}
+
+/// The model: its calls, and otherwise the list of its models, the one question to a provider that costs nothing.
+pub(super) async fn model(ctx: &Ctx) -> (Status, String) {
+    if ctx.config.model.as_ref().is_none_or(|model| model.chat_model.is_none()) {
+        let (status, detail) = list_models(ctx).await;
+        return (status, detail.to_owned());
+    }
+    if let Some(judged) = judged(&ctx.caches.outcomes.recent(MODEL_SERVICE, ctx.clock.now())) {
+        return judged;
+    }
+    let (status, detail) = list_models(ctx).await;
+    (status, detail.to_owned())
+}
+
+async fn list_models(ctx: &Ctx) -> (Status, &'static str) {
+    let Some(model) = &ctx.config.model else {
+        return (Status::Off, "no model is configured; answers are quotes from the documents");
+    };
+    let mut request = Request::builder().method(Method::GET).uri(format!("{}/models", model.base_url));
+    if let Some(key) = &model.api_key {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
+    }
+    let Ok(request) = request.body(Bytes::new()) else {
+        return (Status::Down, "the base URL is not usable");
+    };
+    let limits = FetchLimits {
+        connect: DEADLINE,
+        head: DEADLINE,
+        gap: DEADLINE,
+        total: DEADLINE,
+        max_bytes: 1024 * 1024,
+        egress: Egress::Configured,
+    };
+    match ctx.http.send(request, limits).await {
+        Ok(response) if response.status().is_success() => (Status::Ok, "answers"),
+        Ok(response) => match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (Status::Down, "refuses the key"),
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
+                (Status::Ok, "answers; does not list its models")
+            }
+            StatusCode::TOO_MANY_REQUESTS => (Status::Degraded, "asks to slow down"),
+            _ => (Status::Down, "answers with an error"),
+        },
+        Err(error) => {
+            tracing::warn!(%error, "health: model");
+            (Status::Down, "does not answer")
+        }
+    }
+}
+
+/// Search by meaning: the index, and who makes vectors of questions.
+pub(super) async fn vectors(ctx: &Ctx) -> (Status, String) {
+    let Some(endpoint) = ctx.config.model.as_ref().filter(|model| model.embedding_model.is_some()) else {
+        return (Status::Off, "no embedding model is configured; search is by words".to_owned());
+    };
+    if let Err(error) = ctx.vectors.probe().await {
+        tracing::warn!(%error, "health: vectors");
+        return (Status::Down, "does not answer; search is by words".to_owned());
+    }
+    let now = ctx.clock.now();
+    let recent = || ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, now);
+    let known =
+        recent().last().is_some_and(|(at, last)| *last == Outcome::Ok || now.since(*at) < VECTOR_EVERY);
+    if !known {
+        let text = ["health".to_owned()];
+        let ask = pin!(openai::embed(ctx, endpoint, &text));
+        if let Either::Right(_) = select(ask, ctx.clock.sleep(VECTOR_DEADLINE)).await {
+            // The call was dropped before it could say so.
+            ctx.caches.outcomes.record(EMBEDDINGS_SERVICE, Outcome::Failing, now);
+        }
+    }
+    let outcomes = ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, ctx.clock.now());
+    match judged(&outcomes) {
+        None => (Status::Degraded, "the embedding model was not asked".to_owned()),
+        Some((Status::Ok, detail)) => (Status::Ok, detail),
+        Some((status, detail)) => (status, format!("the embedding model: {detail}; search is by words")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(outcomes: &[Outcome]) -> Option<Status> {
+        let recent: Vec<_> =
+            outcomes.iter().map(|outcome| (Timestamp::from_millis(1_700_000_000_000), *outcome)).collect();
+        judged(&recent).map(|(status, _)| status)
+    }
+
+    #[test]
+    fn recent_calls_say_how_a_service_is() {
+        use Outcome::{Failing, Limited, Missing, Ok, Refused};
+        for (outcomes, status) in [
+            (&[][..], None),
+            (&[Ok], Some(Status::Ok)),
+            (&[Refused], Some(Status::Down)),
+            (&[Failing, Missing], Some(Status::Down)),
+            (&[Limited, Limited], Some(Status::Degraded)),
+            (&[Ok, Failing], Some(Status::Degraded)),
+            (&[Failing, Ok], Some(Status::Degraded)),
+            (&[Ok, Failing, Ok], Some(Status::Ok)),
+            (&[Ok, Ok, Ok, Refused], Some(Status::Degraded)),
+        ] {
+            assert_eq!(after(outcomes), status, "{outcomes:?}");
+        }
+    }
+}
