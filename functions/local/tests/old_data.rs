@@ -20,7 +20,7 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::database::LibsqlDatabase;
 use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, Place, World, run};
-use frontdesk_ports::{BoxFuture, Clock, Ctx, Database, DbError, Ports, Statement};
+use frontdesk_ports::{BoxFuture, Clock, Ctx, Database, DbError, Ports, Statement, Supervision};
 use futures_util::StreamExt;
 use serde_json::Value;
 
@@ -290,7 +290,8 @@ fn an_object_of_before_is_taken_over_answers_and_copies_its_log() {
     run(async {
         let (_world, main) = taken_over().await;
         let directory = tempfile::tempdir().unwrap();
-        let db: Rc<dyn Database> = Rc::new(LibsqlDatabase::open(&directory.path().join("o.db")).unwrap());
+        let db: Rc<dyn Database> =
+            Rc::new(LibsqlDatabase::open(&directory.path().join("o.db"), &Supervision::default()).unwrap());
         fill(db.as_ref(), OBJECT).await;
         create_own_log(db.as_ref()).await.unwrap();
         let version = int(db.as_ref(), "SELECT version FROM schema_version").await;
@@ -318,7 +319,8 @@ fn an_object_of_before_is_taken_over_answers_and_copies_its_log() {
 fn an_object_of_a_newer_version_is_served_if_it_only_added_and_refused_untouched_otherwise() {
     run(async {
         let directory = tempfile::tempdir().unwrap();
-        let db: Rc<dyn Database> = Rc::new(LibsqlDatabase::open(&directory.path().join("o.db")).unwrap());
+        let db: Rc<dyn Database> =
+            Rc::new(LibsqlDatabase::open(&directory.path().join("o.db"), &Supervision::default()).unwrap());
         create_own_log(db.as_ref()).await.unwrap();
         let execute = |sql: &'static str| db.batch(vec![Statement::new(sql)]);
         execute("UPDATE schema_version SET version = 900").await.unwrap();

@@ -14,7 +14,7 @@ use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_local::Overrides;
 use frontdesk_local::database::LibsqlDatabase;
 use frontdesk_local::testing::{World, run};
-use frontdesk_ports::{ByteStream, Ctx, Database, DbError, FetchError, Ports, Statement};
+use frontdesk_ports::{ByteStream, Ctx, Database, DbError, FetchError, Ports, Statement, Supervision};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
 
@@ -185,7 +185,7 @@ fn a_copy_of_a_log_is_whole() {
         let (scope, _) = world.visitor().await.unwrap();
         let directory = tempfile::tempdir().unwrap();
         let open = |name: &str| -> Rc<dyn Database> {
-            Rc::new(LibsqlDatabase::open(&directory.path().join(name)).unwrap())
+            Rc::new(LibsqlDatabase::open(&directory.path().join(name), &Supervision::default()).unwrap())
         };
         let own = |db: &Rc<dyn Database>| Log::Own(OwnLog { db: db.clone(), alarm: Rc::new(NoAlarm) });
         let first = open("first.db");

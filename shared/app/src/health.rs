@@ -20,7 +20,6 @@ use crate::{jobs, schema, store};
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a result is good for.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long the state of the schema is good for: it changes by hand alone.
 /// After this, a request that went to ask is given up.
 const GIVEN_UP: Duration = Duration::from_secs(5);
 /// A job that is due so long says that jobs are not worked on.

@@ -12,7 +12,7 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Database, DbError, Statement};
 use sha2::{Digest, Sha256};
 
-pub use sql::{contracts, statements};
+pub use sql::{Made, contracts, statements};
 
 /// One step of the schema.
 pub struct Migration {
@@ -267,7 +267,7 @@ mod tests {
             let released = RELEASES.iter().any(|(name, last)| *name == release && expanded <= *last);
             return (!released).then(|| format!("release {release} does not have the step {step}"));
         }
-        let added = sql::tables_made(up);
+        let added = sql::made(up);
         statements(up)
             .into_iter()
             .find_map(|statement| Some(format!("{}: {statement}", contracts(statement, &added)?)))

@@ -45,9 +45,9 @@ pub fn statements(file: &str) -> Vec<&str> {
 }
 
 /// Why a program that does not know of this statement could not go on beside it; `None` when it can: it only adds.
-/// `added` are tables that the same file makes.
+/// `added` is what the same file makes.
 #[must_use]
-pub fn contracts(statement: &str, added: &[&str]) -> Option<&'static str> {
+pub fn contracts(statement: &str, added: &Made<'_>) -> Option<&'static str> {
     let words: Vec<&str> = tokens(statement).map(|token| token.text).collect();
     let at = |n: usize| words.get(n).copied().unwrap_or_default();
     let has = |wanted: &[&str]| {
@@ -63,7 +63,12 @@ pub fn contracts(statement: &str, added: &[&str]) -> Option<&'static str> {
     } else if begins(&["CREATE", "UNIQUE", "INDEX"]) {
         let on =
             words.iter().position(|word| word.eq_ignore_ascii_case("ON")).map(|n| at(n.saturating_add(1)));
-        let new = on.is_some_and(|table| added.contains(&table));
+        // Rows of older programs leave a new column empty, so an index of those that do not is nothing to them.
+        let filled = |column: &str| has(&["WHERE", column, "IS", "NOT", "NULL"]);
+        let new = on.is_some_and(|table| {
+            let columns = added.columns.iter().filter(|(of, _)| *of == table);
+            added.tables.contains(&table) || columns.into_iter().any(|(_, column)| filled(column))
+        });
         (!new).then_some("a unique index on a table that is there refuses what older programs write")
     } else if begins(&["ALTER", "TABLE"]) && at(3).eq_ignore_ascii_case("ADD") {
         let demands = has(&["NOT", "NULL"]) && !has(&["DEFAULT"]);
@@ -75,16 +80,32 @@ pub fn contracts(statement: &str, added: &[&str]) -> Option<&'static str> {
     }
 }
 
-/// The tables that a file makes.
+/// What a file makes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Made<'a> {
+    /// Tables.
+    pub tables: Vec<&'a str>,
+    /// Columns of tables that may be there: the table, the column.
+    pub columns: Vec<(&'a str, &'a str)>,
+}
+
+/// What a file makes.
 #[cfg(test)]
-pub(super) fn tables_made(file: &str) -> Vec<&str> {
-    let made = |statement| {
+pub(super) fn made(file: &str) -> Made<'_> {
+    let mut made = Made::default();
+    for statement in statements(file) {
         let words: Vec<&str> = tokens(statement).map(|token| token.text).collect();
-        let named = words.iter().position(|word| word.eq_ignore_ascii_case("TABLE"))?;
-        let first = words.first().is_some_and(|word| word.eq_ignore_ascii_case("CREATE"));
-        words.get(named.saturating_add(1)).copied().filter(|_| first && named <= 2)
-    };
-    statements(file).into_iter().filter_map(made).collect()
+        let is = |n: usize, word: &str| words.get(n).is_some_and(|found| found.eq_ignore_ascii_case(word));
+        match words.as_slice() {
+            [_, _, name, ..] if is(0, "CREATE") && is(1, "TABLE") => made.tables.push(name),
+            [_, _, _, name, ..] if is(0, "CREATE") && is(2, "TABLE") => made.tables.push(name),
+            [_, _, table, _, _, column, ..] if is(0, "ALTER") && is(3, "ADD") && is(4, "COLUMN") => {
+                made.columns.push((table, column));
+            }
+            _ => {}
+        }
+    }
+    made
 }
 
 /// What is gone for good after this statement, in words; `None` when nothing is.
@@ -171,6 +192,10 @@ mod tests {
             ("CREATE INDEX i ON a (x);", true),
             ("CREATE UNIQUE INDEX i ON new (x);", true),
             ("CREATE UNIQUE INDEX i ON old (x);", false),
+            ("CREATE UNIQUE INDEX i ON old (x, y) WHERE y IS NOT NULL AND x = 'a';", true),
+            ("CREATE UNIQUE INDEX i ON old (x, y);", false),
+            ("CREATE UNIQUE INDEX i ON old (x) WHERE x IS NOT NULL;", false),
+            ("CREATE UNIQUE INDEX i ON other (y) WHERE y IS NOT NULL;", false),
             ("ALTER TABLE a ADD COLUMN y TEXT;", true),
             ("-- why\nalter table a add column y INTEGER NOT NULL DEFAULT 0;", true),
             ("ALTER TABLE a ADD COLUMN y INTEGER NOT NULL;", false),
@@ -184,7 +209,8 @@ mod tests {
             ("DELETE FROM a;", false),
             ("CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM a; END;", false),
         ] {
-            assert_eq!(contracts(statement, &["new"]).is_none(), only_adds, "{statement}");
+            let added = Made { tables: vec!["new"], columns: vec![("old", "y")] };
+            assert_eq!(contracts(statement, &added).is_none(), only_adds, "{statement}");
         }
     }
 
@@ -193,9 +219,8 @@ mod tests {
         assert_eq!(loses("-- x\nDROP TABLE hosts;").as_deref(), Some("the table hosts"));
         assert_eq!(loses("ALTER TABLE a DROP COLUMN b;").as_deref(), Some("b of the table a"));
         assert_eq!(loses("DROP INDEX i;"), None);
-        assert_eq!(
-            tables_made("CREATE TABLE a (x);\nCREATE VIRTUAL TABLE b USING fts5 (x);\nDROP TABLE c;"),
-            ["a", "b"]
-        );
+        let file = "CREATE TABLE a (x);\nCREATE VIRTUAL TABLE b USING fts5 (x);\nDROP TABLE c;\n\
+            ALTER TABLE c ADD COLUMN d TEXT;";
+        assert_eq!(made(file), Made { tables: vec!["a", "b"], columns: vec![("c", "d")] });
     }
 }
