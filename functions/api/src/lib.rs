@@ -10,6 +10,7 @@ mod health;
 mod machine;
 mod metrics;
 pub mod openapi;
+mod origin;
 mod problem;
 mod rate_limit;
 mod rooms;
@@ -22,7 +23,7 @@ mod upload;
 mod usage;
 mod widget;
 
-pub use body::{Body, BodyError, lingering};
+pub use body::{Body, BodyError, Pace};
 pub use call::Peer;
 pub use problem::Problem;
-pub use router::handle;
+pub use router::{handle, refuse};

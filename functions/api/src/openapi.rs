@@ -101,7 +101,7 @@ impl IntoResponses for ReadProblems {
 
 impl IntoResponses for WriteProblems {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
-        problems(&[400, 401, 403, 404, 413, 415, 422, 429, 503])
+        problems(&[400, 401, 403, 404, 408, 413, 415, 422, 429, 503])
     }
 }
 

@@ -56,6 +56,9 @@ pub fn document(error: &Error, instance: &str, request_id: RequestId) -> Problem
             CallerError::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
             }
+            CallerError::TooSlow(_) => {
+                (StatusCode::REQUEST_TIMEOUT, "too_slow", "The request came too slowly")
+            }
             CallerError::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Not possible in this state"),
             CallerError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "It changed meanwhile"),
             CallerError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large"),

@@ -9,15 +9,15 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::settings::Settings;
-use frontdesk_ports::{BoxFuture, Ctx};
+use frontdesk_ports::{BoxFuture, Ctx, MethodLabel, RequestLabels};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
 use crate::{
-    auth, chat, cors, documents, health, metrics, openapi, problem, rate_limit, rooms, search, settings,
-    socket, upload, usage, widget,
+    auth, chat, cors, documents, health, metrics, openapi, origin, problem, rate_limit, rooms, search,
+    settings, socket, upload, usage, widget,
 };
 
 /// Who may call a route.
@@ -127,6 +127,7 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     let started = ctx.clock.now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let request = request.map(|body| body::incoming(&ctx, body, peer.pace));
     let origin = request.headers().get(header::ORIGIN).cloned();
 
     let found = find(&method, &path);
@@ -142,11 +143,20 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
 
     let status = response.status().as_u16();
     let took = ctx.clock.now().since(started);
-    let labels =
-        [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
-    ctx.metrics.requests.get_or_create(&labels).inc();
-    ctx.metrics.request_seconds.get_or_create(&[("route", pattern.to_owned())]).observe(took.as_secs_f64());
+    ctx.metrics.requests.get_or_create(&RequestLabels::new(pattern, &method, response.status())).inc();
+    ctx.metrics.request_seconds.get_or_create(&[("route", pattern)]).observe(took.as_secs_f64());
+    let method = MethodLabel::from(&method);
     tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
+    response
+}
+
+/// Refuses a request that its host has no room for.
+pub fn refuse<T>(ctx: &Ctx, request: &Request<T>, error: &Error) -> Response<Body> {
+    let request_id = RequestId::new(ctx.clock.now(), ctx.random.entropy());
+    let path = request.uri().path();
+    let mut response = problem::response(error, path, request_id);
+    finish(&mut response, request_id);
+    cors::allow(ctx, request.headers().get(header::ORIGIN), path, &mut response);
     response
 }
 
@@ -186,6 +196,7 @@ async fn run(
     {
         parts.headers.insert(header::HOST, host);
     }
+    let own_origin = origin::own(&ctx.config.own_origin, &parts);
     let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
     let guarded = found.route.limit != LimitClass::Unlimited;
@@ -202,6 +213,7 @@ async fn run(
                     scope,
                     expires,
                     peer,
+                    own_origin,
                     headers: parts.headers,
                     params: found.params,
                     query: parts.uri.query().unwrap_or("").to_owned(),

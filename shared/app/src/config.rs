@@ -8,7 +8,7 @@ use std::fmt;
 use frontdesk_clients::{hrana, qdrant, s3};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::settings;
-use frontdesk_ports::{Config, ModelEndpoint, Random};
+use frontdesk_ports::{Config, ModelEndpoint, OwnOrigin, Random};
 use secrecy::SecretString;
 use url::Url;
 
@@ -186,10 +186,11 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable(
         "PUBLIC_URL",
-        "The address under which this deployment is reached. Needed where its host does not tell: the component under bare \
-         `wasmtime serve`.",
+        "The address under which this deployment is reached: pages of exactly this scheme, host and port are its own. Without \
+         it `Host` is believed only where it is `localhost` or an IP address, over `http`; on Cloudflare, which routes by the \
+         address, it is what Cloudflare tells.",
         "`https://` or `http://` address",
-        "what the host tells",
+        "none",
         false,
     ),
     variable(
@@ -280,8 +281,6 @@ pub struct HostConfig {
     pub rooms: Option<Url>,
     /// Where files are read, on a host that cannot do it itself.
     pub reader: Option<Url>,
-    /// Under which address the deployment is reached, on a host that does not tell.
-    pub public_url: Option<Url>,
     /// The bucket for files.
     pub s3: Option<s3::Server>,
     /// Where rate limits are counted.
@@ -345,7 +344,10 @@ impl HostConfig {
         }
         let reader = read.url("READER_URL", &["https", "http"]);
         let s3 = read.s3();
-        let public_url = read.url("PUBLIC_URL", &["https", "http"]);
+        let own_origin = match read.url("PUBLIC_URL", &["https", "http"]) {
+            Some(url) => OwnOrigin::Known(url.origin().ascii_serialization()),
+            None => OwnOrigin::ByAddress,
+        };
         let allowed_origins = read.origins();
         let rate_limit_store = match read.text("RATE_LIMIT_STORE").as_deref() {
             None | Some("memory") => RateLimitStore::Memory,
@@ -383,6 +385,7 @@ impl HostConfig {
                 metrics_token: metrics_token.map(SecretString::from),
                 rooms_token,
                 allowed_origins,
+                own_origin,
                 model,
                 rate_limits: rate_limit_store != RateLimitStore::None,
                 secure_cookies: true,
@@ -393,7 +396,6 @@ impl HostConfig {
             rooms,
             reader,
             s3,
-            public_url,
             rate_limit_store,
             log_level,
             sentry_dsn: sentry_dsn.map(|url| SecretString::from(url.to_string())),
@@ -417,6 +419,7 @@ pub fn closed(random: &dyn Random) -> Config {
         metrics_token: None,
         rooms_token: None,
         allowed_origins: Vec::new(),
+        own_origin: OwnOrigin::ByAddress,
         model: None,
         rate_limits: true,
         secure_cookies: true,

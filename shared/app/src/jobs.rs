@@ -81,10 +81,7 @@ async fn step(ctx: &Ctx, job: &Claimed) {
         Err(failure) if tries_again(job, failure) => "retry",
         Err(_) => "failed",
     };
-    ctx.metrics
-        .jobs
-        .get_or_create(&[("kind", job.kind.name().to_owned()), ("result", result.to_owned())])
-        .inc();
+    ctx.metrics.jobs.get_or_create(&[("kind", job.kind.name()), ("result", result)]).inc();
     tracing::info!(job = %job.id, kind = job.kind.name(), attempt = job.attempt, result, "job");
     if let Err(failure) = outcome
         && let Err(failure) = settle(ctx, &scope, job, failure).await

@@ -15,6 +15,7 @@ mod http_client;
 mod limiter;
 mod metrics;
 mod rooms;
+mod spool;
 pub mod unconfigured;
 mod vectors;
 
@@ -22,14 +23,15 @@ pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
 pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
 pub use clock::{Clock, Compute, Random, Tasks};
-pub use config::{Config, ModelEndpoint};
+pub use config::{Config, ModelEndpoint, OwnOrigin};
 pub use ctx::{Ctx, Ports};
 pub use database::{Database, DbError, Row, Rows, Statement, Value};
 pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume};
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
-pub use metrics::{Buckets, Metrics};
+pub use metrics::{Buckets, MethodLabel, Metrics, RequestLabels};
 pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
+pub use spool::{MemorySpool, Spool, SpoolError, Spooled};
 pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};
 
 use bytes::Bytes;

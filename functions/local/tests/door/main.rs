@@ -4,5 +4,6 @@ mod client;
 mod health;
 mod limits;
 mod logins;
+mod nul;
 mod settings;
 mod sockets;
