@@ -114,7 +114,7 @@ async fn spawn(
     // As newcomers' shells have it: what a program makes can be read by others unless it takes care.
     let mut shell = "umask 022".to_owned();
     if let Some((at_first, at_most)) = descriptors {
-        shell.push_str(&format!(" && ulimit -Hn {at_most} && ulimit -Sn {at_first}"));
+        shell.push_str(&format!(" && ulimit -Sn {at_first} && ulimit -Hn {at_most}"));
     }
     shell.push_str(" && exec \"$0\" \"$@\"");
     let mut command = Command::new("sh");
