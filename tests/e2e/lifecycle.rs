@@ -1,5 +1,9 @@
 //! Start, stop, start again.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, ensure};
 use frontdesk_stand_ins::fake_ai::{FakeAi, Options as AiOptions};
 use frontdesk_tests::client::{Caller, Seen, events};
@@ -65,13 +69,55 @@ async fn a_restart_keeps_everything_and_asks_for_nothing() -> Result<()> {
     Ok(())
 }
 
+/// What others than its owner may read of a directory or a file, and of everything in it.
+fn open_to_others(path: &Path) -> Result<Vec<PathBuf>> {
+    let meta = std::fs::symlink_metadata(path)?;
+    let mut open = Vec::new();
+    if meta.permissions().mode() & 0o077 != 0 {
+        open.push(path.to_owned());
+    }
+    if meta.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            open.extend(open_to_others(&entry?.path())?);
+        }
+    }
+    Ok(open)
+}
+
+/// Lets everybody read it, and everything in it, but for the secrets.
+fn open_up(path: &Path) -> Result<()> {
+    let mode = if path.is_dir() { 0o755 } else { 0o644 };
+    if !path.ends_with("secrets.env") {
+        std::fs::set_permissions(path, Permissions::from_mode(mode))?;
+    }
+    if path.is_dir() {
+        for entry in std::fs::read_dir(path)? {
+            open_up(&entry?.path())?;
+        }
+    }
+    Ok(())
+}
+
 #[tokio::test]
-async fn secrets_are_their_owners_alone() -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let program = Program::start(Options::default().flag("--empty")).await?;
-    let mode = |name: &str| -> Result<u32> {
-        Ok(std::fs::metadata(program.data().join(name))?.permissions().mode() & 0o777)
-    };
-    ensure!(mode("secrets.env")? == 0o600 && mode("")? == 0o700);
+async fn a_data_directory_is_its_owners_alone_from_the_first_start_on_and_after_it_was_not() -> Result<()> {
+    let mut program = Program::start(Options::default().flag("--no-limits")).await?;
+    let visitor = Caller::visitor(&program.ready).await?;
+    visitor.begin().await?;
+    let (data, ready) = (program.data(), program.ready_file());
+    ensure!(data.join("blobs").is_dir(), "nothing is kept in files");
+    for place in [&data, &ready] {
+        let open = open_to_others(place)?;
+        ensure!(open.is_empty(), "{open:?} can be read by others");
+    }
+
+    program.terminate().await?;
+    open_up(&data)?;
+    open_up(&ready)?;
+    program.start_again().await?;
+    visitor.begin().await?;
+    for place in [&data, &ready] {
+        let open = open_to_others(place)?;
+        ensure!(open.is_empty(), "{open:?} can be read by others");
+    }
     Ok(())
 }

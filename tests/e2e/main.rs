@@ -9,3 +9,4 @@ mod documents;
 mod lifecycle;
 mod program;
 mod sockets;
+mod strangers;

@@ -15,6 +15,7 @@ pub struct Program {
     port: u16,
     vars: Vec<(String, String)>,
     flags: Vec<String>,
+    descriptors: Option<(u32, u32)>,
     pub ready: Ready,
 }
 
@@ -23,9 +24,16 @@ pub struct Program {
 pub struct Options {
     pub vars: Vec<(String, String)>,
     pub flags: Vec<String>,
+    /// How many files it may have open: at first, and at most.
+    pub descriptors: Option<(u32, u32)>,
 }
 
 impl Options {
+    pub fn descriptors(mut self, at_first: u32, at_most: u32) -> Self {
+        self.descriptors = Some((at_first, at_most));
+        self
+    }
+
     pub fn var(mut self, name: &str, value: &str) -> Self {
         self.vars.push((name.to_owned(), value.to_owned()));
         self
@@ -52,12 +60,22 @@ impl Program {
     pub async fn start(options: Options) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let (child, ready) = spawn(&directory, port, &options.vars, &options.flags).await?;
-        Ok(Self { child, directory, port, vars: options.vars, flags: options.flags, ready })
+        let Options { vars, flags, descriptors } = options;
+        let (child, ready) = spawn(&directory, port, &vars, &flags, descriptors).await?;
+        Ok(Self { child, directory, port, vars, flags, descriptors, ready })
     }
 
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// Where it says how it is reached.
+    pub fn ready_file(&self) -> PathBuf {
+        self.directory.path().join("ready.json")
+    }
+
+    pub fn pid(&self) -> Result<u32> {
+        self.child.id().context("it has ended already")
     }
 
     /// SIGKILL: nothing in memory survives.
@@ -68,7 +86,7 @@ impl Program {
 
     /// SIGTERM, and waits for the end. Gives whether it ended well.
     pub async fn terminate(&mut self) -> Result<bool> {
-        let pid = self.child.id().context("it has ended already")?;
+        let pid = self.pid()?;
         let sent = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await?;
         anyhow::ensure!(sent.success(), "kill failed");
         Ok(self.child.wait().await?.success())
@@ -76,7 +94,8 @@ impl Program {
 
     /// Starts it again on the same port and data.
     pub async fn start_again(&mut self) -> Result<()> {
-        let (child, ready) = spawn(&self.directory, self.port, &self.vars, &self.flags).await?;
+        let (child, ready) =
+            spawn(&self.directory, self.port, &self.vars, &self.flags, self.descriptors).await?;
         self.child = child;
         self.ready = ready;
         Ok(())
@@ -88,10 +107,18 @@ async fn spawn(
     port: u16,
     vars: &[(String, String)],
     flags: &[String],
+    descriptors: Option<(u32, u32)>,
 ) -> Result<(Child, Ready)> {
     let ready_file = directory.path().join("ready.json");
     let _ = std::fs::remove_file(&ready_file);
-    let mut command = Command::new(binary()?);
+    // As newcomers' shells have it: what a program makes can be read by others unless it takes care.
+    let mut shell = "umask 022".to_owned();
+    if let Some((at_first, at_most)) = descriptors {
+        shell.push_str(&format!(" && ulimit -Sn {at_first} && ulimit -Hn {at_most}"));
+    }
+    shell.push_str(" && exec \"$0\" \"$@\"");
+    let mut command = Command::new("sh");
+    command.arg("-c").arg(shell).arg(binary()?);
     for (name, _) in std::env::vars() {
         if ["OPENAI_", "ADMIN_", "QDRANT_"].iter().any(|prefix| name.starts_with(prefix)) {
             command.env_remove(name);

@@ -61,6 +61,7 @@ pub struct Me {
         (status = 200, body = LoggedIn),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
         (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -90,7 +91,7 @@ pub async fn login(mut call: Call) -> Result<Response<Body>> {
     )
 )]
 pub async fn refresh(call: Call) -> Result<Response<Body>> {
-    same_origin(&call.ctx, &call.headers)?;
+    same_origin(&call)?;
     let token = cookie(&call.headers).ok_or(CallerError::Unauthenticated("not logged in"))?;
     let session = auth::refresh(&call.ctx, token).await?;
     logged_in(&call.ctx, session)
@@ -108,7 +109,7 @@ pub async fn refresh(call: Call) -> Result<Response<Body>> {
     )
 )]
 pub async fn logout(call: Call) -> Result<Response<Body>> {
-    same_origin(&call.ctx, &call.headers)?;
+    same_origin(&call)?;
     auth::logout(&call.ctx, cookie(&call.headers)).await?;
     let mut response = no_content();
     set_cookie(&call.ctx, &mut response, "", 0)?;
@@ -160,22 +161,24 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Refuses a call that another site's page makes the browser send.
-fn same_origin(ctx: &Ctx, headers: &HeaderMap) -> Result<()> {
+fn same_origin(call: &Call) -> Result<()> {
     const REFUSED: CallerError =
         CallerError::Forbidden("this call must come from a page of this deployment (Origin)");
-    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(header::ORIGIN).ok_or(REFUSED)?;
-    let allowed = ctx.config.allowed_origins.iter().any(|known| known == origin);
-    let own = text(header::HOST).is_some_and(|host| {
-        let authority = origin.split_once("://").filter(|(scheme, _)| matches!(*scheme, "http" | "https"));
-        authority.is_some_and(|(_, authority)| authority.eq_ignore_ascii_case(host))
-    });
-    let fetch_site = headers.get("sec-fetch-site").map(|value| value.to_str().unwrap_or("?"));
+    let origin = call.header(header::ORIGIN).ok_or(REFUSED)?;
+    let allowed = call.ctx.config.allowed_origins.iter().any(|known| known == origin);
+    let own = call.own_origin.as_deref() == Some(origin);
+    let fetch_site = call.headers.get("sec-fetch-site").map(|value| value.to_str().unwrap_or("?"));
     let fetched_here = match fetch_site {
         None | Some("same-origin") => true,
         // From another origin that this deployment names.
         Some("same-site" | "cross-site") => allowed,
         Some(_) => false,
     };
-    if (own || allowed) && fetched_here { Ok(()) } else { Err(REFUSED.into()) }
+    if (own || allowed) && fetched_here {
+        return Ok(());
+    }
+    if call.own_origin.is_none() {
+        tracing::warn!(request_id = %call.request_id, "refused by its Origin; PUBLIC_URL says under which address this deployment is reached");
+    }
+    Err(REFUSED.into())
 }

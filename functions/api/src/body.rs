@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use frontdesk_ports::{BoxStream, Ctx};
+use frontdesk_domain::error::{CallerError, Error};
+use frontdesk_ports::{BoxFuture, BoxStream, Ctx};
 use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::future::select;
@@ -15,10 +16,27 @@ const LINGER_BYTES: usize = 256 << 20;
 /// How long.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// The connection broke before the body was whole.
-#[derive(Debug, thiserror::Error)]
-#[error("the body was cut: {0}")]
-pub struct BodyError(pub String);
+/// Why a body is not whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// The connection broke.
+    #[error("the body was cut: {0}")]
+    Cut(String),
+    /// It came more slowly than its [`Pace`].
+    #[error("the body came too slowly")]
+    Slow,
+}
+
+impl From<BodyError> for Error {
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Cut(_) => CallerError::Unreadable(error.to_string()).into(),
+            BodyError::Slow => {
+                CallerError::TooSlow("the body ceased to come, or came too slowly; send it again").into()
+            }
+        }
+    }
+}
 
 /// A request's or a response's body.
 pub enum Body {
@@ -111,35 +129,116 @@ impl http_body::Body for Body {
 
 type Pieces = BoxStream<'static, Result<Bytes, BodyError>>;
 
-/// A request's body. One that is dropped half-read is read on and thrown away for a while: a client that is still sending
-/// would see a reset connection instead of the answer that refuses it.
-#[must_use]
-pub fn lingering(ctx: &Ctx, body: Pieces) -> Pieces {
-    Box::pin(Lingering { ctx: ctx.clone(), body: Some(body) })
+/// How slowly a request's body may come, as the host knows its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// How long nothing may come at all.
+    pub silence: Duration,
+    /// How long it may be slower than `least`.
+    pub grace: Duration,
+    /// From then on, what must have come on average, in bytes a second.
+    pub least: u32,
+    /// Whether a body that is dropped half-read is read on and thrown away for a while: where a client that is still
+    /// sending would see a reset connection instead of the answer that refuses it.
+    pub lingers: bool,
 }
 
-struct Lingering {
-    ctx: Ctx,
-    /// None when it is at its end.
-    body: Option<Pieces>,
-}
+impl Pace {
+    /// Where nothing else is known. A phone on the slowest mobile network sends several times as fast.
+    pub const STANDARD: Self =
+        Self { silence: Duration::from_secs(15), grace: Duration::from_secs(20), least: 1024, lingers: true };
 
-impl Stream for Lingering {
-    type Item = Result<Bytes, BodyError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
-        let piece = std::task::ready!(body.poll_next_unpin(cx));
-        if !matches!(piece, Some(Ok(_))) {
-            self.body = None;
-        }
-        Poll::Ready(piece)
+    fn tick(&self) -> Duration {
+        self.silence.checked_div(TICKS).unwrap_or(self.silence)
     }
 }
 
-impl Drop for Lingering {
+impl Default for Pace {
+    fn default() -> Self {
+        Self::STANDARD
+    }
+}
+
+/// Of how many ticks a permitted silence consists. Time is counted in ticks and not read from the clock, which may be set
+/// while a body comes.
+const TICKS: u32 = 8;
+
+/// A request's body under its pace.
+pub(crate) fn incoming(ctx: &Ctx, body: Body, pace: Pace) -> Body {
+    match body {
+        Body::Full(bytes) => Body::Full(bytes),
+        Body::Stream(pieces) => Body::Stream(Box::pin(Incoming {
+            ctx: ctx.clone(),
+            body: Some(pieces),
+            pace,
+            timer: None,
+            ticks: 0,
+            silent: 0,
+            bytes: 0,
+        })),
+    }
+}
+
+struct Incoming {
+    ctx: Ctx,
+    /// None when it is at its end.
+    body: Option<Pieces>,
+    pace: Pace,
+    /// The tick under way; none until something was waited for.
+    timer: Option<BoxFuture<'static, ()>>,
+    /// How many ticks have passed.
+    ticks: u32,
+    /// For how many of them nothing came.
+    silent: u32,
+    /// What came.
+    bytes: u64,
+}
+
+impl Incoming {
+    /// One more tick has passed. Gives whether the body may go on.
+    fn tick(&mut self) -> bool {
+        self.ticks = self.ticks.saturating_add(1);
+        self.silent = self.silent.saturating_add(1);
+        let late = self.pace.tick().saturating_mul(self.ticks).saturating_sub(self.pace.grace);
+        let due = u128::from(self.pace.least).saturating_mul(late.as_millis()) / 1000;
+        self.silent < TICKS && u128::from(self.bytes) >= due
+    }
+}
+
+impl Stream for Incoming {
+    type Item = Result<Bytes, BodyError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        let Some(body) = this.body.as_mut() else { return Poll::Ready(None) };
+        if let Poll::Ready(piece) = body.poll_next_unpin(cx) {
+            match &piece {
+                Some(Ok(bytes)) => {
+                    this.silent = 0;
+                    this.bytes = this.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                }
+                Some(Err(_)) | None => this.body = None,
+            }
+            return Poll::Ready(piece);
+        }
+        loop {
+            let tick = this.pace.tick();
+            let timer = this.timer.get_or_insert_with(|| this.ctx.clock.sleep(tick));
+            std::task::ready!(timer.as_mut().poll(cx));
+            this.timer = None;
+            if !this.tick() {
+                // Nothing is read on: a client that sends nothing does not miss the answer.
+                this.body = None;
+                this.ctx.metrics.connections_cut.get_or_create(&[("reason", "slow_body")]).inc();
+                return Poll::Ready(Some(Err(BodyError::Slow)));
+            }
+        }
+    }
+}
+
+impl Drop for Incoming {
     fn drop(&mut self) {
-        let Some(mut body) = self.body.take() else { return };
+        let Some(mut body) = self.body.take().filter(|_| self.pace.lingers) else { return };
         let clock = self.ctx.clock.clone();
         let rest = async move {
             let mut left = LINGER_BYTES;

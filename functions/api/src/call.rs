@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::body::Body;
+use crate::body::{Body, Pace};
 
 /// Who is at the other end of the connection, as the host knows it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +21,8 @@ pub struct Peer {
     pub ip: Option<IpAddr>,
     /// Whether the host can make a WebSocket of this connection.
     pub upgrades: bool,
+    /// How slowly a body may come.
+    pub pace: Pace,
 }
 
 impl Peer {
@@ -49,6 +51,8 @@ pub struct Call {
     pub expires: Option<Timestamp>,
     /// The other end.
     pub peer: Peer,
+    /// The origin of this deployment's own pages, as far as it is certain.
+    pub own_origin: Option<String>,
     /// The headers.
     pub headers: HeaderMap,
     /// Path parameters by name.
@@ -85,6 +89,11 @@ impl Call {
     /// # Errors
     /// 422 naming the parameter (`?limit`).
     pub fn query<T: DeserializeOwned>(&self) -> Result<T> {
+        for (name, value) in form_urlencoded::parse(self.query.as_bytes()) {
+            if name.contains('\0') || value.contains('\0') {
+                return Err(Error::invalid(format!("?{}", name.replace('\0', "")), NUL));
+            }
+        }
         let parsed = serde_urlencoded::Deserializer::new(form_urlencoded::parse(self.query.as_bytes()));
         serde_path_to_error::deserialize(parsed).map_err(|error| {
             let name = error.path().to_string();
@@ -99,12 +108,11 @@ impl Call {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// The `Origin`, unless it is the one on which this deployment itself is reached.
+    /// The `Origin`, unless it is the one on which this deployment itself is reached. One that is no text is foreign.
     #[must_use]
     pub fn foreign_origin(&self) -> Option<&str> {
-        let host = self.header(header::HOST).unwrap_or("");
-        self.header(header::ORIGIN)
-            .filter(|origin| origin.split_once("://").is_none_or(|(_, authority)| authority != host))
+        let origin = self.headers.get(header::ORIGIN)?.to_str().unwrap_or("null");
+        (self.own_origin.as_deref() != Some(origin)).then_some(origin)
     }
 
     /// Whether the client prefers an event stream.
@@ -167,11 +175,7 @@ impl Call {
         if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
             return Err(too_large());
         }
-        std::mem::take(&mut self.body)
-            .collect(limit)
-            .await
-            .map_err(|error| CallerError::Unreadable(error.to_string()))?
-            .ok_or_else(too_large)
+        std::mem::take(&mut self.body).collect(limit).await?.ok_or_else(too_large)
     }
 }
 
@@ -183,7 +187,47 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let mut parser = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut parser).map_err(unfit)?;
     parser.end().map_err(not_json)?;
+    without_nul(text)?;
     Ok(value)
+}
+
+/// What is said of a text with U+0000. SQLite ends a text there, so none is let in, whichever field it is in.
+const NUL: &str = "must not contain NUL";
+
+/// Refuses JSON with U+0000 in a text or a name, which JSON writes in one way only.
+fn without_nul(text: &str) -> Result<()> {
+    if !text.contains("\\u0000") {
+        return Ok(());
+    }
+    // The same six characters after a backslash are no NUL.
+    let value: serde_json::Value = serde_json::from_str(text).map_err(not_json)?;
+    match path_to_nul(&value) {
+        Some(path) => Err(Error::invalid(path, NUL)),
+        None => Ok(()),
+    }
+}
+
+/// The JSON pointer to the first text with a NUL; to the object, when a name in it has one.
+fn path_to_nul(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => text.contains('\0').then(String::new),
+        serde_json::Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(index, item)| path_to_nul(item).map(|rest| format!("/{index}{rest}"))),
+        serde_json::Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+            if name.contains('\0') {
+                return Some(String::new());
+            }
+            path_to_nul(field).map(|rest| format!("/{}{rest}", escaped(name)))
+        }),
+        _ => None,
+    }
+}
+
+/// A name as it stands in a JSON pointer.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The caller's error for JSON that does not fit its type: 422 with a pointer, or 400 when it is no JSON.
@@ -207,7 +251,7 @@ fn pointer_of(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => format!("/{}", escaped(key)),
             Segment::Enum { variant } => format!("/{variant}"),
             Segment::Unknown => "/?".to_owned(),
         })
@@ -240,6 +284,25 @@ pub fn no_content() -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_nul_is_refused_where_it_is() {
+        let refused = |text: &str| match parse_json::<serde_json::Value>(text.as_bytes()) {
+            Ok(_) => None,
+            Err(Error::Caller(CallerError::Invalid(fields))) => Some(fields[0].pointer.clone()),
+            Err(error) => panic!("{error}"),
+        };
+        for (text, pointer) in [
+            (r#"{"a": "tea\u0000"}"#, Some("/a")),
+            (r#"{"a": ["x", {"b/c~d": "\u0000"}]}"#, Some("/a/1/b~1c~0d")),
+            (r#"{"a\u0000": 1}"#, Some("")),
+            (r#""\u0000""#, Some("")),
+            (r#"{"a": "\\u0000"}"#, None),
+            (r#"{"a": "u0000 \u0001"}"#, None),
+        ] {
+            assert_eq!(refused(text).as_deref(), pointer, "{text}");
+        }
+    }
 
     #[test]
     fn of_addresses_in_a_header_the_last_counts() {

@@ -59,6 +59,9 @@ pub fn document(error: &Error, instance: &str, request_id: RequestId) -> Problem
             CallerError::MethodNotAllowed { .. } => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
             }
+            CallerError::TooSlow(_) => {
+                (StatusCode::REQUEST_TIMEOUT, "too_slow", "The request came too slowly")
+            }
             CallerError::Conflict(_) => (StatusCode::CONFLICT, "conflict", "Not possible in this state"),
             CallerError::Stale { .. } => (StatusCode::PRECONDITION_FAILED, "stale", "It changed meanwhile"),
             CallerError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Too large"),
@@ -154,7 +157,7 @@ impl IntoResponses for ReadProblems {
 
 impl IntoResponses for WriteProblems {
     fn responses() -> BTreeMap<String, RefOr<utoipa::openapi::response::Response>> {
-        problems(&[400, 401, 403, 404, 413, 415, 422, 429, 503])
+        problems(&[400, 401, 403, 404, 408, 413, 415, 422, 429, 503])
     }
 }
 

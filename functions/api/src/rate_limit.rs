@@ -136,10 +136,7 @@ async fn take(ctx: &Ctx, class: LimitClass, whose: &str, rule: Rule) -> Option<L
         Some(_) => "refused",
         None => "error",
     };
-    ctx.metrics
-        .limiter
-        .get_or_create(&[("rule", class.name().to_owned()), ("verdict", told.to_owned())])
-        .inc();
+    ctx.metrics.limiter.get_or_create(&[("rule", class.name()), ("verdict", told)]).inc();
     verdict.map(|verdict| Limited { class, verdict })
 }
 

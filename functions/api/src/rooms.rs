@@ -1,7 +1,7 @@
 //! `POST /api/v1/rooms/call`: this deployment's rooms, for another one on the same database that has none of its own.
 
 use frontdesk_app::rooms::{self, Answer};
-use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::error::{CallerError, Result};
 use futures_util::StreamExt;
 use http::{HeaderValue, Response, header};
 
@@ -27,11 +27,7 @@ pub async fn call(call: Call) -> Result<Response<Body>> {
     let expected = call.ctx.config.rooms_token.clone().ok_or(CallerError::Unauthenticated(WHO))?;
     machine::shows(&call, &expected, WHO)?;
     let ctx = call.ctx.clone();
-    let body = call
-        .body
-        .collect(MAX_JSON_BYTES)
-        .await
-        .map_err(|error| Error::from(CallerError::Unreadable(error.to_string())))?;
+    let body = call.body.collect(MAX_JSON_BYTES).await?;
     let limit = u64::try_from(MAX_JSON_BYTES).unwrap_or(u64::MAX);
     let body = body.ok_or(CallerError::TooLarge { field: "body", limit })?;
     let body = match rooms::answer(ctx.rooms.as_ref(), ctx.clock.clone(), &body).await {

@@ -9,14 +9,14 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::settings::Settings;
-use frontdesk_ports::{Ctx, caught};
+use frontdesk_ports::{Ctx, MethodLabel, RequestLabels, caught};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::call::{Call, Peer};
 use crate::rate_limit::LimitClass;
-use crate::routes::{Access, Pages, ROUTES, Route};
-use crate::{cors, maintenance, problem, rate_limit, socket};
+use crate::routes::{Access, Pages, ROUTES, Route, is_of_health};
+use crate::{cors, maintenance, origin, problem, rate_limit, socket};
 
 /// The path patterns, each with the rows of its methods.
 fn table() -> &'static matchit::Router<Vec<&'static Route>> {
@@ -44,6 +44,7 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     let started = ctx.clock.now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let request = request.map(|body| body::incoming(&ctx, body, peer.pace));
     let origin = request.headers().get(header::ORIGIN).cloned();
 
     let found = find(&method, &path);
@@ -67,11 +68,21 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
 
     let status = response.status().as_u16();
     let took = ctx.clock.now().since(started);
-    let labels =
-        [("route", pattern.to_owned()), ("method", method.to_string()), ("status", status.to_string())];
-    ctx.metrics.requests.get_or_create(&labels).inc();
-    ctx.metrics.request_seconds.get_or_create(&[("route", pattern.to_owned())]).observe(took.as_secs_f64());
+    ctx.metrics.requests.get_or_create(&RequestLabels::new(pattern, &method, response.status())).inc();
+    ctx.metrics.request_seconds.get_or_create(&[("route", pattern)]).observe(took.as_secs_f64());
+    let method = MethodLabel::from(&method);
     tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
+    response
+}
+
+/// Refuses a request that its host has no room for.
+pub fn refuse<T>(ctx: &Ctx, request: &Request<T>, error: &Error) -> Response<Body> {
+    let request_id = RequestId::new(ctx.clock.now(), ctx.random.entropy());
+    let path = request.uri().path();
+    let mut response = problem::response(error, path, request_id);
+    finish(&mut response, request_id);
+    let pages = find(request.method(), path).map_or(Pages::Named, |found| found.route.pages);
+    cors::allow(ctx, request.headers().get(header::ORIGIN), pages, &mut response);
     response
 }
 
@@ -114,6 +125,7 @@ async fn run(
     {
         parts.headers.insert(header::HOST, host);
     }
+    let own_origin = origin::own(&ctx.config.own_origin, &parts);
     let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
     let guarded = found.route.limit != LimitClass::Unlimited;
@@ -130,6 +142,7 @@ async fn run(
                     scope,
                     expires,
                     peer,
+                    own_origin,
                     headers: parts.headers,
                     params: found.params,
                     query: parts.uri.query().unwrap_or("").to_owned(),
@@ -150,7 +163,7 @@ async fn run(
 
 /// How this deployment is, and what it is, is told on any schema.
 fn needs_the_schema(route: &Route) -> bool {
-    !(route.path.starts_with("/health") || route.path == "/metrics" || route.path.ends_with("/openapi.json"))
+    !(is_of_health(route.path) || route.path == "/metrics" || route.path.ends_with("/openapi.json"))
 }
 
 /// Who asks, if the route is for it. A token of the wrong kind is no valid token here; a role that is too low is.

@@ -121,6 +121,12 @@ pub fn is_of_the_api(path: &str) -> bool {
     ROUTES.iter().any(|route| first_segment(route.path) == first)
 }
 
+/// Whether a path asks how this deployment is.
+#[must_use]
+pub fn is_of_health(path: &str) -> bool {
+    first_segment(path) == "health"
+}
+
 fn first_segment(path: &str) -> &str {
     path.strip_prefix('/').and_then(|rest| rest.split('/').next()).unwrap_or_default()
 }

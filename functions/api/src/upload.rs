@@ -4,13 +4,14 @@ use bytes::Bytes;
 use frontdesk_app::{documents, uploads};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::UploadId;
+use frontdesk_ports::{SpoolError, Spooled};
 use futures_channel::mpsc;
 use futures_util::future::{Either, select};
 use futures_util::{SinkExt, StreamExt};
 use http::{Response, StatusCode, header};
 use serde::Serialize;
 
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::call::{Call, json};
 use crate::problem::WriteProblems;
 
@@ -85,20 +86,21 @@ pub(crate) async fn read_file(call: &mut Call, limit: u64) -> Result<FilePart> {
     if announced.is_some_and(|length| length > limit.saturating_add(OVERHEAD)) {
         return Err(too_large(limit));
     }
-    parse(&kind, std::mem::take(&mut call.body), limit).await
+    let spooled = call.ctx.spool.begin().await?;
+    parse(&kind, std::mem::take(&mut call.body), limit, spooled).await
 }
 
-async fn parse(kind: &str, body: Body, limit: u64) -> Result<FilePart> {
+async fn parse(kind: &str, body: Body, limit: u64, spooled: Box<dyn Spooled>) -> Result<FilePart> {
     let boundary = multer::parse_boundary(kind).map_err(|_| CallerError::UnsupportedMedia {
         detail: format!("the body's type is \"{}\"", kind.chars().take(100).collect::<String>()),
         accepted: "multipart/form-data with a boundary".to_owned(),
     })?;
     // The parser wants a stream that may change threads, which a body is not; a channel between them is.
     let mut body = body.into_stream();
-    let (mut pieces, received) = mpsc::channel::<Result<Bytes, String>>(1);
+    let (mut pieces, received) = mpsc::channel::<Result<Bytes, BodyError>>(1);
     let pump = Box::pin(async move {
         while let Some(piece) = body.next().await {
-            if pieces.send(piece.map_err(|error| error.to_string())).await.is_err() {
+            if pieces.send(piece).await.is_err() {
                 return;
             }
         }
@@ -106,23 +108,41 @@ async fn parse(kind: &str, body: Body, limit: u64) -> Result<FilePart> {
     let sizes = multer::SizeLimit::new().whole_stream(limit.saturating_add(OVERHEAD)).per_field(limit);
     let constraints = multer::Constraints::new().allowed_fields(vec!["file"]).size_limit(sizes);
     let parts = multer::Multipart::with_constraints(received, boundary, constraints);
-    let file = Box::pin(one_file(parts));
+    let file = Box::pin(one_file(parts, spooled));
     let outcome = match select(file, pump).await {
         Either::Left((outcome, _)) => outcome,
         Either::Right(((), file)) => file.await,
     };
-    outcome
-        .map_err(|error| refusal(&error, limit))?
-        .ok_or_else(|| Error::invalid("/file", "exactly one file is needed"))
+    let file = outcome.map_err(|error| match error {
+        Broken::Parts(error) => refusal(&error, limit),
+        Broken::Spool(error) => error.into(),
+    })?;
+    let (name, spooled) = file.ok_or_else(|| Error::invalid("/file", "exactly one file is needed"))?;
+    Ok(FilePart { name, bytes: spooled.whole().await? })
 }
 
-async fn one_file(mut parts: multer::Multipart<'_>) -> Result<Option<FilePart>, multer::Error> {
-    let Some(field) = parts.next_field().await? else { return Ok(None) };
+/// Why there is no file.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Parts(#[from] multer::Error),
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+async fn one_file(
+    mut parts: multer::Multipart<'_>,
+    mut spooled: Box<dyn Spooled>,
+) -> Result<Option<(String, Box<dyn Spooled>)>, Broken> {
+    let Some(mut field) = parts.next_field().await? else { return Ok(None) };
     let name = field.file_name().unwrap_or("").to_owned();
-    let bytes = field.bytes().await?;
+    while let Some(piece) = field.chunk().await? {
+        spooled.add(piece).await?;
+    }
+    drop(field);
     // A second file is as wrong as none; the rest is read so that a broken end is seen.
     let more = parts.next_field().await?.is_some();
-    Ok((!more).then_some(FilePart { name, bytes }))
+    Ok((!more).then_some((name, spooled)))
 }
 
 fn too_large(limit: u64) -> Error {
@@ -138,8 +158,16 @@ fn refusal(error: &multer::Error, limit: u64) -> Error {
             let name: String = field_name.as_deref().unwrap_or("").chars().take(100).collect();
             Error::invalid(format!("/{name}"), "unknown field; the only one is `file`")
         }
-        other => CallerError::Unreadable(format!("the multipart body cannot be read: {other}")).into(),
+        multer::Error::StreamReadFailed(cause) => match cause.downcast_ref::<BodyError>() {
+            Some(error) => error.clone().into(),
+            None => unreadable(error),
+        },
+        other => unreadable(other),
     }
+}
+
+fn unreadable(error: &multer::Error) -> Error {
+    CallerError::Unreadable(format!("the multipart body cannot be read: {error}")).into()
 }
 
 #[cfg(test)]
@@ -147,6 +175,7 @@ mod tests {
     use std::rc::Rc;
 
     use super::*;
+    use frontdesk_ports::{MemorySpool, Spool};
 
     const LIMIT: u64 = 100_000;
 
@@ -160,7 +189,11 @@ mod tests {
     fn read(kind: &str, body: &[u8], piece: usize) -> Result<FilePart> {
         let pieces: Vec<Bytes> = body.chunks(piece).map(Bytes::copy_from_slice).collect();
         let stream = futures_util::stream::iter(pieces.into_iter().map(Ok));
-        futures_executor::block_on(parse(kind, Body::Stream(Box::pin(stream)), LIMIT))
+        futures_executor::block_on(in_memory(kind, Body::Stream(Box::pin(stream))))
+    }
+
+    async fn in_memory(kind: &str, body: Body) -> Result<FilePart> {
+        parse(kind, body, LIMIT, MemorySpool.begin().await.unwrap()).await
     }
 
     fn finished(mut body: Vec<u8>) -> Vec<u8> {
@@ -187,7 +220,7 @@ mod tests {
                 .chain(std::iter::repeat_with(|| Bytes::from(vec![b'x'; 10_000])))
                 .map(Ok),
         );
-        let error = futures_executor::block_on(parse(KIND, Body::Stream(Box::pin(endless)), LIMIT)).err();
+        let error = futures_executor::block_on(in_memory(KIND, Body::Stream(Box::pin(endless)))).err();
         assert_eq!(error, Some(CallerError::TooLarge { field: "file", limit: LIMIT }.into()));
     }
 
@@ -222,6 +255,6 @@ mod tests {
             let _held = local;
             Ok(Bytes::from(body))
         });
-        assert!(futures_executor::block_on(parse(KIND, Body::Stream(Box::pin(stream)), LIMIT)).is_ok());
+        assert!(futures_executor::block_on(in_memory(KIND, Body::Stream(Box::pin(stream)))).is_ok());
     }
 }

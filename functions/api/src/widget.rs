@@ -84,6 +84,7 @@ const MAX_TOKEN: usize = 4096;
     (status = 201, body = SessionResponse),
     (status = 400, description = "Unreadable", body = Problem, content_type = "application/problem+json"),
     (status = 403, description = "The page's origin is not one of the site's", body = Problem, content_type = "application/problem+json"),
+    (status = 408, description = "Too slow", body = Problem, content_type = "application/problem+json"),
     (status = 413, description = "Too large", body = Problem, content_type = "application/problem+json"),
     (status = 415, description = "Not JSON", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "A field is wrong", body = Problem, content_type = "application/problem+json"),

@@ -6,8 +6,10 @@
 //! `worker` has a conversion of its own, but that one fails for a header outside ASCII and panics for an HTTP version it
 //! does not know; a panic here would take down every request of the isolate.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use frontdesk_api::{Body, BodyError, Peer};
+use frontdesk_api::{Body, BodyError, Pace, Peer};
 use frontdesk_ports::BoxStream;
 use futures_util::{StreamExt, TryFutureExt, TryStreamExt};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
@@ -22,19 +24,23 @@ const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 /// A body that is told to be at most so long, in bytes, is taken as a whole.
 const SHORT: u64 = 256 * 1024;
 
+/// A short body comes in one piece, so that it is silent as long as it takes. A body that nobody reads is the runtime's
+/// to deal with.
+const PACE: Pace = Pace { silence: Duration::from_secs(120), lingers: false, ..Pace::STANDARD };
+
 /// The core's request, and who asks. `None` when the method or the address has no place in HTTP's types (an address
 /// over 64 KiB, say).
 pub fn request(from: &web_sys::Request) -> Option<(Request<Body>, Peer)> {
     let headers = headers(&from.headers());
     let whole = Clone::clone(from);
     let body = match body(&headers, || from.body(), move || whole.array_buffer()) {
-        Some(pieces) => Body::Stream(pieces.map_err(BodyError).boxed_local()),
+        Some(pieces) => Body::Stream(pieces.map_err(BodyError::Cut).boxed_local()),
         None => Body::empty(),
     };
     let mut request = Request::builder().method(from.method().as_str()).uri(from.url()).body(body).ok()?;
     *request.headers_mut() = headers;
     let ip = Peer::address_in(request.headers(), CLIENT_ADDRESS);
-    Some((request, Peer { ip, upgrades: true }))
+    Some((request, Peer { ip, upgrades: true, pace: PACE }))
 }
 
 /// A response's body; an error is the runtime's word for it.

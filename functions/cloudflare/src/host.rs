@@ -10,8 +10,8 @@ use frontdesk_clients::hrana::{HranaDatabase, Server};
 use frontdesk_clients::qdrant::{self, Qdrant};
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
-    Blobs, Breakers, Caches, Clock, Config, Ctx, Database, HttpClient, Limiter, Metrics, Ports, Random,
-    Rooms, Tasks,
+    Blobs, Breakers, Caches, Clock, Config, Ctx, Database, HttpClient, Limiter, MemorySpool, Metrics,
+    OwnOrigin, Ports, Random, Rooms, Tasks,
 };
 use worker::Env;
 
@@ -78,6 +78,7 @@ pub fn ctx(env: &Env, tasks: Rc<dyn Tasks>, rooms: impl FnOnce(Weak<Ports>) -> R
         rooms: rooms(ports.clone()),
         http,
         blobs,
+        spool: Rc::new(MemorySpool),
         extractor: Rc::new(InstanceExtractor),
         limiter,
         clock,
@@ -121,7 +122,12 @@ fn told(env: &Env) -> Rc<Told> {
     let told = Rc::new(match HostConfig::from_vars(&variable) {
         Ok(config) => {
             logs::start(&config.log_level);
-            Told { core: config.core, database: config.database, qdrant: config.qdrant }
+            let mut core = config.core;
+            // Requests reach a Worker by its routes: no client can choose the name in their address.
+            if core.own_origin == OwnOrigin::ByAddress {
+                core.own_origin = OwnOrigin::Routed;
+            }
+            Told { core, database: config.database, qdrant: config.qdrant }
         }
         Err(problems) => {
             logs::start("info");

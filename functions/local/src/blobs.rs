@@ -47,10 +47,12 @@ impl Blobs for DiskBlobs {
         let beside = self.beside(&path);
         let write = async {
             // A delete may tidy the empty directory away between both steps; then once more.
-            let mut file = match fs::File::create(&beside).await {
+            let mut new = fs::OpenOptions::new();
+            new.write(true).create_new(true).mode(0o600);
+            let mut file = match new.open(&beside).await {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
-                    fs::create_dir_all(&directory).await?;
-                    fs::File::create(&beside).await?
+                    fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory).await?;
+                    new.open(&beside).await?
                 }
                 other => other?,
             };

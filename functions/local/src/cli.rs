@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -17,7 +18,8 @@ use tokio::net::TcpListener;
 use crate::extractor::Confines;
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
-use crate::{secrets, seed, server};
+use crate::server::{self, Limits, descriptors};
+use crate::{private, secrets, seed};
 
 /// The AI front desk for websites, on one machine.
 #[derive(Parser)]
@@ -89,6 +91,13 @@ struct Serve {
     /// No rate limits: for tests and load.
     #[arg(long)]
     no_limits: bool,
+    /// How many connections may be open. Without it, what the limit of open files (RLIMIT_NOFILE) allows.
+    #[arg(long, value_name = "COUNT")]
+    connections: Option<NonZeroUsize>,
+    /// How many of them may come from one address, also from this machine's own. Without it a quarter, and this machine's own
+    /// are not counted, as they are a proxy's. Behind a proxy on another machine, give as many as `--connections`.
+    #[arg(long, value_name = "COUNT")]
+    connections_per_address: Option<NonZeroUsize>,
     /// When requests are answered, write {base_url, site_key, admin_email, admin_password, data_dir} as JSON there.
     #[arg(long)]
     ready: Option<PathBuf>,
@@ -142,6 +151,7 @@ pub fn main() -> ExitCode {
     if let Command::Extract(confines) = cli.command {
         return crate::extractor::run_child(confines);
     }
+    private::begin();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.into()),
@@ -217,6 +227,7 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
             .with_context(|| data.display().to_string())?;
         say(&format!("made the data directory {}", data.display()));
     }
+    private::keep(data)?;
     secrets::ensure(data, &OsRandom)?;
     let database = host::database(data, database_server(data)?)?;
     for name in migrations::up(database.as_ref(), SystemClock.now()).await? {
@@ -278,13 +289,14 @@ fn admin(data: &Path) -> Result<(String, String)> {
 }
 
 async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
-    let data = options.place.data;
+    let data = options.place.data.clone();
     if !data.is_dir() {
         bail!("{} is no directory; `frontdesk dev` makes one", data.display());
     }
     let config = configure(&data, options.no_limits)?;
     start_logs(&config);
     let server = config.database;
+    let limits = limits(&options);
     let listener = TcpListener::bind((options.host, options.port))
         .await
         .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
@@ -320,9 +332,30 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
     if demo.is_some() {
         say("\n  Stop with Ctrl-C.\n");
     }
-    let served = server::serve(Rc::clone(&host), listener, stop_signal()).await;
+    let served = server::serve(Rc::clone(&host), listener, limits, stop_signal()).await;
     host.end_work().await;
     served
+}
+
+/// As many connections as the process may have, or as it was told.
+fn limits(options: &Serve) -> Limits {
+    let possible = Limits::of(descriptors::raise());
+    let most = options.connections.map_or(possible.most, NonZeroUsize::get);
+    if most > possible.most {
+        tracing::warn!(
+            wanted = most,
+            possible = possible.most,
+            "the limit of open files (RLIMIT_NOFILE) is too low"
+        );
+    }
+    let most = most.min(possible.most);
+    let per_address = options.connections_per_address;
+    Limits {
+        most,
+        per_address: per_address.map_or(possible.per_address.min(most), NonZeroUsize::get),
+        counts_loopback: per_address.is_some(),
+        ..possible
+    }
 }
 
 async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> Result<()> {
@@ -335,11 +368,7 @@ async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> R
         "admin_password": password,
         "data_dir": std::path::absolute(data)?,
     });
-    // Whole or not there: whoever waits for the file never reads half of it.
-    let new = path.with_extension("new");
-    std::fs::write(&new, ready.to_string())?;
-    std::fs::rename(&new, path)?;
-    Ok(())
+    private::write(path, &ready.to_string())
 }
 
 async fn migrate(step: Migrate) -> Result<()> {
@@ -347,6 +376,9 @@ async fn migrate(step: Migrate) -> Result<()> {
         let server = database_server(&place.data)?;
         if server.is_none() && !place.data.is_dir() {
             bail!("{} is no directory, and DATABASE_URL is not set", place.data.display());
+        }
+        if place.data.is_dir() {
+            private::keep(&place.data)?;
         }
         host::database(&place.data, server)
     };

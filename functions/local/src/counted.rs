@@ -18,8 +18,8 @@ impl CountedDatabase {
         Self { inner, metrics }
     }
 
-    fn count(&self, kind: &str) {
-        self.metrics.database.get_or_create(&[("kind", kind.to_owned())]).inc();
+    fn count(&self, kind: &'static str) {
+        self.metrics.database.get_or_create(&[("kind", kind)]).inc();
     }
 }
 

@@ -4,6 +4,7 @@
 //! savepoint: a batch that fails is rolled back alone. A batch is answered after the commit is on disk.
 
 use std::collections::HashMap;
+use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
@@ -45,6 +46,8 @@ impl LibsqlDatabase {
     /// # Errors
     /// When the file cannot be opened or is no database.
     pub fn open(path: &Path, supervision: &Supervision) -> anyhow::Result<Self> {
+        // Made before libSQL makes it: what it makes beside it has the same permissions.
+        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
         let database = Arc::new(now(libsql::Builder::new_local(path).build())?);
         let writer = Connection::open(&database)?;
         let (write_to, writes) = mpsc::channel::<Request>();

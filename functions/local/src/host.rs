@@ -1,6 +1,7 @@
 //! The host: every port of this machine, bundled.
 
 use std::cell::RefCell;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,8 +28,10 @@ use crate::database::LibsqlDatabase;
 use crate::extractor::SubprocessExtractor;
 use crate::http_client::ReqwestClient;
 use crate::limiter::MemoryLimiter;
+use crate::private;
 use crate::queued::QueuedDatabase;
 use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
+use crate::spool::DiskSpool;
 use crate::web::Web;
 
 /// How often due jobs are looked for.
@@ -105,6 +108,7 @@ impl Host {
         overrides: Overrides,
         lock: Option<std::fs::File>,
     ) -> Result<Rc<Self>> {
+        private::keep(&options.data)?;
         let clock = overrides.clock.unwrap_or_else(|| Rc::new(SystemClock));
         let random = overrides.random.unwrap_or_else(|| Rc::new(OsRandom));
         // A file is this process's own; behind a server there may be others.
@@ -151,6 +155,7 @@ impl Host {
                 rooms: Rc::new(made),
                 http,
                 blobs,
+                spool: Rc::new(DiskSpool::new(options.data.join("spool"))),
                 extractor,
                 limiter,
                 clock,
@@ -260,7 +265,8 @@ fn supervised_database(
 /// When another process does.
 pub fn lock(data: &Path) -> Result<std::fs::File> {
     let path = data.join("lock");
-    let file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path);
+    let file = file.with_context(|| path.display().to_string())?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => bail!("{} is in use by another process", data.display()),

@@ -12,12 +12,14 @@ pub mod extractor;
 pub mod host;
 pub mod http_client;
 pub mod limiter;
+pub mod private;
 mod queued;
 pub mod runtime;
 pub mod secrets;
 mod seed;
-mod server;
+pub mod server;
 mod socket;
+pub mod spool;
 pub mod testing;
 mod web;
 

@@ -1,8 +1,10 @@
 //! The HTTP server: hyper in front of `api::handle`, and the static files.
 
-use std::cell::Cell;
+mod connections;
+pub mod descriptors;
+
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -10,22 +12,24 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_api::socket::SocketGrant;
-use frontdesk_api::{Body, BodyError, Peer, is_of_the_api};
+use frontdesk_api::{Body, BodyError, Peer, is_of_health, is_of_the_api};
+use frontdesk_domain::error::{CallerError, Error};
 use futures_util::{StreamExt, TryStreamExt};
 use http_body_util::{BodyDataStream, BodyExt};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::host::Host;
 use crate::socket;
 
-/// How long a client may take to send the head of its request.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How many connections are open at most.
-const MAX_CONNECTIONS: usize = 10_000;
+pub use connections::{Connection, Connections, Cut, Limits, Working};
+
+/// When a client that found no room should come back.
+const COME_BACK: Duration = Duration::from_secs(5);
 /// How long the end waits for turns and requests in progress.
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -37,26 +41,33 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub async fn serve(
     host: Rc<Host>,
     listener: TcpListener,
+    limits: Limits,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
     let (enter, phase) = watch::channel(Phase::Serving);
-    let open = Rc::new(Cell::new(0_usize));
+    let open = Connections::new(limits, Rc::clone(&host.ctx.metrics));
     tokio::pin!(stop);
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 match accepted {
-                    Ok((socket, address)) if open.get() < MAX_CONNECTIONS => {
-                        // A streamed answer is many small writes.
-                        let _ = socket.set_nodelay(true);
-                        let counted = Rc::new(Connection::new(&open));
-                        let work = connection(Rc::clone(&host), socket, address, phase.clone(), counted);
-                        tokio::task::spawn_local(host.tasks.guarded("connection", Box::pin(work)));
+                    Ok((socket, address)) => {
+                        if let Some(entered) = open.enter(address.ip()) {
+                            let client = Client {
+                                host: Rc::clone(&host),
+                                ip: address.ip(),
+                                phase: phase.clone(),
+                                connections: open.clone(),
+                                connection: Rc::new(entered),
+                            };
+                            let work = host.tasks.guarded("connection", Box::pin(connection(client, socket)));
+                            tokio::task::spawn_local(work);
+                        }
                     }
-                    Ok(_) => tracing::warn!("too many connections"),
                     Err(error) => {
                         // Out of file descriptors, most likely: wait instead of spinning.
                         tracing::warn!(%error, "accept failed");
+                        open.make_room();
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 }
@@ -86,7 +97,7 @@ pub async fn serve(
     host.rooms.disconnect();
     // Let the ends of the streams reach their sockets.
     for _ in 0..50 {
-        if open.get() == 0 {
+        if open.count() == 0 {
             break;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -105,60 +116,89 @@ pub enum Phase {
     Over,
 }
 
-/// A connection that counts as long as it is held.
-pub struct Connection(Rc<Cell<usize>>);
-
-impl Connection {
-    fn new(open: &Rc<Cell<usize>>) -> Self {
-        open.set(open.get().saturating_add(1));
-        Self(Rc::clone(open))
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.set(self.0.get().saturating_sub(1));
-    }
-}
-
-async fn connection(
+/// Who is at the other end of one connection, and what it is served from.
+#[derive(Clone)]
+struct Client {
     host: Rc<Host>,
-    socket: tokio::net::TcpStream,
-    address: SocketAddr,
-    mut phase: watch::Receiver<Phase>,
-    counted: Rc<Connection>,
-) {
-    let seen = phase.clone();
+    ip: IpAddr,
+    phase: watch::Receiver<Phase>,
+    connections: Connections,
+    connection: Rc<Connection>,
+}
+
+async fn connection(client: Client, socket: TcpStream) {
+    let Client { mut phase, connections, connection: counted, .. } = client.clone();
+    let limits = *connections.limits();
+    let reserved = counted.refused.is_some();
+    // A streamed answer is many small writes.
+    let _ = socket.set_nodelay(true);
+    // What a client does not take may wait in the kernel, too; there the kernel counts the time.
+    let patience = u32::try_from(limits.write.as_millis()).unwrap_or(u32::MAX);
+    let _ = rustix::net::sockopt::set_tcp_user_timeout(&socket, patience);
+    let mut socket = Box::pin(TimeoutStream::new(socket));
+    socket.as_mut().set_write_timeout_pinned(Some(limits.write));
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (host, phase, counted) = (Rc::clone(&host), seen.clone(), Rc::clone(&counted));
-        async move { Ok::<_, Infallible>(answer(&host, request, address.ip(), phase, counted).await) }
+        let client = client.clone();
+        async move {
+            Ok::<_, Infallible>(match client.connection.refused {
+                Some(why) => answer_reserved(&client, request, why).await,
+                None => answer(&client, request).await,
+            })
+        }
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_DEADLINE).half_close(false);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(if reserved { limits.reserve_head } else { limits.head })
+        .keep_alive(!reserved)
+        .half_close(false);
     let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = &mut connection => ended,
+        () = counted.cut() => return,
         _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
     };
     if let Err(error) = ended {
+        if stalled(&error) {
+            connections.note(Cut::Stalled);
+        } else if error.is_timeout() {
+            connections.note(Cut::Silent);
+        }
         // Clients go at any time; that is no fault of anybody.
         tracing::debug!(%error, "connection ended");
     }
 }
 
+/// Whether a client took nothing of what was sent to it.
+fn stalled(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::TimedOut)
+}
+
 type ResponseBody = http_body_util::combinators::UnsyncBoxBody<Bytes, BoxError>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
+/// A response on its way. The connection works until it is sent.
+pub struct Served {
+    body: ServedBody,
+    _working: Working,
+}
+
 /// A response body that stays on its thread.
-pub enum Served {
+enum ServedBody {
     /// From the API.
     Api(Body),
     /// A static file.
     File(ResponseBody),
+}
+
+/// The API's response, while `working`.
+fn served(response: http::Response<Body>, working: Working) -> http::Response<Served> {
+    response.map(|body| Served { body: ServedBody::Api(body), _working: working })
 }
 
 impl http_body::Body for Served {
@@ -169,36 +209,33 @@ impl http_body::Body for Served {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
-        match &mut *self {
-            Self::Api(body) => {
+        match &mut self.body {
+            ServedBody::Api(body) => {
                 Pin::new(body).poll_frame(cx).map(|frame| frame.map(|frame| frame.map_err(Into::into)))
             }
-            Self::File(body) => Pin::new(body).poll_frame(cx),
+            ServedBody::File(body) => Pin::new(body).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Api(body) => body.is_end_stream(),
-            Self::File(body) => body.is_end_stream(),
+        match &self.body {
+            ServedBody::Api(body) => body.is_end_stream(),
+            ServedBody::File(body) => body.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        match self {
-            Self::Api(body) => body.size_hint(),
-            Self::File(body) => body.size_hint(),
+        match &self.body {
+            ServedBody::Api(body) => body.size_hint(),
+            ServedBody::File(body) => body.size_hint(),
         }
     }
 }
 
-async fn answer(
-    host: &Rc<Host>,
-    mut request: http::Request<Incoming>,
-    ip: IpAddr,
-    phase: watch::Receiver<Phase>,
-    counted: Rc<Connection>,
-) -> http::Response<Served> {
+async fn answer(client: &Client, mut request: http::Request<Incoming>) -> http::Response<Served> {
+    let Client { host, ip, .. } = client;
+    let working = client.connection.work();
+    let peer = Peer { ip: Some(*ip), upgrades: false, pace: client.connections.limits().pace };
     let path = request.uri().path();
     if !is_of_the_api(path) && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
         let (parts, _) = request.into_parts();
@@ -206,11 +243,13 @@ async fn answer(
         missing.method_mut().clone_from(&parts.method);
         missing.uri_mut().clone_from(&parts.uri);
         if let Some(response) = host.web.serve(http::Request::from_parts(parts, ())).await {
-            return response.map(|body| Served::File(body.map_err(Into::into).boxed_unsync()));
+            return response.map(|body| Served {
+                body: ServedBody::File(body.map_err(Into::into).boxed_unsync()),
+                _working: working,
+            });
         }
-        return frontdesk_api::handle(host.ctx.clone(), missing, Peer { ip: Some(ip), ..Peer::default() })
-            .await
-            .map(Served::Api);
+        let response = frontdesk_api::handle(host.ctx.clone(), missing, peer).await;
+        return served(response, working);
     }
     let head = request.method() == http::Method::HEAD;
     let upgrade = hyper::upgrade::on(&mut request);
@@ -219,15 +258,49 @@ async fn answer(
         if http_body::Body::is_end_stream(&body) {
             return Body::empty();
         }
-        let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
-        Body::Stream(frontdesk_api::lingering(&host.ctx, pieces.boxed_local()))
+        let pieces = BodyDataStream::new(body).map_err(|error| BodyError::Cut(error.to_string()));
+        Body::Stream(pieces.boxed_local())
     });
-    let peer = Peer { ip: Some(ip), upgrades: handshake.is_some() };
+    let peer = Peer { upgrades: handshake.is_some(), ..peer };
     let mut response = frontdesk_api::handle(host.ctx.clone(), request, peer).await;
     if let (Some(grant), Some(handshake)) = (response.extensions_mut().remove::<SocketGrant>(), handshake) {
         response.headers_mut().extend(handshake);
-        let work = socket::serve(host.ctx.clone(), grant, upgrade, phase, counted);
+        let (phase, working) = (client.phase.clone(), client.connection.work());
+        let work = socket::serve(host.ctx.clone(), grant, upgrade, phase, working);
         tokio::task::spawn_local(host.tasks.guarded("socket", Box::pin(work)));
     }
-    if head { response.map(|_| Served::Api(Body::empty())) } else { response.map(Served::Api) }
+    if response.status() == http::StatusCode::REQUEST_TIMEOUT {
+        // What the client sends after all would not be the next request.
+        response.headers_mut().insert(http::header::CONNECTION, CLOSE);
+    }
+    served(if head { response.map(|_| Body::empty()) } else { response }, working)
+}
+
+const CLOSE: http::HeaderValue = http::HeaderValue::from_static("close");
+
+/// What a connection in the reserve is told: how this deployment is, or when to come back.
+async fn answer_reserved(
+    client: &Client,
+    request: http::Request<Incoming>,
+    why: Cut,
+) -> http::Response<Served> {
+    let working = client.connection.work();
+    let ctx = client.host.ctx.clone();
+    let head = request.method() == http::Method::HEAD;
+    let request = request.map(|_| Body::empty());
+    let mut response = if is_of_health(request.uri().path()) {
+        let peer = Peer { ip: Some(client.ip), ..Peer::default() };
+        frontdesk_api::handle(ctx, request, peer).await
+    } else {
+        let error = match why {
+            Cut::Address => CallerError::RateLimited { retry_after: COME_BACK },
+            _ => CallerError::Unavailable {
+                reason: "too many connections at the moment; please try again",
+                retry_after: COME_BACK,
+            },
+        };
+        frontdesk_api::refuse(&ctx, &request, &Error::from(error))
+    };
+    response.headers_mut().insert(http::header::CONNECTION, CLOSE);
+    served(if head { response.map(|_| Body::empty()) } else { response }, working)
 }

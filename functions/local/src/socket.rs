@@ -1,7 +1,6 @@
 //! WebSockets: hyper hands over the connection, tungstenite speaks the protocol, and a [`Session`] says what.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,7 +20,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use crate::server::{Connection, Phase};
+use crate::server::{Phase, Working};
 
 /// The longest message that is read at all, in bytes; a longer one closes the socket with 1009. Between this and the
 /// protocol's own limit it is answered with an error.
@@ -54,13 +53,13 @@ pub fn handshake(request: &HeaderMap) -> Option<[(header::HeaderName, HeaderValu
     ])
 }
 
-/// Serves a socket to its end. `connection` is held as long as it is open.
+/// Serves a socket to its end. The connection is at work as long as it is open.
 pub async fn serve(
     ctx: Ctx,
     grant: SocketGrant,
     upgrade: OnUpgrade,
     mut phase: watch::Receiver<Phase>,
-    connection: Rc<Connection>,
+    working: Working,
 ) {
     // Clients go at any time; that is no fault of anybody.
     let Ok(upgraded) = upgrade.await else { return };
@@ -83,7 +82,7 @@ pub async fn serve(
     if let (Some(close), Ok(socket)) = (close, sink.reunite(stream)) {
         let _ = timeout(LINGER, finish(socket, close)).await;
     }
-    drop(connection);
+    drop(working);
 }
 
 fn closing(code: CloseCode, reason: &'static str) -> CloseFrame {

@@ -16,9 +16,8 @@ use frontdesk_clients::s3::{self, S3Blobs};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
-    Breakers, Clock, Config, Ctx, Database, Extractor, HttpClient, Metrics, Ports, Random,
+    Breakers, Clock, Config, Ctx, Database, Extractor, HttpClient, MemorySpool, Metrics, Ports, Random,
 };
-use http::HeaderValue;
 use secrecy::SecretString;
 use url::Url;
 
@@ -41,8 +40,6 @@ struct Host {
     rooms: Option<LogRooms>,
     /// Whether there is a queue to work through.
     has_database: bool,
-    /// Under which name and port this deployment is reached, where it was told.
-    public: Option<HeaderValue>,
 }
 
 /// The context of this instance.
@@ -53,11 +50,6 @@ pub async fn ctx() -> Ctx {
     // Nothing is held across the await: of two first requests one context stays.
     let told = variables::all().await;
     HOST.with(|cell| cell.get_or_init(|| made(&told)).ctx.clone())
-}
-
-/// Under which name and port this deployment is reached, where it was told; once this instance has a context.
-pub fn public() -> Option<HeaderValue> {
-    HOST.with(|cell| cell.get().and_then(|host| host.public.clone()))
 }
 
 /// The own rooms of this instance, once it has a context.
@@ -80,12 +72,10 @@ fn made(told: &BTreeMap<&'static str, String>) -> Host {
                 tracing::error!("configuration: DATABASE_URL is missing");
             }
             let reader = config.reader.or_else(variables::default_reader);
-            let public = config.public_url.as_ref().map(Url::authority);
-            let public = public.and_then(|name| HeaderValue::from_str(name).ok());
             let rooms = config.rooms.zip(config.core.rooms_token.clone());
             let services =
                 Services { database: config.database, qdrant: config.qdrant, s3: config.s3, reader, rooms };
-            Host { public, ..bundle(config.core, services) }
+            bundle(config.core, services)
         }
         Err(problems) => {
             for problem in problems {
@@ -150,6 +140,7 @@ fn bundle(config: Config, services: Services) -> Host {
                 None => Rc::new(made),
             },
             http,
+            spool: Rc::new(MemorySpool),
             extractor,
             limiter,
             clock,
@@ -161,5 +152,5 @@ fn bundle(config: Config, services: Services) -> Host {
             breakers: Breakers::default(),
         }
     });
-    Host { ctx: Ctx::new(ports), rooms, has_database: configured, public: None }
+    Host { ctx: Ctx::new(ports), rooms, has_database: configured }
 }

@@ -13,7 +13,7 @@ mod runtime;
 mod variables;
 mod web;
 
-use frontdesk_api::{Body, BodyError, Peer, lingering};
+use frontdesk_api::{Body, BodyError, Pace, Peer};
 use futures_util::{StreamExt, TryStreamExt};
 use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::BodyDataStream;
@@ -41,13 +41,13 @@ async fn answer(request: Request<IncomingRequestBody>) -> Response<Body> {
         return file;
     }
     let ip = variables::CLIENT_ADDRESS.and_then(|name| Peer::address_in(request.headers(), name));
-    let peer = Peer { ip, ..Peer::default() };
-    let has_body = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let lingers = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let peer = Peer { ip, upgrades: false, pace: Pace { lingers, ..Pace::STANDARD } };
     let mut request = request.map(|body| {
-        let pieces = BodyDataStream::new(body).map_err(|error| BodyError(error.to_string()));
-        Body::Stream(if has_body { lingering(&ctx, pieces.boxed_local()) } else { pieces.boxed_local() })
+        let pieces = BodyDataStream::new(body).map_err(|error| BodyError::Cut(error.to_string()));
+        Body::Stream(pieces.boxed_local())
     });
-    if let Some(host) = own_name(&request).or_else(host::public) {
+    if let Some(host) = own_name(&request) {
         request.headers_mut().insert(header::HOST, host);
     }
     let mut response = frontdesk_api::handle(ctx, request, peer).await;

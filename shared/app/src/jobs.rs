@@ -153,7 +153,7 @@ async fn step(ctx: &Ctx, kind: &Kind, job: &Claimed) {
         Err(failure) if tries_again(kind, job, failure) => "retry",
         Err(_) => "failed",
     };
-    ctx.metrics.jobs.get_or_create(&[("kind", kind.name.to_owned()), ("result", result.to_owned())]).inc();
+    ctx.metrics.jobs.get_or_create(&[("kind", kind.name), ("result", result)]).inc();
     tracing::info!(job = %job.id, kind = kind.name, attempt = job.attempt, result, "job");
     if let Err(failure) = outcome
         && let Err(failure) = settle(ctx, kind, scope.as_ref(), job, failure).await

@@ -72,8 +72,8 @@ pub async fn current(ctx: &Ctx, scope: &TenantScope) -> Result<Rc<Settings>> {
     }
 }
 
-fn count(ctx: &Ctx, result: &str) {
-    ctx.metrics.cache.get_or_create(&[("cache", "settings".to_owned()), ("result", result.to_owned())]).inc();
+fn count(ctx: &Ctx, result: &'static str) {
+    ctx.metrics.cache.get_or_create(&[("cache", "settings"), ("result", result)]).inc();
 }
 
 /// The settings as they are stored, past the cache.

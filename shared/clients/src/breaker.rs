@@ -32,6 +32,6 @@ impl Guarded {
 }
 
 fn report(ctx: &Ctx, service: &'static str) {
-    let label = [("service", service.to_owned())];
+    let label = [("service", service)];
     ctx.metrics.breaker.get_or_create(&label).set(ctx.breakers.state(service).gauge());
 }

@@ -72,6 +72,9 @@ pub enum CallerError {
         /// The methods that are, as the `Allow` header says them.
         allow: String,
     },
+    /// 408: the body came too slowly, or ceased to come.
+    #[error("{0}")]
+    TooSlow(&'static str),
     /// 409: the object's state does not allow it.
     #[error("{0}")]
     Conflict(&'static str),

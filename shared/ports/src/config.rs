@@ -17,6 +17,17 @@ pub struct ModelEndpoint {
     pub embedding_model: Option<String>,
 }
 
+/// Under which origin this deployment is reached: what tells its own pages' calls from others'.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnOrigin {
+    /// This one, as browsers write it.
+    Known(String),
+    /// The one that the request's address names, on a platform that routes by it, so that a client cannot choose.
+    Routed,
+    /// The one that the client names, as long as that is an address and no name.
+    ByAddress,
+}
+
 /// The deployment's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -30,6 +41,8 @@ pub struct Config {
     pub rooms_token: Option<SecretString>,
     /// Origins of operators' pages beside the host's own.
     pub allowed_origins: Vec<String>,
+    /// Under which origin this deployment is reached.
+    pub own_origin: OwnOrigin,
     /// The model that organisations use which have none of their own.
     pub model: Option<ModelEndpoint>,
     /// Whether rate limits apply; off for tests and load.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::{
     Blobs, Breakers, Caches, Clock, Compute, Config, Database, Extractor, HttpClient, Limiter, Metrics,
-    Random, Rooms, Tasks, VectorIndex,
+    Random, Rooms, Spool, Tasks, VectorIndex,
 };
 
 /// Every port of a host.
@@ -22,6 +22,8 @@ pub struct Ports {
     pub http: Rc<dyn HttpClient>,
     /// Files.
     pub blobs: Rc<dyn Blobs>,
+    /// Where bodies wait until they are whole.
+    pub spool: Rc<dyn Spool>,
     /// Text from untrusted files.
     pub extractor: Rc<dyn Extractor>,
     /// Rate limits.

@@ -1,6 +1,13 @@
 //! Counters, in the Prometheus text format. Names and labels never hold an id, an address or a text.
+//!
+//! A label's value is a word of the program itself or a value of a closed type: what a stranger sends cannot become one, so
+//! nobody outside can make the registry grow.
 
+use std::fmt;
+
+use http::{Method, StatusCode};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
@@ -10,11 +17,59 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::Supervision;
 
 /// One label.
-type L1 = [(&'static str, String); 1];
+type L1 = [(&'static str, &'static str); 1];
 /// Two labels.
-type L2 = [(&'static str, String); 2];
-/// Three labels.
-type L3 = [(&'static str, String); 3];
+type L2 = [(&'static str, &'static str); 2];
+
+/// The method of a request, as it is counted and logged: what Frontdesk does not know is `other`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct MethodLabel(&'static str);
+
+impl From<&Method> for MethodLabel {
+    fn from(method: &Method) -> Self {
+        Self(match *method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
+            Method::DELETE => "DELETE",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
+        })
+    }
+}
+
+impl fmt::Display for MethodLabel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl EncodeLabelValue for MethodLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        self.0.encode(encoder)
+    }
+}
+
+/// The labels of a request. A status is one of Frontdesk's own answers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The pattern of the route, not the path.
+    pub route: &'static str,
+    /// The method.
+    pub method: MethodLabel,
+    /// The status.
+    pub status: u16,
+}
+
+impl RequestLabels {
+    /// The labels of a request to `route`.
+    #[must_use]
+    pub fn new(route: &'static str, method: &Method, status: StatusCode) -> Self {
+        Self { route, method: method.into(), status: status.as_u16() }
+    }
+}
 
 /// Seconds, from 1 ms to 60 s.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +88,7 @@ impl MetricConstructor<Histogram> for Buckets {
 pub struct Metrics {
     registry: Registry,
     /// Requests by `route` (the pattern, not the path), `method`, `status`.
-    pub requests: Family<L3, Counter>,
+    pub requests: Family<RequestLabels, Counter>,
     /// Time to the response's head by `route`, in seconds.
     pub request_seconds: Family<L1, Histogram, Buckets>,
     /// Verdicts of the rate limiter by `rule`, `verdict` (`allowed`, `refused`, `error`).
@@ -68,6 +123,10 @@ pub struct Metrics {
     pub supervision: Supervision,
     /// Guardrails that stepped in, by `guard`, `side` (`in`, `out`).
     pub guards: Family<L2, Counter>,
+    /// Open connections, on a host that has them.
+    pub connections: Gauge,
+    /// Connections that were ended by Frontdesk or got no more than a refusal, by `reason`.
+    pub connections_cut: Family<L1, Counter>,
 }
 
 impl Default for Metrics {
@@ -125,6 +184,12 @@ impl Default for Metrics {
             cache: register!("cache_lookups", "Look-ups in caches", Family::default()),
             database: register!("database_round_trips", "Database round trips", Family::default()),
             guards: register!("guardrails", "Guardrails that stepped in", Family::default()),
+            connections: register!("connections", "Open connections", Gauge::default()),
+            connections_cut: register!(
+                "connections_cut",
+                "Connections that were ended by Frontdesk or got no more than a refusal",
+                Family::default()
+            ),
             registry,
         }
     }
@@ -138,5 +203,26 @@ impl Metrics {
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.registry);
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thousand_methods_are_one_line() {
+        let metrics = Metrics::default();
+        for number in 0..1000 {
+            let method = Method::from_bytes(format!("STRANGE{number}").as_bytes()).unwrap();
+            let labels = RequestLabels::new("unmatched", &method, StatusCode::NOT_FOUND);
+            metrics.requests.get_or_create(&labels).inc();
+        }
+        let text = metrics.text();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("http_requests_total")).collect();
+        assert_eq!(
+            lines,
+            [r#"frontdesk_http_requests_total{route="unmatched",method="other",status="404"} 1000"#]
+        );
     }
 }

@@ -44,7 +44,7 @@ pub struct Trouble {
 /// What is known of the loops and tasks of a process. Clones share it, also between threads.
 #[derive(Debug, Clone, Default)]
 pub struct Supervision {
-    counter: Family<[(&'static str, String); 1], Counter>,
+    counter: Family<[(&'static str, &'static str); 1], Counter>,
     seen: Arc<Mutex<BTreeMap<&'static str, Seen>>>,
 }
 
@@ -56,7 +56,7 @@ struct Seen {
 
 impl Supervision {
     /// The counter of deaths by `name`.
-    pub(crate) fn counter(&self) -> Family<[(&'static str, String); 1], Counter> {
+    pub(crate) fn counter(&self) -> Family<[(&'static str, &'static str); 1], Counter> {
         self.counter.clone()
     }
 
@@ -68,7 +68,7 @@ impl Supervision {
     /// Something died. `cause` holds no text of a visitor: see [`cause`].
     pub fn died(&self, name: &'static str, cause: &str, now: Timestamp) {
         tracing::error!(name, cause, "died");
-        self.counter.get_or_create(&[("name", name.to_owned())]).inc();
+        self.counter.get_or_create(&[("name", name)]).inc();
         let mut all = self.seen();
         let seen = all.entry(name).or_default();
         seen.deaths.push_back(now);

@@ -22,6 +22,7 @@ pub fn ports(ctx: &Ctx) -> Ports {
         vectors: Rc::clone(&ctx.vectors),
         http: Rc::clone(&ctx.http),
         blobs: Rc::clone(&ctx.blobs),
+        spool: Rc::clone(&ctx.spool),
         extractor: Rc::clone(&ctx.extractor),
         limiter: Rc::clone(&ctx.limiter),
         clock: Rc::clone(&ctx.clock),

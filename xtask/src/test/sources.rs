@@ -19,7 +19,7 @@ const EDGE: [(&str, &str); 4] = [
 ];
 
 /// The tests that need a database, of the packages that have them.
-const DATABASE: [&str; 24] = [
+const DATABASE: [&str; 26] = [
     "--package",
     "frontdesk-local",
     "--package",

@@ -66,6 +66,19 @@ impl Desk {
         self.read(response).await
     }
 
+    /// The same under another `Host`.
+    pub async fn call_at(
+        &self,
+        host: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Value>,
+    ) -> Answer {
+        let headers: Vec<_> = headers.iter().copied().chain([("host", host)]).collect();
+        self.call(method, path, &headers, body).await
+    }
+
     /// The whole of a response.
     pub async fn read(&self, response: http::Response<Body>) -> Answer {
         let (parts, body) = response.into_parts();
@@ -84,7 +97,10 @@ impl Desk {
         body: Option<Value>,
         peer: Peer,
     ) -> http::Response<Body> {
-        let mut request = Request::builder().method(method).uri(path).header("host", "desk.example");
+        let mut request = Request::builder().method(method).uri(path);
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request = request.header("host", "desk.example");
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

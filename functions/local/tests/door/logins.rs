@@ -136,6 +136,9 @@ fn another_sites_page_cannot_use_the_cookie() {
             (Some("https://evil.example"), None, 403),
             (Some("https://evil.example"), Some("cross-site"), 403),
             (Some("https://desk.example"), Some("cross-site"), 403),
+            (Some("http://desk.example"), None, 403),
+            (Some("ftp://desk.example"), None, 403),
+            (Some("https://desk.example:8443"), None, 403),
             (Some("null"), None, 403),
             (None, None, 403),
             (Some("https://desk.example"), Some("same-origin"), 200),
@@ -150,6 +153,36 @@ fn another_sites_page_cannot_use_the_cookie() {
             if expected == 200 {
                 cookie = answer.cookie();
             }
+        }
+    });
+}
+
+#[test]
+fn a_name_that_others_let_point_here_is_not_this_deployments() {
+    run(async {
+        for (public, host, origin, expected) in [
+            // What it was told counts, and not under which name it was asked.
+            ("https://desk.example", "evil.example", "https://evil.example", 403),
+            ("https://desk.example", "evil.example", "https://desk.example", 200),
+            // Nothing told: an address is one, a name could be anybody's.
+            ("", "127.0.0.1:8787", "http://127.0.0.1:8787", 200),
+            ("", "localhost:8787", "http://localhost:8787", 200),
+            ("", "localhost:8787", "http://localhost:5173", 403),
+            ("", "localhost:8787", "https://localhost:8787", 403),
+            ("", "evil.example:8787", "http://evil.example:8787", 403),
+        ] {
+            let desk = Desk::new(&[("PUBLIC_URL", public)]).await;
+            let cookie = format!("fd_refresh={}", desk.log_in().await.cookie());
+            let headers = [("cookie", cookie.as_str()), ("origin", origin)];
+            let answer = desk.call_at(host, "POST", "/api/v1/auth/refresh", &headers, None).await;
+            assert_eq!(answer.status, expected, "{public} {host} {origin}");
+            // A visitor's session is begun by the same rule, or from the site's pages.
+            let site_key = desk.world.site().await.unwrap().site_key;
+            let begin = Some(json!({ "site_key": site_key }));
+            let answer =
+                desk.call_at(host, "POST", "/api/v1/widget/sessions", &[("origin", origin)], begin).await;
+            let expected = if expected == 200 { 201 } else { 403 };
+            assert_eq!(answer.status, expected, "{public} {host} {origin}");
         }
     });
 }

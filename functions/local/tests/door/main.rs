@@ -5,5 +5,6 @@ mod faults;
 mod health;
 mod limits;
 mod logins;
+mod nul;
 mod settings;
 mod sockets;

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_api::Peer;
 use frontdesk_api::socket::{Close, EXPIRED, MAX_FRAME_BYTES, Outgoing, Session, SocketGrant, SocketState};
+use frontdesk_api::{Pace, Peer};
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_domain::conversation::Conversation;
 use frontdesk_domain::error::{Error, Result};
@@ -26,7 +26,7 @@ use crate::client::{Answer, Desk};
 
 /// How long a test waits for what must come.
 const DEADLINE: Duration = Duration::from_secs(30);
-const HERE: Peer = Peer { ip: None, upgrades: true };
+const HERE: Peer = Peer { ip: None, upgrades: true, pace: Pace::STANDARD };
 
 fn path(conversation: ConversationId) -> String {
     format!("/api/v1/conversations/{conversation}/socket")

@@ -9,7 +9,8 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_local::http_client::ReqwestClient;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
-    BoxFuture, Breakers, Clock, Compute, Config, Ctx, Metrics, ModelEndpoint, Ports, Random, Tasks,
+    BoxFuture, Breakers, Clock, Compute, Config, Ctx, MemorySpool, Metrics, ModelEndpoint, OwnOrigin, Ports,
+    Random, Tasks,
 };
 use tokio::time::Instant;
 
@@ -56,6 +57,7 @@ pub fn ctx() -> Ctx {
             metrics_token: None,
             rooms_token: None,
             allowed_origins: Vec::new(),
+            own_origin: OwnOrigin::ByAddress,
             model: None,
             rate_limits: false,
             secure_cookies: false,
@@ -66,6 +68,7 @@ pub fn ctx() -> Ctx {
         vectors: Rc::new(Unconfigured),
         http: Rc::new(ReqwestClient::new().unwrap()),
         blobs: Rc::new(Unconfigured),
+        spool: Rc::new(MemorySpool),
         extractor: Rc::new(Unconfigured),
         limiter: Rc::new(Unconfigured),
         clock: Rc::new(Time(Instant::now())),

@@ -7,7 +7,7 @@
 use std::fmt;
 
 use frontdesk_clients::{hrana, qdrant as vectors, s3};
-use frontdesk_ports::{Config, Random};
+use frontdesk_ports::{Config, OwnOrigin, Random};
 use secrecy::SecretString;
 use url::Url;
 
@@ -65,8 +65,6 @@ pub struct HostConfig {
     pub rooms: Option<Url>,
     /// Where files are read, on a host that cannot do it itself.
     pub reader: Option<Url>,
-    /// Under which address the deployment is reached, on a host that does not tell.
-    pub public_url: Option<Url>,
     /// The bucket for files.
     pub s3: Option<s3::Server>,
     /// Where rate limits are counted.
@@ -109,7 +107,7 @@ impl HostConfig {
         let (rooms, rooms_token) = rooms::read(&mut vars);
         let reader = files::reader(&mut vars);
         let s3 = files::s3(&mut vars);
-        let public_url = web::public_url(&mut vars);
+        let own_origin = web::own_origin(&mut vars);
         let allowed_origins = web::origins(&mut vars);
         let rate_limit_store = limits::read(&mut vars);
         let log_level = telemetry::log_level(&mut vars);
@@ -129,6 +127,7 @@ impl HostConfig {
                 metrics_token,
                 rooms_token,
                 allowed_origins,
+                own_origin,
                 model,
                 rate_limits: rate_limit_store != RateLimitStore::None,
                 secure_cookies: true,
@@ -139,7 +138,6 @@ impl HostConfig {
             rooms,
             reader,
             s3,
-            public_url,
             rate_limit_store,
             log_level,
             sentry_dsn,
@@ -163,6 +161,7 @@ pub fn closed(random: &dyn Random) -> Config {
         metrics_token: None,
         rooms_token: None,
         allowed_origins: Vec::new(),
+        own_origin: OwnOrigin::ByAddress,
         model: None,
         rate_limits: true,
         secure_cookies: true,

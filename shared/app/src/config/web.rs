@@ -1,5 +1,6 @@
 //! Under which addresses the deployment is reached, and from which pages.
 
+use frontdesk_ports::OwnOrigin;
 use url::Url;
 
 use super::variable::{Variable, variable};
@@ -15,17 +16,21 @@ pub(super) const VARIABLES: &[Variable] = &[
     ),
     variable(
         "PUBLIC_URL",
-        "The address under which this deployment is reached. Needed where its host does not tell: the component under bare \
-         `wasmtime serve`.",
+        "The address under which this deployment is reached: pages of exactly this scheme, host and port are its own. Without \
+         it `Host` is believed only where it is `localhost` or an IP address, over `http`; on Cloudflare, which routes by the \
+         address, it is what Cloudflare tells.",
         "`https://` or `http://` address",
-        "what the host tells",
+        "none",
         false,
     ),
 ];
 
-/// The deployment's own address.
-pub(super) fn public_url(vars: &mut Vars<'_>) -> Option<Url> {
-    vars.url("PUBLIC_URL", &["https", "http"])
+/// The origin of the deployment's own pages.
+pub(super) fn own_origin(vars: &mut Vars<'_>) -> OwnOrigin {
+    match vars.url("PUBLIC_URL", &["https", "http"]) {
+        Some(url) => OwnOrigin::Known(url.origin().ascii_serialization()),
+        None => OwnOrigin::ByAddress,
+    }
 }
 
 /// Origins of operators' pages.

@@ -373,7 +373,7 @@ impl LogRooms {
                         started = open_turn.map(|turn| open.start(id, turn));
                     }
                     EventBody::TurnFinished { outcome, .. } => {
-                        ctx.metrics.turns.get_or_create(&[("outcome", outcome.name().to_owned())]).inc();
+                        ctx.metrics.turns.get_or_create(&[("outcome", outcome.name())]).inc();
                     }
                     _ => {}
                 }

@@ -87,7 +87,7 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
     let for_model = match guard::check_input(&settings, &question.text, &said) {
         InputVerdict::Pass { for_model } => for_model,
         InputVerdict::Refuse { reason, reply_key } => {
-            let labels = [("guard", reason.name().to_owned()), ("side", "in".to_owned())];
+            let labels = [("guard", reason.name()), ("side", "in")];
             ctx.metrics.guards.get_or_create(&labels).inc();
             return turn.notice(reply_key, Outcome::NoAnswer).await;
         }

@@ -125,7 +125,7 @@ async fn stream(
             }
         };
         if let Some(reason) = guard.tripped() {
-            let labels = [("guard", reason.name().to_owned()), ("side", "out".to_owned())];
+            let labels = [("guard", reason.name()), ("side", "out")];
             ctx.metrics.guards.get_or_create(&labels).inc();
             ctx.rooms.unsay(scope, start).await?;
             return turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Some);
@@ -146,7 +146,7 @@ async fn stream(
         return Ok(None);
     }
     for (direction, tokens) in [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)] {
-        ctx.metrics.tokens.get_or_create(&[("direction", direction.to_owned())]).inc_by(tokens);
+        ctx.metrics.tokens.get_or_create(&[("direction", direction)]).inc_by(tokens);
     }
     let citations = frontdesk_domain::citation::cited(&text, &sources);
     Ok(Some(Answer { outcome: Outcome::Answered, text, citations, usage: Some(usage) }))

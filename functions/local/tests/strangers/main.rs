@@ -1,0 +1,6 @@
+//! The local server against strangers: real connections that are held, slow, or too many.
+
+mod bodies;
+mod client;
+mod crowds;
+mod uploads;
