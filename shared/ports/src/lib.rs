@@ -20,7 +20,7 @@ mod vectors;
 
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
-pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache};
+pub use caches::{CachedProbe, CachedSettings, Caches, SettingsCache, UsersCache};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint};
 pub use ctx::{Ctx, Ports};

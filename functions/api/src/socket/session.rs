@@ -25,11 +25,13 @@ use super::SocketGrant;
 use super::frame::{ClientFrame, ReadFrame, SendFrame, ServerFrame};
 use crate::call::Peer;
 use crate::rate_limit::{self, LimitClass};
+use crate::standing::{self, Ended};
 use crate::{problem, router};
 
 /// The longest frame of a client, in bytes of its text.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
-/// The code with which a socket is closed whose token has ended. The client gets a new token and comes back.
+/// The code with which a socket is closed whose token has ended, or whose user is not enabled any more. The client gets a new
+/// token, if there is one for it, and comes back.
 pub const EXPIRED: u16 = 4401;
 /// Too many frames, or a client that does not read its answers (RFC 6455, 7.4.1: policy violation).
 const FLOODED: u16 = 1008;
@@ -112,6 +114,8 @@ pub struct Session {
     expires: Timestamp,
     upto: Cell<Option<Seq>>,
     allowance: Cell<i64>,
+    /// When the user was last found enabled; visitors are not asked after.
+    checked: Cell<Timestamp>,
     out: RefCell<Out>,
     /// Ends when the frame before has been handled.
     before: RefCell<Option<oneshot::Receiver<()>>>,
@@ -164,6 +168,7 @@ impl Session {
             expires: state.expires,
             upto: Cell::new(state.upto),
             allowance: Cell::new(state.allowance),
+            checked: Cell::default(),
             out: RefCell::default(),
             before: RefCell::default(),
         }
@@ -197,7 +202,7 @@ impl Session {
             // It ends without a value, when its sender is dropped.
             let _ = before.await;
         }
-        if self.out.borrow().closed {
+        if self.out.borrow().closed || !self.may_stay().await {
             return;
         }
         if text.len() > MAX_FRAME_BYTES {
@@ -226,6 +231,19 @@ impl Session {
     /// What to do next; `None` after a close. Dropping the future loses nothing.
     pub async fn next(&self) -> Option<Outgoing> {
         poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// Waits until the socket has to end, and closes it. For hosts that keep a session in memory.
+    pub async fn ended(&self) {
+        let ended = standing::end(&self.ctx, &self.scope, self.expires).await;
+        self.end(ended);
+    }
+
+    /// Closes the socket if it has to end; gives when to check again. For hosts that lose their memory and have another clock
+    /// than a future's. `None` where nothing is to be checked but the token's end, which is before anything more is sent.
+    pub async fn check(&self) -> Option<Duration> {
+        let stays = !self.has_expired() && self.may_stay().await;
+        (stays && standing::is_checked(&self.scope)).then_some(standing::CHECK_EVERY)
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
@@ -303,9 +321,30 @@ impl Session {
     fn has_expired(&self) -> bool {
         let expired = self.ctx.clock.now() >= self.expires;
         if expired {
-            self.close(EXPIRED, "the token has expired");
+            self.end(Ended::Expired);
         }
         expired
+    }
+
+    fn end(&self, ended: Ended) {
+        let reason = match ended {
+            Ended::Expired => "the token has expired",
+            Ended::Disabled => "the user is not enabled any more",
+        };
+        self.close(EXPIRED, reason);
+    }
+
+    /// Whether the user is enabled, checked when it is time to; one that is not has no socket.
+    async fn may_stay(&self) -> bool {
+        let now = self.ctx.clock.now();
+        if standing::is_checked(&self.scope) && now.since(self.checked.get()) >= standing::CHECK_EVERY {
+            if standing::may_stay(&self.ctx, &self.scope).await {
+                self.checked.set(now);
+            } else {
+                self.end(Ended::Disabled);
+            }
+        }
+        !self.out.borrow().closed
     }
 
     async fn handle(&self, frame: ClientFrame) {
@@ -333,7 +372,12 @@ impl Session {
     }
 
     async fn hello(&self, after: Seq) -> Result<()> {
+        let peer = Peer { ip: self.ip, ..Peer::default() };
+        // The first page before anything is read: a replay that is refused costs nothing.
+        rate_limit::replay(&self.ctx, &self.scope, peer, 1).await?;
         let joined = self.ctx.rooms.subscribe(&self.scope, self.conversation, after).await?;
+        let more = rate_limit::pages(joined.conversation.last_seq, after).saturating_sub(1);
+        rate_limit::replay(&self.ctx, &self.scope, peer, more).await?;
         self.upto.set(Some(after));
         let mut out = self.out.borrow_mut();
         let left = out.frames.replace(joined.frames);

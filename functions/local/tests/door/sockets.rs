@@ -132,17 +132,23 @@ impl Wire {
         self.0.next().now_or_never()
     }
 
-    async fn closed(&self) -> Close {
+    /// The texts up to the close, and how it was closed.
+    async fn until_closed(&self) -> (Vec<String>, Close) {
+        let mut texts = Vec::new();
         loop {
             match self.outgoing().await {
+                Some(Outgoing::Text(text)) => texts.push(text),
                 Some(Outgoing::Close(close)) => {
                     assert_eq!(self.outgoing().await, None);
-                    return close;
+                    return (texts, close);
                 }
-                Some(Outgoing::Text(_)) => {}
-                None => panic!("it closed without a word"),
+                None => panic!("it ended without a close"),
             }
         }
+    }
+
+    async fn closed(&self) -> Close {
+        self.until_closed().await.1
     }
 }
 
@@ -385,6 +391,95 @@ fn a_socket_ends_with_its_token_and_tells_nothing_after() {
         room.desk.clock.advance(Duration::from_secs(30 * 24 * 60 * 60));
         visitor.say(&json!({ "t": "ping" })).await;
         assert_eq!(visitor.closed().await.code, EXPIRED);
+    });
+}
+
+#[test]
+fn a_silent_socket_ends_with_its_token() {
+    run(async {
+        let room = Room::new(&[]).await;
+        let operator = room.socket(&room.desk.token().await).await;
+        operator.begin(0).await;
+        let ended = Box::pin(operator.0.ended());
+        room.desk.clock.advance(Duration::from_secs(15 * 60));
+        tokio::time::timeout(DEADLINE, ended).await.unwrap();
+        assert_eq!(operator.closed().await, Close { code: EXPIRED, reason: "the token has expired" });
+    });
+}
+
+#[test]
+fn a_socket_ends_within_seconds_when_its_user_is_disabled() {
+    const GONE: Close = Close { code: EXPIRED, reason: "the user is not enabled any more" };
+    run(async {
+        let room = Room::new(&[]).await;
+        let token = room.desk.token().await;
+        let (silent, checked) = (room.socket(&token).await, room.socket(&token).await);
+        let writing = room.socket(&token).await;
+        for socket in [&silent, &checked, &writing] {
+            socket.begin(0).await;
+        }
+        room.post("before", "Hello").await;
+        for socket in [&silent, &checked, &writing] {
+            socket.until(|frame| frame["seq"] == 1).await;
+        }
+        assert_eq!(checked.0.check().await, Some(Duration::from_secs(5)), "when to come again");
+        let ended = Box::pin(silent.0.ended());
+        room.desk
+            .world
+            .ctx()
+            .db
+            .batch(vec![Statement::new("UPDATE users SET disabled_at = 1")])
+            .await
+            .unwrap();
+        room.desk.clock.advance(Duration::from_secs(5));
+        // On a host that waits, and on one that comes again.
+        tokio::time::timeout(DEADLINE, ended).await.unwrap();
+        assert_eq!(checked.0.check().await, None);
+        // What comes later does not reach it, and what it says is not done.
+        room.post("after", "secret").await;
+        for socket in [&silent, &checked] {
+            let (told, close) = socket.until_closed().await;
+            assert!(!told.iter().any(|text| text.contains("secret")), "{told:?}");
+            assert_eq!(close, GONE);
+        }
+        writing.say(&json!({ "t": "typing", "on": true })).await;
+        assert_eq!(writing.closed().await, GONE);
+        // The visitor is no user.
+        let visitor = room.socket(&room.token).await;
+        visitor.begin(0).await;
+        visitor.until(|frame| frame["message"]["text"] == "secret").await;
+    });
+}
+
+#[test]
+fn replays_are_counted_against_the_readers_allowance_and_a_refusal_leaves_the_socket_open() {
+    run(async {
+        let room = Room::new(&[("RATE_LIMIT_STORE", "memory")]).await;
+        let wire = room.socket(&room.token).await;
+        wire.begin(0).await;
+        let mut refused = Value::Null;
+        // A hundred a minute; the handshake was the first.
+        for number in 2..150 {
+            room.desk.clock.advance(Duration::from_millis(60));
+            wire.say(&json!({ "t": "hello", "after": 0 })).await;
+            let answer = wire.until(|frame| frame["t"] != "event").await.pop().unwrap();
+            if answer["t"] == "error" {
+                refused = answer;
+                break;
+            }
+            assert!(number < 120, "nothing is counted");
+        }
+        assert_eq!((&refused["status"], &refused["client_id"]), (&json!(429), &Value::Null), "{refused}");
+        assert!(refused["retry_after"].as_u64().unwrap() >= 1);
+        // It is the same allowance as over HTTP.
+        let log = format!("/api/v1/conversations/{}/events?after=0", room.conversation);
+        assert_eq!(room.desk.get(&log, &room.token).await.status, 429);
+        // The replay before goes on.
+        wire.say(&json!({ "t": "send", "client_id": "a", "text": "Hello" })).await;
+        wire.until(|frame| frame["t"] == "ack").await;
+        room.desk.clock.advance(Duration::from_secs(refused["retry_after"].as_u64().unwrap()));
+        wire.say(&json!({ "t": "hello", "after": 0 })).await;
+        wire.until(|frame| frame["t"] == "welcome").await;
     });
 }
 
