@@ -10,8 +10,8 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use crate::body::Body;
 
 const METHODS: &str = "GET, POST, PATCH, DELETE";
-const HEADERS: &str = "authorization, content-type, accept, last-event-id, if-match";
-const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, etag";
+const HEADERS: &str = "authorization, content-type, accept, last-event-id, if-match, if-none-match";
+const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, etag, content-disposition";
 
 /// Paths that visitors call.
 const VISITOR_PATHS: [&str; 5] = [

@@ -48,6 +48,7 @@ use crate::{
         chat::rate,
         chat::feedback,
         upload::create,
+        upload::fetch,
         documents::list,
         documents::create,
         documents::get,

@@ -92,6 +92,7 @@ pub static ROUTES: &[Route] = &[
     route!(POST "/api/v1/conversations/{id}/rating", Access::Visitor, Write, chat::rate),
     route!(POST "/api/v1/messages/{id}/feedback", Access::Visitor, Write, chat::feedback),
     route!(POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Write, upload::create),
+    route!(GET "/api/v1/uploads/{id}", Access::VisitorOr(Role::Viewer), Read, upload::fetch),
     route!(GET "/api/v1/documents", Access::User(Role::Viewer), Read, documents::list),
     route!(POST "/api/v1/documents", Access::User(Role::Admin), Write, documents::create),
     route!(GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Read, documents::get),

@@ -4,5 +4,8 @@ mod client;
 mod health;
 mod limits;
 mod logins;
+mod ratings;
 mod settings;
 mod sockets;
+mod streams;
+mod uploads;
