@@ -61,13 +61,6 @@ pub const VARIABLES: &[Variable] = &[
         true,
     ),
     variable(
-        "ENCRYPTION_KEY",
-        "Encrypts stored credentials. Not the same as `JWT_SECRET`.",
-        SECRET_RANGE,
-        "required",
-        true,
-    ),
-    variable(
         "DATABASE_URL",
         "The libSQL server: Turso, or an sqld that was started with `--checkpoint-interval-s 5`. Without it the local host keeps \
          a file in its data directory.",
@@ -228,13 +221,6 @@ pub const VARIABLES: &[Variable] = &[
         "`info`",
         false,
     ),
-    variable(
-        "SENTRY_DSN",
-        "Where errors are reported to.",
-        "`https://` or `http://` address with a key",
-        "none",
-        true,
-    ),
 ];
 
 /// Where rate limits are counted.
@@ -288,8 +274,6 @@ pub struct HostConfig {
     pub rate_limit_store: RateLimitStore,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
-    /// Where errors are reported to.
-    pub sentry_dsn: Option<SecretString>,
     /// The first administrator.
     pub admin: AdminLogin,
 }
@@ -329,12 +313,6 @@ impl HostConfig {
     pub fn from_vars(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigProblem>> {
         let mut read = Reader { get, problems: Vec::new() };
         let jwt_secret = read.strong_secret("JWT_SECRET");
-        let encryption_key = read.strong_secret("ENCRYPTION_KEY");
-        if let (Some(a), Some(b)) = (read.text("JWT_SECRET"), read.text("ENCRYPTION_KEY"))
-            && a == b
-        {
-            read.problem("ENCRYPTION_KEY", "must not be the same as JWT_SECRET");
-        }
         let model = read.model();
         let database = read.database();
         let qdrant = read.qdrant();
@@ -361,25 +339,18 @@ impl HostConfig {
         if !["error", "warn", "info", "debug", "trace"].contains(&log_level.as_str()) {
             read.problem("LOG_LEVEL", "must be error, warn, info, debug or trace");
         }
-        let sentry_dsn = read.url("SENTRY_DSN", &["https", "http"]);
-        if sentry_dsn.as_ref().is_some_and(|url| url.username().is_empty()) {
-            read.problem("SENTRY_DSN", "must hold a key, like https://<key>@<host>/<project>");
-        }
         let metrics_token = read.text("METRICS_TOKEN");
         if metrics_token.as_ref().is_some_and(|token| token.len() < 16) {
             read.problem("METRICS_TOKEN", "must be at least 16 bytes");
         }
         let admin = read.admin();
         let problems = read.problems;
-        let (Some(jwt_secret), Some(encryption_key), true) =
-            (jwt_secret, encryption_key, problems.is_empty())
-        else {
+        let (Some(jwt_secret), true) = (jwt_secret, problems.is_empty()) else {
             return Err(problems);
         };
         Ok(Self {
             core: Config {
                 jwt_secret,
-                encryption_key,
                 metrics_token: metrics_token.map(SecretString::from),
                 rooms_token,
                 allowed_origins,
@@ -396,7 +367,6 @@ impl HostConfig {
             public_url,
             rate_limit_store,
             log_level,
-            sentry_dsn: sentry_dsn.map(|url| SecretString::from(url.to_string())),
             admin,
         })
     }
@@ -413,7 +383,6 @@ pub fn closed(random: &dyn Random) -> Config {
     };
     Config {
         jwt_secret: key(),
-        encryption_key: key(),
         metrics_token: None,
         rooms_token: None,
         allowed_origins: Vec::new(),
@@ -730,8 +699,7 @@ mod tests {
     const KEY: &str = "7d20e9b3ac5814f6370cd2e5b98a61f40bce";
 
     fn read(vars: &[(&str, &str)]) -> Result<HostConfig, Vec<ConfigProblem>> {
-        let all: Vec<(&str, &str)> =
-            vars.iter().copied().chain([("JWT_SECRET", JWT), ("ENCRYPTION_KEY", KEY)]).collect();
+        let all: Vec<(&str, &str)> = vars.iter().copied().chain([("JWT_SECRET", JWT)]).collect();
         HostConfig::from_vars(&|name| {
             all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
@@ -744,7 +712,7 @@ mod tests {
     }
 
     #[test]
-    fn two_secrets_are_enough_to_start() {
+    fn one_secret_is_enough_to_start() {
         let config = read(&[]).unwrap();
         assert_eq!(config.core.jwt_secret.expose_secret(), JWT);
         assert!(config.core.model.is_none() && config.core.metrics_token.is_none());
@@ -754,7 +722,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once_and_no_value_is_repeated() {
         let vars = [
-            ("ENCRYPTION_KEY", "tooshort-SENTINEL"),
+            ("JWT_SECRET", "tooshort-SENTINEL"),
             ("DATABASE_URL", "ftp://SENTINEL"),
             ("OPENAI_BASE_URL", "SENTINEL"),
             ("QDRANT_API_KEY", "SENTINEL"),
@@ -766,7 +734,6 @@ mod tests {
             ("ALLOWED_ORIGINS", "https://ok.example, https://SENTINEL.example/path"),
             ("RATE_LIMIT_STORE", "SENTINEL"),
             ("LOG_LEVEL", "SENTINEL"),
-            ("SENTRY_DSN", "https://SENTINEL"),
             ("ADMIN_EMAIL", "SENTINEL"),
             ("ADMIN_PASSWORD", "SENTINEL"),
             ("METRICS_TOKEN", "SENTINEL"),
@@ -777,7 +744,7 @@ mod tests {
         })
         .unwrap_err();
         let named: Vec<_> = found.iter().map(|problem| problem.variable).collect();
-        for name in vars.iter().map(|(name, _)| *name).chain(["JWT_SECRET", "OPENAI_MODEL"]) {
+        for name in vars.iter().map(|(name, _)| *name).chain(["OPENAI_MODEL"]) {
             assert!(named.contains(&name), "{name} is missing in {named:?}");
         }
         let told: String = found.iter().map(|problem| problem.to_string().to_lowercase()).collect();
@@ -802,7 +769,6 @@ mod tests {
         {
             assert_eq!(weak_secret(good), None, "{good}");
         }
-        assert_eq!(problems(&[("ENCRYPTION_KEY", JWT)]), ["ENCRYPTION_KEY"]);
     }
 
     #[test]
