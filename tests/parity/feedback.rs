@@ -43,6 +43,12 @@ async fn reading_and_rating_are_events() -> Result<()> {
     case.send(post(&visitor, &feedback, &json!({ "rating": "down", "comment": "Which kettle?" })), 204)
         .await?;
     case.send(post(&visitor, &feedback, &json!({ "rating": "sideways" })), 422).await?;
+    case.title("For a message that is no answer: its own");
+    let question = visitor.log(&conversation).await?;
+    let question =
+        question.first().and_then(|event| event["message"]["id"].as_str()).context("a question")?;
+    let own = format!("/api/v1/messages/{question}/feedback");
+    case.send(post(&visitor, &own, &json!({ "rating": "up" })), 422).await?;
     case.title("For somebody else's answer");
     case.send(post(&other, &feedback, &json!({ "rating": "up" })), 404).await?;
     case.title("For an answer that there is not");

@@ -22,17 +22,19 @@ use reqwest::{Request, StatusCode};
 use serde_json::Value;
 
 /// Headers that are part of the contract; the fixed ones are in `edge`.
-const HEADERS: [&str; 17] = [
+const HEADERS: [&str; 19] = [
     "authorization",
     "accept",
     "content-type",
     "origin",
     "if-match",
+    "if-none-match",
     "last-event-id",
     "cookie",
     "allow",
     "www-authenticate",
     "etag",
+    "content-disposition",
     "retry-after",
     "ratelimit-policy",
     "ratelimit",

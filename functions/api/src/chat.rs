@@ -14,7 +14,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::body::Body;
 use crate::call::{Call, json, no_content};
 use crate::problem::Problem;
+use crate::rate_limit;
 use crate::sse::{self, Until};
+use crate::standing;
 
 /// An empty object.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -168,7 +170,7 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
         let from = call.ctx.rooms.subscribe(call.scope()?, id, seq.saturating_sub(1)).await?;
         let until =
             if posted.conversation.mode == Mode::Ai { Until::Answered(seq) } else { Until::Sent(seq) };
-        return Ok(sse::response(call.ctx.clone(), from.frames, until));
+        return sse::response(&call, from.frames, until);
     }
     let message = PostedMessage { seq, message: posted.receipt.message };
     json(StatusCode::ACCEPTED, &PostResponse { message, deduplicated: posted.deduplicated })
@@ -193,8 +195,13 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
     let after = query.after.unwrap_or(0);
     if call.wants_events() {
         let after = last.unwrap_or(after);
-        let from = call.ctx.rooms.subscribe(call.scope()?, id, after).await?;
-        return Ok(sse::response(call.ctx.clone(), from.frames, Until::Forever));
+        let scope = call.scope()?;
+        standing::admit(&call.ctx, scope).await?;
+        let from = call.ctx.rooms.subscribe(scope, id, after).await?;
+        // The call itself has paid for the first page.
+        let more = rate_limit::pages(from.conversation.last_seq, after).saturating_sub(1);
+        rate_limit::replay(&call.ctx, scope, call.peer, more).await?;
+        return sse::response(&call, from.frames, Until::Forever);
     }
     let limit = query.limit.unwrap_or(100);
     if limit == 0 || limit > MAX_REPLAY {

@@ -11,8 +11,8 @@ use crate::body::Body;
 use crate::routes::Pages;
 
 const METHODS: &str = "GET, POST, PATCH, DELETE";
-const HEADERS: &str = "authorization, content-type, accept, last-event-id, if-match";
-const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, etag";
+const HEADERS: &str = "authorization, content-type, accept, last-event-id, if-match, if-none-match";
+const EXPOSED: &str = "x-request-id, retry-after, ratelimit, ratelimit-policy, etag, content-disposition";
 
 /// The answer to `OPTIONS`.
 pub fn preflight() -> Response<Body> {

@@ -22,6 +22,7 @@ mod search;
 mod settings;
 pub mod socket;
 mod sse;
+mod standing;
 mod upload;
 mod usage;
 mod widget;

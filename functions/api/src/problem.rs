@@ -79,6 +79,10 @@ pub fn document(error: &Error, instance: &str, request_id: RequestId) -> Problem
                 retry = Some(*retry_after);
                 (StatusCode::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
             }
+            CallerError::Quota { retry_after, .. } => {
+                retry = Some(*retry_after);
+                (StatusCode::TOO_MANY_REQUESTS, "quota", "A quota is used up")
+            }
             CallerError::NotImplemented(_) => {
                 (StatusCode::NOT_IMPLEMENTED, "not_implemented", "Not possible here")
             }

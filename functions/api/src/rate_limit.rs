@@ -9,7 +9,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use frontdesk_app::rooms::MAX_REPLAY;
 use frontdesk_app::settings;
+use frontdesk_domain::conversation::Seq;
 use frontdesk_domain::error::{CallerError, Result};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::settings::Settings;
@@ -80,12 +82,41 @@ pub async fn check(
     settings: &Settings,
 ) -> Option<Limited> {
     let rule = class.rule(settings)?;
-    let whose = match (class, scope.map(|scope| (scope.org(), scope.actor()))) {
+    take(ctx, class, &whose(class, scope, peer), 1, rule).await
+}
+
+/// Who is counted.
+fn whose(class: LimitClass, scope: Option<&TenantScope>, peer: Peer) -> String {
+    match (class, scope.map(|scope| (scope.org(), scope.actor()))) {
         (LimitClass::Read, Some((org, Actor::Visitor { visitor, .. }))) => format!("{org}:{visitor}"),
         (LimitClass::Read, Some((org, Actor::User { user, .. }))) => format!("{org}:{user}"),
         _ => address(peer),
-    };
-    take(ctx, class, &whose, rule).await
+    }
+}
+
+/// How many calls it takes over HTTP to read everything after `after`, at least one.
+pub fn pages(last_seq: Seq, after: Seq) -> u32 {
+    let pages = last_seq.saturating_sub(after).div_ceil(MAX_REPLAY.into()).max(1);
+    u32::try_from(pages).unwrap_or(u32::MAX)
+}
+
+/// Takes so many pages of a log from the caller's allowance of reads, however they are read: by a call, by an event stream or
+/// over a socket. Never more than a whole allowance has beside the call that asks.
+///
+/// # Errors
+/// 429.
+pub async fn replay(ctx: &Ctx, scope: &TenantScope, peer: Peer, pages: u32) -> Result<()> {
+    if pages == 0 {
+        return Ok(());
+    }
+    let settings = door_settings(ctx, Some(scope)).await;
+    let Some(rule) = LimitClass::Read.rule(&settings) else { return Ok(()) };
+    let cost = pages.min(rule.limit.saturating_sub(1).max(1));
+    let whose = whose(LimitClass::Read, Some(scope), peer);
+    match take(ctx, LimitClass::Read, &whose, cost, rule).await.and_then(|limited| limited.refusal()) {
+        Some(refusal) => Err(refusal.into()),
+        None => Ok(()),
+    }
 }
 
 /// Takes one attempt to log in from the allowance of an account, whoever tries from wherever.
@@ -96,7 +127,7 @@ pub async fn account(ctx: &Ctx, email: &str) -> Result<()> {
     let settings = door_settings(ctx, None).await;
     let Some(rule) = LimitClass::Login.rule(&settings) else { return Ok(()) };
     let whose = format!("account:{}", email.trim().to_lowercase());
-    match take(ctx, LimitClass::Login, &whose, rule).await.and_then(|limited| limited.refusal()) {
+    match take(ctx, LimitClass::Login, &whose, 1, rule).await.and_then(|limited| limited.refusal()) {
         Some(refusal) => Err(refusal.into()),
         None => Ok(()),
     }
@@ -114,13 +145,13 @@ pub async fn door_settings(ctx: &Ctx, scope: Option<&TenantScope>) -> Rc<Setting
     })
 }
 
-async fn take(ctx: &Ctx, class: LimitClass, whose: &str, rule: Rule) -> Option<Limited> {
+async fn take(ctx: &Ctx, class: LimitClass, whose: &str, cost: u32, rule: Rule) -> Option<Limited> {
     if !ctx.config.rate_limits {
         return None;
     }
     // Hashed also in memory: a dump of it names nobody.
     let key = LimitKey(hex::encode(Sha256::digest(format!("{}:{whose}", class.name()))));
-    let verdict = match select(ctx.limiter.take(key, 1, rule), ctx.clock.sleep(PATIENCE)).await {
+    let verdict = match select(ctx.limiter.take(key, cost, rule), ctx.clock.sleep(PATIENCE)).await {
         Either::Left((Ok(verdict), _)) => Some(verdict),
         Either::Left((Err(error), _)) => {
             tracing::warn!(%error, rule = class.name(), "the rate limiter failed; the request goes through");
@@ -182,6 +213,15 @@ mod tests {
         assert_ne!(counted("2001:db8:1:2::1"), counted("2001:db8:1:3::1"));
         assert_eq!(counted("::ffff:203.0.113.7"), counted("203.0.113.7"));
         assert_ne!(counted("203.0.113.7"), counted("203.0.113.8"));
+    }
+
+    #[test]
+    fn a_replay_costs_what_its_pages_cost_over_http() {
+        for (last_seq, after, cost) in
+            [(0, 0, 1), (5, 5, 1), (5, 9, 1), (500, 0, 1), (501, 0, 2), (501, 1, 1), (6_345, 345, 12)]
+        {
+            assert_eq!(pages(last_seq, after), cost, "{last_seq} {after}");
+        }
     }
 
     #[test]

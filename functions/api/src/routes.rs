@@ -105,6 +105,7 @@ routes! {
     POST "/api/v1/conversations/{id}/rating", Access::Visitor, Any, Write, chat::rate;
     POST "/api/v1/messages/{id}/feedback", Access::Visitor, Any, Write, chat::feedback;
     POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Any, Write, upload::create;
+    GET "/api/v1/uploads/{id}", Access::VisitorOr(Role::Viewer), Any, Read, upload::fetch;
     GET "/api/v1/documents", Access::User(Role::Viewer), Named, Read, documents::list;
     POST "/api/v1/documents", Access::User(Role::Admin), Named, Write, documents::create;
     GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Named, Read, documents::get;

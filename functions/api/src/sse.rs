@@ -1,20 +1,25 @@
 //! Server-sent events: a room's frames on a response.
 //!
 //! Stored events carry their `seq` as `id:`. A comment every 15 s keeps proxies from closing an idle stream. A stream
-//! that is complete ends with `event: end`; one that ends without it was cut, and the client comes back.
+//! that is complete ends with `event: end`; one that ends without it was cut, and the client comes back. It is cut, too,
+//! when the caller's token ends or its user is disabled.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::conversation::Seq;
+use frontdesk_domain::error::Result;
 use frontdesk_domain::event::{EventBody, Frame};
 use frontdesk_domain::id::TurnId;
-use frontdesk_ports::{BoxStream, Ctx};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{BoxFuture, BoxStream, Ctx};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use http::{HeaderValue, Response, header};
 
 use crate::body::Body;
+use crate::call::Call;
+use crate::standing::{self, Ended};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -35,23 +40,55 @@ struct State {
     until: Until,
     turn: Option<TurnId>,
     done: bool,
+    /// When the caller's token ends.
+    expires: Timestamp,
+    /// When the caller may not listen any more.
+    ended: BoxFuture<'static, Ended>,
 }
 
-/// The response that carries `frames`.
-pub fn response(ctx: Ctx, frames: BoxStream<'static, Frame>, until: Until) -> Response<Body> {
-    let state = State { ctx, frames, until, turn: None, done: false };
+/// What came next.
+enum Next {
+    Frame(Frame),
+    /// Nothing for a while.
+    Silence,
+    /// The caller may not listen any more.
+    Ended,
+}
+
+/// The response to the call that carries `frames`.
+///
+/// # Errors
+/// When the call is of nobody.
+pub fn response(call: &Call, frames: BoxStream<'static, Frame>, until: Until) -> Result<Response<Body>> {
+    let (ctx, scope, expires) = (call.ctx.clone(), call.scope()?.clone(), call.expires.unwrap_or_default());
+    let ended = {
+        let ctx = ctx.clone();
+        Box::pin(async move { standing::end(&ctx, &scope, expires).await })
+    };
+    let state = State { ctx, frames, until, turn: None, done: false, expires, ended };
     let pieces = futures_util::stream::unfold(state, |mut state| async move {
         if state.done {
             return None;
         }
         let next = {
             let timer = state.ctx.clock.sleep(KEEP_ALIVE);
-            match select(state.frames.next(), timer).await {
-                Either::Left((frame, _)) => Some(frame?),
-                Either::Right(_) => None,
+            // The end comes first: what is told after it is not for the caller.
+            match select(&mut state.ended, select(state.frames.next(), timer)).await {
+                Either::Left(_) => Next::Ended,
+                // While the user is checked, the token may end.
+                Either::Right(_) if state.ctx.clock.now() >= state.expires => Next::Ended,
+                Either::Right((Either::Left((frame, _)), _)) => Next::Frame(frame?),
+                Either::Right((Either::Right(_), _)) => Next::Silence,
             }
         };
-        let Some(frame) = next else { return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), state)) };
+        let frame = match next {
+            Next::Frame(frame) => frame,
+            Next::Silence => return Some((Ok(Bytes::from_static(b": keep-alive\n\n")), state)),
+            Next::Ended => {
+                state.done = true;
+                return Some((Ok(Bytes::from_static(b": the token is not valid any more\n\n")), state));
+            }
+        };
         let mut text = String::with_capacity(256);
         if let Frame::Event(event) = &frame {
             text.push_str("id: ");
@@ -73,7 +110,7 @@ pub fn response(ctx: Ctx, frames: BoxStream<'static, Frame>, until: Until) -> Re
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx and its kin hold streams back otherwise.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
+    Ok(response)
 }
 
 impl State {

@@ -1,4 +1,4 @@
-//! `POST /api/v1/uploads`: files to be attached to messages. And files in multipart bodies, for every function.
+//! `/api/v1/uploads`: files to be attached to messages. And files in multipart bodies, for every function.
 
 use bytes::Bytes;
 use frontdesk_app::{documents, uploads};
@@ -8,15 +8,37 @@ use frontdesk_ports::{SpoolError, Spooled};
 use futures_channel::mpsc;
 use futures_util::future::{Either, select};
 use futures_util::{SinkExt, StreamExt};
-use http::{Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::body::{Body, BodyError};
 use crate::call::{Call, json};
-use crate::problem::WriteProblems;
+use crate::problem::{ReadProblems, WriteProblems};
 
 /// What the parts' own headers and borders may take, in bytes.
 const OVERHEAD: u64 = 16 * 1024;
+
+/// What a browser may show in its place. Everything else is downloaded: a file of a stranger must not run as a page here.
+const INLINE: [&str; 4] = uploads::PICTURES;
+
+/// A file that is opened as a page all the same has no scripts, no origin and nothing to load.
+const SANDBOX: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
+/// `attr-char` of RFC 8187, which needs no escaping.
+const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
 
 /// An upload.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -54,11 +76,72 @@ pub struct FileForm {
 pub async fn create(mut call: Call) -> Result<Response<Body>> {
     let scope = call.scope()?.clone();
     let limit = documents::max_upload_bytes(&call.ctx, &scope).await?;
+    uploads::admit(&call.ctx, &scope).await?;
     let file = read_file(&mut call, limit).await?;
     let stored = uploads::store(&call.ctx, &scope, &file.name, file.bytes).await?;
     let view =
         UploadView { id: stored.id, name: stored.name, media_type: stored.media_type, bytes: stored.bytes };
     json(StatusCode::CREATED, &view)
+}
+
+/// The file of an upload. A visitor gets its own, and those that a message of its conversations names; users get those of
+/// their organisation. Only pictures (png, jpeg, webp, gif) are `inline`, everything else is an `attachment`.
+#[utoipa::path(
+    get, path = "/api/v1/uploads/{id}", tag = "conversations",
+    params(("id" = UploadId, Path, description = "The upload"),
+        ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the caller has")),
+    security(("bearer" = [])),
+    responses(
+        (status = 200, description = "The file", body = String, content_type = "application/octet-stream",
+            headers(("ETag" = String, description = "Always the same: a file never changes"),
+                ("Content-Disposition" = String, description = "`inline` or `attachment`, with the name"))),
+        (status = 304, description = "The caller has it"),
+        ReadProblems,
+    ),
+)]
+pub async fn fetch(call: Call) -> Result<Response<Body>> {
+    let id: UploadId = call.id("id", "upload")?;
+    let scope = call.scope()?;
+    let upload = uploads::get(&call.ctx, scope, id).await?;
+    let tag = format!("\"{id}\"");
+    let known = call.header(header::IF_NONE_MATCH).is_some_and(|known| matches_tag(known, &tag));
+    let mut response = if known {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
+    } else {
+        Response::new(Body::full(uploads::read(&call.ctx, scope, id).await?))
+    };
+    let headers = response.headers_mut();
+    let value =
+        |text: &str| HeaderValue::from_str(text).map_err(|error| Error::ours(format!("a header: {error}")));
+    headers.insert(header::ETAG, value(&tag)?);
+    // Kept by the caller's own cache alone, and asked for again each time: who may see it changes.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("Authorization"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    if !known {
+        headers.insert(header::CONTENT_TYPE, value(&upload.media_type)?);
+        headers.insert(header::CONTENT_DISPOSITION, value(&disposition(&upload.media_type, &upload.name))?);
+    }
+    Ok(response)
+}
+
+/// Whether `If-None-Match` names the tag (RFC 9110, 13.1.2: compared weakly).
+fn matches_tag(known: &str, tag: &str) -> bool {
+    known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+}
+
+/// `Content-Disposition` of RFC 6266: the name in ASCII for old clients, and as it is.
+fn disposition(media_type: &str, name: &str) -> String {
+    let kind = if INLINE.contains(&media_type) { "inline" } else { "attachment" };
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_' | '.' | '(' | ')');
+    let ascii: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
+    if ascii == name {
+        return format!("{kind}; filename=\"{ascii}\"");
+    }
+    let whole = utf8_percent_encode(name, ATTRIBUTE);
+    format!("{kind}; filename=\"{ascii}\"; filename*=UTF-8''{whole}")
 }
 
 /// A file from a multipart body.
@@ -245,6 +328,34 @@ mod tests {
             pointer(error(KIND, finished(part("name=\"colour\"", b"red")))).as_deref(),
             Some("/colour")
         );
+    }
+
+    #[test]
+    fn a_name_is_told_so_that_every_client_reads_it() {
+        for (media_type, name, told) in [
+            ("image/png", "kettle.png", "inline; filename=\"kettle.png\""),
+            ("text/html", "page.html", "attachment; filename=\"page.html\""),
+            ("image/svg+xml", "a.svg", "attachment; filename=\"a.svg\""),
+            (
+                "application/pdf",
+                "чай \"1\"; x=\r\n.pdf",
+                "attachment; filename=\"___ _1__ x___.pdf\"; \
+                 filename*=UTF-8''%D1%87%D0%B0%D0%B9%20%221%22%3B%20x%3D%0D%0A.pdf",
+            ),
+            ("text/plain", "100%.txt", "attachment; filename=\"100_.txt\"; filename*=UTF-8''100%25.txt"),
+        ] {
+            assert_eq!(disposition(media_type, name), told);
+        }
+    }
+
+    #[test]
+    fn a_tag_is_known_alone_in_a_list_and_weakly() {
+        for known in ["\"a\"", "W/\"a\"", "\"b\", \"a\"", "*"] {
+            assert!(matches_tag(known, "\"a\""), "{known}");
+        }
+        for unknown in ["", "a", "\"ab\"", "\"b\",W/\"c\""] {
+            assert!(!matches_tag(unknown, "\"a\""), "{unknown}");
+        }
     }
 
     #[test]

@@ -47,6 +47,14 @@ impl RoomObject {
         self.sockets.resume().await;
         Ok(())
     }
+
+    /// While a user has a socket here, the alarm goes off again and again: it ends when the user is disabled.
+    async fn check_sockets(&self) -> Result<()> {
+        if let Some(delay) = self.sockets.check().await {
+            self.alarm.within(delay).await.map_err(|error| failed(&error))?;
+        }
+        Ok(())
+    }
 }
 
 impl DurableObject for RoomObject {
@@ -73,7 +81,9 @@ impl DurableObject for RoomObject {
     async fn fetch(&self, mut request: Request) -> Result<Response> {
         self.wake().await?;
         if let Some(granted) = request.headers().get(SOCKET_HEADER)? {
-            return self.sockets.accept(&granted).await;
+            let accepted = self.sockets.accept(&granted).await;
+            self.check_sockets().await?;
+            return accepted;
         }
         let call = request.bytes().await?;
         match in_this_event(rooms::answer(&self.rooms, self.ctx.clock.clone(), &call)).await {
@@ -96,6 +106,7 @@ impl DurableObject for RoomObject {
         if let Some(delay) = next {
             self.alarm.within(delay).await.map_err(|error| failed(&error))?;
         }
+        self.check_sockets().await?;
         Response::empty()
     }
 

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use frontdesk_api::socket::{Outgoing, PROTOCOL, Session, SocketState};
 use frontdesk_domain::id::RequestId;
@@ -78,6 +79,17 @@ impl Sockets {
         let response = Response::from_websocket(pair.client)?;
         response.headers().set("sec-websocket-protocol", PROTOCOL)?;
         Ok(response)
+    }
+
+    /// Closes the sockets that have to end; gives when to check again, if at all.
+    pub async fn check(&self) -> Option<Duration> {
+        let sessions: Vec<_> =
+            self.sessions.borrow().values().map(|running| running.session.clone()).collect();
+        let mut next = None;
+        for session in sessions {
+            next = session.check().await.or(next);
+        }
+        next
     }
 
     /// A frame of the client.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use frontdesk_api::socket::{Outgoing, Session, SocketGrant};
 use frontdesk_ports::Ctx;
+use futures_util::future::FusedFuture;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
@@ -125,7 +126,8 @@ async fn send(
     // The first one is at once.
     ping.tick().await;
     let hello = tokio::time::sleep(HELLO_DEADLINE);
-    tokio::pin!(hello);
+    let ended = session.ended().fuse();
+    tokio::pin!(hello, ended);
     loop {
         let next = tokio::select! {
             next = session.next() => next?,
@@ -138,6 +140,8 @@ async fn send(
                 write(sink, Message::Ping(Bytes::new())).await?;
                 continue;
             }
+            // What follows is the close.
+            () = &mut ended, if !ended.is_terminated() => continue,
             () = &mut hello, if !session.has_begun() && !hello.is_elapsed() => {
                 if session.has_begun() {
                     continue;

@@ -17,8 +17,9 @@ use frontdesk_local::Overrides;
 use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
-    ByteStream, Clock as _, Ctx, Egress, FetchError, FetchLimits, HttpClient, Statement, Value,
+    ByteStream, Clock as _, Ctx, Egress, FetchError, FetchLimits, HttpClient, Ports, Statement, Value,
 };
+use frontdesk_testkit::FaultyBlobs;
 
 /// One answer of the fake web: status, headers, body.
 type Answer = (u16, Vec<(&'static str, String)>, Bytes);
@@ -461,6 +462,52 @@ fn a_site_that_does_not_answer_is_tried_three_times_with_growing_pauses() {
         assert_eq!(shop.get(id).await.status, DocumentStatus::Failed);
         shop.clock.set_ahead(Duration::from_secs(100_000));
         assert_eq!(shop.run_jobs().await, 0, "then it is given up");
+    });
+}
+
+#[test]
+fn a_document_whose_file_could_not_be_stored_is_stored_when_it_comes_again() {
+    run(async {
+        let shop = Shop::open().await;
+        let blobs = Rc::new(FaultyBlobs::new(Rc::clone(&shop.ctx().blobs)));
+        let ctx = Ctx::new(Rc::new(Ports { blobs: blobs.clone(), ..frontdesk_testkit::ports(shop.ctx()) }));
+        let text = "Descale the kettle every three months.";
+        let create = async || documents::create_from_text(&ctx, &shop.scope, "Kettle", text).await;
+        blobs.fail_puts(2);
+        for attempt in ["the first", "the second"] {
+            let failed = create().await;
+            assert!(matches!(failed, Err(Error::Upstream { service: "blobs", .. })), "{attempt}: {failed:?}");
+        }
+        // At once, long before the job gives up waiting for the file.
+        let again = create().await.unwrap();
+        assert_eq!((again.document.status, shop.blobs()), (DocumentStatus::Queued, 1));
+        assert!(create().await.unwrap().duplicate, "now it is there");
+        shop.run_jobs().await;
+        assert_eq!(shop.get(again.document.id).await.status, DocumentStatus::Ready);
+        assert!(shop.text(again.document.id).await.contains("every three months"));
+        assert_eq!(shop.count("SELECT count(*) FROM documents").await, 1);
+        assert_eq!(create().await.unwrap().document.version, 1, "what is ready is not read again");
+    });
+}
+
+#[test]
+fn a_document_whose_file_never_came_says_so_and_can_be_brought_again() {
+    run(async {
+        let shop = Shop::open().await;
+        let blobs = Rc::new(FaultyBlobs::new(Rc::clone(&shop.ctx().blobs)));
+        let ctx = Ctx::new(Rc::new(Ports { blobs: blobs.clone(), ..frontdesk_testkit::ports(shop.ctx()) }));
+        let create = async || documents::create_from_file(&ctx, &shop.scope, "a.txt", "Tea.".into()).await;
+        blobs.fail_puts(1);
+        assert!(create().await.is_err());
+        shop.clock.set_ahead(Duration::from_secs(61));
+        shop.run_jobs().await;
+        let list = documents::list(&ctx, &shop.scope, 10, None).await.unwrap().items;
+        let reason = list[0].reason.clone().unwrap();
+        assert_eq!(list[0].status, DocumentStatus::Failed);
+        assert!(reason.contains("upload it again"), "{reason}");
+        create().await.unwrap();
+        shop.run_jobs().await;
+        assert_eq!(shop.get(list[0].id).await.status, DocumentStatus::Ready);
     });
 }
 

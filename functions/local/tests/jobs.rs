@@ -53,7 +53,7 @@ static SLOW: Kind = kind("slow", Work::Organisation(slow));
 /// Is about the deployment.
 static GLOBAL: Kind = kind("global", Work::Deployment(global));
 
-static ALL: [&Kind; 6] = [&QUICK, &LONG, &TROUBLE, &SLOW, &GLOBAL, &jobs::CLEAN_UP];
+static ALL: [&Kind; 7] = [&QUICK, &LONG, &TROUBLE, &SLOW, &GLOBAL, &jobs::CLEAN_UP, &jobs::SWEEP_UPLOADS];
 
 fn ran(job: &Claimed) {
     RAN.with_borrow_mut(|ran| ran.push(job.subject.clone()));
@@ -476,13 +476,15 @@ fn dead_letters_are_bounded_and_go_after_thirty_days() {
 
         jobs::schedule(queue.ctx()).await.unwrap();
         jobs::schedule(queue.ctx()).await.unwrap();
-        assert_eq!(queue.rows("SELECT kind FROM jobs WHERE state = 'queued'").await, ["clean_up"], "once");
+        let kinds = queue.rows("SELECT kind FROM jobs WHERE state = 'queued' ORDER BY kind").await;
+        assert_eq!(kinds, ["clean_up", "sweep_uploads"], "each once");
         queue.drain().await;
         assert_eq!(jobs::dead(queue.ctx(), &scope).await.unwrap().len(), 100, "they are young");
         queue.clock.advance(jobs::KEEP_DEAD + Duration::from_millis(1));
         queue.drain().await;
         assert!(jobs::dead(queue.ctx(), &scope).await.unwrap().is_empty());
-        assert_eq!(queue.rows("SELECT kind FROM jobs").await, ["clean_up"], "it comes again");
+        let kinds = queue.rows("SELECT kind FROM jobs ORDER BY kind").await;
+        assert_eq!(kinds, ["clean_up", "sweep_uploads"], "they come again");
         assert_eq!(queue.rows("SELECT org_id FROM job_turns").await, ["deployment"]);
     });
 }

@@ -22,9 +22,9 @@ pub const MAX_COMMENT_CHARS: usize = 2000;
 pub const MAX_OPERATOR_CHARS: u32 = 20_000;
 
 /// A room's log is in the main database within this.
-const YOUNG: Duration = Duration::from_secs(5);
+pub(crate) const YOUNG: Duration = Duration::from_secs(5);
 /// When a message is looked for again that is not there yet.
-const LOOKED_FOR_AGAIN: [Duration; 4] = [
+pub(crate) const LOOKED_FOR_AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_millis(400),
     Duration::from_millis(800),
@@ -81,15 +81,16 @@ pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) 
     if !matches!(scope.actor(), Actor::User { .. }) && command.note {
         return Err(Error::invalid("/note", "only operators write notes"));
     }
+    let id = MessageId::new(ctx.clock.now(), ctx.random.entropy());
     if !command.attachments.is_empty() {
-        crate::uploads::check(ctx, scope, &command.attachments).await?;
+        crate::uploads::attach(ctx, scope, id, &command.attachments).await?;
     }
     if author.kind == AuthorKind::Operator && !command.note {
         take_over(ctx, scope, command.conversation, &author).await?;
     }
     let now = ctx.clock.now();
     let message = NewMessage {
-        id: MessageId::new(now, ctx.random.entropy()),
+        id,
         client_id: Some(command.client_id),
         author,
         text: command.text,
@@ -174,22 +175,43 @@ pub async fn feedback(
     comment: Option<String>,
 ) -> Result<()> {
     check_comment(comment.as_deref())?;
-    let id = conversation_of(ctx, scope, message).await?;
-    let command = Command::Rate { score: None, message_id: Some(message), rating: Some(rating), comment };
-    match ctx.rooms.append(scope, id, command).await {
+    let place = place_of(ctx, scope, message).await?;
+    let rated = if !place.rateable {
+        // Whether it is the caller's to see at all.
+        ctx.rooms.replay(scope, place.conversation, 0, 1).await.map(|_| ())
+    } else {
+        let command = Command::Rate { score: None, message_id: Some(message), rating: Some(rating), comment };
+        ctx.rooms.append(scope, place.conversation, command).await.map(|_| ())
+    };
+    match rated {
+        Ok(()) if place.rateable => Ok(()),
+        Ok(()) => Err(Error::invalid("/rating", "only answers are rated, of the AI or of an operator")),
         Err(Error::Caller(CallerError::NotFound { .. })) => Err(Error::not_found("message")),
-        other => other.map(|_| ()),
+        Err(error) => Err(error),
     }
 }
 
-/// The conversation of a message. Rooms that have a log of their own tell the main database a little later, so a message that
+/// Where a message stands.
+struct Place {
+    conversation: ConversationId,
+    /// Whether it is an answer to the visitor.
+    rateable: bool,
+}
+
+/// Where a message stands; a note is not there for visitors, who alone rate. Rooms that have a log of their own tell the main database a little later, so a message that
 /// was just written is looked for again.
-async fn conversation_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<ConversationId> {
+async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<Place> {
     let mut pauses = LOOKED_FOR_AGAIN.into_iter();
     loop {
         let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
         if let Some(row) = results.first().and_then(Rows::first) {
-            return Ok(row.parse(0)?);
+            if row.int(2)? != 0 {
+                return Err(Error::not_found("message"));
+            }
+            return Ok(Place {
+                conversation: row.parse(0)?,
+                rateable: matches!(row.text(1)?, "ai" | "operator"),
+            });
         }
         let young = message.made_at().is_some_and(|made| ctx.clock.now().since(made) < YOUNG);
         match pauses.next() {

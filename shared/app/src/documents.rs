@@ -172,7 +172,7 @@ async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option
     ctx.tasks.new_job();
     let stored = first_document(&results, 2)?.ok_or_else(queue_full)?;
     let duplicate = stored.id != new.id;
-    if duplicate && stored.status != DocumentStatus::Failed {
+    if duplicate && is_held(ctx, scope, &stored).await? {
         return Ok(Created { document: stored, duplicate });
     }
     if let Some(bytes) = bytes {
@@ -181,6 +181,23 @@ async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option
         return Ok(Created { document: stored, duplicate });
     }
     Ok(Created { document: enqueue(ctx, scope, stored).await?, duplicate })
+}
+
+/// Whether a document has what it is read from, so that another one of the same content adds nothing. The row comes before
+/// the file; when storing the file failed, whoever brings it again stores it.
+async fn is_held(ctx: &Ctx, scope: &TenantScope, stored: &Document) -> Result<bool> {
+    match stored.status {
+        DocumentStatus::Failed => Ok(false),
+        DocumentStatus::Ready => Ok(true),
+        // A job fetches the page.
+        DocumentStatus::Queued | DocumentStatus::Processing if stored.source == DocumentSource::Url => {
+            Ok(true)
+        }
+        DocumentStatus::Queued | DocumentStatus::Processing if stored.version > 0 => Ok(true),
+        DocumentStatus::Queued | DocumentStatus::Processing => {
+            Ok(ctx.blobs.get(&blob_key(scope, stored.id)).await?.is_some())
+        }
+    }
 }
 
 fn queue_full() -> Error {

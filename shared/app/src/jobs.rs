@@ -19,7 +19,9 @@ use crate::store;
 use crate::store::jobs::Owner;
 
 pub use crate::store::jobs::{Claimed, DeadJob};
-pub use kind::{CLEAN_UP, Ended, Failed, Failure, INGEST, KINDS, Kind, PURGE, Step, WhenFailed, Work};
+pub use kind::{
+    CLEAN_UP, Ended, Failed, Failure, INGEST, KINDS, Kind, PURGE, SWEEP_UPLOADS, Step, WhenFailed, Work,
+};
 pub use queue::{
     Enqueued, KEEP_DEAD, MAX_DEAD, MAX_WAITING, NewJob, dead, enqueue, enqueue_for_deployment, retry,
     schedule,

@@ -47,6 +47,7 @@ migrations! {
     8 "0008_blobs"
     9 "0009_hosts"
     10 "0010_jobs"
+    11 "0011_access"
 }
 
 /// Where a database stands with one step.

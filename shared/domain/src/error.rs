@@ -112,6 +112,16 @@ pub enum CallerError {
         /// When the next attempt may succeed.
         retry_after: Duration,
     },
+    /// 429: a quota is used up.
+    #[error("at most {limit} {what} are allowed; try again in {} s", retry_after.as_millis().div_ceil(1000).max(1))]
+    Quota {
+        /// What is counted.
+        what: &'static str,
+        /// How much of it is allowed.
+        limit: u64,
+        /// When there may be room again.
+        retry_after: Duration,
+    },
     /// 501: this host cannot do it.
     #[error("{0}")]
     NotImplemented(&'static str),

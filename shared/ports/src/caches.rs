@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::time::Duration;
 
-use frontdesk_domain::id::OrgId;
+use frontdesk_domain::id::{OrgId, UserId};
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use lru::LruCache;
@@ -19,6 +20,8 @@ pub struct Caches {
     pub settings: SettingsCache,
     /// The only organisation of this deployment, if there is exactly one.
     pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
+    /// Whether users are enabled, of those with open connections.
+    pub users: UsersCache,
     /// The last result of each health probe.
     pub health: RefCell<HashMap<&'static str, CachedProbe>>,
     /// How calls to other services went lately.
@@ -120,6 +123,48 @@ impl SettingsCache {
     }
 }
 
+/// Whether users are enabled, at most [`UsersCache::CAPACITY`] of them.
+#[derive(Debug)]
+pub struct UsersCache(RefCell<LruCache<(OrgId, UserId), (Timestamp, bool)>>);
+
+impl Default for UsersCache {
+    fn default() -> Self {
+        Self(RefCell::new(LruCache::new(Self::CAPACITY)))
+    }
+}
+
+impl UsersCache {
+    /// How many users are remembered.
+    pub const CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+    /// For how long.
+    pub const FRESH: Duration = Duration::from_secs(5);
+
+    /// Whether the user is enabled, if that was read a moment ago.
+    #[must_use]
+    pub fn get(&self, org: OrgId, user: UserId, now: Timestamp) -> Option<bool> {
+        let mut all = self.0.borrow_mut();
+        let (at, enabled) = all.get(&(org, user))?;
+        is_fresh(*at, now).then_some(*enabled)
+    }
+
+    /// Says that it is read again now: meanwhile the others take what is known, so that many connections of a user cost one
+    /// read.
+    pub fn refreshing(&self, org: OrgId, user: UserId, now: Timestamp) {
+        if let Some((at, _)) = self.0.borrow_mut().peek_mut(&(org, user)) {
+            *at = now;
+        }
+    }
+
+    /// Remembers what was read.
+    pub fn put(&self, org: OrgId, user: UserId, now: Timestamp, enabled: bool) {
+        self.0.borrow_mut().put((org, user), (now, enabled));
+    }
+}
+
+fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
+    at <= now && now.since(at) < UsersCache::FRESH
+}
+
 /// A health probe that ran.
 #[derive(Debug, Clone)]
 pub struct CachedProbe {
@@ -160,6 +205,26 @@ mod tests {
         cache.put(org(1), entry(5, 10));
         cache.put(org(1), entry(4, 20));
         assert_eq!(cache.get(org(1)).unwrap().version, 5);
+    }
+
+    #[test]
+    fn users_are_remembered_for_a_moment_and_not_without_bound() {
+        let cache = UsersCache::default();
+        let user = |n: u8| UserId::new(Timestamp::from_millis(1), [n; 10]);
+        let at = |millis| Timestamp::from_millis(millis);
+        cache.put(org(1), user(1), at(1_000), true);
+        assert_eq!(cache.get(org(1), user(1), at(5_999)), Some(true));
+        assert_eq!(cache.get(org(1), user(1), at(6_000)), None);
+        assert_eq!(cache.get(org(1), user(1), at(999)), None, "the clock was set back");
+        assert_eq!(cache.get(org(2), user(1), at(1_000)), None);
+        cache.refreshing(org(1), user(1), at(6_000));
+        cache.refreshing(org(2), user(1), at(6_000));
+        assert_eq!(cache.get(org(1), user(1), at(6_001)), Some(true), "while it is read again");
+        assert_eq!(cache.get(org(2), user(1), at(6_001)), None);
+        for n in 0..UsersCache::CAPACITY.get() + 5 {
+            cache.put(org(n), user(2), at(2_000), false);
+        }
+        assert_eq!(cache.0.borrow().len(), UsersCache::CAPACITY.get());
     }
 
     #[test]

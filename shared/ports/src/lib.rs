@@ -25,7 +25,9 @@ mod vectors;
 pub use backoff::backoff;
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
-pub use caches::{CachedProbe, CachedSchema, CachedSettings, Caches, QueueDepth, SchemaState, SettingsCache};
+pub use caches::{
+    CachedProbe, CachedSchema, CachedSettings, Caches, QueueDepth, SchemaState, SettingsCache, UsersCache,
+};
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint, OwnOrigin};
 pub use ctx::{Ctx, Ports};

@@ -1,8 +1,12 @@
-//! What every store of files keeps.
+//! What every store of files keeps, and files that fail.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
+use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_ports::{BlobKey, Blobs};
+use frontdesk_ports::{BlobError, BlobKey, Blobs};
 
 /// Runs the contract against `blobs`; `scope_a` and `scope_b` are of two organisations. Everything it stores it deletes.
 ///
@@ -36,4 +40,60 @@ pub async fn blobs_contract(blobs: &dyn Blobs, scope_a: &TenantScope, scope_b: &
     );
     assert_eq!(blobs.delete(&key).await, Ok(()));
     assert_eq!(blobs.delete(&foreign).await, Ok(()));
+}
+
+/// Files that fail by plan: so many of the next calls of each kind.
+pub struct FaultyBlobs {
+    inner: Rc<dyn Blobs>,
+    puts: Cell<u32>,
+    deletes: Cell<u32>,
+}
+
+impl FaultyBlobs {
+    /// Wraps `inner`; without a plan nothing fails.
+    #[must_use]
+    pub fn new(inner: Rc<dyn Blobs>) -> Self {
+        Self { inner, puts: Cell::default(), deletes: Cell::default() }
+    }
+
+    /// The next `count` files are not stored.
+    pub fn fail_puts(&self, count: u32) {
+        self.puts.set(count);
+    }
+
+    /// The next `count` files are not deleted.
+    pub fn fail_deletes(&self, count: u32) {
+        self.deletes.set(count);
+    }
+}
+
+fn planned(left: &Cell<u32>) -> Result<(), BlobError> {
+    match left.get().checked_sub(1) {
+        None => Ok(()),
+        Some(rest) => {
+            left.set(rest);
+            Err(BlobError::Failed("the store does not answer (planned)".to_owned()))
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Blobs for FaultyBlobs {
+    fn max_bytes(&self) -> u64 {
+        self.inner.max_bytes()
+    }
+
+    async fn put(&self, key: &BlobKey, bytes: Bytes) -> Result<(), BlobError> {
+        planned(&self.puts)?;
+        self.inner.put(key, bytes).await
+    }
+
+    async fn get(&self, key: &BlobKey) -> Result<Option<Bytes>, BlobError> {
+        self.inner.get(key).await
+    }
+
+    async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
+        planned(&self.deletes)?;
+        self.inner.delete(key).await
+    }
 }

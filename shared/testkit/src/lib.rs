@@ -11,7 +11,7 @@ mod rooms;
 mod vectors;
 
 pub use self::http::{FaultyHttp, HttpFault};
-pub use blobs::blobs_contract;
+pub use blobs::{FaultyBlobs, blobs_contract};
 pub use clock::{ManualClock, SetClock};
 pub use database::{Fault, FaultyDatabase, database_contract};
 pub use limiter::limiter_contract;

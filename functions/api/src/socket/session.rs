@@ -16,20 +16,22 @@ use frontdesk_domain::id::{ConversationId, OrgId, RequestId};
 use frontdesk_domain::limits::Gcra;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxStream, Ctx};
+use frontdesk_ports::{BoxFuture, BoxStream, Ctx};
 use futures_channel::oneshot;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use serde::{Deserialize, Serialize};
 
 use super::SocketGrant;
 use super::frame::{ClientFrame, ReadFrame, SendFrame, ServerFrame};
 use crate::call::Peer;
 use crate::rate_limit::{self, LimitClass};
+use crate::standing::{self, Ended};
 use crate::{maintenance, problem};
 
 /// The longest frame of a client, in bytes of its text.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
-/// The code with which a socket is closed whose token has ended. The client gets a new token and comes back.
+/// The code with which a socket is closed whose token has ended, or whose user is not enabled any more. The client gets a new
+/// token, if there is one for it, and comes back.
 pub const EXPIRED: u16 = 4401;
 /// Too many frames, or a client that does not read its answers (RFC 6455, 7.4.1: policy violation).
 const FLOODED: u16 = 1008;
@@ -112,6 +114,8 @@ pub struct Session {
     expires: Timestamp,
     upto: Cell<Option<Seq>>,
     allowance: Cell<i64>,
+    /// When the user was last found enabled; visitors are not asked after.
+    checked: Cell<Timestamp>,
     out: RefCell<Out>,
     /// Ends when the frame before has been handled.
     before: RefCell<Option<oneshot::Receiver<()>>>,
@@ -122,8 +126,10 @@ pub struct Session {
 struct Out {
     waiting: VecDeque<Outgoing>,
     frames: Option<BoxStream<'static, Frame>>,
-    /// Came after a gap and is sent next.
+    /// Came after a gap, or while the user is checked, and is sent next.
     held: Option<Frame>,
+    /// Whether the user is enabled, before anything else of the room is sent.
+    check: Option<BoxFuture<'static, bool>>,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -164,6 +170,7 @@ impl Session {
             expires: state.expires,
             upto: Cell::new(state.upto),
             allowance: Cell::new(state.allowance),
+            checked: Cell::default(),
             out: RefCell::default(),
             before: RefCell::default(),
         }
@@ -197,7 +204,7 @@ impl Session {
             // It ends without a value, when its sender is dropped.
             let _ = before.await;
         }
-        if self.out.borrow().closed {
+        if self.out.borrow().closed || !self.may_stay().await {
             return;
         }
         if text.len() > MAX_FRAME_BYTES {
@@ -228,6 +235,20 @@ impl Session {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
+    /// Waits until the socket has to end, and closes it. For hosts that keep a session in memory, so that a silent socket ends
+    /// in time, too; without it a socket ends before anything more is sent.
+    pub async fn ended(&self) {
+        let ended = standing::end(&self.ctx, &self.scope, self.expires).await;
+        self.end(ended);
+    }
+
+    /// The same at one moment, for hosts that lose their memory: closes the socket if it has to end, and gives when to check
+    /// again; `None` where that is not needed, as the socket ends before anything more is sent.
+    pub async fn check(&self) -> Option<Duration> {
+        let stays = !self.has_expired() && self.may_stay().await;
+        (stays && standing::is_checked(&self.scope)).then_some(standing::CHECK_EVERY)
+    }
+
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
         loop {
             let mut out = self.out.borrow_mut();
@@ -238,6 +259,13 @@ impl Session {
                 return Poll::Ready(None);
             }
             out.waker = Some(cx.waker().clone());
+            if let Some(check) = &mut out.check {
+                let Poll::Ready(enabled) = check.poll_unpin(cx) else { return Poll::Pending };
+                out.check = None;
+                drop(out);
+                self.note(enabled);
+                continue;
+            }
             let polled = match (out.held.take(), &mut out.frames) {
                 (Some(held), _) => Poll::Ready(Some(held)),
                 (None, Some(frames)) => frames.poll_next_unpin(cx),
@@ -251,6 +279,12 @@ impl Session {
                         continue;
                     }
                     match frame {
+                        Some(frame) if self.is_due() => {
+                            let (ctx, scope) = (self.ctx.clone(), self.scope.clone());
+                            let mut out = self.out.borrow_mut();
+                            out.held = Some(frame);
+                            out.check = Some(Box::pin(async move { standing::may_stay(&ctx, &scope).await }));
+                        }
                         Some(frame) => {
                             if let Some(text) = self.advance(frame) {
                                 return Poll::Ready(Some(Outgoing::Text(text)));
@@ -303,9 +337,41 @@ impl Session {
     fn has_expired(&self) -> bool {
         let expired = self.ctx.clock.now() >= self.expires;
         if expired {
-            self.close(EXPIRED, "the token has expired");
+            self.end(Ended::Expired);
         }
         expired
+    }
+
+    fn end(&self, ended: Ended) {
+        let reason = match ended {
+            Ended::Expired => "the token has expired",
+            Ended::Disabled => "the user is not enabled any more",
+        };
+        self.close(EXPIRED, reason);
+    }
+
+    /// Whether it is time to check whether the user is enabled.
+    fn is_due(&self) -> bool {
+        let since = self.ctx.clock.now().since(self.checked.get());
+        standing::is_checked(&self.scope) && since >= standing::CHECK_EVERY
+    }
+
+    /// What a check gave; a user that is not enabled has no socket.
+    fn note(&self, enabled: bool) {
+        if enabled {
+            self.checked.set(self.ctx.clock.now());
+        } else {
+            self.end(Ended::Disabled);
+        }
+    }
+
+    /// Whether the user may go on, checked when it is time to.
+    async fn may_stay(&self) -> bool {
+        if self.is_due() {
+            let enabled = standing::may_stay(&self.ctx, &self.scope).await;
+            self.note(enabled);
+        }
+        !self.out.borrow().closed
     }
 
     async fn handle(&self, frame: ClientFrame) {
@@ -333,7 +399,12 @@ impl Session {
     }
 
     async fn hello(&self, after: Seq) -> Result<()> {
+        let peer = Peer { ip: self.ip, ..Peer::default() };
+        // The first page before anything is read: a replay that is refused costs nothing.
+        rate_limit::replay(&self.ctx, &self.scope, peer, 1).await?;
         let joined = self.ctx.rooms.subscribe(&self.scope, self.conversation, after).await?;
+        let more = rate_limit::pages(joined.conversation.last_seq, after).saturating_sub(1);
+        rate_limit::replay(&self.ctx, &self.scope, peer, more).await?;
         self.upto.set(Some(after));
         let mut out = self.out.borrow_mut();
         let left = out.frames.replace(joined.frames);

@@ -1,9 +1,15 @@
+use std::cell::OnceCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_app::auth::{self, NewUser};
 use frontdesk_domain::scope::Role;
-use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, run};
-use frontdesk_ports::Statement;
+use frontdesk_local::Overrides;
+use frontdesk_local::host::Wrap;
+use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, World, run};
+use frontdesk_ports::{Ctx, Ports, Statement};
+use frontdesk_testkit::{Fault, FaultyDatabase, ManualClock, ports};
+use secrecy::ExposeSecret;
 use serde_json::json;
 
 use crate::client::Desk;
@@ -63,17 +69,129 @@ fn a_token_ends_after_fifteen_minutes_and_is_renewed_by_the_cookie() {
 }
 
 #[test]
-fn a_refresh_token_that_is_used_twice_ends_its_login_and_no_other() {
+fn a_refresh_token_that_is_used_again_later_ends_its_login_and_no_other() {
     run(async {
         let desk = Desk::new(&[]).await;
         let (stolen, other) = (desk.log_in().await, desk.log_in().await);
         let thief = desk.refresh(&stolen.cookie()).await;
         assert_eq!(thief.status, 200);
+        desk.clock.advance(Duration::from_millis(10_001));
         assert_eq!(desk.refresh(&stolen.cookie()).await.status, 401, "the owner comes second");
         assert_eq!(desk.refresh(&thief.cookie()).await.status, 401, "the thief's token is gone, too");
         assert_eq!(desk.refresh(&other.cookie()).await.status, 200);
         let reused = desk.rows("SELECT count(*) FROM audit WHERE action = 'login.reused'").await;
         assert_eq!(reused[0].int(0), Ok(1));
+    });
+}
+
+/// How often logins were ended because a token was used again.
+async fn reused(desk: &Desk) -> i64 {
+    let rows = desk.rows("SELECT count(*) FROM audit WHERE action = 'login.reused'").await;
+    rows[0].int(0).unwrap()
+}
+
+#[test]
+fn two_tabs_that_renew_at_once_both_stay_logged_in() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let cookie = desk.log_in().await.cookie();
+        let renewals = futures_util::future::join_all((0..5).map(|_| desk.refresh(&cookie))).await;
+        for renewal in &renewals {
+            assert_eq!(renewal.status, 200, "{}", renewal.text);
+            assert_eq!(renewal.cookie(), renewals[0].cookie(), "each has the same successor");
+            let token = renewal.body["access_token"].as_str().unwrap();
+            assert_eq!(desk.get("/api/v1/me", token).await.status, 200);
+        }
+        let next = desk.refresh(&renewals[0].cookie()).await;
+        assert_eq!(next.status, 200);
+        assert_ne!(next.cookie(), renewals[0].cookie());
+        assert_eq!(reused(&desk).await, 0);
+    });
+}
+
+#[test]
+fn a_lost_answer_is_given_again_for_ten_seconds() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let cookie = desk.log_in().await.cookie();
+        let lost = desk.refresh(&cookie).await;
+        for seconds in [1, 4, 5] {
+            desk.clock.advance(Duration::from_secs(seconds));
+            let again = desk.refresh(&cookie).await;
+            assert_eq!((again.status.as_u16(), again.cookie()), (200, lost.cookie()));
+        }
+        // Asking again does not make it longer: ten seconds are over.
+        desk.clock.advance(Duration::from_millis(1));
+        assert_eq!(desk.refresh(&cookie).await.status, 401);
+        assert_eq!(desk.refresh(&lost.cookie()).await.status, 401);
+        assert_eq!(reused(&desk).await, 1);
+    });
+}
+
+#[test]
+fn an_exchange_that_was_stored_and_not_answered_is_repeated() {
+    run(async {
+        let kept = Rc::new(OnceCell::new());
+        let keep = Rc::clone(&kept);
+        let wrap: Wrap =
+            Box::new(move |inner| keep.get_or_init(|| Rc::new(FaultyDatabase::new(inner))).clone());
+        let overrides = Overrides { database: Some(wrap), ..Overrides::default() };
+        let world = World::new(&[], overrides).await.unwrap();
+        let ctx = world.ctx();
+        let cookie = auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD).await.unwrap().refresh_token;
+        kept.get().unwrap().plan([Fault::StoredButReportedFailed, Fault::NotStored]);
+        for _ in 0..2 {
+            assert!(auth::refresh(ctx, cookie.expose_secret()).await.is_err());
+        }
+        let next = auth::refresh(ctx, cookie.expose_secret()).await.unwrap().refresh_token;
+        assert!(auth::refresh(ctx, next.expose_secret()).await.is_ok());
+    });
+}
+
+#[test]
+fn only_the_last_exchange_is_repeated() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let first = desk.log_in().await.cookie();
+        let second = desk.refresh(&first).await.cookie();
+        let third = desk.refresh(&second).await.cookie();
+        assert_eq!(desk.refresh(&first).await.status, 401, "it is two exchanges old, however young");
+        assert_eq!(desk.refresh(&third).await.status, 401, "and ends the login");
+        assert_eq!(reused(&desk).await, 1);
+    });
+}
+
+#[test]
+fn processes_whose_clocks_differ_by_seconds_repeat_each_others_exchanges() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        // Another process on the same database: nothing but it is shared, and its clock is behind.
+        let behind = ManualClock::at(desk.world.ctx().clock.now().before(Duration::from_secs(9)));
+        let ports =
+            Ports { clock: Rc::new(behind.clone()), caches: Rc::default(), ..ports(desk.world.ctx()) };
+        let other = Ctx::new(Rc::new(ports));
+        let cookie = desk.log_in().await.cookie();
+        let here = desk.refresh(&cookie).await.cookie();
+        let there = auth::refresh(&other, &cookie).await.unwrap();
+        assert_eq!(there.refresh_token.expose_secret(), here);
+        // Back by more than that, and it cannot be the same moment.
+        behind.set(desk.world.ctx().clock.now().before(Duration::from_secs(11)));
+        assert!(auth::refresh(&other, &cookie).await.is_err());
+    });
+}
+
+#[test]
+fn a_login_that_was_ended_or_whose_user_was_disabled_repeats_nothing() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let (out, disabled) = (desk.log_in().await.cookie(), desk.log_in().await.cookie());
+        let next = desk.refresh(&out).await.cookie();
+        desk.refresh(&disabled).await;
+        auth::logout(desk.world.ctx(), Some(&next)).await.unwrap();
+        assert_eq!(desk.refresh(&out).await.status, 401);
+        desk.world.ctx().db.batch(vec![Statement::new("UPDATE users SET disabled_at = 1")]).await.unwrap();
+        assert_eq!(desk.refresh(&disabled).await.status, 401);
+        assert_eq!(reused(&desk).await, 0);
     });
 }
 
@@ -119,6 +237,7 @@ fn a_login_that_is_not_used_for_thirty_days_ends_and_any_login_ends_after_ninety
             used = desk.refresh(&used).await.cookie();
         }
         assert_eq!(desk.refresh(&unused).await.status, 401);
+        assert_eq!(reused(&desk).await, 0, "a login that ran out was not stolen");
         desk.clock.advance(day * 9);
         let last = desk.refresh(&used).await;
         assert_eq!(last.status, 200);

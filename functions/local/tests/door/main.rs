@@ -6,5 +6,8 @@ mod health;
 mod limits;
 mod logins;
 mod nul;
+mod ratings;
 mod settings;
 mod sockets;
+mod streams;
+mod uploads;

@@ -132,6 +132,15 @@ impl Wire {
         self.0.next().now_or_never()
     }
 
+    /// The texts up to the close.
+    async fn until_closed(&self) -> Vec<String> {
+        let mut texts = Vec::new();
+        while let Some(Outgoing::Text(text)) = self.outgoing().await {
+            texts.push(text);
+        }
+        texts
+    }
+
     async fn closed(&self) -> Close {
         loop {
             match self.outgoing().await {
@@ -385,6 +394,91 @@ fn a_socket_ends_with_its_token_and_tells_nothing_after() {
         room.desk.clock.advance(Duration::from_secs(30 * 24 * 60 * 60));
         visitor.say(&json!({ "t": "ping" })).await;
         assert_eq!(visitor.closed().await.code, EXPIRED);
+    });
+}
+
+#[test]
+fn a_silent_socket_ends_with_its_token() {
+    run(async {
+        let room = Room::new(&[]).await;
+        let operator = room.socket(&room.desk.token().await).await;
+        operator.begin(0).await;
+        let ended = Box::pin(operator.0.ended());
+        room.desk.clock.advance(Duration::from_secs(15 * 60));
+        tokio::time::timeout(DEADLINE, ended).await.unwrap();
+        assert_eq!(operator.closed().await, Close { code: EXPIRED, reason: "the token has expired" });
+    });
+}
+
+#[test]
+fn a_socket_ends_within_seconds_when_its_user_is_disabled() {
+    const GONE: Close = Close { code: EXPIRED, reason: "the user is not enabled any more" };
+    run(async {
+        let room = Room::new(&[]).await;
+        let token = room.desk.token().await;
+        let (silent, told) = (room.socket(&token).await, room.socket(&token).await);
+        let writing = room.socket(&token).await;
+        for socket in [&silent, &told, &writing] {
+            socket.begin(0).await;
+        }
+        // All of them were checked a moment ago.
+        room.post("before", "Hello").await;
+        for socket in [&silent, &told, &writing] {
+            socket.until(|frame| frame["seq"] == 1).await;
+        }
+        let ended = Box::pin(silent.0.ended());
+        room.desk
+            .world
+            .ctx()
+            .db
+            .batch(vec![Statement::new("UPDATE users SET disabled_at = 1")])
+            .await
+            .unwrap();
+        room.desk.clock.advance(Duration::from_secs(10));
+        tokio::time::timeout(DEADLINE, ended).await.unwrap();
+        assert_eq!(silent.closed().await, GONE);
+        // What comes later does not reach it, and what it says is not done.
+        room.post("after", "secret").await;
+        let told_since = told.until_closed().await;
+        assert!(!told_since.iter().any(|text| text.contains("secret")), "{told_since:?}");
+        writing.say(&json!({ "t": "typing", "on": true })).await;
+        assert_eq!(writing.closed().await, GONE);
+        // The visitor is no user.
+        let visitor = room.socket(&room.token).await;
+        visitor.begin(0).await;
+        visitor.until(|frame| frame["message"]["text"] == "secret").await;
+    });
+}
+
+#[test]
+fn replays_are_counted_against_the_readers_allowance_and_a_refusal_leaves_the_socket_open() {
+    run(async {
+        let room = Room::new(&[("RATE_LIMIT_STORE", "memory")]).await;
+        let wire = room.socket(&room.token).await;
+        wire.begin(0).await;
+        let mut refused = Value::Null;
+        // A hundred a minute; the handshake was the first.
+        for number in 2..150 {
+            room.desk.clock.advance(Duration::from_millis(60));
+            wire.say(&json!({ "t": "hello", "after": 0 })).await;
+            let answer = wire.until(|frame| frame["t"] != "event").await.pop().unwrap();
+            if answer["t"] == "error" {
+                refused = answer;
+                break;
+            }
+            assert!(number < 120, "nothing is counted");
+        }
+        assert_eq!((&refused["status"], &refused["client_id"]), (&json!(429), &Value::Null), "{refused}");
+        assert!(refused["retry_after"].as_u64().unwrap() >= 1);
+        // It is the same allowance as over HTTP.
+        let log = format!("/api/v1/conversations/{}/events?after=0", room.conversation);
+        assert_eq!(room.desk.get(&log, &room.token).await.status, 429);
+        // The replay before goes on.
+        wire.say(&json!({ "t": "send", "client_id": "a", "text": "Hello" })).await;
+        wire.until(|frame| frame["t"] == "ack").await;
+        room.desk.clock.advance(Duration::from_secs(refused["retry_after"].as_u64().unwrap()));
+        wire.say(&json!({ "t": "hello", "after": 0 })).await;
+        wire.until(|frame| frame["t"] == "welcome").await;
     });
 }
 

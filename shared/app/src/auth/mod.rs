@@ -2,8 +2,8 @@
 //!
 //! Three kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
 //! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, and an opaque
-//! *refresh token* that is replaced with each use. An access token is not looked up: a user who is disabled or logged
-//! out keeps at most its last 15 minutes.
+//! *refresh token* that is replaced with each use. An access token is not looked up for a single request: a user who is
+//! disabled or logged out keeps at most its last 15 minutes. A connection that stays open is checked again and again.
 
 pub mod passwords;
 pub mod sessions;
@@ -43,6 +43,23 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
         Some(authenticated) => Ok(authenticated),
         None => verify_visitor_token(ctx, token),
     }
+}
+
+/// Whether the caller is still let in by what is stored of it: a user that is enabled, and whoever is no user. Remembered
+/// for [`frontdesk_ports::UsersCache::FRESH`], so that many connections of a user cost one look.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn is_enabled(ctx: &Ctx, scope: &TenantScope) -> Result<bool> {
+    let Actor::User { user, .. } = scope.actor() else { return Ok(true) };
+    if let Some(known) = ctx.caches.users.get(scope.org(), *user, ctx.clock.now()) {
+        return Ok(known);
+    }
+    ctx.caches.users.refreshing(scope.org(), *user, ctx.clock.now());
+    let results = ctx.db.query(vec![store::users::select_enabled(scope, *user)]).await?;
+    let enabled = results.first().is_some_and(|rows| rows.first().is_some());
+    ctx.caches.users.put(scope.org(), *user, ctx.clock.now(), enabled);
+    Ok(enabled)
 }
 
 /// The scope of the system itself in the only organisation of this deployment; `None` when there is none yet, or

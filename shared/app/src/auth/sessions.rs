@@ -20,6 +20,8 @@ use crate::{audit, store};
 pub const IDLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// How long a login lasts, however often it is used.
 pub const LONGEST: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// How long the exchange of a refresh token may be repeated: by a second tab, or by a client that lost the answer.
+pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A user, as it sees itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -92,13 +94,14 @@ pub async fn login(ctx: &Ctx, email: &str, password: &str) -> Result<Session> {
     session(ctx, user, login, &token)
 }
 
-/// Exchanges a refresh token for a new pair. A token that was exchanged before ends the login: somebody has a copy.
+/// Exchanges a refresh token for a new pair. Repeated within [`REPEATED_WITHIN`], the last exchange gives the same refresh
+/// token again; any other token that was exchanged before ends the login, as there is a copy of it.
 ///
 /// # Errors
 /// 401, or an upstream error.
 pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Session> {
     let shown = RefreshToken::parse(ctx, token).ok_or(ENDED)?;
-    let next = RefreshToken::new(ctx, shown.org, shown.login);
+    let next = shown.successor(ctx);
     let (old_hash, new_hash) = (shown.hash(), next.hash());
     let rotation = Rotation {
         org: shown.org,
@@ -108,6 +111,7 @@ pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Session> {
         now: ctx.clock.now(),
         idle: IDLE,
         longest: LONGEST,
+        repeated_within: REPEATED_WITHIN,
     };
     let entry = audit::entry_of(
         ctx,
@@ -121,13 +125,13 @@ pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Session> {
         .db
         .batch(vec![
             store::logins::rotate(&rotation),
-            store::logins::revoke_unless_rotated(&rotation),
+            store::logins::revoke_reused(&rotation),
             store::audit::insert_if_changed(&entry),
             store::logins::select_user(shown.org, shown.login, &new_hash),
         ])
         .await?;
     if first(&results, 1).is_some() {
-        tracing::warn!(login = %shown.login, "a refresh token was used twice; the login was ended");
+        tracing::warn!(login = %shown.login, "a refresh token was used again after its exchange; the login was ended");
     }
     let user = first(&results, 3).map(store::users::user).transpose()?;
     match user {

@@ -32,6 +32,7 @@ const ISSUER: &str = "frontdesk";
 const ACCESS: &str = "frontdesk:user";
 const VISITOR: &str = "frontdesk:visitor";
 const REFRESH: &str = "frontdesk:refresh";
+const SUCCESSOR: &str = "frontdesk:refresh:successor";
 
 #[derive(Serialize, Deserialize)]
 struct AccessClaims {
@@ -151,8 +152,12 @@ pub fn verify_visitor_token(ctx: &Ctx, token: &str) -> Result<Authenticated> {
     Ok(Authenticated { scope, expires })
 }
 
-/// A refresh token: `org.login.random.tag`. The tag proves that it was issued here, so that only a stolen or repeated
+/// A refresh token: `org.login.secret.tag`. The tag proves that it was issued here, so that only a stolen or repeated
 /// token, and not an invented one, can end a login.
+///
+/// The first secret of a login is random; each next one follows from the token before under a key of the deployment. So a
+/// token that is shown again has the same successor, in every process and without any token being stored, and a
+/// successor can be told from the token before by this deployment alone.
 pub(super) struct RefreshToken {
     pub org: OrgId,
     pub login: LoginId,
@@ -160,11 +165,21 @@ pub(super) struct RefreshToken {
 }
 
 impl RefreshToken {
+    /// The first one of a login.
     pub fn new(ctx: &Ctx, org: OrgId, login: LoginId) -> Self {
         let mut random = [0; 24];
         ctx.random.fill(&mut random);
-        let body = format!("{org}.{login}.{}", URL_SAFE_NO_PAD.encode(random));
-        let tag = URL_SAFE_NO_PAD.encode(tag(ctx, &body));
+        Self::of(ctx, org, login, &random)
+    }
+
+    /// The one that it is exchanged for: always the same.
+    pub fn successor(&self, ctx: &Ctx) -> Self {
+        Self::of(ctx, self.org, self.login, &mac(ctx, SUCCESSOR, &self.text))
+    }
+
+    fn of(ctx: &Ctx, org: OrgId, login: LoginId, secret: &[u8]) -> Self {
+        let body = format!("{org}.{login}.{}", URL_SAFE_NO_PAD.encode(secret));
+        let tag = URL_SAFE_NO_PAD.encode(mac(ctx, REFRESH, &body));
         Self { org, login, text: format!("{body}.{tag}") }
     }
 
@@ -175,7 +190,7 @@ impl RefreshToken {
         }
         let (body, shown) = text.rsplit_once('.')?;
         let shown = URL_SAFE_NO_PAD.decode(shown).ok()?;
-        if !bool::from(shown.ct_eq(&tag(ctx, body))) {
+        if !bool::from(shown.ct_eq(&mac(ctx, REFRESH, body))) {
             return None;
         }
         let mut parts = body.split('.');
@@ -194,8 +209,8 @@ impl RefreshToken {
 }
 
 /// HMAC-SHA-256, as HKDF-Extract is defined.
-fn tag(ctx: &Ctx, body: &str) -> [u8; 32] {
-    Hkdf::<Sha256>::extract(Some(&derived_key(&ctx.config, REFRESH)), body.as_bytes()).0.into()
+fn mac(ctx: &Ctx, purpose: &str, text: &str) -> [u8; 32] {
+    Hkdf::<Sha256>::extract(Some(&derived_key(&ctx.config, purpose)), text.as_bytes()).0.into()
 }
 
 /// When a login ends that is not used again.

@@ -12,7 +12,7 @@ use frontdesk_ports::{BoxFuture, Ctx, DbError, Statement};
 use super::queue;
 use crate::retrieval::{self, Keep};
 use crate::store::jobs::Claimed;
-use crate::{documents, ingest, store};
+use crate::{documents, ingest, store, uploads};
 
 /// A kind of job.
 pub struct Kind {
@@ -152,11 +152,32 @@ pub static CLEAN_UP: Kind = Kind {
     dead_letters: false,
 };
 
+/// Takes away uploads that no message names. Many could be due after a while without a worker, so a step is a page.
+pub static SWEEP_UPLOADS: Kind = Kind {
+    name: "sweep_uploads",
+    max_attempts: Some(super::MAX_ATTEMPTS),
+    lease: super::LEASE,
+    pause: super::PAUSE,
+    work: Work::Deployment(|ctx, job| {
+        Box::pin(async move {
+            match uploads::sweep(ctx).await? {
+                Some(next) if next <= ctx.clock.now() => super::go_on(ctx, job, "{}", Vec::new()).await,
+                _ => super::finish(ctx, job, Vec::new()).await,
+            }
+        })
+    }),
+    claimed: None,
+    failed: None,
+    dead_letters: false,
+};
+
 /// Every kind that this version knows. Jobs of other kinds are a newer version's: they are left alone, and counted.
-pub static KINDS: &[&Kind] = &[&INGEST, &PURGE, &CLEAN_UP];
+pub static KINDS: &[&Kind] = &[&INGEST, &PURGE, &CLEAN_UP, &SWEEP_UPLOADS];
 
 /// What a deployment does once in a while, and how often.
-pub static SCHEDULED: &[(&Kind, Duration)] = &[(&CLEAN_UP, Duration::from_secs(3600))];
+pub static SCHEDULED: &[(&Kind, Duration)] = &[(&CLEAN_UP, HOUR), (&SWEEP_UPLOADS, HOUR)];
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// The document waits for the next attempt, or it failed and nothing of the new version is left behind.
 fn ingest_failed(scope: &TenantScope, job: &Claimed, failed: &Failed<'_>) -> Result<Vec<Statement>, DbError> {

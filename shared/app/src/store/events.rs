@@ -82,11 +82,12 @@ pub fn select_by_client_id(
     .bind(client_key(author, client_id))
 }
 
-/// The conversation and author kind of a message.
+/// The conversation of a message, its author's kind, and whether it is a note.
 pub fn select_by_message(scope: &TenantScope, message: MessageId) -> Statement {
     Statement::new(
-        "SELECT conversation_id, json_extract(body, '$.message.author.kind') FROM events
-         WHERE org_id = ?1 AND message_id = ?2",
+        "SELECT conversation_id, json_extract(body, '$.message.author.kind'),
+                coalesce(json_extract(body, '$.message.note'), 0)
+         FROM events WHERE org_id = ?1 AND message_id = ?2",
     )
     .bind_id(scope.org())
     .bind_id(message)

@@ -52,13 +52,18 @@ pub struct Rotation<'a> {
     pub idle: Duration,
     /// How long a login lasts, however often it is used.
     pub longest: Duration,
+    /// How far from the exchange it may be repeated.
+    pub repeated_within: Duration,
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Replaces the token, if it is the valid one. The second of two that come with the same token finds it replaced.
 pub fn rotate(rotation: &Rotation<'_>) -> Statement {
-    let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     Statement::new(
-        "UPDATE logins SET token_hash = ?4, expires_at = min(?5 + ?6, created_at + ?7)
+        "UPDATE logins SET token_hash = ?4, rotated_at = ?5, expires_at = min(?5 + ?6, created_at + ?7)
          WHERE org_id = ?1 AND id = ?2 AND token_hash = ?3 AND revoked_at IS NULL AND expires_at > ?5",
     )
     .bind_id(rotation.org)
@@ -70,17 +75,21 @@ pub fn rotate(rotation: &Rotation<'_>) -> Statement {
     .bind(millis(rotation.longest))
 }
 
-/// After [`rotate`] in the same batch: revokes the login when the token that was shown is not the valid one. Gives a
-/// row only then.
-pub fn revoke_unless_rotated(rotation: &Rotation<'_>) -> Statement {
+/// After [`rotate`] in the same batch: revokes the login, unless the valid token is now the one that the shown token is
+/// exchanged for and the exchange is new, or the shown token is the valid one of a login that has run out. Gives a row
+/// only then. The exchange counts as new on both sides of its time: clocks of processes differ.
+pub fn revoke_reused(rotation: &Rotation<'_>) -> Statement {
     Statement::new(
-        "UPDATE logins SET revoked_at = ?4
-         WHERE org_id = ?1 AND id = ?2 AND token_hash <> ?3 AND revoked_at IS NULL RETURNING user_id",
+        "UPDATE logins SET revoked_at = ?5
+         WHERE org_id = ?1 AND id = ?2 AND token_hash <> ?3 AND revoked_at IS NULL
+           AND (token_hash <> ?4 OR abs(?5 - coalesce(rotated_at, 0)) > ?6) RETURNING user_id",
     )
     .bind_id(rotation.org)
     .bind_id(rotation.id)
+    .bind(rotation.old_hash)
     .bind(rotation.new_hash)
     .bind(rotation.now)
+    .bind(millis(rotation.repeated_within))
 }
 
 /// The user of a login whose valid token has this hash.

@@ -60,6 +60,13 @@ pub fn select(scope: &TenantScope, user: UserId) -> Statement {
     .bind_id(user)
 }
 
+/// A row when the user is there and enabled.
+pub fn select_enabled(scope: &TenantScope, user: UserId) -> Statement {
+    Statement::new("SELECT 1 FROM users WHERE org_id = ?1 AND id = ?2 AND disabled_at IS NULL")
+        .bind_id(scope.org())
+        .bind_id(user)
+}
+
 /// A row of the selects above, and of [`super::logins::select_user`].
 ///
 /// # Errors

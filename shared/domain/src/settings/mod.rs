@@ -123,6 +123,12 @@ settings! {
         max_message_chars: u32 = 4_000, Range::Whole { min: 1, max: 32_000 };
         /// The largest file, in bytes.
         max_upload_bytes: u64 = 20 * 1024 * 1024, Range::Whole { min: 1_024, max: 104_857_600 };
+        /// Files that one visitor may upload in 24 hours.
+        uploads_per_day: u32 = 50, Range::Whole { min: 1, max: 100_000 };
+        /// What the files that one visitor uploads in 24 hours may take together, in bytes.
+        upload_bytes_per_day: u64 = 200 * 1024 * 1024, Range::Whole { min: 1_024, max: 1_099_511_627_776 };
+        /// What all uploads of the organisation may take together, in bytes.
+        uploads_total_bytes: u64 = 10 * 1024 * 1024 * 1024, Range::Whole { min: 1_024, max: 1_125_899_906_842_624 };
         /// Reads per minute of one visitor or user (of one address where nobody is signed in).
         reads_per_minute: u32 = 100, Range::Whole { min: 1, max: 100_000 };
         /// Writes per minute of one address.
