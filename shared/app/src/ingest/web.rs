@@ -268,7 +268,7 @@ async fn robots(ctx: &Ctx, page: &Url) -> Result<Robots, Failure> {
         if answer.status != StatusCode::OK {
             return Ok(Robots::default());
         }
-        return Ok(Robots::parse(&beginning(answer, MAX_ROBOTS_BYTES).await?, ROBOT));
+        return Ok(Robots::parse(&beginning(answer, MAX_ROBOTS_BYTES.saturating_add(1)).await?, ROBOT));
     }
     Ok(Robots::default())
 }
