@@ -523,7 +523,7 @@ fn a_text_longer_than_a_window_is_indexed_whole_and_in_place() {
             }
         }
         let id = shop.file("kettles.md", text.as_bytes()).await.document.id;
-        assert!(shop.run_jobs().await > 3, "read in one step, indexed in several");
+        assert!(shop.run_jobs().await >= 3, "read in one step, indexed in several");
         let (mut covered, mut cursor, mut number) = (0, None::<String>, 0);
         loop {
             let (_, page) =
@@ -550,7 +550,7 @@ fn a_text_longer_than_a_window_is_indexed_whole_and_in_place() {
 fn a_document_that_an_earlier_version_was_indexing_is_read_from_its_beginning() {
     run(async {
         let shop = Shop::open().await;
-        let body = "Чайник кипятит воду за три минуты и сам выключается.\n\n".repeat(200);
+        let body = "Чайник кипятит воду за три минуты и сам выключается.\n\n".repeat(2000);
         let id = shop.file("kettle.txt", body.as_bytes()).await.document.id;
         assert!(shop.run_step().await, "read");
         assert!(shop.run_step().await, "some of it indexed");
