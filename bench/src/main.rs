@@ -9,6 +9,7 @@ mod measures;
 mod memory;
 mod posts;
 mod process;
+mod reading;
 mod retrieval;
 mod server;
 mod turn;
@@ -34,6 +35,8 @@ enum Command {
     Posts(posts::Options),
     /// Resident memory, idle and with 200 streams; size of the program.
     Memory(memory::Options),
+    /// Splitting as texts grow, and the server's answers while it reads a document of 20 MiB.
+    Reading(reading::Options),
     /// The Worker on bare workerd, beside plain JavaScript and `partyserver`.
     Edge(edge::Options),
     /// The component on wasmtime, beside one that only says hello.
@@ -64,6 +67,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Turn(options) => (options.json, turn(&options).await?),
         Command::Posts(options) => (options.json, posts(&options).await?),
         Command::Memory(options) => (options.json, memory(&options).await?),
+        Command::Reading(options) => (options.json, reading(&options).await?),
         Command::Edge(options) => (options.json, edge(&options).await?),
         Command::Spin(options) => (options.json, spin(&options).await?),
         Command::All(options) => {
@@ -73,6 +77,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
             all.insert("posts".to_owned(), posts(&posts::Options::default()).await?);
             println!();
             all.insert("memory".to_owned(), memory(&memory::Options::default()).await?);
+            println!();
+            all.insert("reading".to_owned(), reading(&reading::Options::default()).await?);
             if let Some(data) = options.data {
                 println!();
                 let lexical = retrieval::Options {
@@ -112,6 +118,12 @@ async fn posts(options: &posts::Options) -> anyhow::Result<Value> {
 
 async fn memory(options: &memory::Options) -> anyhow::Result<Value> {
     let report = memory::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
+}
+
+async fn reading(options: &reading::Options) -> anyhow::Result<Value> {
+    let report = reading::run(options).await?;
     println!("{}", report.table());
     Ok(serde_json::to_value(report)?)
 }

@@ -9,13 +9,13 @@ use clap::{Args, ValueEnum};
 use frontdesk_app::retrieval::{self, Keep, MAX_LIMIT, NewPassage, Origin, Search, SearchMode};
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_domain::text;
+use frontdesk_domain::text::{Language, Place, Window, split};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::World;
 use frontdesk_ports::{Ctx, Statement};
 use serde::Serialize;
 
-use crate::cranfield::{self, Collection};
+use crate::cranfield::{self, Collection, Document};
 use crate::measures::{as_f64, ndcg, percentile, recall, reciprocal_rank};
 
 /// How to measure retrieval.
@@ -127,26 +127,21 @@ async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Resul
         let now = ctx.clock.now();
         let id = DocumentId::new(now, ctx.random.entropy());
         names.insert(id, document.id.clone());
+        let place = Place::default();
+        let Document { title, text, .. } = document;
+        let split = split(&Window { text, is_last: true, title, place: &place, most: usize::MAX });
+        let language = split.language;
         let origin = Origin {
             document: id,
             version: 1,
-            title: document.title.clone(),
-            language: text::detect(&document.text),
+            title: title.clone(),
+            title_terms: split.title_terms.clone(),
             created_at: now,
         };
-        let pieces: Vec<NewPassage> = text::passages(&document.text)
-            .into_iter()
-            .enumerate()
-            .map(|(ordinal, span)| NewPassage {
-                id: PassageId::new(now, ctx.random.entropy()),
-                ordinal,
-                text: document.text.get(span.start..span.end).unwrap_or("").to_owned(),
-                span,
-            })
-            .collect();
+        let pieces = NewPassage::all(split, text, 0, 0, |_| PassageId::new(now, ctx.random.entropy()));
         passages = passages.saturating_add(pieces.len());
         let mut batch = retrieval::index(ctx, scope, &origin, &pieces).await?;
-        batch.push(ready(scope, &origin, document.text.len()));
+        batch.push(ready(scope, &origin, language, text.len()));
         batch.extend(retrieval::unindex(scope, id, Keep::Version(1)));
         batch.push(current(scope, id));
         ctx.db.batch(batch).await?;
@@ -154,7 +149,7 @@ async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Resul
     Ok((names, passages))
 }
 
-fn ready(scope: &TenantScope, origin: &Origin, bytes: usize) -> Statement {
+fn ready(scope: &TenantScope, origin: &Origin, language: Language, bytes: usize) -> Statement {
     Statement::new(
         "INSERT INTO documents (org_id, id, title, source, bytes, version, language, status, progress, created_at, updated_at)
          VALUES (?1, ?2, ?3, 'text', ?4, 0, ?5, 'ready', 100, ?6, ?6)",
@@ -163,7 +158,7 @@ fn ready(scope: &TenantScope, origin: &Origin, bytes: usize) -> Statement {
     .bind_id(origin.document)
     .bind(&origin.title)
     .bind(bytes)
-    .bind(origin.language.code())
+    .bind(language.code())
     .bind(origin.created_at)
 }
 

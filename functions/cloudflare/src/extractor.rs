@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_domain::text::Split;
 use frontdesk_extract::{Limits, wire};
-use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor, SplitRequest};
 use serde::de::DeserializeOwned;
 use worker::js_sys::{Function, Reflect, Uint8Array, global};
 use worker::wasm_bindgen::{JsCast, JsValue};
@@ -21,17 +22,24 @@ pub struct InstanceExtractor;
 #[async_trait(?Send)]
 impl Extractor for InstanceExtractor {
     async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
-        Self::ask(wire::media_type_request(bytes, &LIMITS()))
+        Self::ask(wire::media_type_header(&LIMITS()), bytes)
     }
 
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
-        Self::ask(wire::request(&request, &LIMITS()))
+        Self::ask(wire::text_header(&request, &LIMITS()), &request.bytes)
+    }
+
+    async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
+        Self::ask(wire::split_header(request, &LIMITS()), request.text.as_bytes())
     }
 }
 
 impl InstanceExtractor {
-    fn ask<T: DeserializeOwned>(request: serde_json::Result<Vec<u8>>) -> Result<T, ExtractFailure> {
-        let request = request.map_err(|_| ExtractFailure::broken())?;
+    fn ask<T: DeserializeOwned>(
+        header: serde_json::Result<Vec<u8>>,
+        file: &[u8],
+    ) -> Result<T, ExtractFailure> {
+        let request = wire::request(&header.map_err(|_| ExtractFailure::broken())?, file);
         let read = Reflect::get(&global(), &READ.into()).and_then(JsCast::dyn_into::<Function>);
         let answer = read
             .and_then(|read| read.call1(&JsValue::UNDEFINED, &Uint8Array::from(request.as_slice())))

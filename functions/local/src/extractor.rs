@@ -1,4 +1,4 @@
-//! Untrusted files are read in a process of their own: this program again, with the subcommand [`SUBCOMMAND`].
+//! Untrusted files are recognised, read and split in a process of their own: this program again, with the subcommand [`SUBCOMMAND`].
 //!
 //! The child gets no environment, limits its own memory, processor time and files before it reads a byte, and is killed
 //! at the deadline. Whatever a parser does (panic, overflow of the stack, endless loop, memory), the host goes on.
@@ -13,9 +13,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_domain::text::Split;
 use frontdesk_extract::{Limits, wire};
-use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor, SplitRequest};
 use rustix::process::{Resource, Rlimit, setrlimit};
+use serde::de::DeserializeOwned;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::Semaphore;
@@ -26,8 +28,12 @@ pub const SUBCOMMAND: &str = "extract";
 /// Address space of a child, in bytes.
 pub const MAX_MEMORY: u64 = 1 << 30;
 
-/// How many files are read at once.
+/// How many files are read at once, and besides how many short questions are answered: a visitor's upload does not wait
+/// for a long file.
 const AT_ONCE: usize = 2;
+
+/// How long the type of a file may take.
+const KIND: Duration = Duration::from_secs(15);
 
 /// How a Rust program says that it dies for lack of memory.
 const OUT_OF_MEMORY: &str = "memory allocation of";
@@ -44,13 +50,15 @@ pub struct SubprocessExtractor {
     limits: Limits,
     max_memory: u64,
     places: Rc<Semaphore>,
+    short: Rc<Semaphore>,
 }
 
 impl SubprocessExtractor {
     /// `program` is run with [`SUBCOMMAND`] and must then call [`run_child`]; a host gives `std::env::current_exe()`.
     #[must_use]
     pub fn new(program: PathBuf, limits: Limits) -> Self {
-        Self { program, limits, max_memory: MAX_MEMORY, places: Rc::new(Semaphore::new(AT_ONCE)) }
+        let places = || Rc::new(Semaphore::new(AT_ONCE));
+        Self { program, limits, max_memory: MAX_MEMORY, places: places(), short: places() }
     }
 
     /// With another limit of memory, in bytes.
@@ -60,13 +68,36 @@ impl SubprocessExtractor {
         self
     }
 
-    async fn run(&self, request: &ExtractRequest) -> Result<Extracted, ExtractFailure> {
+    /// Asks a child, once there is a place for it. Dropping the future at the deadline kills the child.
+    async fn ask<T: DeserializeOwned + Send + 'static>(
+        &self,
+        places: &Semaphore,
+        header: serde_json::Result<Vec<u8>>,
+        file: &[u8],
+        deadline: Duration,
+    ) -> Result<T, ExtractFailure> {
+        let header = header.map_err(|error| failed(&error))?;
+        let Ok(_place) = places.acquire().await else { return Err(failed(&"shutting down")) };
+        match tokio::time::timeout(deadline, self.run(&header, file, deadline)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(ExtractFailure::OverLimit {
+                what: "seconds".to_owned(),
+                limit: deadline.max(Duration::from_secs(1)).as_secs(),
+            }),
+        }
+    }
+
+    async fn run<T: DeserializeOwned + Send + 'static>(
+        &self,
+        header: &[u8],
+        file: &[u8],
+        deadline: Duration,
+    ) -> Result<T, ExtractFailure> {
         let limits = Confines {
             max_bytes: self.limits.max_bytes.saturating_add(MAX_HEADER),
             max_memory: self.max_memory,
-            max_seconds: request.deadline.as_secs().saturating_add(1),
+            max_seconds: deadline.as_secs().saturating_add(1),
         };
-        let wired = wire::request(request, &self.limits).map_err(|error| failed(&error))?;
         let mut child = Command::new(&self.program)
             .arg(SUBCOMMAND)
             .args(limits.args())
@@ -84,7 +115,9 @@ impl SubprocessExtractor {
         };
         let write = async move {
             // A child that answers before it has read everything closes its end: no error of ours.
-            let _ = stdin.write_all(&wired).await;
+            if stdin.write_all(header).await.is_ok() {
+                let _ = stdin.write_all(file).await;
+            }
         };
         // JSON writes a control character as six bytes; everything else is far below.
         let max_answer = self.limits.max_text.saturating_mul(6).saturating_add(64 * 1024);
@@ -94,10 +127,12 @@ impl SubprocessExtractor {
             tokio::join!(write, stdout.read_to_end(&mut answer), stderr.read_to_end(&mut complaint));
         read.map_err(|error| failed(&error))?;
         let status = child.wait().await.map_err(|error| failed(&error))?;
-        if status.success()
-            && let Some(outcome) = wire::outcome(&answer)
-        {
-            return outcome;
+        if status.success() {
+            // A long text takes longer than the core's thread has time for.
+            let outcome = tokio::task::spawn_blocking(move || wire::outcome(&answer)).await;
+            if let Ok(Some(outcome)) = outcome {
+                return outcome;
+            }
         }
         let complaint = String::from_utf8_lossy(&complaint);
         tracing::warn!(%status, complaint = complaint.lines().next().unwrap_or(""), "reading a file failed");
@@ -116,20 +151,17 @@ fn failed(error: &dyn std::fmt::Display) -> ExtractFailure {
 #[async_trait(?Send)]
 impl Extractor for SubprocessExtractor {
     async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
-        // Looks at the beginning and decodes: nothing that would need a process of its own.
-        frontdesk_extract::kind_of(bytes, &self.limits).map(|kind| kind.media_type().to_owned())
+        self.ask(&self.short, wire::media_type_header(&self.limits), bytes, KIND).await
     }
 
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
-        let Ok(_place) = self.places.acquire().await else { return Err(failed(&"shutting down")) };
-        // Dropping the future at the deadline kills the child.
-        match tokio::time::timeout(request.deadline, self.run(&request)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(ExtractFailure::OverLimit {
-                what: "seconds".to_owned(),
-                limit: request.deadline.max(Duration::from_secs(1)).as_secs(),
-            }),
-        }
+        let header = wire::text_header(&request, &self.limits);
+        self.ask(&self.places, header, &request.bytes, request.deadline).await
+    }
+
+    async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
+        let header = wire::split_header(request, &self.limits);
+        self.ask(&self.places, header, request.text.as_bytes(), request.deadline).await
     }
 }
 

@@ -525,3 +525,96 @@ fn equal_files_at_the_same_moment_are_one_document() {
         assert_eq!((shop.count("SELECT count(*) FROM documents").await, shop.blobs()), (1, 1));
     });
 }
+
+/// Files and pages that broke a parser, or kept one busy for minutes.
+#[test]
+fn what_breaks_parsers_breaks_no_other_document() {
+    run(async {
+        let shop = Shop::open().await;
+        let footnote = "Prices are net.[^1]\n[^1]: plus VAT\n: see the list\n";
+        shop.web.page("https://a.example/prices", &format!("<p>{footnote}</p>"));
+        let page = shop.url("https://a.example/prices").await;
+        let mut ids = vec![shop.file("prices.md", footnote.as_bytes()).await.document.id, page];
+        ids.push(shop.file("greek.txt", "ισαισα".as_bytes()).await.document.id);
+        ids.push(shop.file("ισαισα.md", "# ισαισα\n\nισαισα ισαισα".as_bytes()).await.document.id);
+        let picture = format!("# Kettle\n\n![](data:image/png;base64,{})\n", "iVBORw0KGgo".repeat(20_000));
+        ids.push(shop.file("kettle.md", picture.as_bytes()).await.document.id);
+        let good = shop.file("good.txt", "Доставка по Москве стоит 300 рублей.".as_bytes()).await.document.id;
+        ids.push(good);
+        shop.run_jobs().await;
+        for id in ids {
+            let document = shop.get(id).await;
+            assert_eq!(
+                (document.status, document.reason),
+                (DocumentStatus::Ready, None),
+                "{}",
+                document.title
+            );
+        }
+        assert!(shop.text(good).await.contains("300"));
+        assert!(shop.text(page).await.contains("see the list"));
+    });
+}
+
+#[test]
+fn a_text_longer_than_a_window_is_indexed_whole_and_in_place() {
+    run(async {
+        let shop = Shop::open().await;
+        let mut text = String::new();
+        for section in 0..40 {
+            text.push_str(&format!("## Раздел {section}\n\n"));
+            for line in 0..30 {
+                text.push_str(&format!(
+                    "Чайник номер {section}-{line} кипятит воду за три минуты и сам выключается.\n\n"
+                ));
+            }
+        }
+        let id = shop.file("kettles.md", text.as_bytes()).await.document.id;
+        assert!(shop.run_jobs().await >= 3, "read in one step, indexed in several");
+        let (mut covered, mut cursor, mut number) = (0, None::<String>, 0);
+        loop {
+            let (_, page) =
+                documents::passages(shop.ctx(), &shop.scope, id, 100, cursor.as_deref()).await.unwrap();
+            for passage in page.items {
+                let (start, end) =
+                    (usize::try_from(passage.start).unwrap(), usize::try_from(passage.end).unwrap());
+                assert_eq!((text.get(start..end), passage.ordinal), (Some(passage.text.as_str()), number));
+                let heading = format!("Раздел {}", text[..start + 4].matches("## ").count() - 1);
+                assert_eq!(passage.heading, Some(heading));
+                assert!(start <= covered || text[covered..start].trim().is_empty());
+                (covered, number) = (end, number + 1);
+            }
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert!(text[covered..].trim().is_empty());
+    });
+}
+
+#[test]
+fn a_document_that_an_earlier_version_was_indexing_is_read_from_its_beginning() {
+    run(async {
+        let shop = Shop::open().await;
+        let body = "Чайник кипятит воду за три минуты и сам выключается.\n\n".repeat(2000);
+        let id = shop.file("kettle.txt", body.as_bytes()).await.document.id;
+        assert!(shop.run_step().await, "read");
+        assert!(shop.run_step().await, "some of it indexed");
+        let half = shop.count("SELECT count(*) FROM passages").await;
+        assert!(half > 0);
+        let hash = shop.get(id).await.content_hash.unwrap();
+        let step = serde_json::json!({
+            "step": "index", "done": half, "total": 999,
+            "new": {"number": 1, "title": "kettle", "media_type": "text/plain", "language": "rus",
+                    "source": {"name": "kettle.txt", "bytes": body.len(), "hash": hash}},
+        });
+        shop.execute("UPDATE jobs SET step = ?1", step.to_string()).await;
+        shop.run_jobs().await;
+        let document = shop.get(id).await;
+        assert_eq!((document.status, document.reason, document.version), (DocumentStatus::Ready, None, 1));
+        assert!(shop.count("SELECT count(*) FROM passages").await > half);
+        let twice = "SELECT count(*) FROM (SELECT 1 FROM passages GROUP BY ordinal HAVING count(*) > 1)";
+        assert_eq!(shop.count(twice).await, 0);
+    });
+}

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use frontdesk_domain::text::Place;
 use frontdesk_extract::Limits;
 use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::extractor::SubprocessExtractor;
-use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor};
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Extracted, Extractor, SplitRequest};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -80,4 +81,31 @@ async fn a_child_that_dies_or_talks_nonsense_is_unreadable() {
     // That is nothing of the file's.
     let nobody = SubprocessExtractor::new("/nowhere/at/all".into(), Limits::default());
     assert_eq!(read(&nobody, "tea", DEADLINE).await, Err(ExtractFailure::Unavailable));
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_type_of_a_long_file_is_told_with_little_memory() {
+    let program = env!("CARGO_BIN_EXE_frontdesk").into();
+    let extractor = SubprocessExtractor::new(program, Limits::default()).with_max_memory(192 << 20);
+    let file = Bytes::from("a;".repeat(19 << 19));
+    assert_eq!(extractor.media_type(&file).await.unwrap(), "text/plain");
+    let table = Bytes::from("name;price\n".repeat(1 << 20));
+    assert_eq!(extractor.media_type(&table).await.unwrap(), "text/csv");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_reader_that_dies_says_no_type_and_no_passages() {
+    let dead = SubprocessExtractor::new("/bin/false".into(), Limits::default());
+    let request = SplitRequest {
+        text: "Tea.".to_owned(),
+        is_last: true,
+        title: "Tea".to_owned(),
+        place: Place::default(),
+        most: 64,
+        deadline: DEADLINE,
+    };
+    assert_eq!(dead.split(&request).await, Err(ExtractFailure::broken()));
+    assert_eq!(dead.media_type(&"Tea.".into()).await, Err(ExtractFailure::broken()));
+    let split = extractor().split(&request).await.unwrap();
+    assert_eq!(split, frontdesk_domain::text::split(&request.window()));
 }

@@ -15,12 +15,13 @@ use frontdesk_domain::document::{DocumentSource, DocumentStatus};
 use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, OrgId};
 use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::text::{Split, split};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{
     ByteStream, Clock, Ctx, Database, DbError, Egress, ExtractFailure, ExtractRequest, Extracted, Extractor,
-    FetchError, FetchLimits, HttpClient, Resume, Rows, Statement,
+    FetchError, FetchLimits, HttpClient, Resume, Rows, SplitRequest, Statement,
 };
 use frontdesk_testkit::{ManualClock, SeededRandom};
 use futures_util::future::{Either, select};
@@ -139,6 +140,10 @@ impl Extractor for Parts {
             pages: Some(parts),
             rest: (page < parts).then_some(rest),
         })
+    }
+
+    async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
+        Ok(split(&request.window()))
     }
 }
 
@@ -281,7 +286,7 @@ impl Tenant<'_> {
         for sql in [
             "SELECT title, name, media_type, bytes, content_hash, version, language, status, progress, reason
              FROM documents WHERE org_id = ?1",
-            "SELECT version, text, pages, spans FROM document_texts WHERE org_id = ?1",
+            "SELECT version, text, pages FROM document_texts WHERE org_id = ?1",
             r#"SELECT version, ordinal, start, "end", heading, text, tokens FROM passages WHERE org_id = ?1 ORDER BY ordinal"#,
             "SELECT substr(t.term, 28), p.ordinal, t.col, t.offset FROM passages_terms t LEFT JOIN passages p ON p.n = t.doc
              WHERE t.term BETWEEN substr(?1, 5) AND substr(?1, 5) || '~' ORDER BY 1, 2, 3, 4",

@@ -327,3 +327,20 @@ fn a_slow_listener_is_let_go_and_misses_nothing_when_it_comes_back() {
         assert_eq!(seqs, (last + 1..=1200).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn a_word_that_broke_a_stemmer_is_answered_and_so_is_what_comes_after_it() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let ctx = world.ctx();
+        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        for (client_id, text) in [("a", "ισαισα"), ("b", "hello")] {
+            chat::post_message(ctx, &scope, message(id, client_id, text)).await.unwrap();
+            world.host.tasks.idle().await;
+        }
+        let log = ctx.rooms.replay(&scope, id, 0, 100).await.unwrap();
+        let ended = log.events.iter().filter(|event| event.body.kind() == "turn.finished").count();
+        assert_eq!(ended, 2);
+    });
+}

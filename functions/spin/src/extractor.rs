@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_domain::text::Split;
 use frontdesk_extract::{Limits, wire};
 use frontdesk_ports::{
     Egress, ExtractFailure, ExtractRequest, Extracted, Extractor, FetchError, FetchLimits, HttpClient,
+    SplitRequest,
 };
 use futures_util::TryStreamExt;
 use http::{Method, Request, StatusCode};
@@ -37,10 +39,11 @@ impl RemoteExtractor {
 
     async fn ask<T: DeserializeOwned>(
         &self,
-        request: serde_json::Result<Vec<u8>>,
+        header: serde_json::Result<Vec<u8>>,
+        file: &[u8],
         deadline: Duration,
     ) -> Result<T, ExtractFailure> {
-        let body = request.map_err(|_| ExtractFailure::broken())?;
+        let body = wire::request(&header.map_err(|_| ExtractFailure::broken())?, file);
         let limits = FetchLimits {
             connect: CONNECT,
             head: deadline,
@@ -90,10 +93,15 @@ fn unanswered(error: &FetchError, deadline: Duration) -> ExtractFailure {
 #[async_trait(?Send)]
 impl Extractor for RemoteExtractor {
     async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
-        self.ask(wire::media_type_request(bytes, &LIMITS()), KIND).await
+        self.ask(wire::media_type_header(&LIMITS()), bytes, KIND).await
     }
 
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
-        self.ask(wire::request(&request, &LIMITS()), request.deadline).await
+        self.ask(wire::text_header(&request, &LIMITS()), &request.bytes, request.deadline).await
+    }
+
+    async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
+        let header = wire::split_header(request, &LIMITS());
+        self.ask(header, request.text.as_bytes(), request.deadline).await
     }
 }

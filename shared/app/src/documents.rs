@@ -149,7 +149,7 @@ fn blank(ctx: &Ctx, source: DocumentSource) -> Document {
 async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option<Bytes>) -> Result<Created> {
     if let Some(bytes) = &bytes {
         new.bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        new.content_hash = Some(ingest::content_hash(bytes));
+        new.content_hash = Some(ingest::file_hash(ctx, bytes).await?);
     }
     let now = new.created_at;
     let run_after = if bytes.is_some() { now.after(STORE_WITHIN) } else { now };

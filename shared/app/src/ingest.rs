@@ -1,6 +1,9 @@
 //! Reading a document, step by step: fetch a web page → read the file, a part at a time → index the passages, a few at a
 //! time → with the last ones, swap the new version in.
 //!
+//! What looks at the file or at its text is the reader ([`Extractor`](frontdesk_ports::Extractor)), which a hostile file
+//! may break or keep busy; here its answers are checked and stored.
+//!
 //! Until the swap nothing of the new version is found. Each step is stored in one batch with where the next one begins
 //! ([`jobs::go_on`]), so a step that was cut off is done again from the same place, and none is done twice.
 
@@ -8,12 +11,13 @@ pub mod web;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS};
 use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::text;
-use frontdesk_ports::{BlobKey, Ctx, DbError, ExtractFailure, ExtractRequest, Resume, Statement};
+use frontdesk_domain::text::{Language, Place, WINDOW_BYTES};
+use frontdesk_ports::{BlobKey, Ctx, ExtractFailure, ExtractRequest, Resume, SplitRequest, Statement};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -26,8 +30,14 @@ use crate::{documents, store};
 /// How long a part of a file may take to be read.
 const EXTRACT_DEADLINE: Duration = Duration::from_secs(60);
 
+/// How long the reader may take for the next passages.
+const SPLIT_DEADLINE: Duration = Duration::from_secs(20);
+
 /// How many passages one step indexes: one call for their vectors, and a few milliseconds for their words.
 const SLICE: usize = 64;
+
+/// How many passages a document may have. Prose has about 1,500 in a megabyte.
+const MAX_PASSAGES: usize = 100_000;
 
 /// The next step of a job, as its row keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +47,10 @@ enum Step {
     Fetch,
     /// The file is read, from the beginning or where the part before ended.
     Read { source: Source, from: Option<Resume> },
-    /// Passages are indexed, `done` of `total` so far.
-    Index { new: Version, done: usize, total: usize },
+    /// Passages are indexed, so far those before `at`.
+    Passages { new: Version, at: At },
+    /// Where an earlier version of Frontdesk was indexing. That it begins anew.
+    Index { new: Version },
 }
 
 /// The file that is read.
@@ -55,8 +67,18 @@ struct Version {
     number: u32,
     title: String,
     media_type: String,
-    language: String,
     source: Source,
+}
+
+/// How far the passages of a text are indexed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct At {
+    /// Bytes of the text.
+    byte: usize,
+    /// Passages.
+    ordinal: usize,
+    /// What stands above.
+    place: Place,
 }
 
 /// The first step of reading a document, for its job's row.
@@ -85,6 +107,16 @@ pub fn content_hash(bytes: &[u8]) -> String {
     hex::encode(Sha256::digest(bytes))
 }
 
+/// The same of a file that may be large: off the core's thread, where the host has others.
+///
+/// # Errors
+/// When the work died.
+pub(crate) async fn file_hash(ctx: &Ctx, bytes: &Bytes) -> Result<String, Error> {
+    let bytes = bytes.clone();
+    let hash = ctx.compute.run(Box::new(move || Box::new(content_hash(&bytes)))).await;
+    hash.downcast::<String>().map(|hash| *hash).map_err(|_| Error::ours("a file could not be hashed"))
+}
+
 /// Where a document's file is kept.
 pub(crate) fn blob_key(scope: &TenantScope, id: DocumentId) -> BlobKey {
     BlobKey::new(scope, "document", id)
@@ -102,7 +134,8 @@ pub(crate) async fn step(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Resul
     match step {
         Step::Fetch => reading.fetch().await,
         Step::Read { source, from } => reading.read(source, from).await,
-        Step::Index { new, done, total } => reading.index(new, done, total).await,
+        Step::Passages { new, at } => reading.index(new, at).await,
+        Step::Index { new } => reading.begin_anew(new.source).await,
     }
 }
 
@@ -129,7 +162,7 @@ impl Reading<'_> {
         let url = web::check(address).map_err(Failure::Permanent)?;
         let limit = documents::max_upload_bytes(ctx, scope).await?;
         let page = web::fetch(ctx, &url, limit).await?;
-        let hash = content_hash(&page.bytes);
+        let hash = file_hash(ctx, &page.bytes).await?;
         if document.version > 0 && document.content_hash.as_deref() == Some(&hash) {
             let (id, ready, now) = (document.id, DocumentStatus::Ready, ctx.clock.now());
             let unchanged = store::documents::update_status(scope, id, ready, Some(100), None, now);
@@ -164,36 +197,20 @@ impl Reading<'_> {
             Failure::Permanent("the file is not there any more; upload it again".to_owned())
         })?;
         // A page may be fetched a second time by somebody who lost the job meanwhile.
-        if content_hash(&bytes) != source.hash {
+        if file_hash(ctx, &bytes).await? != source.hash {
             return Err(Failure::Passing("the file changed while it was read".to_owned()));
         }
         let number =
             document.version.checked_add(1).ok_or_else(|| Error::ours("a document has no versions left"))?;
-        let is_first = from.is_none();
         let request = ExtractRequest { bytes, name: source.name.clone(), from, deadline: EXTRACT_DEADLINE };
-        let part = ctx.extractor.extract(request).await.map_err(|failure| match failure {
-            ExtractFailure::Unavailable => Failure::Passing(failure.to_string()),
-            other => Failure::Permanent(other.to_string()),
-        })?;
+        let part = ctx.extractor.extract(request).await.map_err(unread)?;
 
-        let now = ctx.clock.now();
-        let append = |spans| {
-            let part = TextPart { version: number, text: &part.text, pages: part.pages, spans };
-            store::documents::append_text(scope, document.id, &part, now)
-        };
+        let text = TextPart { version: number, text: &part.text, pages: part.pages };
+        let append = store::documents::append_text(scope, document.id, &text, ctx.clock.now());
         if let Some(rest) = part.rest {
             let per_cent = share(10, 50, u64::from(rest.page), u64::from(part.pages.unwrap_or(0)));
-            return self.go_on(&Step::Read { source, from: Some(rest) }, per_cent, vec![append(None)]).await;
+            return self.go_on(&Step::Read { source, from: Some(rest) }, per_cent, vec![append]).await;
         }
-        let mut whole = String::new();
-        if !is_first {
-            let before = store::documents::select_text(scope, document.id, number);
-            let results = ctx.db.query(vec![before]).await?;
-            let row = results.first().and_then(|rows| rows.first());
-            whole.push_str(row.ok_or(Failure::Superseded)?.text(0)?);
-        }
-        whole.push_str(&part.text);
-        let spans = text::passages(&whole);
         let title = match document.source {
             DocumentSource::Text => document.title.clone(),
             DocumentSource::File | DocumentSource::Url => {
@@ -201,47 +218,71 @@ impl Reading<'_> {
                 own.chars().take(MAX_TITLE_CHARS).collect()
             }
         };
-        let new = Version {
-            number,
-            title,
-            media_type: part.media_type,
-            language: text::detect(&whole).code().to_owned(),
-            source,
-        };
-        let next = Step::Index { new, done: 0, total: spans.len() };
-        self.go_on(&next, 50, vec![append(Some(&spans))]).await
+        let new = Version { number, title, media_type: part.media_type, source };
+        self.go_on(&Step::Passages { new, at: At::default() }, 50, vec![append]).await
     }
 
-    async fn index(&self, new: Version, done: usize, total: usize) -> Result<Ended, Failure> {
+    /// Throws away what there is of the new version, and reads the file from its beginning.
+    async fn begin_anew(&self, source: Source) -> Result<Ended, Failure> {
+        let Self { scope, document, .. } = self;
+        let mut made = retrieval::unindex(scope, document.id, Keep::Current);
+        made.push(store::documents::delete_other_texts(scope, document.id, Keep::Current));
+        self.go_on(&Step::Read { source, from: None }, 10, made).await
+    }
+
+    async fn index(&self, new: Version, at: At) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, job } = self;
-        let slice = store::documents::select_slice(scope, document.id, new.number, done, SLICE);
-        let results = ctx.db.query(vec![slice]).await?;
-        let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
-        let passages = rows
-            .iter()
-            .map(|row| {
-                let (ordinal, span, text) = store::documents::slice(row)?;
-                Ok(NewPassage { id: passage_id(job, ordinal), ordinal, span, text })
-            })
-            .collect::<Result<Vec<_>, DbError>>()?;
+        let window = store::documents::select_window(scope, document.id, new.number, at.byte, WINDOW_BYTES);
+        let results = ctx.db.query(vec![window]).await?;
+        let row = results.first().and_then(|rows| rows.first()).ok_or(Failure::Superseded)?;
+        let (text, length) = store::documents::window(row)?;
+        let request = SplitRequest {
+            is_last: at.byte.saturating_add(text.len()) >= length,
+            text,
+            title: new.title.clone(),
+            place: at.place,
+            most: SLICE,
+            deadline: SPLIT_DEADLINE,
+        };
+        let split = ctx.extractor.split(&request).await.map_err(unread)?;
+        if !split.fits(&request.window()) {
+            tracing::error!(document = %document.id, "the reader gave passages that are none of the text");
+            return Err(unread(ExtractFailure::broken()));
+        }
+        let language = split.language;
+        let next = At {
+            byte: at.byte.saturating_add(split.used),
+            ordinal: at.ordinal.saturating_add(split.passages.len()),
+            place: split.next.clone(),
+        };
+        if next.ordinal > MAX_PASSAGES {
+            let limit = u64::try_from(MAX_PASSAGES).unwrap_or(u64::MAX);
+            return Err(unread(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }));
+        }
         let origin = Origin {
             document: document.id,
             version: new.number,
             title: new.title.clone(),
-            language: new.language.parse().unwrap_or_default(),
+            title_terms: split.title_terms.clone(),
             created_at: job.created_at,
         };
+        let id = |ordinal| passage_id(job, ordinal);
+        let passages = NewPassage::all(split, &request.text, at.byte, at.ordinal, id);
         let made = retrieval::index(ctx, scope, &origin, &passages).await?;
-        let done = done.saturating_add(SLICE);
-        if done < total {
-            let per_cent = share(50, 100, as_u64(done), as_u64(total));
-            return self.go_on(&Step::Index { new, done, total }, per_cent, made).await;
+        if next.byte < length {
+            let per_cent = share(50, 100, as_u64(next.byte), as_u64(length));
+            return self.go_on(&Step::Passages { new, at: next }, per_cent, made).await;
         }
-        self.swap(new, made).await
+        self.swap(new, language, made).await
     }
 
     /// The new version, complete with what the last step made, takes the place of the old one.
-    async fn swap(&self, new: Version, mut batch: Vec<Statement>) -> Result<Ended, Failure> {
+    async fn swap(
+        &self,
+        new: Version,
+        language: Language,
+        mut batch: Vec<Statement>,
+    ) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, job } = self;
         let keep = Keep::Version(new.number);
         batch.extend(retrieval::unindex(scope, document.id, keep));
@@ -252,11 +293,11 @@ impl Reading<'_> {
             bytes: new.source.bytes,
             content_hash: Some(new.source.hash),
             version: new.number,
-            language: Some(new.language),
+            language: Some(language.code().to_owned()),
             updated_at: ctx.clock.now(),
             ..document.clone()
         };
-        batch.extend(store::documents::update_version(scope, &row));
+        batch.push(store::documents::update_version(scope, &row));
         let ended = jobs::finish(ctx, job, batch).await?;
         if document.version > 0 {
             // In an index elsewhere. A vector of another version is never found: one that stays costs its place alone.
@@ -266,6 +307,14 @@ impl Reading<'_> {
             }
         }
         Ok(ended)
+    }
+}
+
+/// Why a file is not read.
+fn unread(failure: ExtractFailure) -> Failure {
+    match failure {
+        ExtractFailure::Unavailable => Failure::Passing(failure.to_string()),
+        other => Failure::Permanent(other.to_string()),
     }
 }
 

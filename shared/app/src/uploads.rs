@@ -34,6 +34,9 @@ const FULL_RETRY: Duration = Duration::from_secs(60 * 60);
 /// Pictures that may be attached; documents may be too.
 pub const PICTURES: [&str; 4] = ["image/png", "image/jpeg", "image/webp", "image/gif"];
 
+/// How many bytes tell a picture, with room to spare.
+const PICTURE_HEAD: usize = 64;
+
 /// The accepted types, for a person.
 pub const ACCEPTED: &str = "png, jpeg, webp, gif, txt, md, html, csv, pdf, docx";
 
@@ -112,7 +115,9 @@ pub async fn store(ctx: &Ctx, scope: &TenantScope, name: &str, bytes: Bytes) -> 
 }
 
 async fn media_type(ctx: &Ctx, bytes: &Bytes) -> Result<String> {
-    let picture = infer::get(bytes).map(|found| found.mime_type()).filter(|found| PICTURES.contains(found));
+    // A picture's first bytes say so; of anything else, the reader tells the type.
+    let head = bytes.get(..PICTURE_HEAD).unwrap_or(bytes);
+    let picture = infer::get(head).map(|found| found.mime_type()).filter(|found| PICTURES.contains(found));
     match picture {
         Some(picture) => Ok(picture.to_owned()),
         None => documents::media_type(ctx, bytes).await.map_err(|error| match error {

@@ -8,7 +8,7 @@ use frontdesk_app::retrieval::{self, Found, Keep, MIN_EVIDENCE, NewPassage, Orig
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_domain::text;
+use frontdesk_domain::text::{Place, Window, split};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{Ctx, Database, DbError, Rows, Statement};
@@ -54,18 +54,12 @@ async fn put(
     body: &str,
 ) -> Vec<PassageId> {
     let now = ctx.clock.now();
-    let language = text::detect(body);
-    let origin = Origin { document: id, version, title: title.to_owned(), language, created_at: now };
-    let passages: Vec<NewPassage> = text::passages(body)
-        .into_iter()
-        .enumerate()
-        .map(|(ordinal, span)| NewPassage {
-            id: PassageId::new(now, ctx.random.entropy()),
-            ordinal,
-            text: body[span.start..span.end].to_owned(),
-            span,
-        })
-        .collect();
+    let place = Place::default();
+    let split = split(&Window { text: body, is_last: true, title, place: &place, most: usize::MAX });
+    let title_terms = split.title_terms.clone();
+    let origin = Origin { document: id, version, title: title.to_owned(), title_terms, created_at: now };
+    let new_id = |_| PassageId::new(now, ctx.random.entropy());
+    let passages = NewPassage::all(split, body, 0, 0, new_id);
     ctx.db.batch(retrieval::index(ctx, scope, &origin, &passages).await.unwrap()).await.unwrap();
     passages.iter().map(|passage| passage.id).collect()
 }

@@ -88,15 +88,20 @@ pub fn cited(answer: &str, sources: &[Source<'_>]) -> Vec<Citation> {
         .collect()
 }
 
+/// The longest number of a reference, in digits.
+const MAX_DIGITS: usize = 4;
+
 /// Every `[n]` in a text: first byte, byte after the last one, number.
 fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
     text.match_indices('[').filter_map(|(start, _)| {
-        let rest = text.get(start.checked_add(1)?..)?;
-        let (number, _) = rest.split_once(']')?;
+        let from = start.checked_add(1)?;
         let digits =
-            !number.is_empty() && number.len() <= 4 && number.bytes().all(|byte| byte.is_ascii_digit());
-        let end = start.checked_add(number.len())?.checked_add(2)?;
-        Some((start, end, digits.then(|| number.parse().ok()).flatten()?))
+            text.as_bytes().get(from..)?.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit());
+        let end = from.checked_add(digits.count())?;
+        let number = text.get(from..end)?.parse().ok()?;
+        (text.as_bytes().get(end) == Some(&b']'))
+            .then(|| Some((start, end.checked_add(1)?, number)))
+            .flatten()
     })
 }
 
@@ -140,6 +145,17 @@ mod tests {
         let citations = cited("A courier costs 300 roubles [1][2].", &[one, two]);
         assert_eq!(citations.iter().map(|citation| citation.n).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(citations[1].quote, "The courier charges 300 roubles everywhere.");
+    }
+
+    #[test]
+    fn brackets_without_end_take_no_longer_than_other_text() {
+        // Ten minutes when the end of each is looked for.
+        assert_eq!(references(&"[".repeat(2 << 20)).count(), 0);
+        assert_eq!(references(&"[1".repeat(1 << 20)).count(), 0);
+        assert_eq!(
+            references("[1][23] [12345][] [x][4]").map(|found| found.2).collect::<Vec<_>>(),
+            [1, 23, 4]
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod password;
 pub mod prompt;
 pub mod quote;
+pub mod robots;
 pub mod room;
 pub mod scope;
 pub mod settings;

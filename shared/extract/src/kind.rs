@@ -88,18 +88,22 @@ pub(crate) fn recognise<'a>(
     kind_of_text(&decoded).map(|kind| (kind, decoded))
 }
 
-fn kind_of_text(text: &str) -> Result<Kind, ExtractFailure> {
+/// How much of a text tells its kind, in bytes.
+const SAMPLE: usize = 256 << 10;
+
+fn kind_of_text(whole: &str) -> Result<Kind, ExtractFailure> {
+    let text = whole.get(..whole.floor_char_boundary(SAMPLE)).unwrap_or(whole);
     let start: String = text.trim_start().chars().take(2048).collect::<String>().to_ascii_lowercase();
     if start.starts_with("{\\rtf") {
         return Err(unsupported("application/rtf (save it as docx)"));
     }
-    if is_html(text, &start) {
+    if is_html(whole, &start) {
         return Ok(Kind::Html);
     }
     if start.starts_with("<?xml") || start.starts_with("<svg") {
         return Err(unsupported("text/xml"));
     }
-    if table::delimiter(text).is_some() {
+    if table::delimiter(whole).is_some() {
         return Ok(Kind::Csv);
     }
     Ok(if is_markdown(text) { Kind::Markdown } else { Kind::Plain })

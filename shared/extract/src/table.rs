@@ -3,10 +3,14 @@
 use frontdesk_ports::ExtractFailure;
 
 use crate::text::{Writer, squeeze};
-use crate::{Limits, Read, unreadable};
+use crate::{Limits, Read, as_u64, over, unreadable};
 
-/// How many records decide about the delimiter.
+/// How many records decide about the delimiter, and how many bytes.
 const SAMPLE_RECORDS: usize = 200;
+const SAMPLE_BYTES: usize = 256 << 10;
+
+/// More columns is no table that anybody reads.
+const MAX_COLUMNS: usize = 1000;
 
 /// `Name: Kettle; Price: 3990 ₽`, or the cells alone where there is no header.
 pub(crate) fn row_line(header: Option<&[String]>, cells: &[String]) -> String {
@@ -36,23 +40,38 @@ pub(crate) fn delimiter(text: &str) -> Option<u8> {
 }
 
 fn is_table(text: &str, delimiter: u8) -> bool {
-    let Some(first) = text.lines().next() else { return false };
+    let Some(first) = sample(text).lines().next() else { return false };
     let separator = char::from(delimiter);
     // "Hello, world" is a greeting; "name,price" is a header.
     if delimiter == b',' && first.matches(", ").count() == first.matches(separator).count() {
         return false;
     }
-    let mut reader = reader(text, delimiter, false);
+    let sample = sample(text);
+    // A record is as long as its line, unless it has line ends in quotes: what the end of the sample cuts counts for nothing.
+    let is_cut = sample.len() < text.len();
+    let mut reader = reader(sample, delimiter, false);
     let mut rows = 0_usize;
     for (index, record) in reader.records().take(SAMPLE_RECORDS).enumerate() {
-        let Ok(record) = record else { return false };
+        let Ok(record) = record else { return is_cut && rows >= 1 };
+        if record.len() < 2 || record.len() > MAX_COLUMNS {
+            return false;
+        }
         let cells: Vec<String> = record.iter().map(str::to_owned).collect();
-        if cells.len() < 2 || (index == 0 && !is_header(&cells)) {
+        if index == 0 && !is_header(&cells) {
             return false;
         }
         rows = index;
     }
     rows >= 1
+}
+
+/// The beginning of a text, with whole lines unless the first one is longer.
+fn sample(text: &str) -> &str {
+    let head = text.get(..text.floor_char_boundary(SAMPLE_BYTES)).unwrap_or(text);
+    if head.len() == text.len() {
+        return text;
+    }
+    head.rfind('\n').and_then(|end| head.get(..=end)).unwrap_or(head)
 }
 
 fn reader(text: &str, delimiter: u8, flexible: bool) -> csv::Reader<&[u8]> {
@@ -70,6 +89,9 @@ pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<Read, ExtractFailu
     let mut header: Option<Vec<String>> = None;
     for record in reader(text, delimiter, true).records() {
         let record = record.map_err(|error| unreadable(format!("the table cannot be read: {error}")))?;
+        if record.len() > MAX_COLUMNS {
+            return Err(over("columns of the table", as_u64(MAX_COLUMNS)));
+        }
         let cells: Vec<String> = record.iter().map(squeeze).collect();
         match &header {
             None => header = Some(cells),
@@ -90,5 +112,16 @@ mod tests {
         assert_eq!(delimiter("name,price\ntea,5\ncup,7\n"), Some(b','));
         assert_eq!(delimiter("Товар;Цена\nЧай;\"5;0\"\n"), Some(b';'));
         assert_eq!(delimiter("a,b\n1,2,3\n"), None);
+    }
+
+    #[test]
+    fn the_beginning_of_a_long_table_tells_it() {
+        let long = format!("name;price\n{}", "tea;5\n".repeat(200_000));
+        assert_eq!(delimiter(&long), Some(b';'));
+        assert_eq!(delimiter(&"a;".repeat(1 << 20)), None);
+        assert_eq!(
+            delimiter(&format!("{}\n", "a;b\n".repeat(10)).replacen("a;b", &"a;".repeat(2000), 1)),
+            None
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! A request and its answer as bytes, for a reader that runs apart from its host: one line of JSON and the file; one
 //! JSON value.
 
-use frontdesk_ports::{ExtractFailure, ExtractRequest, Resume};
+use frontdesk_domain::text::{Place, Window, split};
+use frontdesk_ports::{ExtractFailure, ExtractRequest, Resume, SplitRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,33 +33,49 @@ enum Ask {
     MediaType,
     /// The text.
     Text { name: String, from: Option<Resume> },
+    /// The next passages of a text that was read before; it stands in the file's place.
+    Split { title: String, place: Place, most: usize, is_last: bool },
 }
 
-/// What the reader gets to tell a file's text.
+/// What the reader gets to tell a file's text, but for the file, which comes right after it.
 ///
 /// # Errors
 /// Never with these types; serialisation says so by its type.
-pub fn request(request: &ExtractRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
-    ask(Ask::Text { name: request.name.clone(), from: request.from.clone() }, &request.bytes, limits)
+pub fn text_header(request: &ExtractRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
+    header(Ask::Text { name: request.name.clone(), from: request.from.clone() }, limits)
 }
 
-/// What the reader gets to tell a file's type.
+/// What the reader gets to tell a file's type, but for the file.
 ///
 /// # Errors
-/// As [`request`].
-pub fn media_type_request(file: &[u8], limits: &Limits) -> serde_json::Result<Vec<u8>> {
-    ask(Ask::MediaType, file, limits)
+/// As [`text_header`].
+pub fn media_type_header(limits: &Limits) -> serde_json::Result<Vec<u8>> {
+    header(Ask::MediaType, limits)
 }
 
-fn ask(ask: Ask, file: &[u8], limits: &Limits) -> serde_json::Result<Vec<u8>> {
+/// What the reader gets to split a text, but for the text.
+///
+/// # Errors
+/// As [`text_header`].
+pub fn split_header(request: &SplitRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
+    let SplitRequest { title, place, most, is_last, .. } = request;
+    let (title, place) = (title.clone(), place.clone());
+    header(Ask::Split { title, place, most: *most, is_last: *is_last }, limits)
+}
+
+fn header(ask: Ask, limits: &Limits) -> serde_json::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(&Header { ask, limits: *limits })?;
-    bytes.reserve(file.len().saturating_add(1));
     bytes.push(b'\n');
-    bytes.extend_from_slice(file);
     Ok(bytes)
 }
 
-/// The reader: what [`request`] or [`media_type_request`] gave, and what [`outcome`] takes.
+/// A header and the file after it, for a reader that takes one piece.
+#[must_use]
+pub fn request(header: &[u8], file: &[u8]) -> Vec<u8> {
+    [header, file].concat()
+}
+
+/// The reader: what a header and the file give, and what [`outcome`] takes.
 ///
 /// # Errors
 /// When the bytes are no request.
@@ -70,6 +87,12 @@ pub fn answer(request: &[u8]) -> serde_json::Result<Vec<u8>> {
     match header.ask {
         Ask::MediaType => serde_json::to_vec(&kind_of(file, &header.limits).map(Kind::media_type)),
         Ask::Text { name, from } => serde_json::to_vec(&extract(file, &name, from.as_ref(), &header.limits)),
+        Ask::Split { title, place, most, is_last } => {
+            let outcome = std::str::from_utf8(file)
+                .map_err(|_| ExtractFailure::broken())
+                .map(|text| split(&Window { text, is_last, title: &title, place: &place, most }));
+            serde_json::to_vec(&outcome)
+        }
     }
 }
 

@@ -89,14 +89,15 @@ fn a_reader_apart_says_the_same() {
             from: from.clone(),
             deadline: Duration::from_secs(1),
         };
-        let answer = wire::answer(&wire::request(&request, &limits).unwrap()).unwrap();
+        let header = wire::text_header(&request, &limits).unwrap();
+        let answer = wire::answer(&wire::request(&header, &file)).unwrap();
         let here = extract(&file, &request.name, from.as_ref(), &limits);
         assert!(here.is_ok());
         assert_eq!(wire::outcome(&answer), Some(here));
     }
     assert!(wire::answer(b"").is_err() && wire::answer(b"{}\nfile").is_err());
     assert_eq!(wire::outcome::<Extracted>(b"Segmentation fault"), None);
-    let asked = wire::media_type_request(b"# A\n", &Limits::default()).unwrap();
+    let asked = wire::request(&wire::media_type_header(&Limits::default()).unwrap(), b"# A\n");
     assert_eq!(wire::outcome(&wire::answer(&asked).unwrap()), Some(Ok("text/markdown".to_owned())));
 }
 

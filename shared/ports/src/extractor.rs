@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_domain::text::{Place, Split, Window};
 use serde::{Deserialize, Serialize};
 
 /// A file to read.
@@ -17,6 +18,37 @@ pub struct ExtractRequest {
     pub from: Option<Resume>,
     /// How long it may take.
     pub deadline: Duration,
+}
+
+/// A window of the text that came out of a file.
+#[derive(Debug, Clone)]
+pub struct SplitRequest {
+    /// The text, from `place` on.
+    pub text: String,
+    /// Whether the document ends with it.
+    pub is_last: bool,
+    /// The document's title.
+    pub title: String,
+    /// What stands above.
+    pub place: Place,
+    /// How many passages are wanted at most; not 0.
+    pub most: usize,
+    /// How long it may take.
+    pub deadline: Duration,
+}
+
+impl SplitRequest {
+    /// The window.
+    #[must_use]
+    pub fn window(&self) -> Window<'_> {
+        Window {
+            text: &self.text,
+            is_last: self.is_last,
+            title: &self.title,
+            place: &self.place,
+            most: self.most,
+        }
+    }
 }
 
 /// Where the reading of a long file goes on: what the next part has to know of those before.
@@ -65,7 +97,7 @@ pub enum ExtractFailure {
     /// A limit was hit.
     #[error("{what} is over the limit of {limit}")]
     OverLimit {
-        /// What: `pages`, `unpacked size in bytes`, `text in bytes`, `seconds`, `memory in bytes`.
+        /// What: `pages`, `unpacked size in bytes`, `text in bytes`, `passages`, `seconds`, `memory in bytes`.
         what: String,
         /// The limit.
         limit: u64,
@@ -93,7 +125,7 @@ impl ExtractFailure {
 /// can do that.
 #[async_trait(?Send)]
 pub trait Extractor {
-    /// The type of a file, by content, without reading all of it.
+    /// The type of a file, by content.
     ///
     /// # Errors
     /// [`ExtractFailure`] when it is empty, locked or none of the accepted types.
@@ -104,4 +136,11 @@ pub trait Extractor {
     /// # Errors
     /// [`ExtractFailure`].
     async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure>;
+
+    /// The next passages of the text that came out of a file, with their terms. What it gives is checked by the caller
+    /// ([`Split::fits`]).
+    ///
+    /// # Errors
+    /// [`ExtractFailure`].
+    async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure>;
 }

@@ -7,11 +7,12 @@ use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{ConversationId, DocumentId, VisitorId};
 use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::text::Split;
 
 use crate::{
     Appended, BlobError, BlobKey, Blobs, ByteStream, Database, DbError, ExtractFailure, ExtractRequest,
     Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay, Rooms, Rows, Rule,
-    Statement, Subscription, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
+    SplitRequest, Statement, Subscription, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
 };
 
 /// Stands in for any port that is not configured.
@@ -111,6 +112,9 @@ impl Extractor for Unconfigured {
         Err(ExtractFailure::Unreadable { reason: DETAIL.to_owned() })
     }
     async fn extract(&self, _: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        Err(ExtractFailure::Unreadable { reason: DETAIL.to_owned() })
+    }
+    async fn split(&self, _: &SplitRequest) -> Result<Split, ExtractFailure> {
         Err(ExtractFailure::Unreadable { reason: DETAIL.to_owned() })
     }
 }

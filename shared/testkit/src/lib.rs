@@ -8,6 +8,7 @@ mod limiter;
 mod pdf;
 mod random;
 mod rooms;
+pub mod strangers;
 mod vectors;
 
 pub use self::http::{FaultyHttp, HttpFault};

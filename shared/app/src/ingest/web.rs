@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::address::is_public;
+use frontdesk_domain::robots::{MAX_ROBOTS_BYTES, Robots};
 use frontdesk_ports::{Ctx, Egress, FetchError, FetchLimits};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use http::{HeaderMap, StatusCode, header};
-use texting_robots::Robot;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
 use super::Failure;
 
@@ -32,8 +32,8 @@ const MAX_REDIRECTS: usize = 5;
 /// The longest address, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// What of `robots.txt` is read (RFC 9309 asks for at least 500 KiB).
-const MAX_ROBOTS_BYTES: u64 = 512 * 1024;
+/// A longer `robots.txt` is not begun; of a shorter one, [`MAX_ROBOTS_BYTES`] are read.
+const MAX_ROBOTS_FILE: u64 = 16 << 20;
 
 /// Types of content that can be a document; what it really is the content tells.
 const TYPES: [&str; 9] = [
@@ -114,7 +114,7 @@ pub async fn fetch(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<Page, Failure
 
 async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<Page, Failure> {
     let mut url = start.clone();
-    let mut known: Vec<(String, Rules)> = Vec::new();
+    let mut known: Vec<(String, Robots)> = Vec::new();
     for _ in 0..=MAX_REDIRECTS {
         check_url(&url)
             .map_err(|reason| Failure::Permanent(format!("the page leads elsewhere: {reason}")))?;
@@ -127,7 +127,7 @@ async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<Page, Failure>
                 known.last()
             }
         };
-        if rules.is_some_and(|(_, rules)| !rules.allow(&url)) {
+        if rules.is_some_and(|(_, rules)| !rules.allow(&url[Position::BeforePath..Position::AfterQuery])) {
             return Err(Failure::Permanent(
                 "the site does not allow robots to read this page (robots.txt)".to_owned(),
             ));
@@ -216,6 +216,18 @@ async fn collect(answer: Answer) -> Result<Bytes, Failure> {
     Ok(bytes.into())
 }
 
+/// The first bytes of a body; the rest is not waited for.
+async fn beginning(answer: Answer, most: usize) -> Result<Vec<u8>, Failure> {
+    let mut body = answer.body;
+    let mut bytes = Vec::new();
+    while bytes.len() < most
+        && let Some(piece) = body.next().await
+    {
+        bytes.extend_from_slice(&piece.map_err(|error| failure(&error))?);
+    }
+    Ok(bytes)
+}
+
 async fn page(url: &Url, answer: Answer) -> Result<Page, Failure> {
     let status = answer.status;
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
@@ -233,35 +245,20 @@ async fn page(url: &Url, answer: Answer) -> Result<Page, Failure> {
     Ok(Page { bytes: collect(answer).await?, name })
 }
 
-/// What a site lets robots read.
-enum Rules {
-    All,
-    Some(Box<Robot>),
-}
-
-impl Rules {
-    fn allow(&self, url: &Url) -> bool {
-        match self {
-            Self::All => true,
-            Self::Some(robot) => robot.allowed(url.as_str()),
-        }
-    }
-}
-
 /// The rules of a site, as RFC 9309 says: none when there is no file (4xx), all forbidden while it cannot be read (5xx,
 /// unreachable), which may pass.
-async fn robots(ctx: &Ctx, page: &Url) -> Result<Rules, Failure> {
-    let Ok(mut url) = page.join("/robots.txt") else { return Ok(Rules::All) };
+async fn robots(ctx: &Ctx, page: &Url) -> Result<Robots, Failure> {
+    let Ok(mut url) = page.join("/robots.txt") else { return Ok(Robots::default()) };
     for _ in 0..=MAX_REDIRECTS {
         if check_url(&url).is_err() {
-            return Ok(Rules::All);
+            return Ok(Robots::default());
         }
-        let answer = match send(ctx, &url, MAX_ROBOTS_BYTES).await {
+        let answer = match send(ctx, &url, MAX_ROBOTS_FILE).await {
             Err(Failure::Permanent(reason)) => return Err(Failure::Permanent(reason)),
             other => other?,
         };
         if let Some(next) = redirect(&url, answer.status, &answer.headers) {
-            let Ok(next) = next else { return Ok(Rules::All) };
+            let Ok(next) = next else { return Ok(Robots::default()) };
             url = next;
             continue;
         }
@@ -269,17 +266,11 @@ async fn robots(ctx: &Ctx, page: &Url) -> Result<Rules, Failure> {
             return Err(Failure::Passing("the site's robots.txt cannot be read".to_owned()));
         }
         if answer.status != StatusCode::OK {
-            return Ok(Rules::All);
+            return Ok(Robots::default());
         }
-        let bytes = match collect(answer).await {
-            Ok(bytes) => bytes,
-            // Longer than anybody needs to read.
-            Err(Failure::Permanent(_)) => return Ok(Rules::All),
-            Err(passing) => return Err(passing),
-        };
-        return Ok(Robot::new(ROBOT, &bytes).map_or(Rules::All, |robot| Rules::Some(Box::new(robot))));
+        return Ok(Robots::parse(&beginning(answer, MAX_ROBOTS_BYTES.saturating_add(1)).await?, ROBOT));
     }
-    Ok(Rules::All)
+    Ok(Robots::default())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub async fn index(
             document: origin.document,
             version: origin.version,
             title: &origin.title,
-            heading: passage.span.heading.as_deref(),
+            heading: passage.heading.as_deref(),
             text: &passage.text,
         })
         .collect();

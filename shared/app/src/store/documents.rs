@@ -3,7 +3,6 @@
 use frontdesk_domain::document::{DocumentSource, DocumentStatus};
 use frontdesk_domain::id::{DocumentId, OrgId};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::text::Span;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
@@ -229,40 +228,25 @@ pub struct TextPart<'a> {
     pub text: &'a str,
     /// Pages of the whole, where there are any.
     pub pages: Option<u32>,
-    /// With the last part: the places of the passages in the whole text.
-    pub spans: Option<&'a [Span]>,
 }
 
 /// Adds a part to the text of a version.
 pub fn append_text(scope: &TenantScope, id: DocumentId, part: &TextPart<'_>, now: Timestamp) -> Statement {
-    let spans = part.spans.map(|spans| {
-        let rows = spans.iter().map(|span| serde_json::json!([span.start, span.end, span.heading]));
-        serde_json::Value::Array(rows.collect()).to_string()
-    });
     Statement::new(
-        "INSERT INTO document_texts (org_id, document_id, version, text, pages, spans, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (org_id, document_id, version) DO UPDATE SET text = text || excluded.text, spans = excluded.spans",
+        "INSERT INTO document_texts (org_id, document_id, version, text, pages, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT (org_id, document_id, version) DO UPDATE SET text = text || excluded.text",
     )
     .bind_id(scope.org())
     .bind_id(id)
     .bind(part.version)
     .bind(part.text)
     .bind(part.pages)
-    .bind(spans)
     .bind(now)
 }
 
-/// The text of a version, as far as it is there.
-pub fn select_text(scope: &TenantScope, id: DocumentId, version: u32) -> Statement {
-    Statement::new("SELECT text FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version = ?3")
-        .bind_id(scope.org())
-        .bind_id(id)
-        .bind(version)
-}
-
-/// Up to `limit` passages of a version that is being made, from number `from` on.
-pub fn select_slice(
+/// Up to `limit` bytes of the text of a version from byte `from` on.
+pub fn select_window(
     scope: &TenantScope,
     id: DocumentId,
     version: u32,
@@ -270,14 +254,8 @@ pub fn select_slice(
     limit: usize,
 ) -> Statement {
     Statement::new(
-        r#"WITH slice AS MATERIALIZED (
-               SELECT s.key AS ordinal, s.value ->> 0 AS start, s.value ->> 1 AS "end", s.value ->> 2 AS heading
-               FROM document_texts t CROSS JOIN json_each(t.spans) s
-               WHERE t.org_id = ?1 AND t.document_id = ?2 AND t.version = ?3 AND s.key >= ?4 AND s.key < ?4 + ?5)
-           SELECT s.ordinal, s.start, s."end", s.heading,
-                  CAST(substr(CAST(t.text AS BLOB), s.start + 1, s."end" - s.start) AS TEXT)
-           FROM slice s CROSS JOIN document_texts t
-           WHERE t.org_id = ?1 AND t.document_id = ?2 AND t.version = ?3 ORDER BY s.ordinal"#,
+        "SELECT substr(CAST(text AS BLOB), ?4 + 1, ?5), length(CAST(text AS BLOB))
+         FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version = ?3",
     )
     .bind_id(scope.org())
     .bind_id(id)
@@ -286,42 +264,40 @@ pub fn select_slice(
     .bind(limit)
 }
 
-/// A row of [`select_slice`]: the number, the place and the text of a passage.
+/// A row of [`select_window`]: the window without a character that its end cuts, and how many bytes the whole text has.
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn slice(row: &Row) -> Result<(usize, Span, String), DbError> {
-    let place = |column: usize| {
-        usize::try_from(row.count(column)?).map_err(|error| DbError::Schema(error.to_string()))
+pub fn window(row: &Row) -> Result<(String, usize), DbError> {
+    let bytes = row.blob(0)?;
+    let whole = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => bytes
+            .get(..error.valid_up_to())
+            .filter(|_| error.error_len().is_none())
+            .and_then(|bytes| std::str::from_utf8(bytes).ok())
+            .ok_or_else(|| DbError::Schema("a text is no UTF-8".to_owned()))?,
     };
-    let span = Span { start: place(1)?, end: place(2)?, heading: row.opt_text(3)?.map(str::to_owned) };
-    Ok((place(0)?, span, row.text(4)?.to_owned()))
+    let length = usize::try_from(row.count(1)?).map_err(|error| DbError::Schema(error.to_string()))?;
+    Ok((whole.to_owned(), length))
 }
 
 /// Makes the new version, whose passages are all there, the one that is searched.
-pub fn update_version(scope: &TenantScope, new: &Document) -> [Statement; 2] {
-    [
-        Statement::new(
-            "UPDATE documents SET title = ?3, media_type = ?4, bytes = ?5, content_hash = ?6, version = ?7,
-                language = ?8, status = 'ready', progress = 100, reason = NULL, updated_at = ?9
-             WHERE org_id = ?1 AND id = ?2",
-        )
-        .bind_id(scope.org())
-        .bind_id(new.id)
-        .bind(new.title.as_str())
-        .bind(new.media_type.clone())
-        .bind(new.bytes)
-        .bind(new.content_hash.clone())
-        .bind(new.version)
-        .bind(new.language.clone())
-        .bind(new.updated_at),
-        Statement::new(
-            "UPDATE document_texts SET spans = NULL WHERE org_id = ?1 AND document_id = ?2 AND version = ?3",
-        )
-        .bind_id(scope.org())
-        .bind_id(new.id)
-        .bind(new.version),
-    ]
+pub fn update_version(scope: &TenantScope, new: &Document) -> Statement {
+    Statement::new(
+        "UPDATE documents SET title = ?3, media_type = ?4, bytes = ?5, content_hash = ?6, version = ?7,
+            language = ?8, status = 'ready', progress = 100, reason = NULL, updated_at = ?9
+         WHERE org_id = ?1 AND id = ?2",
+    )
+    .bind_id(scope.org())
+    .bind_id(new.id)
+    .bind(new.title.as_str())
+    .bind(new.media_type.clone())
+    .bind(new.bytes)
+    .bind(new.content_hash.clone())
+    .bind(new.version)
+    .bind(new.language.clone())
+    .bind(new.updated_at)
 }
 
 /// Takes the texts of a document away, but for the version to keep.

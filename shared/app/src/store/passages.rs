@@ -5,7 +5,7 @@
 
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::text::{self, Language, QueryTerm, Term};
+use frontdesk_domain::text::{Language, QueryTerm, Split, Term, Terms};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
@@ -18,10 +18,43 @@ pub struct NewPassage {
     pub id: PassageId,
     /// From 0 in the document.
     pub ordinal: usize,
-    /// Where it stands in the extracted text, with its heading.
-    pub span: text::Span,
+    /// First byte in the extracted text.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
+    /// The path of headings above it.
+    pub heading: Option<String>,
     /// Its text.
     pub text: String,
+    /// The terms of its heading.
+    pub heading_terms: Terms,
+    /// The terms of its text.
+    pub terms: Terms,
+}
+
+impl NewPassage {
+    /// The passages of a window that begins at byte `from` of the document with passage number `first`.
+    pub fn all(
+        split: Split,
+        window: &str,
+        from: usize,
+        first: usize,
+        id: impl Fn(usize) -> PassageId,
+    ) -> Vec<Self> {
+        let passages = split.passages.into_iter().zip(first..);
+        passages
+            .map(|(passage, ordinal)| Self {
+                id: id(ordinal),
+                ordinal,
+                start: from.saturating_add(passage.start),
+                end: from.saturating_add(passage.end),
+                heading: passage.heading,
+                text: window.get(passage.start..passage.end).unwrap_or("").to_owned(),
+                heading_terms: passage.heading_terms,
+                terms: passage.terms,
+            })
+            .collect()
+    }
 }
 
 /// Of which version of which document.
@@ -33,8 +66,8 @@ pub struct Origin {
     pub version: u32,
     /// The document's title; indexed with every passage.
     pub title: String,
-    /// The language whose stemmer is used; the document's row must name the same.
-    pub language: Language,
+    /// The terms of the title. They are those of one language, which the document's row must name.
+    pub title_terms: Terms,
     /// When the version was made.
     pub created_at: Timestamp,
 }
@@ -43,33 +76,48 @@ fn key(org: OrgId, term: &Term) -> String {
     format!("{}{}", key_prefix(org, term.language), term.stem)
 }
 
-fn key_prefix(org: OrgId, language: Language) -> String {
+/// What every term of an organisation begins with.
+fn owner(org: OrgId) -> String {
     let org = org.to_string();
-    let bare = org.strip_prefix(OrgId::PREFIX).map_or(org.as_str(), |rest| rest.trim_start_matches('_'));
-    format!("{bare}_{}_", language.tag())
+    org.strip_prefix(OrgId::PREFIX).map_or(org.as_str(), |rest| rest.trim_start_matches('_')).to_owned()
 }
 
-/// The terms of a text, as one column of the index holds them, and how many.
-fn column(org: OrgId, text: &str, language: Language) -> (String, usize) {
-    let keys: Vec<String> = text::terms(text, language).map(|(term, _)| key(org, &term)).collect();
-    (keys.join(" "), keys.len())
+fn key_prefix(org: OrgId, language: Language) -> String {
+    format!("{}_{}_", owner(org), language.tag())
+}
+
+/// Terms as one column of the index holds them, and how many.
+fn column(owner: &str, terms: &Terms) -> (String, usize) {
+    let mut keys = String::new();
+    let mut count: usize = 0;
+    for term in terms.iter() {
+        if count > 0 {
+            keys.push(' ');
+        }
+        keys.push_str(owner);
+        keys.push('_');
+        keys.push_str(term);
+        count = count.saturating_add(1);
+    }
+    (keys, count)
 }
 
 /// The statements that write passages, a hundred or so: rows and their terms. The organisation's statistics count them
 /// once their version is searched ([`count`]).
 pub fn insert(scope: &TenantScope, origin: &Origin, passages: &[NewPassage]) -> [Statement; 2] {
     let org = scope.org();
-    let (title, title_tokens) = column(org, &origin.title, origin.language);
+    let owner = owner(org);
+    let (title, title_tokens) = column(&owner, &origin.title_terms);
     let rows: Vec<serde_json::Value> = passages
         .iter()
         .map(|passage| {
-            let heading = passage.span.heading.as_deref();
-            let (heading_terms, heading_tokens) = column(org, heading.unwrap_or(""), origin.language);
-            let (body, body_tokens) = column(org, &passage.text, origin.language);
+            let (heading_terms, heading_tokens) = column(&owner, &passage.heading_terms);
+            let (body, body_tokens) = column(&owner, &passage.terms);
             let tokens = title_tokens.saturating_add(heading_tokens).saturating_add(body_tokens);
             serde_json::json!({
-                "id": passage.id, "ordinal": passage.ordinal, "start": passage.span.start, "end": passage.span.end,
-                "heading": heading, "text": passage.text, "tokens": tokens, "heading_terms": heading_terms, "body": body,
+                "id": passage.id, "ordinal": passage.ordinal, "start": passage.start, "end": passage.end,
+                "heading": passage.heading, "text": passage.text, "tokens": tokens,
+                "heading_terms": heading_terms, "body": body,
             })
         })
         .collect();

@@ -91,8 +91,12 @@ fn digit(letter: char) -> Option<u8> {
 /// Everything in `text`, in order and without overlaps; `before` is what stood before it.
 pub(super) fn find(before: &str, text: &str) -> Vec<Found> {
     let mut found = emails(text);
+    // Both are in order: an address that ends before one number ends before the next one, too.
+    let addresses: Vec<Range<usize>> = found.iter().map(|found| found.range.clone()).collect();
+    let mut addresses = addresses.iter().peekable();
     for range in numbers(text) {
-        if found.iter().any(|known| known.range.start < range.end && range.start < known.range.end) {
+        while addresses.next_if(|known| known.end <= range.start).is_some() {}
+        if addresses.peek().is_some_and(|known| known.start < range.end) {
             continue;
         }
         let context = context(before, text, range.start);

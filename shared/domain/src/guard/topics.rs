@@ -1,21 +1,19 @@
 //! Topics an organisation does not talk about.
 
-use rust_stemmers::{Algorithm, Stemmer};
-
 use super::words::words;
+use crate::text::Language;
 
 /// Whether one of the topics (words or phrases) is in the text, in any inflection.
 pub(super) fn found(topics: &[String], folded: &[String]) -> bool {
     if topics.is_empty() {
         return false;
     }
-    let stems = Stems::new();
-    let text: Vec<(&str, String)> = folded.iter().map(|word| (word.as_str(), stems.of(word))).collect();
+    let text: Vec<(&str, String)> = folded.iter().map(|word| (word.as_str(), stem(word))).collect();
     topics.iter().any(|topic| {
         let topic: Vec<(String, String)> = words(topic)
             .into_iter()
             .map(|word| {
-                let stem = stems.of(&word);
+                let stem = stem(&word);
                 (word, stem)
             })
             .collect();
@@ -44,17 +42,7 @@ fn is_cyrillic(word: &str) -> bool {
     word.chars().any(|letter| matches!(letter, 'а'..='я'))
 }
 
-struct Stems {
-    english: Stemmer,
-    russian: Stemmer,
-}
-
-impl Stems {
-    fn new() -> Self {
-        Self { english: Stemmer::create(Algorithm::English), russian: Stemmer::create(Algorithm::Russian) }
-    }
-
-    fn of(&self, word: &str) -> String {
-        if is_cyrillic(word) { self.russian.stem(word) } else { self.english.stem(word) }.into_owned()
-    }
+/// The stem by the script of the word.
+fn stem(word: &str) -> String {
+    if is_cyrillic(word) { Language::Russian } else { Language::English }.stem(word)
 }

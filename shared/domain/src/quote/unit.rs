@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use unicode_segmentation::UnicodeSegmentation;
+use crate::text::line::{heading, is_row, is_rule, item};
+use crate::text::sentence::sentences;
 
 /// What a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub fn units(passage: &str) -> Vec<Unit> {
         let whole = from..from.saturating_add(trimmed.len());
         let special = if trimmed.is_empty() || is_rule(trimmed) {
             Some(None)
-        } else if let Some(skip) = heading(trimmed) {
+        } else if let Some((_, skip)) = heading(trimmed) {
             Some(Some((Kind::Heading, skip)))
         } else if let Some(skip) = item(trimmed) {
             Some(Some((Kind::Item, skip)))
@@ -71,7 +72,7 @@ pub fn units(passage: &str) -> Vec<Unit> {
                     if trimmed.is_empty() && is_title(passage, &range) {
                         push(passage, Kind::Heading, range.clone(), range.start, number, &mut units);
                     } else {
-                        sentences(passage, range, number, &mut units);
+                        push_sentences(passage, range, number, &mut units);
                     }
                 }
                 number = number.saturating_add(1);
@@ -89,7 +90,7 @@ pub fn units(passage: &str) -> Vec<Unit> {
         }
     }
     if let Some(range) = paragraph {
-        sentences(passage, range, number, &mut units);
+        push_sentences(passage, range, number, &mut units);
     }
     units
 }
@@ -117,121 +118,13 @@ fn is_title(passage: &str, range: &Range<usize>) -> bool {
         && !text.ends_with(['.', '!', '?', '…', ':', ';', ','])
 }
 
-/// Words before a full stop that does not end a sentence.
-const ABBREVIATIONS: [&str; 36] = [
-    "ул",
-    "г",
-    "д",
-    "кв",
-    "корп",
-    "стр",
-    "пр",
-    "просп",
-    "пер",
-    "обл",
-    "р",
-    "руб",
-    "коп",
-    "тел",
-    "доб",
-    "им",
-    "т",
-    "е",
-    "к",
-    "п",
-    "см",
-    "рис",
-    "мин",
-    "макс",
-    "напр",
-    "др",
-    "mr",
-    "mrs",
-    "dr",
-    "st",
-    "no",
-    "approx",
-    "incl",
-    "vs",
-    "e.g",
-    "i.e",
-];
-
-fn sentences(passage: &str, range: Range<usize>, paragraph: usize, units: &mut Vec<Unit>) {
+fn push_sentences(passage: &str, range: Range<usize>, paragraph: usize, units: &mut Vec<Unit>) {
     let text = passage.get(range.clone()).unwrap_or("");
-    let mut begun: Option<usize> = None;
-    for (at, sentence) in text.split_sentence_bound_indices() {
-        let start = *begun.get_or_insert(at);
-        let end = at.saturating_add(sentence.len());
-        // A line break inside a paragraph is a border for UAX #29, but not for a reader.
-        if end < text.len() && (!ends_sentence(sentence) || ends_with_abbreviation(sentence)) {
-            continue;
-        }
-        begun = None;
-        let whole = text.get(start..end).unwrap_or("");
-        let from = range
-            .start
-            .saturating_add(start)
-            .saturating_add(whole.len().saturating_sub(whole.trim_start().len()));
-        push(passage, Kind::Sentence, from..from.saturating_add(whole.trim().len()), from, paragraph, units);
+    for sentence in sentences(text) {
+        let at = |place: usize| range.start.saturating_add(place);
+        let whole = at(sentence.start)..at(sentence.end);
+        push(passage, Kind::Sentence, whole.clone(), whole.start, paragraph, units);
     }
-}
-
-fn ends_sentence(sentence: &str) -> bool {
-    let end = sentence.trim_end().trim_end_matches(['"', '»', '”', ')', ']', '*', '_']);
-    end.ends_with(['.', '!', '?', '…', '。', ':'])
-}
-
-fn ends_with_abbreviation(sentence: &str) -> bool {
-    let Some(body) = sentence.trim_end().strip_suffix('.') else { return false };
-    let word = body
-        .rsplit(|letter: char| letter.is_whitespace() || letter == '(')
-        .next()
-        .unwrap_or("")
-        .to_lowercase();
-    ABBREVIATIONS.contains(&word.as_str())
-}
-
-/// How many bytes of a heading are its marker.
-fn heading(line: &str) -> Option<usize> {
-    let title = line.trim_start_matches('#');
-    let level = line.len().saturating_sub(title.len());
-    ((1..=6).contains(&level) && title.starts_with([' ', '\t']))
-        .then(|| line.len().saturating_sub(title.trim_start().len()))
-}
-
-/// How many bytes of a list item are its marker: `- `, `* `, `• `, `1. `, `2) `.
-fn item(line: &str) -> Option<usize> {
-    let rest = line.strip_prefix(['-', '*', '+', '•', '–', '—']).or_else(|| {
-        let digits = line.trim_start_matches(|letter: char| letter.is_ascii_digit());
-        let number = line.len().saturating_sub(digits.len());
-        (1..=3).contains(&number).then(|| digits.strip_prefix(['.', ')'])).flatten()
-    })?;
-    rest.starts_with([' ', '\t']).then(|| line.len().saturating_sub(rest.trim_start().len()))
-}
-
-/// A row of a Markdown table, or a row of a spreadsheet as text: `Name: Kettle; Price: 3990`.
-fn is_row(line: &str) -> bool {
-    (line.starts_with('|') && line.len() > 1) || is_field(line)
-}
-
-/// `header: value`, perhaps several of them on a line.
-fn is_field(line: &str) -> bool {
-    let fields = line.split("; ").filter(|field| {
-        field.split_once(": ").is_some_and(|(name, value)| {
-            !value.is_empty() && name.chars().count() <= 40 && !name.contains(['.', '!', '?'])
-        })
-    });
-    let whole = line.split("; ").count();
-    let found = fields.count();
-    found > 0 && found == whole && !line.ends_with(['.', '!', '?'])
-}
-
-/// `---`, `|---|:--:|`, `***`, a code fence: no text.
-fn is_rule(line: &str) -> bool {
-    line.starts_with("```")
-        || line.starts_with("~~~")
-        || line.chars().all(|letter| "|-:*_= ".contains(letter))
 }
 
 /// Whether a table's `|---|` stands at a place: the row above it holds the names of the columns.

@@ -1,6 +1,9 @@
 //! Passages: pieces of a document that are indexed, shown to the model and cited.
 
-use text_splitter::{ChunkConfig, MarkdownSplitter};
+use std::ops::Range;
+
+use super::cut::Level;
+use super::section::{Above, sections};
 
 /// The longest passage, in characters.
 pub const MAX_PASSAGE_CHARS: usize = 800;
@@ -8,11 +11,8 @@ pub const MAX_PASSAGE_CHARS: usize = 800;
 /// How much of a passage the next one of the same section may repeat, in characters.
 pub const OVERLAP_CHARS: usize = 120;
 
-/// A heading path longer than this is cut at its front. In characters.
-const MAX_HEADING_CHARS: usize = 200;
-
-/// Between the headings of a path.
-const PATH_SEPARATOR: &str = " › ";
+/// A passage with fewer characters takes the beginning of a block that does not fit whole, rather than to stand alone.
+const SHORT_CHARS: usize = 200;
 
 /// A passage as a piece of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,102 +25,170 @@ pub struct Span {
     pub heading: Option<String>,
 }
 
-/// A part of a text under one heading.
-struct Section {
-    start: usize,
-    end: usize,
-    heading: Option<String>,
-}
-
-/// Cuts a text into passages of at most [`MAX_PASSAGE_CHARS`] on the borders of sections, paragraphs and sentences.
+/// Cuts a text into passages of at most [`MAX_PASSAGE_CHARS`] on the borders of sections, paragraphs and sentences, in
+/// time that grows with its length.
 ///
 /// A section under a Markdown heading is never mixed with the next one; within a section passages overlap by up to
 /// [`OVERLAP_CHARS`]. Everything but white space is in some passage; passages are in order of their starts.
 #[must_use]
 pub fn passages(text: &str) -> Vec<Span> {
-    let Ok(config) = ChunkConfig::new(MAX_PASSAGE_CHARS).with_overlap(OVERLAP_CHARS) else {
-        return Vec::new(); // The overlap is smaller than the size: never.
-    };
-    let splitter = MarkdownSplitter::new(config);
+    passages_below(text, Above::default(), usize::MAX)
+}
+
+/// The passages of a text that stands below something; with `enough` of them the sections that follow are left out.
+pub(super) fn passages_below(text: &str, above: Above, enough: usize) -> Vec<Span> {
     let mut spans = Vec::new();
-    for section in sections(text) {
-        let Some(body) = text.get(section.start..section.end) else { continue };
-        for (offset, piece) in splitter.chunk_indices(body) {
-            let start = section.start.saturating_add(offset);
-            spans.push(Span {
-                start,
-                end: start.saturating_add(piece.len()),
-                heading: section.heading.clone(),
-            });
+    for section in sections(text, above) {
+        if spans.len() >= enough {
+            break;
         }
+        let mut packer = Packer::new(text);
+        packer.pack(section.start..section.end, Level::Block);
+        let pieces = packer.finish().into_iter();
+        spans.extend(pieces.map(|piece| Span {
+            start: piece.start,
+            end: piece.end,
+            heading: section.heading.clone(),
+        }));
     }
     spans
+}
+
+/// A piece of the text that is not cut any further.
+struct Piece {
+    range: Range<usize>,
+    chars: usize,
+}
+
+/// Puts pieces one after the other into passages.
+struct Packer<'a> {
+    text: &'a str,
+    done: Vec<Range<usize>>,
+    /// The pieces of the passage that is open; at the front what it repeats.
+    open: Vec<Piece>,
+    /// How many of them it repeats.
+    repeats: usize,
+    /// The characters from the first of them to the end of the last one.
+    chars: usize,
+}
+
+impl<'a> Packer<'a> {
+    const fn new(text: &'a str) -> Self {
+        Self { text, done: Vec::new(), open: Vec::new(), repeats: 0, chars: 0 }
+    }
+
+    /// The characters of a range, counted no further than it matters.
+    fn count(&self, range: Range<usize>) -> usize {
+        self.text.get(range).map_or(0, |text| text.chars().take(MAX_PASSAGE_CHARS.saturating_add(1)).count())
+    }
+
+    /// The white space between what is open and a place.
+    fn gap(&self, start: usize) -> usize {
+        self.open.last().map_or(0, |last| self.count(last.range.end..start))
+    }
+
+    /// Adds a range, whole where it fits, in its pieces at `level` where it does not.
+    fn pack(&mut self, range: Range<usize>, level: Level) {
+        let Some(text) = self.text.get(range.clone()) else { return };
+        for piece in level.cut(text) {
+            let at = |place: usize| range.start.saturating_add(place);
+            self.add(at(piece.start)..at(piece.end), level);
+        }
+    }
+
+    fn add(&mut self, range: Range<usize>, level: Level) {
+        let chars = self.count(range.clone());
+        let together = self.chars.saturating_add(self.gap(range.start)).saturating_add(chars);
+        if together > MAX_PASSAGE_CHARS && !self.open.is_empty() {
+            let stays_whole = chars <= MAX_PASSAGE_CHARS;
+            if stays_whole || self.chars >= SHORT_CHARS {
+                self.close(range.start, if stays_whole { chars } else { 0 });
+            }
+        }
+        match level.finer() {
+            Some(finer) if chars > MAX_PASSAGE_CHARS => self.pack(range, finer),
+            _ => {
+                self.chars = self.chars.saturating_add(self.gap(range.start)).saturating_add(chars);
+                self.open.push(Piece { range, chars });
+            }
+        }
+    }
+
+    /// Ends the passage that is open. The next one, which goes on at `next` with `chars` characters, repeats its last
+    /// pieces as far as there is room for them.
+    fn close(&mut self, next: usize, chars: usize) {
+        if !self.store() {
+            (self.open, self.repeats, self.chars) = (Vec::new(), 0, 0);
+            return;
+        }
+        let room = OVERLAP_CHARS.min(MAX_PASSAGE_CHARS.saturating_sub(chars));
+        let (mut from, mut repeated, mut after) = (self.open.len(), 0_usize, next);
+        // Never the whole passage, or it would not end.
+        for (at, piece) in self.open.iter().enumerate().skip(1).rev() {
+            let more =
+                repeated.saturating_add(piece.chars).saturating_add(self.count(piece.range.end..after));
+            if more > room {
+                break;
+            }
+            (from, repeated, after) = (at, more, piece.range.start);
+        }
+        // The gap before `next` is counted when that comes.
+        self.chars = repeated.saturating_sub(self.gap(next));
+        self.open = self.open.split_off(from);
+        self.repeats = self.open.len();
+        if self.open.is_empty() {
+            self.chars = 0;
+        }
+    }
+
+    /// Stores the passage that is open, unless it only repeats what the one before it has.
+    fn store(&mut self) -> bool {
+        let has_more = self.open.len() > self.repeats;
+        if let (true, Some(first), Some(last)) = (has_more, self.open.first(), self.open.last()) {
+            self.done.push(first.range.start..last.range.end);
+        }
+        has_more
+    }
+
+    fn finish(mut self) -> Vec<Range<usize>> {
+        self.store();
+        self.done
+    }
 }
 
 /// Cuts a passage into 2 to `most` parts of about the same length on the borders of paragraphs and sentences. Empty when
 /// it has no such border, or `most` is less than 2.
 #[must_use]
 pub fn parts(passage: &str, most: usize) -> Vec<&str> {
-    let Some(mut size) = passage.chars().count().checked_div(most) else { return Vec::new() };
-    loop {
-        size = size.saturating_add(size / 8).saturating_add(1);
-        let parts: Vec<&str> = MarkdownSplitter::new(size).chunks(passage).collect();
-        if parts.len() <= most {
-            return if parts.len() < 2 { Vec::new() } else { parts };
+    let mut pieces: Vec<Range<usize>> = Vec::new();
+    for item in Level::Item.cut(passage) {
+        let text = passage.get(item.clone()).unwrap_or("");
+        let at = |place: usize| item.start.saturating_add(place);
+        pieces.extend(Level::Sentence.cut(text).into_iter().map(|piece| at(piece.start)..at(piece.end)));
+    }
+    let count = most.min(pieces.len());
+    if count < 2 {
+        return Vec::new();
+    }
+    let chars = |range: &Range<usize>| passage.get(range.clone()).map_or(0, |text| text.chars().count());
+    let whole = pieces.iter().map(chars).fold(0, usize::saturating_add);
+    let mut parts = Vec::with_capacity(count);
+    let mut start = None;
+    let mut done: usize = 0;
+    for (at, piece) in pieces.iter().enumerate() {
+        let first = *start.get_or_insert(piece.start);
+        done = done.saturating_add(chars(piece));
+        let number = parts.len().saturating_add(1);
+        let left = pieces.len().saturating_sub(at).saturating_sub(1);
+        // A part ends at its share of the whole, and where each piece that is left has to be a part of its own.
+        let is_full = done.saturating_mul(count) >= whole.saturating_mul(number);
+        let must_end = left <= count.saturating_sub(number);
+        if left == 0 || (number < count && (is_full || must_end)) {
+            parts.extend(passage.get(first..piece.end));
+            start = None;
         }
     }
-}
-
-/// Sections by Markdown's `#` headings. A heading without a text of its own opens the next section with it.
-fn sections(text: &str) -> Vec<Section> {
-    let mut sections: Vec<Section> = Vec::new();
-    let mut path: Vec<(usize, &str)> = Vec::new();
-    let mut current = Section { start: 0, end: 0, heading: None };
-    let mut has_body = false;
-    let mut fence: Option<&str> = None;
-    let mut at: usize = 0;
-    for line in text.split_inclusive('\n') {
-        let trimmed = line.trim();
-        if let Some(mark) = ["```", "~~~"].into_iter().find(|mark| trimmed.starts_with(mark)) {
-            fence = match fence {
-                Some(open) if open == mark => None,
-                Some(open) => Some(open),
-                None => Some(mark),
-            };
-        }
-        match heading(trimmed).filter(|_| fence.is_none()) {
-            Some((level, title)) => {
-                if has_body {
-                    sections
-                        .push(std::mem::replace(&mut current, Section { start: at, end: at, heading: None }));
-                    has_body = false;
-                }
-                path.retain(|(above, _)| *above < level);
-                path.push((level, title));
-                current.heading = Some(path_text(&path));
-            }
-            None => has_body |= !trimmed.is_empty(),
-        }
-        at = at.saturating_add(line.len());
-        current.end = at;
-    }
-    sections.push(current);
-    sections
-}
-
-/// The level and the text of an ATX heading.
-fn heading(line: &str) -> Option<(usize, &str)> {
-    let title = line.trim_start_matches('#');
-    let level = line.len().saturating_sub(title.len());
-    let spaced = title.starts_with([' ', '\t']);
-    let title = title.trim().trim_end_matches('#').trim_end();
-    ((1..=6).contains(&level) && spaced && !title.is_empty()).then_some((level, title))
-}
-
-fn path_text(path: &[(usize, &str)]) -> String {
-    let full = path.iter().map(|(_, title)| *title).collect::<Vec<_>>().join(PATH_SEPARATOR);
-    let extra = full.chars().count().saturating_sub(MAX_HEADING_CHARS);
-    full.chars().skip(extra).collect()
+    parts
 }
 
 #[cfg(test)]

@@ -1,0 +1,171 @@
+//! The borders at which a text may be cut, from the coarsest to the finest. Each level looks at a text once.
+
+use std::ops::Range;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::line;
+use super::sentence::sentences;
+
+/// What a piece of a text is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// A paragraph, a list, a table, a fenced block.
+    Block,
+    /// A list item, a row, a line of a fenced block.
+    Item,
+    /// A sentence.
+    Sentence,
+    /// A line.
+    Line,
+    /// What stands between white space.
+    Run,
+    /// A word by UAX #29.
+    Word,
+    /// A character as people see it.
+    Grapheme,
+    /// A code point.
+    Char,
+}
+
+impl Level {
+    /// The next finer one.
+    pub(super) const fn finer(self) -> Option<Self> {
+        Some(match self {
+            Self::Block => Self::Item,
+            Self::Item => Self::Sentence,
+            Self::Sentence => Self::Line,
+            Self::Line => Self::Run,
+            Self::Run => Self::Word,
+            Self::Word => Self::Grapheme,
+            Self::Grapheme => Self::Char,
+            Self::Char => return None,
+        })
+    }
+
+    /// The pieces of a text, in order, without white space around them; none is empty, and only white space is left out.
+    pub(super) fn cut(self, text: &str) -> Vec<Range<usize>> {
+        let whole = |pieces: &mut dyn Iterator<Item = (usize, usize)>| {
+            pieces.filter_map(|(start, end)| trimmed(text, start..end)).collect()
+        };
+        match self {
+            Self::Block => blocks(text),
+            Self::Item => items(text),
+            Self::Sentence => sentences(text).collect(),
+            Self::Line => pieces(text, |letter| letter == '\n'),
+            Self::Run => pieces(text, char::is_whitespace),
+            Self::Word => whole(
+                &mut text.split_word_bound_indices().map(|(at, word)| (at, at.saturating_add(word.len()))),
+            ),
+            Self::Grapheme => whole(
+                &mut text.grapheme_indices(true).map(|(at, letter)| (at, at.saturating_add(letter.len()))),
+            ),
+            Self::Char => {
+                whole(&mut text.char_indices().map(|(at, letter)| (at, at.saturating_add(letter.len_utf8()))))
+            }
+        }
+    }
+}
+
+fn trimmed(text: &str, range: Range<usize>) -> Option<Range<usize>> {
+    let piece = text.get(range.clone())?;
+    let start = range.start.saturating_add(piece.len().saturating_sub(piece.trim_start().len()));
+    let piece = piece.trim();
+    (!piece.is_empty()).then(|| start..start.saturating_add(piece.len()))
+}
+
+fn pieces(text: &str, is_border: impl Fn(char) -> bool) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (at, letter) in text.char_indices() {
+        if is_border(letter) {
+            found.extend(trimmed(text, start..at));
+            start = at.saturating_add(letter.len_utf8());
+        }
+    }
+    found.extend(trimmed(text, start..text.len()));
+    found
+}
+
+/// What a line belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Blank,
+    Heading,
+    List,
+    Table,
+    Fence,
+    Prose,
+}
+
+/// The kinds of the lines, one by one.
+#[derive(Default)]
+struct Lines {
+    fence: Option<&'static str>,
+    last: Option<Kind>,
+}
+
+impl Lines {
+    /// The kind of the next line, and whether an item begins with it.
+    fn next(&mut self, line: &str) -> (Kind, bool) {
+        let trimmed = line.trim();
+        let mark = line::fence(trimmed);
+        let (kind, begins) = if let Some(open) = self.fence {
+            if mark == Some(open) {
+                self.fence = None;
+            }
+            (Kind::Fence, true)
+        } else if mark.is_some() {
+            self.fence = mark;
+            (Kind::Fence, true)
+        } else if trimmed.is_empty() {
+            (Kind::Blank, true)
+        } else if line::heading(trimmed).is_some() {
+            (Kind::Heading, true)
+        } else if line::item(trimmed).is_some() {
+            (Kind::List, true)
+        } else if line::is_row(trimmed) {
+            (Kind::Table, true)
+        } else if self.last == Some(Kind::List) && line.starts_with([' ', '\t']) {
+            (Kind::List, false)
+        } else {
+            (Kind::Prose, false)
+        };
+        self.last = Some(kind);
+        (kind, begins)
+    }
+}
+
+/// Paragraphs, lists, tables and fenced blocks.
+fn blocks(text: &str) -> Vec<Range<usize>> {
+    group(text, |before, kind, _| before != kind)
+}
+
+/// Items, rows and lines of fenced blocks; a paragraph as it is.
+fn items(text: &str) -> Vec<Range<usize>> {
+    group(text, |before, kind, begins| before != kind || begins)
+}
+
+/// Lines joined until `parts` says that a new piece begins, given the kind of the piece and the line's.
+fn group(text: &str, parts: impl Fn(Kind, Kind, bool) -> bool) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut lines = Lines::default();
+    let mut current: Option<(Kind, usize)> = None;
+    let mut at: usize = 0;
+    for line in text.split_inclusive('\n') {
+        let (kind, begins) = lines.next(line);
+        match current {
+            Some((before, _)) if !parts(before, kind, begins) => {}
+            _ => {
+                if let Some((_, start)) = current.replace((kind, at)) {
+                    found.extend(trimmed(text, start..at));
+                }
+            }
+        }
+        at = at.saturating_add(line.len());
+    }
+    if let Some((_, start)) = current {
+        found.extend(trimmed(text, start..at));
+    }
+    found
+}
