@@ -245,6 +245,34 @@ fn an_organisation_with_a_thousand_jobs_does_not_delay_the_only_one_of_another()
 }
 
 #[test]
+fn a_slow_step_holds_up_nothing_that_could_be_done_beside_it() {
+    run(async {
+        let queue = Queue::open().await;
+        queue.ctx().db.batch(vec![Statement::new("CREATE TABLE made (what TEXT)")]).await.unwrap();
+        let (one, other) = (queue.organisation(), queue.organisation());
+        queue.add(&one, &SLOW, "slow").await;
+        STOPS.set(1);
+        let worker = async {
+            queue.round(2).await;
+        };
+        let meanwhile = async {
+            STOPPED.with(Rc::clone).notified().await;
+            queue.add(&other, &QUICK, "quick").await;
+            while RAN.with_borrow(Vec::is_empty) {
+                // The lease of the slow one must hold: time passes as the database's threads need it.
+                queue.clock.advance(Duration::from_millis(10));
+                tokio::task::yield_now().await;
+            }
+            assert!(queue.rows("SELECT what FROM made").await.is_empty(), "the slow one is not done yet");
+            GO_ON.with(Rc::clone).notify_one();
+        };
+        let both = join(worker, meanwhile);
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("it is done beside the slow one");
+        assert_eq!(queue.rows("SELECT what FROM made").await, ["slow"]);
+    });
+}
+
+#[test]
 fn organisations_take_turns() {
     run(async {
         let queue = Queue::open().await;
