@@ -486,6 +486,29 @@ fn a_permanent_failure_is_not_tried_again_nor_is_a_step_that_kills_its_worker_ea
 }
 
 #[test]
+fn a_step_that_panics_fails_its_own_job_alone() {
+    run(async {
+        let queue = Queue::open().await;
+        let (one, other) = (queue.organisation(), queue.organisation());
+        TROUBLE_IS.set(Some(|| panic!("a defect")));
+        queue.add(&one, &TROUBLE, "defect").await;
+        queue.add(&other, &QUICK, "another's").await;
+        assert!(queue.round(2).await);
+        let mut ran = RAN.take();
+        ran.sort();
+        assert_eq!(ran, ["another's", "defect"]);
+        assert_eq!((queue.count("done"), queue.count("retry")), (1, 1));
+        for _ in 0..2 {
+            queue.clock.advance(Duration::from_secs(3600));
+            queue.round(2).await;
+        }
+        let dead = jobs::dead(queue.ctx(), &one).await.unwrap();
+        assert_eq!(dead[0].error, "a defect interrupted it; it is in the log");
+        assert!(queue.ctx().metrics.text().contains("frontdesk_deaths_total{name=\"job\"} 3"));
+    });
+}
+
+#[test]
 fn dead_letters_are_bounded_and_go_after_thirty_days() {
     run(async {
         let queue = Queue::open().await;
