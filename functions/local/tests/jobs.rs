@@ -245,6 +245,34 @@ fn an_organisation_with_a_thousand_jobs_does_not_delay_the_only_one_of_another()
 }
 
 #[test]
+fn a_slow_step_holds_up_nothing_that_could_be_done_beside_it() {
+    run(async {
+        let queue = Queue::open().await;
+        queue.ctx().db.batch(vec![Statement::new("CREATE TABLE made (what TEXT)")]).await.unwrap();
+        let (one, other) = (queue.organisation(), queue.organisation());
+        queue.add(&one, &SLOW, "slow").await;
+        STOPS.set(1);
+        let worker = async {
+            queue.round(2).await;
+        };
+        let meanwhile = async {
+            STOPPED.with(Rc::clone).notified().await;
+            queue.add(&other, &QUICK, "quick").await;
+            while RAN.with_borrow(Vec::is_empty) {
+                // The lease of the slow one must hold: time passes as the database's threads need it.
+                queue.clock.advance(Duration::from_millis(10));
+                tokio::task::yield_now().await;
+            }
+            assert!(queue.rows("SELECT what FROM made").await.is_empty(), "the slow one is not done yet");
+            GO_ON.with(Rc::clone).notify_one();
+        };
+        let both = join(worker, meanwhile);
+        tokio::time::timeout(Duration::from_secs(20), both).await.expect("it is done beside the slow one");
+        assert_eq!(queue.rows("SELECT what FROM made").await, ["slow"]);
+    });
+}
+
+#[test]
 fn organisations_take_turns() {
     run(async {
         let queue = Queue::open().await;
@@ -454,6 +482,29 @@ fn a_permanent_failure_is_not_tried_again_nor_is_a_step_that_kills_its_worker_ea
         let dead = jobs::dead(queue.ctx(), &scope).await.unwrap();
         let told: Vec<_> = dead.iter().map(|job| (job.subject.as_str(), job.error.as_str())).collect();
         assert_eq!(told, [("deadly", "it was interrupted 3 times"), ("wrong", "no such shop")]);
+    });
+}
+
+#[test]
+fn a_step_that_panics_fails_its_own_job_alone() {
+    run(async {
+        let queue = Queue::open().await;
+        let (one, other) = (queue.organisation(), queue.organisation());
+        TROUBLE_IS.set(Some(|| panic!("a defect")));
+        queue.add(&one, &TROUBLE, "defect").await;
+        queue.add(&other, &QUICK, "another's").await;
+        assert!(queue.round(2).await);
+        let mut ran = RAN.take();
+        ran.sort();
+        assert_eq!(ran, ["another's", "defect"]);
+        assert_eq!((queue.count("done"), queue.count("retry")), (1, 1));
+        for _ in 0..2 {
+            queue.clock.advance(Duration::from_secs(3600));
+            queue.round(2).await;
+        }
+        let dead = jobs::dead(queue.ctx(), &one).await.unwrap();
+        assert_eq!(dead[0].error, "a defect interrupted it; it is in the log");
+        assert!(queue.ctx().metrics.text().contains("frontdesk_deaths_total{name=\"job\"} 3"));
     });
 }
 

@@ -12,8 +12,10 @@ use frontdesk_domain::error::Result;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError, QueueDepth, Rows, Statement, backoff, caught};
-use futures_util::future::join_all;
+use frontdesk_ports::{BoxFuture, Ctx, DbError, QueueDepth, Rows, Statement, backoff, caught};
+use futures_util::StreamExt as _;
+use futures_util::future::{Either, select};
+use futures_util::stream::FuturesUnordered;
 
 use crate::store;
 use crate::store::jobs::Owner;
@@ -38,6 +40,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 
 /// The longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+
+/// While a step takes longer than this, places that are free are given to other jobs.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// How often the queue's depth is measured.
 const MEASURED_EVERY: Duration = Duration::from_secs(5);
@@ -65,18 +70,53 @@ pub async fn run_kinds(ctx: &Ctx, kinds: &[&'static Kind], at_once: u32) -> Resu
     if next.is_none_or(|next| next > now) {
         return Ok(next);
     }
+    let mut running = FuturesUnordered::new();
+    running.extend(claim(ctx, kinds, &names, at_once).await?);
+    while !running.is_empty() {
+        if let Either::Left(_) = select(running.next(), ctx.clock.sleep(SLOW)).await {
+            continue;
+        }
+        // A slow step does not hold up what could be done beside it.
+        let taken = u32::try_from(running.len()).unwrap_or(u32::MAX);
+        let free = at_once.saturating_sub(taken);
+        if free > 0 {
+            match claim(ctx, kinds, &names, free).await {
+                Ok(more) => running.extend(more),
+                Err(error) => tracing::warn!(%error, "jobs beside a slow one could not be claimed"),
+            }
+        }
+    }
+    Ok(next)
+}
+
+/// Claims the next steps of up to `limit` jobs that are due; what they have to do.
+async fn claim<'a>(
+    ctx: &'a Ctx,
+    kinds: &[&'static Kind],
+    names: &str,
+    limit: u32,
+) -> Result<Vec<BoxFuture<'a, ()>>> {
+    let now = ctx.clock.now();
     let worker = WorkerId::new(now, ctx.random.entropy());
-    let mut batch = store::jobs::claim(worker, &names, now, at_once).to_vec();
+    let mut batch = store::jobs::claim(worker, names, now, limit).to_vec();
     batch.extend(kinds.iter().filter_map(|kind| kind.claimed).map(|claimed| claimed(worker, now)));
     let results = ctx.db.batch(batch).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
-    let claimed = rows.iter().map(store::jobs::claimed).collect::<Result<Vec<_>, _>>()?;
-    join_all(claimed.iter().filter_map(|job| {
-        let kind = kinds.iter().find(|kind| kind.name == job.kind)?;
-        Some(step(ctx, kind, job))
-    }))
-    .await;
-    Ok(next)
+    let mut steps: Vec<BoxFuture<'a, ()>> = Vec::new();
+    for row in rows {
+        let job = match store::jobs::claimed(row) {
+            Ok(job) => job,
+            // Its lease ends, and a version that can read it may come.
+            Err(error) => {
+                tracing::error!(%error, "a job cannot be read");
+                continue;
+            }
+        };
+        if let Some(kind) = kinds.iter().find(|kind| kind.name == job.kind).copied() {
+            steps.push(Box::pin(async move { step(ctx, kind, &job).await }));
+        }
+    }
+    Ok(steps)
 }
 
 /// The names of kinds with their leases in milliseconds, as the store takes them.
