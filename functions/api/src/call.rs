@@ -8,6 +8,7 @@ use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
+use futures_util::StreamExt;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -163,7 +164,7 @@ impl Call {
     /// Takes the body as bytes.
     ///
     /// # Errors
-    /// 413 when it is longer than `limit`, 400 when it was cut.
+    /// 413 when it is longer than `limit`, 400 when it was cut, 408 when it came too slowly, 503 when too many come at once.
     pub async fn bytes(&mut self, limit: usize) -> Result<Bytes> {
         let too_large = || {
             Error::from(CallerError::TooLarge {
@@ -175,7 +176,19 @@ impl Call {
         if announced.is_some_and(|length| length > u64::try_from(limit).unwrap_or(u64::MAX)) {
             return Err(too_large());
         }
-        std::mem::take(&mut self.body).collect(limit).await?.ok_or_else(too_large)
+        let mut pieces = match std::mem::take(&mut self.body) {
+            Body::Full(bytes) if bytes.len() > limit => return Err(too_large()),
+            Body::Full(bytes) => return Ok(bytes),
+            Body::Stream(pieces) => pieces,
+        };
+        let mut left = limit;
+        let mut spooled = self.ctx.spool.begin().await?;
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            left = left.checked_sub(piece.len()).ok_or_else(too_large)?;
+            spooled.add(piece).await?;
+        }
+        Ok(spooled.whole().await?)
     }
 }
 

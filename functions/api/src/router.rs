@@ -126,6 +126,7 @@ async fn run(
         parts.headers.insert(header::HOST, host);
     }
     let own_origin = origin::own(&ctx.config.own_origin, &parts);
+    let own_is_unknown = own_origin.is_none() && parts.headers.contains_key(header::ORIGIN);
     let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
     let guarded = found.route.limit != LimitClass::Unlimited;
@@ -152,6 +153,9 @@ async fn run(
             }
         },
     };
+    if own_is_unknown && matches!(outcome, Err(Error::Caller(CallerError::Forbidden(_)))) {
+        tracing::warn!(%request_id, "a page was refused; if it is this deployment's own, PUBLIC_URL has to say where it is reached");
+    }
     // A refusal tells where the caller stands, too.
     let mut response =
         outcome.unwrap_or_else(|error| problem::response(&error, parts.uri.path(), request_id));

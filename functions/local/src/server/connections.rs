@@ -42,10 +42,11 @@ impl Limits {
     /// Descriptors that are no connections: the database, logs, readers of files.
     const OWN: usize = 64;
 
-    /// The limits of a process with so many descriptors. A quarter is kept for files and for calls to other services.
+    /// The limits of a process with so many descriptors. A connection may have a file open beside it, one that it is sent or
+    /// one that waits until it is whole; an eighth is kept for calls to other services.
     #[must_use]
     pub fn of(descriptors: usize) -> Self {
-        let connections = descriptors.saturating_sub(Self::OWN).saturating_mul(3) / 4;
+        let connections = descriptors.saturating_sub(Self::OWN).saturating_mul(7) / 16;
         let reserve = (connections / 8).clamp(4, 64);
         let most = connections.saturating_sub(reserve).clamp(4, Self::MOST);
         Self {
@@ -354,5 +355,19 @@ fn network(ip: IpAddr) -> IpAddr {
             let [a, b, c, d, ..] = ip.segments();
             Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_one_of_ipv4_or_a_network_of_ipv6() {
+        let of = |ip: &str| network(ip.parse().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:203.0.113.7"), of("203.0.113.7"));
+        assert_ne!(of("203.0.113.7"), of("203.0.113.8"));
     }
 }

@@ -76,6 +76,19 @@ fn metrics_are_for_the_token_alone_and_not_there_without_one() {
 }
 
 #[test]
+fn a_method_that_nobody_knows_is_counted_without_its_name() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        for method in ["BREW", "WHEN", "PROPFIND"] {
+            assert_eq!(desk.call(method, "/api/v1/me", &[], None).await.status, 405);
+        }
+        let text = desk.world.ctx().metrics.text();
+        assert!(text.contains("route=\"unmatched\",method=\"other\",status=\"405\"} 3"), "{text}");
+        assert!(!text.contains("BREW"), "{text}");
+    });
+}
+
+#[test]
 fn without_its_table_a_setting_is_an_error_of_ours_and_says_nothing() {
     run(async {
         let desk = Desk::new(&[]).await;

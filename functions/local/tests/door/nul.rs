@@ -144,7 +144,7 @@ fn a_nul_is_refused_by_name_wherever_a_text_may_stand() {
 }
 
 #[test]
-fn a_file_whose_name_has_a_nul_is_taken_without_it() {
+fn a_file_whose_name_has_a_nul_cannot_be_read() {
     run(async {
         let desk = Desk::new(&[]).await;
         let (_, visitor) = desk.world.visitor().await.unwrap();
@@ -157,6 +157,6 @@ fn a_file_whose_name_has_a_nul_is_taken_without_it() {
         let response =
             frontdesk_api::handle(desk.world.ctx().clone(), request, frontdesk_api::Peer::default()).await;
         let answer = desk.read(response).await;
-        assert_eq!(answer.status, 201, "{}", answer.text);
+        assert_eq!(answer.status, 400, "{}", answer.text);
     });
 }
