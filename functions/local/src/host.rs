@@ -208,9 +208,7 @@ impl Host {
             }
         });
     }
-}
 
-impl Host {
     /// The last thing a host does: nothing keeps its schema in place any more.
     pub async fn end_work(&self) {
         life::leave(&self.ctx, &self.sign).await;

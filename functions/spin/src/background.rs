@@ -4,8 +4,8 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use frontdesk_app::jobs;
 use frontdesk_app::life::{self, Sign};
+use frontdesk_app::{jobs, schema};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
@@ -52,6 +52,9 @@ pub fn look_after(ctx: &Ctx) {
     spawn_local(async move {
         let id = "spin".to_owned();
         life::sign(&ctx, &Sign { id, kind: "spin", lasts: SIGN_LASTS }).await;
+        if schema::ready(&ctx).await.is_err() {
+            return;
+        }
         if let Some(rooms) = host::rooms()
             && let Err(error) = rooms.recover().await
         {
