@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use frontdesk_app::jobs;
 use frontdesk_app::life::{self, Sign};
+use frontdesk_app::{jobs, schema};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{Clock, Ctx};
@@ -50,6 +50,7 @@ impl JobsObject {
 
     /// Some rounds; when to come again.
     async fn work(&self) -> frontdesk_domain::error::Result<Option<Duration>> {
+        schema::ready(&self.ctx).await?;
         if !self.scheduled.get() {
             jobs::schedule(&self.ctx).await?;
             self.scheduled.set(true);

@@ -208,6 +208,11 @@ impl Host {
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(supervise(ctx.clone(), "jobs", move || Box::pin(run_jobs(ctx.clone()))));
     }
+
+    /// The last thing a host does: nothing keeps its schema in place any more.
+    pub async fn end_work(&self) {
+        life::leave(&self.ctx, &self.sign).await;
+    }
 }
 
 /// Works through the queue, for ever.
@@ -226,13 +231,6 @@ async fn run_jobs(ctx: Ctx) {
             }
         };
         ctx.clock.sleep(pause).await;
-    }
-}
-
-impl Host {
-    /// The last thing a host does: nothing keeps its schema in place any more.
-    pub async fn end_work(&self) {
-        life::leave(&self.ctx, &self.sign).await;
     }
 }
 

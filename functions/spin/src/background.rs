@@ -4,9 +4,9 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use frontdesk_app::jobs;
 use frontdesk_app::life::{self, Sign};
 use frontdesk_app::rooms::LogRooms;
+use frontdesk_app::{jobs, schema};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
@@ -50,6 +50,9 @@ pub fn look_after(ctx: &Ctx, rooms: Option<LogRooms>) {
     spawn_local(async move {
         let id = "spin".to_owned();
         life::sign(&ctx, &Sign { id, kind: "spin", lasts: SIGN_LASTS }).await;
+        if schema::ready(&ctx).await.is_err() {
+            return;
+        }
         if let Some(rooms) = rooms
             && let Err(error) = rooms.recover().await
         {

@@ -89,7 +89,8 @@ impl RemoteRooms {
         let mut lines = Lines::new(body);
         let line = lines.next().await?.ok_or_else(|| out_of_reach(&"the room gave no answer"))?;
         let reply: Reply<T> =
-            serde_json::from_slice(&line).map_err(|error| Error::ours(format!("a room's reply: {error}")))?;
+            // During a roll-out the room may be of another version for a while.
+            serde_json::from_slice(&line).map_err(|error| out_of_reach(&format!("a room's reply: {error}")))?;
         match reply {
             Reply::Done(value) => Ok((value, lines)),
             Reply::Refused(failure) => Err(failure.into()),
@@ -180,7 +181,8 @@ pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> Ans
     let call: Call = match serde_json::from_slice(call) {
         Ok(call) => call,
         Err(error) => {
-            return Answer::Whole(line::<()>(Err(Error::ours(format!("a call to a room: {error}")))));
+            let error = out_of_reach(&format!("a call of another version: {error}"));
+            return Answer::Whole(line::<()>(Err(error)));
         }
     };
     #[expect(clippy::disallowed_methods, reason = "the process that sent the call authenticated who asks")]

@@ -28,7 +28,7 @@ use crate::time::Timestamp;
 
 type Fields = Map<String, Value>;
 
-/// An event of this version, as JSON.
+/// A stored event. Its `seq` was assigned in the transaction that stored it.
 #[derive(Serialize, utoipa::ToSchema)]
 #[schema(as = Event)]
 struct Plain<'a> {
