@@ -28,8 +28,8 @@ pub const SUBCOMMAND: &str = "extract";
 /// Address space of a child, in bytes.
 pub const MAX_MEMORY: u64 = 1 << 30;
 
-/// How many files are read at once, and besides how many short questions are answered: a visitor's upload does not wait
-/// for a long file.
+/// How many files are read at once, and besides how many short questions are answered (types and passages), which so wait
+/// for no long file.
 const AT_ONCE: usize = 2;
 
 /// How long the type of a file may take.
@@ -161,7 +161,7 @@ impl Extractor for SubprocessExtractor {
 
     async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
         let header = wire::split_header(request, &self.limits);
-        self.ask(&self.places, header, request.text.as_bytes(), request.deadline).await
+        self.ask(&self.short, header, request.text.as_bytes(), request.deadline).await
     }
 }
 

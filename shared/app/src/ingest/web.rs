@@ -3,10 +3,12 @@
 //! the site's `robots.txt` allows.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::address::is_public;
+use frontdesk_domain::error::Error;
 use frontdesk_domain::robots::{MAX_ROBOTS_BYTES, Robots};
 use frontdesk_ports::{Ctx, Egress, FetchError, FetchLimits};
 use futures_util::StreamExt;
@@ -114,7 +116,7 @@ pub async fn fetch(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<Page, Failure
 
 async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<Page, Failure> {
     let mut url = start.clone();
-    let mut known: Vec<(String, Robots)> = Vec::new();
+    let mut known: Vec<(String, Arc<Robots>)> = Vec::new();
     for _ in 0..=MAX_REDIRECTS {
         check_url(&url)
             .map_err(|reason| Failure::Permanent(format!("the page leads elsewhere: {reason}")))?;
@@ -127,7 +129,9 @@ async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<Page, Failure>
                 known.last()
             }
         };
-        if rules.is_some_and(|(_, rules)| !rules.allow(&url[Position::BeforePath..Position::AfterQuery])) {
+        if let Some((_, rules)) = rules
+            && !may_read(ctx, rules, &url).await?
+        {
             return Err(Failure::Permanent(
                 "the site does not allow robots to read this page (robots.txt)".to_owned(),
             ));
@@ -245,20 +249,37 @@ async fn page(url: &Url, answer: Answer) -> Result<Page, Failure> {
     Ok(Page { bytes: collect(answer).await?, name })
 }
 
+/// Whether the rules let a page be read.
+async fn may_read(ctx: &Ctx, rules: &Arc<Robots>, url: &Url) -> Result<bool, Failure> {
+    let rules = Arc::clone(rules);
+    let path = url[Position::BeforePath..Position::AfterQuery].to_owned();
+    apart(ctx, move || rules.allow(&path)).await
+}
+
+/// Does what half a megabyte of rules may take a while for, off the core's thread.
+async fn apart<T: Send + 'static>(
+    ctx: &Ctx,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    let done = ctx.compute.run(Box::new(move || Box::new(work()))).await;
+    let done = done.downcast::<T>().map_err(|_| Error::ours("the rules of a site could not be read"))?;
+    Ok(*done)
+}
+
 /// The rules of a site, as RFC 9309 says: none when there is no file (4xx), all forbidden while it cannot be read (5xx,
 /// unreachable), which may pass.
-async fn robots(ctx: &Ctx, page: &Url) -> Result<Robots, Failure> {
-    let Ok(mut url) = page.join("/robots.txt") else { return Ok(Robots::default()) };
+async fn robots(ctx: &Ctx, page: &Url) -> Result<Arc<Robots>, Failure> {
+    let Ok(mut url) = page.join("/robots.txt") else { return Ok(Arc::default()) };
     for _ in 0..=MAX_REDIRECTS {
         if check_url(&url).is_err() {
-            return Ok(Robots::default());
+            return Ok(Arc::default());
         }
         let answer = match send(ctx, &url, MAX_ROBOTS_FILE).await {
             Err(Failure::Permanent(reason)) => return Err(Failure::Permanent(reason)),
             other => other?,
         };
         if let Some(next) = redirect(&url, answer.status, &answer.headers) {
-            let Ok(next) = next else { return Ok(Robots::default()) };
+            let Ok(next) = next else { return Ok(Arc::default()) };
             url = next;
             continue;
         }
@@ -266,11 +287,12 @@ async fn robots(ctx: &Ctx, page: &Url) -> Result<Robots, Failure> {
             return Err(Failure::Passing("the site's robots.txt cannot be read".to_owned()));
         }
         if answer.status != StatusCode::OK {
-            return Ok(Robots::default());
+            return Ok(Arc::default());
         }
-        return Ok(Robots::parse(&beginning(answer, MAX_ROBOTS_BYTES.saturating_add(1)).await?, ROBOT));
+        let file = beginning(answer, MAX_ROBOTS_BYTES.saturating_add(1)).await?;
+        return apart(ctx, move || Arc::new(Robots::parse(&file, ROBOT))).await;
     }
-    Ok(Robots::default())
+    Ok(Arc::default())
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::line;
 use super::sentence::sentences;
 
+/// How much of a word without end is one piece, in characters: so much may be repeated.
+const CHUNK_CHARS: usize = 100;
+
 /// What a piece of a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
@@ -22,9 +25,9 @@ pub(super) enum Level {
     Run,
     /// A word by UAX #29.
     Word,
-    /// A character as people see it.
+    /// Characters as people see them.
     Grapheme,
-    /// A code point.
+    /// Code points.
     Char,
 }
 
@@ -57,14 +60,29 @@ impl Level {
             Self::Word => whole(
                 &mut text.split_word_bound_indices().map(|(at, word)| (at, at.saturating_add(word.len()))),
             ),
-            Self::Grapheme => whole(
-                &mut text.grapheme_indices(true).map(|(at, letter)| (at, at.saturating_add(letter.len()))),
-            ),
-            Self::Char => {
-                whole(&mut text.char_indices().map(|(at, letter)| (at, at.saturating_add(letter.len_utf8()))))
+            Self::Grapheme => {
+                whole(&mut chunks(text.graphemes(true).map(|letter| (letter.len(), letter.chars().count()))))
             }
+            Self::Char => whole(&mut chunks(text.chars().map(|letter| (letter.len_utf8(), 1)))),
         }
     }
+}
+
+/// Pieces of up to [`CHUNK_CHARS`] out of letters with their bytes and code points: one by one they would be too many.
+fn chunks(letters: impl Iterator<Item = (usize, usize)>) -> impl Iterator<Item = (usize, usize)> {
+    let mut letters = letters.peekable();
+    let mut at: usize = 0;
+    std::iter::from_fn(move || {
+        let start = at;
+        let mut chars: usize = 0;
+        while let Some((bytes, more)) =
+            letters.next_if(|(_, more)| chars == 0 || chars.saturating_add(*more) <= CHUNK_CHARS)
+        {
+            at = at.saturating_add(bytes);
+            chars = chars.saturating_add(more);
+        }
+        (at > start).then_some((start, at))
+    })
 }
 
 fn trimmed(text: &str, range: Range<usize>) -> Option<Range<usize>> {
