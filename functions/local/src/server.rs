@@ -62,6 +62,8 @@ pub async fn serve(
                             };
                             tokio::task::spawn_local(connection(client, socket));
                         }
+                        // In a rush, too, a request that has come already is read before its connection counts as idle.
+                        tokio::task::yield_now().await;
                     }
                     Err(error) => {
                         // Out of file descriptors, most likely: wait instead of spinning.
