@@ -63,6 +63,8 @@ pub async fn serve(
                             let work = host.tasks.guarded("connection", Box::pin(connection(client, socket)));
                             tokio::task::spawn_local(work);
                         }
+                        // In a rush, too, a request that has come already is read before its connection counts as idle.
+                        tokio::task::yield_now().await;
                     }
                     Err(error) => {
                         // Out of file descriptors, most likely: wait instead of spinning.

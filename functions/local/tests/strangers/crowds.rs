@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -60,6 +61,23 @@ fn when_all_are_at_work_health_is_answered_and_others_are_told_to_come_back() {
             assert_eq!(refused.body["type"], "urn:frontdesk:problem:unavailable");
         }
         assert_eq!(desk.cut("full"), 20);
+    });
+}
+
+#[test]
+fn in_a_rush_a_request_that_has_come_is_not_taken_for_an_idle_connection() {
+    run(async {
+        let desk = Desk::serving(Limits { most: 3, reserve: 10, ..limits() }).await;
+        // Nothing is awaited here: all of them stand at the door before the server looks.
+        let mut rush = Vec::new();
+        for _ in 0..8 {
+            let mut stream = std::net::TcpStream::connect(desk.address).unwrap();
+            let head = format!("POST {SESSIONS} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n");
+            stream.write_all(format!("{head}content-length: 100\r\n\r\n{{").as_bytes()).unwrap();
+            rush.push(stream);
+        }
+        desk.until(|desk| desk.cut("full") + desk.cut("idle") == 5).await;
+        assert_eq!(desk.cut("idle"), 0);
     });
 }
 
