@@ -34,9 +34,9 @@ const ORG: &str = "org_01m3250v03efh9ym6kcxptj0ja";
 const ANSWERED: &str = "conv_01m3250v1yegyag0drdz8yvyh0";
 /// One of the other organisation.
 const THEIRS: &str = "conv_01m3250v34ed98479a3yg3p391";
-/// One whose turn nobody runs, with two questions.
+/// One whose turn has no worker any more, with two questions.
 const OPEN: &str = "conv_01m3250v3tfb5rqct5h1r7abwr";
-/// One whose room is an object, with a turn that nobody runs.
+/// One whose room is an object, with a turn that has no worker any more.
 const IN_OBJECT: &str = "conv_01m3250v4me6bt864xy3yatetj";
 /// A document whose text is read and whose passages are not, by a worker that is gone.
 const HALF: &str = "doc_01m3250v46ehvb746wjehp0jd8";
@@ -197,7 +197,8 @@ fn a_turn_that_was_open_is_taken_up_and_everything_is_answered() {
         let repeated =
             chat::post_message(&ctx, &visitor, question(OPEN, "m2", "And pick-up?")).await.unwrap();
         assert!(repeated.deduplicated, "what was sent before is known");
-        assert!(world.host.rooms.recover().await.unwrap() >= 1);
+        // As a process that begins: behind a server the visit above may have taken it up already.
+        world.host.rooms.recover().await.unwrap();
         let answered = finished(world.ctx(), &visitor, OPEN, 2).await;
         let outcomes = answered.iter().filter_map(|event| match &event.body {
             EventBody::TurnFinished { outcome, .. } => Some(outcome.name()),

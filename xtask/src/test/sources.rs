@@ -20,7 +20,7 @@ const EDGE: [(&str, &str); 4] = [
 ];
 
 /// The tests that need a database, of the packages that have them.
-const DATABASE: [&str; 24] = [
+const DATABASE: [&str; 30] = [
     "--package",
     "frontdesk-local",
     "--package",
@@ -36,15 +36,21 @@ const DATABASE: [&str; 24] = [
     "--test",
     "door",
     "--test",
+    "old_data",
+    "--test",
     "retrieval",
     "--test",
     "rooms",
     "--test",
     "round_trips",
     "--test",
+    "schema",
+    "--test",
     "shared_rooms",
     "--test",
     "sqld",
+    "--test",
+    "tomorrow",
 ];
 
 /// What tests may do and the program may not.
