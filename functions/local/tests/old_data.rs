@@ -34,9 +34,9 @@ const ORG: &str = "org_01m3250v03efh9ym6kcxptj0ja";
 const ANSWERED: &str = "conv_01m3250v1yegyag0drdz8yvyh0";
 /// One of the other organisation.
 const THEIRS: &str = "conv_01m3250v34ed98479a3yg3p391";
-/// One whose turn nobody runs, with two questions.
+/// One whose turn has no worker any more, with two questions.
 const OPEN: &str = "conv_01m3250v3tfb5rqct5h1r7abwr";
-/// One whose room is an object, with a turn that nobody runs.
+/// One whose room is an object, with a turn that has no worker any more.
 const IN_OBJECT: &str = "conv_01m3250v4me6bt864xy3yatetj";
 /// A document whose text is read and whose passages are not, by a worker that is gone.
 const HALF: &str = "doc_01m3250v46ehvb746wjehp0jd8";

@@ -1,4 +1,4 @@
-//! What nobody waits for: signs of life, jobs, and turns whose instance died. There is no timer that outlives an instance, so requests
+//! What goes on beside requests: signs of life, jobs, and turns whose instance died. There is no timer that outlives an instance, so requests
 //! drive it; a probe of `/health/live` is one that comes in any case.
 
 use std::cell::Cell;

@@ -151,7 +151,7 @@ fn tokens(sql: &str) -> impl Iterator<Item = Token<'_>> {
         };
         let is_word = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == '$';
         let length = match quoted {
-            // A doubled quote within is two texts side by side here, which is the same to whoever looks for semicolons.
+            // A doubled quote within is two texts side by side here, which is the same where semicolons are sought.
             Some(end) => {
                 let inside = rest.get(first.len_utf8()..).unwrap_or_default();
                 inside.find(end).map_or(rest.len(), |at| at.saturating_add(2))
