@@ -77,8 +77,8 @@ pub async fn login(mut call: Call) -> Result<Response<Body>> {
     logged_in(&call.ctx, session)
 }
 
-/// A new access token for the cookie's refresh token, which is replaced. A refresh token that is used twice ends its
-/// login.
+/// A new access token for the cookie's refresh token, which is replaced. For 10 s the same call gives the same new refresh
+/// token; a refresh token that is used again later ends its login.
 #[utoipa::path(
     post, path = "/api/v1/auth/refresh", tag = "auth",
     responses(

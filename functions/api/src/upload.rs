@@ -92,7 +92,7 @@ pub async fn create(mut call: Call) -> Result<Response<Body>> {
         ("If-None-Match" = Option<String>, Header, description = "The `ETag` that the caller has")),
     security(("bearer" = [])),
     responses(
-        (status = 200, description = "The file", body = String, content_type = "application/octet-stream",
+        (status = 200, description = "The file", body = String, content_type = "*/*",
             headers(("ETag" = String, description = "Always the same: a file never changes"),
                 ("Content-Disposition" = String, description = "`inline` or `attachment`, with the name"))),
         (status = 304, description = "The caller has it"),

@@ -50,7 +50,7 @@ impl RoomObject {
 
     /// While a user has a socket here, the alarm goes off again and again: it ends when the user is disabled.
     async fn check_sockets(&self) -> Result<()> {
-        if let Some(delay) = self.sockets.check().await {
+        if let Some(delay) = in_this_event(self.sockets.check()).await {
             self.alarm.within(delay).await.map_err(|error| failed(&error))?;
         }
         Ok(())

@@ -16,9 +16,9 @@ use frontdesk_domain::id::{ConversationId, OrgId, RequestId};
 use frontdesk_domain::limits::Gcra;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxFuture, BoxStream, Ctx};
+use frontdesk_ports::{BoxStream, Ctx};
 use futures_channel::oneshot;
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::SocketGrant;
@@ -126,10 +126,8 @@ pub struct Session {
 struct Out {
     waiting: VecDeque<Outgoing>,
     frames: Option<BoxStream<'static, Frame>>,
-    /// Came after a gap, or while the user is checked, and is sent next.
+    /// Came after a gap and is sent next.
     held: Option<Frame>,
-    /// Whether the user is enabled, before anything else of the room is sent.
-    check: Option<BoxFuture<'static, bool>>,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -235,15 +233,14 @@ impl Session {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Waits until the socket has to end, and closes it. For hosts that keep a session in memory, so that a silent socket ends
-    /// in time, too; without it a socket ends before anything more is sent.
+    /// Waits until the socket has to end, and closes it. For hosts that keep a session in memory.
     pub async fn ended(&self) {
         let ended = standing::end(&self.ctx, &self.scope, self.expires).await;
         self.end(ended);
     }
 
-    /// The same at one moment, for hosts that lose their memory: closes the socket if it has to end, and gives when to check
-    /// again; `None` where that is not needed, as the socket ends before anything more is sent.
+    /// Closes the socket if it has to end; gives when to check again. For hosts that lose their memory and have another clock
+    /// than a future's. `None` where nothing is to be checked but the token's end, which is before anything more is sent.
     pub async fn check(&self) -> Option<Duration> {
         let stays = !self.has_expired() && self.may_stay().await;
         (stays && standing::is_checked(&self.scope)).then_some(standing::CHECK_EVERY)
@@ -259,13 +256,6 @@ impl Session {
                 return Poll::Ready(None);
             }
             out.waker = Some(cx.waker().clone());
-            if let Some(check) = &mut out.check {
-                let Poll::Ready(enabled) = check.poll_unpin(cx) else { return Poll::Pending };
-                out.check = None;
-                drop(out);
-                self.note(enabled);
-                continue;
-            }
             let polled = match (out.held.take(), &mut out.frames) {
                 (Some(held), _) => Poll::Ready(Some(held)),
                 (None, Some(frames)) => frames.poll_next_unpin(cx),
@@ -279,12 +269,6 @@ impl Session {
                         continue;
                     }
                     match frame {
-                        Some(frame) if self.is_due() => {
-                            let (ctx, scope) = (self.ctx.clone(), self.scope.clone());
-                            let mut out = self.out.borrow_mut();
-                            out.held = Some(frame);
-                            out.check = Some(Box::pin(async move { standing::may_stay(&ctx, &scope).await }));
-                        }
                         Some(frame) => {
                             if let Some(text) = self.advance(frame) {
                                 return Poll::Ready(Some(Outgoing::Text(text)));
@@ -350,26 +334,15 @@ impl Session {
         self.close(EXPIRED, reason);
     }
 
-    /// Whether it is time to check whether the user is enabled.
-    fn is_due(&self) -> bool {
-        let since = self.ctx.clock.now().since(self.checked.get());
-        standing::is_checked(&self.scope) && since >= standing::CHECK_EVERY
-    }
-
-    /// What a check gave; a user that is not enabled has no socket.
-    fn note(&self, enabled: bool) {
-        if enabled {
-            self.checked.set(self.ctx.clock.now());
-        } else {
-            self.end(Ended::Disabled);
-        }
-    }
-
-    /// Whether the user may go on, checked when it is time to.
+    /// Whether the user is enabled, checked when it is time to; one that is not has no socket.
     async fn may_stay(&self) -> bool {
-        if self.is_due() {
-            let enabled = standing::may_stay(&self.ctx, &self.scope).await;
-            self.note(enabled);
+        let now = self.ctx.clock.now();
+        if standing::is_checked(&self.scope) && now.since(self.checked.get()) >= standing::CHECK_EVERY {
+            if standing::may_stay(&self.ctx, &self.scope).await {
+                self.checked.set(now);
+            } else {
+                self.end(Ended::Disabled);
+            }
         }
         !self.out.borrow().closed
     }

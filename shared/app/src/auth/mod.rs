@@ -99,6 +99,6 @@ pub async fn scope_of_site(ctx: &Ctx, site_key: &str) -> Result<TenantScope> {
 
 /// The scope of the system itself: for work that no user asked for.
 #[expect(clippy::disallowed_methods, reason = "this is authentication")]
-const fn system(org: OrgId) -> TenantScope {
+pub(crate) const fn system(org: OrgId) -> TenantScope {
     TenantScope::authenticated(org, Actor::System)
 }

@@ -7,13 +7,12 @@
 use std::time::Duration;
 
 use frontdesk_domain::error::Result;
-use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows};
 
 use super::blob_key;
-use crate::store;
 use crate::store::uploads::Due;
+use crate::{auth, store};
 
 /// How many uploads are swept at once.
 const PAGE: usize = 50;
@@ -41,41 +40,47 @@ pub async fn sweep(ctx: &Ctx) -> Result<Option<Timestamp>> {
     Ok(next.map(Timestamp::from_millis))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the sweep acts for the organisation whose upload it takes away"
-)]
-fn scope_of(due: &Due) -> TenantScope {
-    TenantScope::authenticated(due.org, Actor::System)
+/// What becomes of an upload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// A message names it.
+    Stays,
+    /// A message may name it: it is looked at again then.
+    Waits(Timestamp),
+    /// No message does.
+    Goes,
 }
 
-/// Keeps what a message names, puts off what one may name yet, and gives the rest, which is not there any more.
+fn fate(due: &Due, now: Timestamp) -> Fate {
+    let until = due.noted_at.map(|noted| noted.after(NOTED)).filter(|until| *until > now);
+    match until {
+        _ if !due.stored => Fate::Goes,
+        _ if due.attached => Fate::Stays,
+        Some(until) => Fate::Waits(until),
+        None => Fate::Goes,
+    }
+}
+
+/// Stores what becomes of each, and gives those that go and are not there any more.
 async fn decide(ctx: &Ctx, page: &[Due], now: Timestamp) -> Result<Vec<Due>> {
-    let noted_since = now.before(NOTED);
     let batch = page.iter().map(|due| {
-        let scope = scope_of(due);
-        match due.noted_at {
-            _ if !due.stored => store::uploads::update_removing(&scope, due.id, noted_since, now),
-            _ if due.attached => store::uploads::update_sweep_at(&scope, due.id, None),
-            Some(noted) if noted > noted_since => {
-                store::uploads::update_sweep_at(&scope, due.id, Some(noted.after(NOTED)))
-            }
-            _ => store::uploads::update_removing(&scope, due.id, noted_since, now),
+        let scope = auth::system(due.org);
+        match fate(due, now) {
+            Fate::Stays => store::uploads::update_sweep_at(&scope, due.id, None),
+            Fate::Waits(until) => store::uploads::update_sweep_at(&scope, due.id, Some(until)),
+            Fate::Goes => store::uploads::update_removing(&scope, due.id, now.before(NOTED), now),
         }
     });
     let results = ctx.db.batch(batch.collect()).await?;
-    let goes = |due: &Due| {
-        let noted = due.noted_at.is_some_and(|noted| noted > noted_since);
-        !due.stored || !(due.attached || noted)
-    };
-    let changed = page.iter().zip(&results).filter(|(due, rows)| goes(due) && rows.affected > 0);
-    Ok(changed.map(|(due, _)| *due).collect())
+    // One that was noted for a message meanwhile has not changed.
+    let going = |(due, rows): &(&Due, &Rows)| fate(due, now) == Fate::Goes && rows.affected > 0;
+    Ok(page.iter().zip(&results).filter(going).map(|(due, _)| *due).collect())
 }
 
 async fn remove(ctx: &Ctx, going: Vec<Due>, now: Timestamp) -> Result<()> {
     let (mut batch, mut gone, mut failed) = (Vec::new(), 0_u64, 0_u64);
     for due in going {
-        let scope = scope_of(&due);
+        let scope = auth::system(due.org);
         match ctx.blobs.delete(&blob_key(&scope, due.id)).await {
             Ok(()) => {
                 batch.extend(store::uploads::delete(&scope, due.id));
