@@ -261,7 +261,7 @@ fn a_slow_step_holds_up_nothing_that_could_be_done_beside_it() {
             while RAN.with_borrow(Vec::is_empty) {
                 // The lease of the slow one must hold: time passes as the database's threads need it.
                 queue.clock.advance(Duration::from_millis(10));
-                tokio::task::yield_now().await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
             assert!(queue.rows("SELECT what FROM made").await.is_empty(), "the slow one is not done yet");
             GO_ON.with(Rc::clone).notify_one();
