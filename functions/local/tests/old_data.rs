@@ -197,7 +197,8 @@ fn a_turn_that_was_open_is_taken_up_and_everything_is_answered() {
         let repeated =
             chat::post_message(&ctx, &visitor, question(OPEN, "m2", "And pick-up?")).await.unwrap();
         assert!(repeated.deduplicated, "what was sent before is known");
-        assert!(world.host.rooms.recover().await.unwrap() >= 1);
+        // As a process that begins: behind a server the visit above may have taken it up already.
+        world.host.rooms.recover().await.unwrap();
         let answered = finished(world.ctx(), &visitor, OPEN, 2).await;
         let outcomes = answered.iter().filter_map(|event| match &event.body {
             EventBody::TurnFinished { outcome, .. } => Some(outcome.name()),

@@ -19,7 +19,7 @@ const EDGE: [(&str, &str); 4] = [
 ];
 
 /// The tests that need a database, of the packages that have them.
-const DATABASE: [&str; 26] = [
+const DATABASE: [&str; 32] = [
     "--package",
     "frontdesk-local",
     "--package",
@@ -37,15 +37,21 @@ const DATABASE: [&str; 26] = [
     "--test",
     "jobs",
     "--test",
+    "old_data",
+    "--test",
     "retrieval",
     "--test",
     "rooms",
     "--test",
     "round_trips",
     "--test",
+    "schema",
+    "--test",
     "shared_rooms",
     "--test",
     "sqld",
+    "--test",
+    "tomorrow",
 ];
 
 /// What tests may do and the program may not.
