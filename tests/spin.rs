@@ -15,11 +15,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Variables that mean nothing to the component on Spin.
-const NOT_ON_SPIN: [(&str, &str); 4] = [
+const NOT_ON_SPIN: [(&str, &str); 3] = [
     ("ADMIN_EMAIL", "the first administrator is made from elsewhere, by `seed`"),
     ("ADMIN_PASSWORD", "the first administrator is made from elsewhere, by `seed`"),
     ("READER_URL", "the reader is a component of the same manifest"),
-    ("SENTRY_DSN", "the component reports no errors"),
 ];
 
 /// What may be connected to, by the variable that says where something is.

@@ -74,7 +74,7 @@ pub fn program() -> Result<PathBuf> {
 pub fn own_settings_aside(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let upper = name.to_string_lossy().to_uppercase();
-        let own = ["OPENAI_", "QDRANT_", "DATABASE_", "ADMIN_", "FRONTDESK_", "SENTRY_"];
+        let own = ["OPENAI_", "QDRANT_", "DATABASE_", "ADMIN_", "FRONTDESK_"];
         if own.iter().any(|start| upper.starts_with(start))
             || upper.ends_with("_PROXY")
             || upper == "LOG_LEVEL"

@@ -207,7 +207,6 @@ fn the_command_rebuilds_beside_a_host_that_serves() {
             .args(["vectors", "rebuild", "--data"])
             .arg(desk.world.place.data())
             .env("JWT_SECRET", "b1f4c7a90e3d56820f9a7bc4d1e8356af02c")
-            .env("ENCRYPTION_KEY", "7d20e9b3ac5814f6370cd2e5b98a61f40bce")
             .envs(desk.vars("single"))
             .stdin(Stdio::null())
             .output()

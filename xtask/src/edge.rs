@@ -23,7 +23,7 @@ use crate::workspace::Workspace;
 pub const START: Duration = Duration::from_secs(180);
 
 /// The variables of the deployment that come from whoever calls this.
-const PASSED_ON: [&str; 13] = [
+const PASSED_ON: [&str; 12] = [
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
@@ -34,7 +34,6 @@ const PASSED_ON: [&str; 13] = [
     "QDRANT_VECTORS",
     "ALLOWED_ORIGINS",
     "LOG_LEVEL",
-    "SENTRY_DSN",
     "ADMIN_EMAIL",
     "METRICS_TOKEN",
 ];

@@ -12,8 +12,7 @@ use frontdesk_ports::Random;
 pub const FILE: &str = "secrets.env";
 
 /// The variables that are made when they are missing, with their length in random bytes.
-const GENERATED: [(&str, usize); 4] =
-    [("JWT_SECRET", 32), ("ENCRYPTION_KEY", 32), ("METRICS_TOKEN", 24), ("ADMIN_PASSWORD", 15)];
+const GENERATED: [(&str, usize); 3] = [("JWT_SECRET", 32), ("METRICS_TOKEN", 24), ("ADMIN_PASSWORD", 15)];
 
 /// Reads the secrets of a data directory; an absent file is an empty one.
 ///

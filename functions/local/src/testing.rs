@@ -157,7 +157,6 @@ impl World {
             given.or_else(|| match name {
                 "JWT_SECRET" => Some("b1f4c7a90e3d56820f9a7bc4d1e8356af02c".to_owned()),
                 "PUBLIC_URL" => Some("https://desk.example".to_owned()),
-                "ENCRYPTION_KEY" => Some("7d20e9b3ac5814f6370cd2e5b98a61f40bce".to_owned()),
                 "DATABASE_URL" => place.sqld.as_ref().map(Sqld::url),
                 _ => None,
             })

@@ -33,8 +33,6 @@ pub enum OwnOrigin {
 pub struct Config {
     /// Signs tokens (HS256); at least 32 bytes.
     pub jwt_secret: SecretString,
-    /// Encrypts stored credentials; at least 32 bytes.
-    pub encryption_key: SecretString,
     /// Opens `/metrics`; without it the endpoint does not exist.
     pub metrics_token: Option<SecretString>,
     /// Lets other deployments reach this one's rooms; without it they cannot.

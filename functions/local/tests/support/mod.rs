@@ -53,7 +53,6 @@ pub fn ctx() -> Ctx {
     Ctx::new(Rc::new(Ports {
         config: Config {
             jwt_secret: String::new().into(),
-            encryption_key: String::new().into(),
             metrics_token: None,
             rooms_token: None,
             allowed_origins: Vec::new(),

@@ -71,8 +71,6 @@ pub struct HostConfig {
     pub rate_limit_store: RateLimitStore,
     /// `error`, `warn`, `info`, `debug` or `trace`.
     pub log_level: String,
-    /// Where errors are reported to.
-    pub sentry_dsn: Option<SecretString>,
     /// The first administrator.
     pub admin: AdminLogin,
 }
@@ -100,7 +98,6 @@ impl HostConfig {
     pub fn from_vars(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigProblem>> {
         let mut vars = Vars::new(get);
         let jwt_secret = secrets::jwt(&mut vars);
-        let encryption_key = secrets::encryption(&mut vars);
         let model = model::read(&mut vars);
         let database = database::read(&mut vars);
         let qdrant = qdrant::read(&mut vars);
@@ -111,19 +108,15 @@ impl HostConfig {
         let allowed_origins = web::origins(&mut vars);
         let rate_limit_store = limits::read(&mut vars);
         let log_level = telemetry::log_level(&mut vars);
-        let sentry_dsn = telemetry::sentry(&mut vars);
         let metrics_token = telemetry::metrics_token(&mut vars);
         let admin = admin::read(&mut vars);
         let problems = vars.problems;
-        let (Some(jwt_secret), Some(encryption_key), true) =
-            (jwt_secret, encryption_key, problems.is_empty())
-        else {
+        let (Some(jwt_secret), true) = (jwt_secret, problems.is_empty()) else {
             return Err(problems);
         };
         Ok(Self {
             core: Config {
                 jwt_secret,
-                encryption_key,
                 metrics_token,
                 rooms_token,
                 allowed_origins,
@@ -140,7 +133,6 @@ impl HostConfig {
             s3,
             rate_limit_store,
             log_level,
-            sentry_dsn,
             admin,
         })
     }
@@ -157,7 +149,6 @@ pub fn closed(random: &dyn Random) -> Config {
     };
     Config {
         jwt_secret: key(),
-        encryption_key: key(),
         metrics_token: None,
         rooms_token: None,
         allowed_origins: Vec::new(),
@@ -177,7 +168,7 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once_and_no_value_is_repeated() {
         let vars = [
-            ("ENCRYPTION_KEY", "tooshort-SENTINEL"),
+            ("JWT_SECRET", "tooshort-SENTINEL"),
             ("DATABASE_URL", "ftp://SENTINEL"),
             ("OPENAI_BASE_URL", "SENTINEL"),
             ("QDRANT_API_KEY", "SENTINEL"),
@@ -189,7 +180,6 @@ mod tests {
             ("ALLOWED_ORIGINS", "https://ok.example, https://SENTINEL.example/path"),
             ("RATE_LIMIT_STORE", "SENTINEL"),
             ("LOG_LEVEL", "SENTINEL"),
-            ("SENTRY_DSN", "https://SENTINEL"),
             ("ADMIN_EMAIL", "SENTINEL"),
             ("ADMIN_PASSWORD", "SENTINEL"),
             ("METRICS_TOKEN", "SENTINEL"),
@@ -200,7 +190,7 @@ mod tests {
         })
         .unwrap_err();
         let named: Vec<_> = found.iter().map(|problem| problem.variable).collect();
-        for name in vars.iter().map(|(name, _)| *name).chain(["JWT_SECRET", "OPENAI_MODEL"]) {
+        for name in vars.iter().map(|(name, _)| *name).chain(["OPENAI_MODEL"]) {
             assert!(named.contains(&name), "{name} is missing in {named:?}");
         }
         let told: String = found.iter().map(|problem| problem.to_string().to_lowercase()).collect();

@@ -9,44 +9,21 @@ const MIN_SECRET_BYTES: usize = 32;
 /// The least information in a secret, in bits, as far as its characters tell.
 const MIN_SECRET_BITS: f64 = 96.0;
 
-pub(super) const VARIABLES: &[Variable] = &[
-    variable(
-        "JWT_SECRET",
-        "Signs the tokens of users and visitors. A new value logs everybody out.",
-        SECRET_RANGE,
-        "required",
-        true,
-    ),
-    variable(
-        "ENCRYPTION_KEY",
-        "Encrypts stored credentials. Not the same as `JWT_SECRET`.",
-        SECRET_RANGE,
-        "required",
-        true,
-    ),
-];
+pub(super) const VARIABLES: &[Variable] = &[variable(
+    "JWT_SECRET",
+    "Signs the tokens of users and visitors. A new value logs everybody out.",
+    SECRET_RANGE,
+    "required",
+    true,
+)];
 
 /// Signs tokens.
 pub(super) fn jwt(vars: &mut Vars<'_>) -> Option<SecretString> {
-    required(vars, "JWT_SECRET")
-}
-
-/// Encrypts what is stored; not the same as the other.
-pub(super) fn encryption(vars: &mut Vars<'_>) -> Option<SecretString> {
-    let key = required(vars, "ENCRYPTION_KEY");
-    if let (Some(a), Some(b)) = (vars.text("JWT_SECRET"), vars.text("ENCRYPTION_KEY"))
-        && a == b
-    {
-        vars.problem("ENCRYPTION_KEY", "must not be the same as JWT_SECRET");
+    const NAME: &str = "JWT_SECRET";
+    if vars.text(NAME).is_none() {
+        vars.problem(NAME, format!("is missing; it must be {SECRET_RANGE}"));
     }
-    key
-}
-
-fn required(vars: &mut Vars<'_>, name: &'static str) -> Option<SecretString> {
-    if vars.text(name).is_none() {
-        vars.problem(name, format!("is missing; it must be {SECRET_RANGE}"));
-    }
-    optional(vars, name)
+    optional(vars, NAME)
 }
 
 /// A secret that may be left out, and is strong where it is not.
@@ -115,10 +92,10 @@ mod tests {
 
     use super::*;
     use crate::config::limits::RateLimitStore;
-    use crate::config::testing::{JWT, KEY, problems, read as configured};
+    use crate::config::testing::{JWT, read as configured};
 
     #[test]
-    fn two_secrets_are_enough_to_start() {
+    fn one_secret_is_enough_to_start() {
         let config = configured(&[]).unwrap();
         assert_eq!(config.core.jwt_secret.expose_secret(), JWT);
         assert!(config.core.model.is_none() && config.core.metrics_token.is_none());
@@ -138,11 +115,13 @@ mod tests {
         ] {
             assert!(weak_secret(weak).is_some(), "{weak}");
         }
-        for good in
-            [JWT, KEY, "Zm9vbG93IHJhbmRvbSBpcyBoYXJkIQ9xk2+Vq", "wolf tram eleven quilt sugar Peru 4481"]
-        {
+        for good in [
+            JWT,
+            "7d20e9b3ac5814f6370cd2e5b98a61f40bce",
+            "Zm9vbG93IHJhbmRvbSBpcyBoYXJkIQ9xk2+Vq",
+            "wolf tram eleven quilt sugar Peru 4481",
+        ] {
             assert_eq!(weak_secret(good), None, "{good}");
         }
-        assert_eq!(problems(&[("ENCRYPTION_KEY", JWT)]), ["ENCRYPTION_KEY"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What a deployment tells of itself: metrics, logs, errors.
+//! What a deployment tells of itself: metrics and logs.
 
 use secrecy::SecretString;
 
@@ -20,13 +20,6 @@ pub(super) const VARIABLES: &[Variable] = &[
         "`info`",
         false,
     ),
-    variable(
-        "SENTRY_DSN",
-        "Where errors are reported to.",
-        "`https://` or `http://` address with a key",
-        "none",
-        true,
-    ),
 ];
 
 /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -36,15 +29,6 @@ pub(super) fn log_level(vars: &mut Vars<'_>) -> String {
         vars.problem("LOG_LEVEL", "must be error, warn, info, debug or trace");
     }
     level
-}
-
-/// Where errors are reported to.
-pub(super) fn sentry(vars: &mut Vars<'_>) -> Option<SecretString> {
-    let dsn = vars.url("SENTRY_DSN", &["https", "http"]);
-    if dsn.as_ref().is_some_and(|url| url.username().is_empty()) {
-        vars.problem("SENTRY_DSN", "must hold a key, like https://<key>@<host>/<project>");
-    }
-    dsn.map(|url| SecretString::from(url.to_string()))
 }
 
 /// What opens `/metrics`.

@@ -3,11 +3,9 @@
 use super::{ConfigProblem, HostConfig};
 
 pub(super) const JWT: &str = "b1f4c7a90e3d56820f9a7bc4d1e8356af02c";
-pub(super) const KEY: &str = "7d20e9b3ac5814f6370cd2e5b98a61f40bce";
 
 pub(super) fn read(vars: &[(&str, &str)]) -> Result<HostConfig, Vec<ConfigProblem>> {
-    let all: Vec<(&str, &str)> =
-        vars.iter().copied().chain([("JWT_SECRET", JWT), ("ENCRYPTION_KEY", KEY)]).collect();
+    let all: Vec<(&str, &str)> = vars.iter().copied().chain([("JWT_SECRET", JWT)]).collect();
     HostConfig::from_vars(&|name| {
         all.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     })
