@@ -215,7 +215,7 @@ async fn database(ctx: &Ctx) -> (Status, String) {
         };
         return (Status::Down, detail.to_owned());
     }
-    match schema::state(ctx).await {
+    match schema::compared(ctx).await {
         SchemaState::Wrong(reason) => (Status::Down, format!("answers, but cannot be used: {reason}")),
         SchemaState::Right | SchemaState::Unreachable => (Status::Ok, "answers".to_owned()),
     }

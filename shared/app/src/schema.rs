@@ -1,5 +1,5 @@
-//! Whether a host may serve from the database as its schema is. Asked once by a process, isolate or instance, and again now
-//! and then only while the answer is no.
+//! Whether a host may serve from the database as its schema is. For requests it is asked once by a process, isolate or
+//! instance, and again now and then only while the answer is no; `/health` asks again also when it was yes.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -12,15 +12,28 @@ use crate::migrations;
 
 /// While the schema is not right, or the database out of reach: how soon it is asked again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// How long `/health` takes it to be as it was.
+const COMPARED: Duration = Duration::from_secs(30);
 /// How long a request waits for the answer.
 const DEADLINE: Duration = Duration::from_secs(2);
 
 /// How the schema is, as far as is known.
 pub async fn state(ctx: &Ctx) -> SchemaState {
+    known_or_asked(ctx, None).await
+}
+
+/// How the schema was within the last 30 s.
+pub async fn compared(ctx: &Ctx) -> SchemaState {
+    known_or_asked(ctx, Some(COMPARED)).await
+}
+
+/// `right_for` is how long the answer is good that it is right; `None` is for ever.
+async fn known_or_asked(ctx: &Ctx, right_for: Option<Duration>) -> SchemaState {
     let now = ctx.clock.now();
     if let Some(known) = ctx.caches.schema.borrow_mut().as_mut() {
-        let fresh = known.asked <= now && now.since(known.asked) < AGAIN;
-        if fresh || known.state == SchemaState::Right {
+        let good_for = if known.state == SchemaState::Right { right_for } else { Some(AGAIN) };
+        let good = |limit| known.asked <= now && now.since(known.asked) < limit;
+        if good_for.is_none_or(good) {
             return known.state.clone();
         }
         // Others take what is known while this caller asks.
@@ -31,6 +44,12 @@ pub async fn state(ctx: &Ctx) -> SchemaState {
         Either::Left((Ok(Some(reason)), _)) => SchemaState::Wrong(reason.into()),
         Either::Left((Err(_), _)) | Either::Right(_) => SchemaState::Unreachable,
     };
+    let was_right =
+        ctx.caches.schema.borrow().as_ref().is_some_and(|known| known.state == SchemaState::Right);
+    if was_right && state == SchemaState::Unreachable {
+        // Nothing new is known of the schema; that the database does not answer is for others to say.
+        return SchemaState::Right;
+    }
     let before = ctx.caches.schema.replace(Some(CachedSchema { state: state.clone(), asked: now }));
     match (&state, before.map(|known| known.state)) {
         (state, Some(before)) if *state == before => {}
