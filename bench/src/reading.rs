@@ -89,7 +89,7 @@ fn page(number: u32) -> String {
             break;
         }
         page.push_str(&format!(
-            "<div class=\"catalogue-entry catalogue-entry--wide\" data-entry=\"{number}-{paragraph}\"><p style=\"margin: 0 0 1em\">\
+            "<div class=\"catalogue-entry catalogue-entry--wide\" data-entry=\"{number}-{paragraph}\" data-list=\"all-kettles-and-teapots-of-the-shop\" data-position=\"in-the-middle\"><p style=\"margin: 0 0 1em\">\
              Kettle number {paragraph} boils a litre of water in {} minutes and switches itself off.</p></div>\n",
             paragraph % 7
         ));
