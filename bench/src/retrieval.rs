@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use frontdesk_app::retrieval::{self, Keep, MAX_LIMIT, NewPassage, Origin, Search, SearchMode};
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_domain::text::{Language, Place, Window, split};
+use frontdesk_domain::text::{Language, TextPlace, Window, split};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::World;
 use frontdesk_ports::{Ctx, Statement};
@@ -127,7 +127,7 @@ async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Resul
         let now = ctx.clock.now();
         let id = DocumentId::new(now, ctx.random.entropy());
         names.insert(id, document.id.clone());
-        let place = Place::default();
+        let place = TextPlace::default();
         let Document { title, text, .. } = document;
         let split = split(&Window { text, is_last: true, title, place: &place, most: usize::MAX });
         let language = split.language;

@@ -3,7 +3,7 @@
 
 use frontdesk_domain::guard;
 use frontdesk_domain::settings::Settings;
-use frontdesk_domain::text::{self, Language, MAX_PASSAGE_CHARS, Place, Window};
+use frontdesk_domain::text::{self, Language, MAX_PASSAGE_CHARS, TextPlace, Window};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -22,7 +22,7 @@ fuzz_target!(|text: &str| {
         let _ = text::parts(passage, 4);
     }
     assert!(text[covered..].trim().is_empty());
-    let place = Place::default();
+    let place = TextPlace::default();
     let window = Window { text, is_last: true, title: "", place: &place, most: 64 };
     assert!(text::split(&window).fits(&window));
 });

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use frontdesk_domain::text::Place;
+use frontdesk_domain::text::TextPlace;
 use frontdesk_extract::Limits;
 use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::extractor::SubprocessExtractor;
@@ -100,7 +100,7 @@ async fn a_reader_that_dies_says_no_type_and_no_passages() {
         text: "Tea.".to_owned(),
         is_last: true,
         title: "Tea".to_owned(),
-        place: Place::default(),
+        place: TextPlace::default(),
         most: 64,
         deadline: DEADLINE,
     };

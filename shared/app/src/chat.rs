@@ -192,7 +192,7 @@ pub async fn feedback(
 }
 
 /// Where a message stands.
-struct Place {
+struct MessagePlace {
     conversation: ConversationId,
     /// Whether it is an answer to the visitor.
     rateable: bool,
@@ -200,7 +200,7 @@ struct Place {
 
 /// Where a message stands; a note is not there for visitors, who alone rate. Rooms that have a log of their own tell the main database a little later, so a message that
 /// was just written is looked for again.
-async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<Place> {
+async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<MessagePlace> {
     let mut pauses = LOOKED_FOR_AGAIN.into_iter();
     loop {
         let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
@@ -208,7 +208,7 @@ async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<
             if row.int(2)? != 0 {
                 return Err(Error::not_found("message"));
             }
-            return Ok(Place {
+            return Ok(MessagePlace {
                 conversation: row.parse(0)?,
                 rateable: matches!(row.text(1)?, "ai" | "operator"),
             });

@@ -16,7 +16,7 @@ use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS
 use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::text::{Language, Place, WINDOW_BYTES};
+use frontdesk_domain::text::{Language, TextPlace, WINDOW_BYTES};
 use frontdesk_ports::{BlobKey, Ctx, ExtractFailure, ExtractRequest, Resume, SplitRequest, Statement};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -78,7 +78,7 @@ struct At {
     /// Passages.
     ordinal: usize,
     /// What stands above.
-    place: Place,
+    place: TextPlace,
 }
 
 /// The first step of reading a document, for its job's row.

@@ -8,7 +8,7 @@ use frontdesk_app::retrieval::{self, Found, Keep, MIN_EVIDENCE, NewPassage, Orig
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_domain::text::{Place, Window, split};
+use frontdesk_domain::text::{TextPlace, Window, split};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{Ctx, Database, DbError, Rows, Statement};
@@ -54,7 +54,7 @@ async fn put(
     body: &str,
 ) -> Vec<PassageId> {
     let now = ctx.clock.now();
-    let place = Place::default();
+    let place = TextPlace::default();
     let split = split(&Window { text: body, is_last: true, title, place: &place, most: usize::MAX });
     let title_terms = split.title_terms.clone();
     let origin = Origin { document: id, version, title: title.to_owned(), title_terms, created_at: now };

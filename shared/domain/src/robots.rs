@@ -6,11 +6,11 @@ pub const MAX_ROBOTS_BYTES: usize = 512 << 10;
 /// The rules of a `robots.txt` for one robot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Robots {
-    rules: Vec<Rule>,
+    rules: Vec<RobotsRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
+struct RobotsRule {
     allows: bool,
     /// The path, with percent signs as [`normal`] makes them.
     pattern: String,
@@ -29,7 +29,7 @@ impl Robots {
     #[must_use]
     pub fn parse(file: &[u8], token: &str) -> Self {
         let file = String::from_utf8_lossy(beginning(file));
-        let (mut named, mut everyones) = (None::<Vec<Rule>>, Vec::new());
+        let (mut named, mut everyones) = (None::<Vec<RobotsRule>>, Vec::new());
         let mut audience = Audience::Others;
         let mut in_rules = false;
         for line in file.trim_start_matches('\u{feff}').split(['\r', '\n']) {
@@ -58,7 +58,7 @@ impl Robots {
                 Audience::Everyone => &mut everyones,
                 Audience::Named => named.get_or_insert_default(),
             };
-            rules.push(Rule { allows, pattern: normal(value) });
+            rules.push(RobotsRule { allows, pattern: normal(value) });
         }
         Self { rules: named.unwrap_or(everyones) }
     }
@@ -71,7 +71,7 @@ impl Robots {
             return true;
         }
         let mut best: Option<(usize, bool)> = None;
-        for Rule { allows, pattern } in &self.rules {
+        for RobotsRule { allows, pattern } in &self.rules {
             let rank = (pattern.len(), *allows);
             if best.is_none_or(|best| rank > best) && matches(pattern, &path) {
                 best = Some(rank);

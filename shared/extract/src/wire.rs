@@ -1,7 +1,7 @@
 //! A request and its answer as bytes, for a reader that runs apart from its host: one line of JSON and the file; one
 //! JSON value.
 
-use frontdesk_domain::text::{Place, Window, split};
+use frontdesk_domain::text::{TextPlace, Window, split};
 use frontdesk_ports::{ExtractFailure, ExtractRequest, Resume, SplitRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ enum Ask {
     /// The text.
     Text { name: String, from: Option<Resume> },
     /// The next passages of a text that was read before; it stands in the file's place.
-    Split { title: String, place: Place, most: usize, is_last: bool },
+    Split { title: String, place: TextPlace, most: usize, is_last: bool },
 }
 
 /// What the reader gets to tell a file's text, but for the file, which comes right after it.

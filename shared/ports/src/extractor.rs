@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use frontdesk_domain::text::{Place, Split, Window};
+use frontdesk_domain::text::{Split, TextPlace, Window};
 use serde::{Deserialize, Serialize};
 
 /// A file to read.
@@ -30,7 +30,7 @@ pub struct SplitRequest {
     /// The document's title.
     pub title: String,
     /// What stands above.
-    pub place: Place,
+    pub place: TextPlace,
     /// How many passages are wanted at most; not 0.
     pub most: usize,
     /// How long it may take.

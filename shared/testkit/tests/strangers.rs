@@ -8,7 +8,7 @@ use frontdesk_domain::quote::{MAX_QUOTE_CHARS, quoted_answer};
 use frontdesk_domain::robots::Robots;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::{
-    self, Language, MAX_PASSAGE_CHARS, MAX_QUERY_TERMS, MAX_WORD_CHARS, OVERLAP_CHARS, Place, Window,
+    self, Language, MAX_PASSAGE_CHARS, MAX_QUERY_TERMS, MAX_WORD_CHARS, OVERLAP_CHARS, TextPlace, Window,
 };
 use frontdesk_domain::time::Timestamp;
 use frontdesk_testkit::strangers;
@@ -98,7 +98,7 @@ proptest! {
         text in strangers::text(), title in strangers::word(), most in 1_usize..70, is_last: bool,
     ) {
         let text = text.repeat(1 + 14_000 / text.len().max(1));
-        let place = Place::default();
+        let place = TextPlace::default();
         let title: String = title.chars().take(200).collect();
         let window = Window { text: &text, is_last, title: &title, place: &place, most };
         let split = text::split(&window);

@@ -17,7 +17,7 @@ mod word;
 pub use evidence::{Coverage, MIN_EVIDENCE, combine};
 pub use language::{Language, Script, detect};
 pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, parts, passages};
-pub use split::{NoTerms, Place, Split, SplitPassage, Terms, WINDOW_BYTES, Window, split};
+pub use split::{NoTerms, Split, SplitPassage, Terms, TextPlace, WINDOW_BYTES, Window, split};
 pub use stop::is_stop_word;
 pub use term::{MAX_QUERY_TERMS, QueryTerm, Term, query_terms, stems, terms};
 pub use word::{MAX_WORD_CHARS, Word, words};

@@ -31,7 +31,7 @@ pub(super) struct Section {
 
 /// What a line is to its section.
 #[derive(PartialEq, Eq)]
-enum Line {
+enum LineKind {
     Heading,
     Blank,
     Body,
@@ -39,10 +39,10 @@ enum Line {
 
 impl Above {
     /// Takes one line in.
-    fn read(&mut self, line: &str) -> Line {
+    fn read(&mut self, line: &str) -> LineKind {
         let trimmed = line.trim();
         if std::mem::take(&mut self.inside) {
-            return if trimmed.is_empty() { Line::Blank } else { Line::Body };
+            return if trimmed.is_empty() { LineKind::Blank } else { LineKind::Body };
         }
         if let Some(mark) = line::fence(trimmed) {
             match self.fence.as_deref() {
@@ -50,16 +50,16 @@ impl Above {
                 Some(_) => {}
                 None => self.fence = Some(mark.to_owned()),
             }
-            return Line::Body;
+            return LineKind::Body;
         }
         match heading(trimmed).filter(|_| self.fence.is_none()) {
             Some((level, title)) => {
                 self.path.retain(|(above, _)| *above < level);
                 self.path.push((level, tail(title)));
-                Line::Heading
+                LineKind::Heading
             }
-            None if trimmed.is_empty() => Line::Blank,
-            None => Line::Body,
+            None if trimmed.is_empty() => LineKind::Blank,
+            None => LineKind::Body,
         }
     }
 
@@ -88,7 +88,7 @@ pub(super) fn sections(text: &str, mut above: Above) -> Vec<Section> {
     let mut at: usize = 0;
     for line in text.split_inclusive('\n') {
         match above.read(line) {
-            Line::Heading => {
+            LineKind::Heading => {
                 if has_body {
                     sections
                         .push(std::mem::replace(&mut current, Section { start: at, end: at, heading: None }));
@@ -96,8 +96,8 @@ pub(super) fn sections(text: &str, mut above: Above) -> Vec<Section> {
                 }
                 current.heading = above.heading();
             }
-            Line::Body => has_body = true,
-            Line::Blank => {}
+            LineKind::Body => has_body = true,
+            LineKind::Blank => {}
         }
         at = at.saturating_add(line.len());
         current.end = at;

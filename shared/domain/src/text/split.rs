@@ -71,7 +71,7 @@ impl From<Terms> for String {
 
 /// What a window has to know of the text before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct TextPlace {
     above: Above,
     /// The document's language, once it is known.
     pub language: Option<Language>,
@@ -87,7 +87,7 @@ pub struct Window<'a> {
     /// The document's title.
     pub title: &'a str,
     /// What stands above.
-    pub place: &'a Place,
+    pub place: &'a TextPlace,
     /// How many passages are wanted at most; not 0.
     pub most: usize,
 }
@@ -119,7 +119,7 @@ pub struct Split {
     /// How many bytes of the window are done; the next one begins there.
     pub used: usize,
     /// What the next window has to know.
-    pub next: Place,
+    pub next: TextPlace,
 }
 
 /// The next passages of a document, in time that grows with the window.
@@ -148,7 +148,7 @@ pub fn split(window: &Window<'_>) -> Split {
         title_terms: Terms::of(title, language),
         passages,
         used,
-        next: Place { above: place.above.clone().at(text, used), language: Some(language) },
+        next: TextPlace { above: place.above.clone().at(text, used), language: Some(language) },
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     /// Every passage of a text that comes in windows, with its place in the whole.
     fn windowed(text: &str, bytes: usize, most: usize) -> Vec<(usize, usize, Option<String>)> {
-        let (mut at, mut place, mut found) = (0, Place::default(), Vec::new());
+        let (mut at, mut place, mut found) = (0, TextPlace::default(), Vec::new());
         loop {
             let mut end = (at + bytes).min(text.len());
             while !text.is_char_boundary(end) {
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_its_window_is_noticed() {
-        let place = Place::default();
+        let place = TextPlace::default();
         let window =
             Window { text: "Чай вкусный.", is_last: true, title: "", place: &place, most: 1 };
         let good = split(&window);
