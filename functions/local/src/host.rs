@@ -173,13 +173,7 @@ impl Host {
     /// Begins what goes on beside requests: turns that a process left open, and jobs.
     pub fn begin_work(&self) {
         let rooms = self.rooms.clone();
-        tokio::task::spawn_local(async move {
-            match rooms.recover().await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "took up turns that were left open"),
-                Err(error) => tracing::error!(%error, "turns that were left open were not taken up"),
-            }
-        });
+        tokio::task::spawn_local(async move { rooms.watch().await });
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(async move {
             loop {

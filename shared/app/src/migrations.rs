@@ -36,6 +36,7 @@ migrations! {
     6 "0006_ingest_steps"
     7 "0007_live_answers"
     8 "0008_blobs"
+    9 "0009_heads_and_feed"
 }
 
 /// Where a database stands with one step.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Citation, Outcome, Usage};
-use crate::conversation::{Author, AuthorKind, Epoch, Message, Mode, Seq, Status};
+use crate::conversation::{Author, AuthorKind, Epoch, Message, Mode, Priority, Seq, Status};
 use crate::id::{MessageId, TurnId, UserId};
 use crate::time::Timestamp;
 
@@ -57,6 +57,9 @@ pub enum EventBody {
         /// What it used; absent when no model was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// The run that ended it, when it asked a model. Visitors are not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<FinishedRun>,
     },
     /// Somebody else may speak now; the epoch grew.
     #[serde(rename = "mode.changed")]
@@ -99,6 +102,14 @@ pub enum EventBody {
         /// Who did.
         by: Author,
     },
+    /// How urgent it is changed.
+    #[serde(rename = "prioritised")]
+    Prioritised {
+        /// How urgent it is.
+        priority: Priority,
+        /// Who changed it.
+        by: Author,
+    },
     /// The visitor rated the conversation or one message.
     #[serde(rename = "rated")]
     Rated {
@@ -128,6 +139,17 @@ pub enum EventBody {
     Hidden {},
 }
 
+/// What a run that ended its turn cost beside the answer that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FinishedRun {
+    /// How often the turn was begun, from 1.
+    #[schema(minimum = 1)]
+    pub attempt: u32,
+    /// What calls used whose answers were withdrawn or did not come whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<Usage>,
+}
+
 /// Thumb up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -142,10 +164,21 @@ impl Event {
     /// The event as a visitor may see it.
     #[must_use]
     pub fn for_visitor(self: &Rc<Self>) -> Rc<Self> {
-        if self.body.visible_to_visitor() {
-            return Rc::clone(self);
-        }
-        Rc::new(Self { seq: self.seq, at: self.at, epoch: self.epoch, body: EventBody::Hidden {} })
+        let body = match &self.body {
+            EventBody::TurnFinished { turn, outcome, message_id, citations, usage, run: Some(_) } => {
+                EventBody::TurnFinished {
+                    turn: *turn,
+                    outcome: *outcome,
+                    message_id: *message_id,
+                    citations: citations.clone(),
+                    usage: usage.clone(),
+                    run: None,
+                }
+            }
+            body if body.visible_to_visitor() => return Rc::clone(self),
+            _ => EventBody::Hidden {},
+        };
+        Rc::new(Self { seq: self.seq, at: self.at, epoch: self.epoch, body })
     }
 }
 
@@ -162,6 +195,7 @@ impl EventBody {
             Self::Labelled { .. } => "labelled",
             Self::StatusChanged { .. } => "status.changed",
             Self::Snoozed { .. } => "snoozed",
+            Self::Prioritised { .. } => "prioritised",
             Self::Rated { .. } => "rated",
             Self::Read { .. } => "read",
             Self::Hidden {} => "hidden",
@@ -173,7 +207,10 @@ impl EventBody {
     pub const fn visible_to_visitor(&self) -> bool {
         match self {
             Self::MessageCreated { message } => !message.note,
-            Self::Assigned { .. } | Self::Labelled { .. } | Self::Snoozed { .. } => false,
+            Self::Assigned { .. }
+            | Self::Labelled { .. }
+            | Self::Snoozed { .. }
+            | Self::Prioritised { .. } => false,
             _ => true,
         }
     }

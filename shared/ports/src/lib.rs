@@ -29,7 +29,7 @@ pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, Metrics};
-pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
+pub use rooms::{Appended, Replay, Rooms, Subscription};
 pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};
 
 use bytes::Bytes;

@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod conversations;
 pub mod documents;
 pub mod events;
+pub mod feed;
 pub mod jobs;
 pub mod live_answers;
 pub mod logins;

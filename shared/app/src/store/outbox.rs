@@ -18,7 +18,10 @@ pub fn schema() -> Vec<Statement> {
             org_id TEXT NOT NULL, id TEXT NOT NULL, site_id TEXT NOT NULL, visitor_id TEXT NOT NULL, mode TEXT NOT NULL,
             status TEXT NOT NULL, epoch INTEGER NOT NULL, last_seq INTEGER NOT NULL, open_turn TEXT, lease_until INTEGER,
             unanswered INTEGER, assignee TEXT, created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-            PRIMARY KEY (org_id, id)
+            channel TEXT NOT NULL DEFAULT 'widget', labels TEXT NOT NULL DEFAULT '[]',
+            priority TEXT NOT NULL DEFAULT 'normal', snoozed_until INTEGER, waiting_since INTEGER, last_message TEXT,
+            unread_visitor INTEGER NOT NULL DEFAULT 0, unread_operators INTEGER NOT NULL DEFAULT 0,
+            log_owner TEXT NOT NULL DEFAULT '', PRIMARY KEY (org_id, id)
          ) STRICT, WITHOUT ROWID",
         "CREATE TABLE IF NOT EXISTS events (
             org_id TEXT NOT NULL, conversation_id TEXT NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL,
