@@ -111,20 +111,26 @@ async fn finished(ctx: &Ctx, scope: &TenantScope, id: ConversationId, turns: usi
     .await
 }
 
-/// What a client shows of deltas and of the end.
-fn shown(listener: &mut frontdesk_ports::Subscription) -> String {
+/// What a client shows of a turn's deltas when the turn is over.
+async fn shown(listener: &mut frontdesk_ports::Subscription) -> String {
     let mut shown = String::new();
-    while let Some(Some(frame)) = listener.frames.next().now_or_never() {
-        if let Frame::Live(live) = frame
-            && let Live::Delta(delta) = live.as_ref()
-        {
-            let offset = usize::try_from(delta.offset).unwrap();
-            assert!(offset <= shown.len(), "a hole: {} bytes, and a delta from {offset} on", shown.len());
-            shown.truncate(offset);
-            shown.push_str(&delta.text);
+    loop {
+        match listener.frames.next().await.expect("the listener was let go") {
+            Frame::Live(live) => {
+                if let Live::Delta(delta) = live.as_ref() {
+                    let offset = usize::try_from(delta.offset).unwrap();
+                    assert!(offset <= shown.len(), "a hole: {} bytes, then {offset}", shown.len());
+                    shown.truncate(offset);
+                    shown.push_str(&delta.text);
+                }
+            }
+            Frame::Event(event) => {
+                if event.body.kind() == "turn.finished" {
+                    return shown;
+                }
+            }
         }
     }
-    shown
 }
 
 #[test]
@@ -151,7 +157,7 @@ fn a_read_mark_that_fails_during_an_answer_leaves_the_answer_alone() {
             answered_exactly_once(&log);
             assert_eq!(model.asked(), 1, "the model was asked twice for one question");
             for listener in [&mut early, &mut late] {
-                assert_eq!(shown(listener), "Hello and good day, how are you?");
+                assert_eq!(shown(listener).await, "Hello and good day, how are you?");
             }
         }
     });
