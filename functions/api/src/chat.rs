@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::rooms::MAX_REPLAY;
-use frontdesk_domain::conversation::{Conversation, Epoch, Mode, Seq};
+use frontdesk_domain::conversation::{Conversation, Epoch, Mode, Priority, Seq, Status};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{Event, Thumb};
 use frontdesk_domain::id::{ConversationId, MessageId, UploadId, UserId};
+use frontdesk_domain::time::Timestamp;
 use http::{HeaderName, Response, StatusCode};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -91,10 +92,21 @@ pub struct EventsQuery {
 pub struct ChangeRequest {
     /// Who may speak.
     mode: Option<Mode>,
-    /// To whom it is assigned; null for nobody.
+    /// Where it stands. `closed` closes it; `snoozed` comes by `snoozed_until`.
+    status: Option<Status>,
+    /// To whom it is assigned, an operator of the organisation; null takes it from everybody.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     assignee: Option<Option<UserId>>,
+    /// All labels, each of 1 to 64 characters.
+    #[schema(max_items = 50)]
+    labels: Option<Vec<String>>,
+    /// Until when it is put aside; null takes it up again.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    snoozed_until: Option<Option<Timestamp>>,
+    /// How urgent it is.
+    priority: Option<Priority>,
 }
 
 /// Up to where the caller has read.
@@ -212,7 +224,7 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
     json(StatusCode::OK, &EventsResponse { events: replay.events, last_seq, epoch })
 }
 
-/// Changes who may speak, or to whom the conversation is assigned. `If-Match` names the epoch the caller has seen.
+/// Changes a conversation: who may speak, where it stands, whose it is, its labels and priority. `If-Match` names the epoch the caller has seen.
 #[utoipa::path(patch, path = "/api/v1/conversations/{id}", tag = "operator", request_body = ChangeRequest,
     params(("id" = ConversationId, Path, description = "The conversation"),
         ("If-Match" = String, Header, description = "The epoch, as `\"3\"`")),
@@ -224,10 +236,12 @@ pub async fn change(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let epoch = call.if_match()?;
     let request: ChangeRequest = call.json().await?;
-    if request.mode.is_none() && request.assignee.is_none() {
-        return Err(Error::invalid("", "name what is to change: mode or assignee"));
+    let ChangeRequest { mode, status, assignee, labels, snoozed_until, priority } = request;
+    let change = Change { mode, status, assignee, labels, snoozed_until, priority };
+    if change == Change::default() {
+        let names = "mode, status, assignee, labels, snoozed_until or priority";
+        return Err(Error::invalid("", format!("name what is to change: {names}")));
     }
-    let change = Change { mode: request.mode, assignee: request.assignee };
     json(StatusCode::OK, &chat::change(&call.ctx, call.scope()?, id, epoch, change).await?)
 }
 

@@ -62,13 +62,15 @@ impl DurableObject for RoomObject {
         let state = Rc::new(state);
         let db: Rc<dyn Database> = Rc::new(ObjectDatabase::new(state.clone()));
         let alarm = Rc::new(ObjectAlarm { state: state.clone(), due: Cell::new(None) });
-        let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone() });
+        // An object's id is unique among all deployments.
+        let owner = state.id().to_string().into();
+        let log = Log::Own(OwnLog { db: db.clone(), alarm: alarm.clone(), owner });
         let worker = WorkerId::new(JsClock.now(), JsRandom.entropy());
         let mut made = None;
         let detached = Rc::new(Detached::new(state.clone(), alarm.clone()));
         let tasks = Rc::new(AfterResponse::Room(detached.clone()));
         let ctx = host::ctx(&env, tasks, |ports| {
-            // Nobody else writes to this object's database.
+            // No other process writes to this object's database.
             let rooms = LogRooms::new(ports, log, worker, true);
             made = Some(rooms.clone());
             Rc::new(rooms)

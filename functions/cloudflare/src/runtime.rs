@@ -91,12 +91,18 @@ impl Detached {
 }
 
 impl Tasks for AfterResponse {
-    fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+    fn spawn(&self, _name: &'static str, work: BoxFuture<'static, ()>) {
         match self {
             Self::Request(context, _) => context.wait_until(work),
             Self::Object(state) => state.wait_until(work),
-            Self::Room(detached) if name == "turn" => detached.add(work),
             Self::Room(detached) => detached.state.wait_until(work),
+        }
+    }
+
+    fn spawn_detached(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+        match self {
+            Self::Room(detached) => detached.add(work),
+            Self::Request(..) | Self::Object(_) => self.spawn(name, work),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Batches that wait at the same time share one transaction and one fsync (group commit), each inside its own
 //! savepoint: a batch that fails is rolled back alone. A batch is answered after the commit is on disk.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::os::unix::fs::OpenOptionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -153,6 +154,31 @@ fn write_loop(connection: &mut Connection, requests: &mpsc::Receiver<Request>) {
             // Whoever asked may be gone; the batch is stored all the same.
             let _ = answer.send(result);
         }
+    }
+}
+
+/// A database in memory, on the caller's thread: each call is over before it returns, so a test decides what comes when.
+pub struct ImmediateDatabase(RefCell<Connection>);
+
+impl ImmediateDatabase {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new() -> anyhow::Result<Self> {
+        let database = now(libsql::Builder::new_local(":memory:").build())?;
+        Ok(Self(RefCell::new(Connection::open(&database)?)))
+    }
+}
+
+#[async_trait(?Send)]
+impl Database for ImmediateDatabase {
+    async fn query(&self, statements: Vec<Statement>) -> Answer {
+        self.0.borrow_mut().read(&statements)
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Answer {
+        self.0.borrow_mut().write_group(&[statements]).pop().unwrap_or_else(|| Err(stopped()))
     }
 }
 

@@ -195,16 +195,10 @@ impl Host {
             })
         }));
         let rooms = self.rooms.clone();
-        tokio::task::spawn_local(self.tasks.guarded(
-            "recover",
-            Box::pin(async move {
-                match rooms.recover().await {
-                    Ok(0) => {}
-                    Ok(count) => tracing::info!(count, "took up turns that were left open"),
-                    Err(error) => tracing::error!(%error, "turns that were left open were not taken up"),
-                }
-            }),
-        ));
+        tokio::task::spawn_local(supervise(self.ctx.clone(), "turns", move || {
+            let rooms = rooms.clone();
+            Box::pin(async move { rooms.watch().await })
+        }));
         let ctx = self.ctx.clone();
         tokio::task::spawn_local(supervise(ctx.clone(), "jobs", move || Box::pin(run_jobs(ctx.clone()))));
     }

@@ -106,6 +106,15 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::task::LocalSet::new().block_on(&runtime, test)
 }
 
+/// Makes the one organisation of a [`World`], Camomile, in the database of this context.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn organisation(ctx: &Ctx) -> anyhow::Result<()> {
+    seed::organisation(ctx, &seed::Admin { email: ADMIN_EMAIL, password: ADMIN_PASSWORD }).await?;
+    Ok(())
+}
+
 impl World {
     /// A world with one organisation, Camomile, without documents.
     ///
@@ -116,8 +125,7 @@ impl World {
         let now = overrides.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
         migrations::up(place.database()?.as_ref(), now).await?;
         let host = Self::open(&place, vars, overrides).await?;
-        let admin = seed::Admin { email: ADMIN_EMAIL, password: ADMIN_PASSWORD };
-        seed::organisation(&host.ctx, &admin).await?;
+        organisation(&host.ctx).await?;
         Ok(Self { host, place })
     }
 

@@ -274,7 +274,7 @@ fn object(ctx: &Ctx, db: &Rc<dyn Database>) -> (Ctx, LogRooms) {
     let worker = WorkerId::new(ctx.clock.now(), ctx.random.entropy());
     let mut made = None;
     let ports = Rc::new_cyclic(|ports| {
-        let log = Log::Own(OwnLog { db: db.clone(), alarm: Rc::new(NoAlarm) });
+        let log = Log::Own(OwnLog { db: db.clone(), alarm: Rc::new(NoAlarm), owner: "object".into() });
         let rooms = LogRooms::new(ports.clone(), log, worker, true);
         made = Some(rooms.clone());
         Ports { rooms: Rc::new(rooms), ..frontdesk_testkit::ports(ctx) }

@@ -18,7 +18,7 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{
-    ByteStream, Clock, Ctx, Database, FetchError, FetchLimits, HttpClient, Rooms, TurnStart,
+    ByteStream, Clock, Ctx, Database, FetchError, FetchLimits, HttpClient, Rooms, Statement,
 };
 use frontdesk_testkit::{
     Callers, Fault, FaultyDatabase, ManualClock, SeededRandom, rooms_contract, with_rooms,
@@ -35,9 +35,11 @@ fn message(conversation: ConversationId, client_id: &str, text: &str) -> PostMes
     }
 }
 
+const VERA: &str = "user_01h455vb4pex5vsknk084sn02q";
+
 /// An operator of the visitor's organisation.
 fn operator(of: &TenantScope) -> TenantScope {
-    let user = "user_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+    let user = VERA.parse().unwrap();
     #[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
     TenantScope::authenticated(of.org(), Actor::User { user, name: "Vera".to_owned(), role: Role::Operator })
 }
@@ -205,11 +207,11 @@ fn a_stale_epoch_changes_nothing_and_a_note_is_hidden_from_the_visitor() {
         let (scope, _) = world.visitor().await.unwrap();
         let (ctx, operator) = (world.ctx(), operator(&scope));
         let conversation = chat::begin(ctx, &scope).await.unwrap();
-        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        let take = Change { mode: Some(Mode::Operator), ..Change::default() };
         let taken =
             chat::change(ctx, &operator, conversation.id, conversation.epoch, take.clone()).await.unwrap();
         assert_eq!((taken.mode, taken.epoch), (Mode::Operator, conversation.epoch + 1));
-        let back = Change { mode: Some(Mode::Ai), assignee: None };
+        let back = Change { mode: Some(Mode::Ai), ..Change::default() };
         let stale = chat::change(ctx, &operator, conversation.id, conversation.epoch, back).await;
         assert_eq!(stale, Err(Error::Caller(CallerError::Stale { current: taken.epoch })));
 
@@ -233,20 +235,17 @@ fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
         world.host.rooms.drain();
         let conversation = chat::begin(ctx, &scope).await.unwrap().id;
         chat::post_message(ctx, &scope, message(conversation, "q", "x")).await.unwrap();
-        let log = ctx.rooms.replay(&scope, conversation, 1, 1).await.unwrap();
-        let EventBody::TurnStarted { turn, answers } = log.events[0].body else { panic!("no turn") };
-        let (epoch, site) = (log.conversation.epoch, String::new());
-        let start = TurnStart { conversation, turn, epoch, answers, attempt: 1, site, history: Vec::new() };
+        let start = world.host.rooms.turn(&system, conversation).await.unwrap().unwrap();
         let listener = ctx.rooms.subscribe(&scope, conversation, 2).await.unwrap();
 
-        ctx.rooms.say(&system, &start, "one ").await.unwrap();
+        world.host.rooms.say(&system, &start, "one ").await.unwrap();
         let while_it_is_stored = async {
             tokio::task::yield_now().await;
-            ctx.rooms.say(&system, &start, "two ").await
+            world.host.rooms.say(&system, &start, "two ").await
         };
         let (read, said) = futures_util::join!(chat::read(ctx, &scope, conversation, 1), while_it_is_stored);
         assert_eq!((read, said), (Ok(()), Ok(())));
-        ctx.rooms.say(&system, &start, "three").await.unwrap();
+        world.host.rooms.say(&system, &start, "three").await.unwrap();
 
         let frames: Vec<Frame> = listener.frames.take(4).collect().await;
         let deltas = frames.iter().filter_map(|frame| match frame {
@@ -257,6 +256,81 @@ fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
             Frame::Event(_) => None,
         });
         assert_eq!(deltas.collect::<Vec<_>>(), [(0, "one "), (4, "two "), (8, "three")]);
+    });
+}
+
+#[test]
+fn an_operators_message_that_is_sent_again_does_not_take_over_again() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let (ctx, vera) = (world.ctx(), operator(&scope));
+        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let first = chat::post_message(ctx, &vera, message(id, "m1", "Vera here")).await.unwrap();
+        assert_eq!((first.conversation.mode, first.receipt.seq), (Mode::Operator, 3));
+        let back = Change { mode: Some(Mode::Ai), assignee: Some(None), ..Change::default() };
+        let given = chat::change(ctx, &vera, id, first.conversation.epoch, back).await.unwrap();
+        // Long ago, too: beyond what the room has in memory.
+        for count in 0..50 {
+            chat::post_message(ctx, &scope, message(id, &format!("q{count}"), "x")).await.unwrap();
+            let again = chat::post_message(ctx, &vera, message(id, "m1", "Vera here")).await.unwrap();
+            assert!(again.deduplicated, "{count}");
+            assert_eq!((again.conversation.mode, again.conversation.epoch), (Mode::Ai, given.epoch));
+        }
+    });
+}
+
+#[test]
+fn of_two_operators_who_write_at_once_one_takes_over() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let (ctx, vera) = (world.ctx(), operator(&scope));
+        let user = "user_01h455vb4pex5vsknk084sn02r".parse().unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test makes its own operator")]
+        let oleg = TenantScope::authenticated(
+            scope.org(),
+            Actor::User { user, name: "Oleg".to_owned(), role: Role::Operator },
+        );
+        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let (one, other) = futures_util::join!(
+            chat::post_message(ctx, &vera, message(id, "v", "I take it")),
+            chat::post_message(ctx, &oleg, message(id, "o", "No, I")),
+        );
+        assert!(one.is_ok() && other.is_ok());
+        let log = ctx.rooms.replay(&vera, id, 0, 100).await.unwrap().events;
+        let kinds: Vec<_> = log.iter().map(|event| event.body.kind()).collect();
+        assert_eq!(kinds, ["mode.changed", "assigned", "message.created", "message.created"]);
+    });
+}
+
+#[test]
+fn a_conversation_is_assigned_to_an_operator_of_the_organisation_alone() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (scope, _) = world.visitor().await.unwrap();
+        let (ctx, vera) = (world.ctx(), operator(&scope));
+        let begun = chat::begin(ctx, &scope).await.unwrap();
+        let assign = async |assignee: &str| {
+            let assignee = Some(Some(assignee.parse().unwrap()));
+            let change = Change { assignee, ..Change::default() };
+            chat::change(ctx, &vera, begun.id, begun.epoch, change).await
+        };
+        let nobody = assign("user_01h455vb4pex5vsknk084sn02r").await;
+        assert!(
+            matches!(nobody, Err(Error::Caller(CallerError::Invalid(fields))) if fields[0].pointer == "/assignee")
+        );
+        // The administrator is one; Vera takes it herself.
+        let rows = ctx.db.query(vec![Statement::new("SELECT id FROM users")]).await.unwrap();
+        let admin = rows[0].first().unwrap().text(0).unwrap().to_owned();
+        for (assignee, seq) in [(admin.as_str(), 1), (VERA, 2)] {
+            assert_eq!(assign(assignee).await.unwrap().last_seq, seq);
+        }
+        let rows = ctx.db.query(vec![Statement::new("SELECT assignee FROM conversations")]).await.unwrap();
+        assert_eq!(rows[0].first().unwrap().text(0).unwrap(), VERA);
+        // One who was disabled is not one any more.
+        ctx.db.batch(vec![Statement::new("UPDATE users SET disabled_at = 1")]).await.unwrap();
+        assert!(assign(&admin).await.is_err());
     });
 }
 

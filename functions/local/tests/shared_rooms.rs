@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, Change, PostMessage};
-use frontdesk_app::rooms::{Log, LogRooms};
-use frontdesk_domain::conversation::{Conversation, Mode, Seq};
+use frontdesk_app::rooms::{Log, LogRooms, TurnStart};
+use frontdesk_domain::conversation::{Channel, Conversation, Mode, Seq};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{EventBody, Frame, Live};
 use frontdesk_domain::id::{ConversationId, TurnId, VisitorId, WorkerId};
@@ -22,7 +22,7 @@ use frontdesk_local::host::Wrap;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
     Appended, BoxFuture, ByteStream, Clock, Ctx, Database, DbError, FetchError, FetchLimits, HttpClient,
-    Ports, Replay, Rooms, Rows, Statement, Subscription, Tasks, TurnStart,
+    Ports, Replay, Rooms, Rows, Statement, Subscription, Tasks,
 };
 use frontdesk_testkit::{Callers, ManualClock, rooms_apart_contract, rooms_contract};
 use futures_channel::mpsc;
@@ -60,29 +60,35 @@ async fn answers_without_evidence(ctx: &Ctx, of: &TenantScope) {
     frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
 }
 
-/// Tasks of a process that may die: those of turns then go no further.
+/// Tasks of a process that may stop: those of turns then go no further, and nothing of them is let go.
 struct Mortal {
     inner: Rc<dyn Tasks>,
     dead: Rc<Cell<bool>>,
     turns: Rc<Cell<usize>>,
+    stopped: RefCell<Vec<BoxFuture<'static, ()>>>,
 }
 
 impl Tasks for Mortal {
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+        self.inner.spawn(name, work);
+    }
+
+    fn spawn_detached(&self, name: &'static str, work: BoxFuture<'static, ()>) {
         if name == "turn" {
             if self.dead.get() {
-                return;
+                return self.stopped.borrow_mut().push(work);
             }
             self.turns.set(self.turns.get() + 1);
         }
-        self.inner.spawn(name, work);
+        self.inner.spawn_detached(name, work);
     }
 }
 
 /// A process: the world's ports with rooms of its own.
 struct Process {
     ctx: Ctx,
-    /// Turns that it begins from now on are begun by nobody.
+    rooms: LogRooms,
+    /// Whether turns that it begins from now on go no further.
     dead: Rc<Cell<bool>>,
     /// How many it began.
     turns: Rc<Cell<usize>>,
@@ -91,16 +97,22 @@ struct Process {
 fn process(ctx: &Ctx) -> Process {
     let (dead, turns) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
     let worker = WorkerId::new(ctx.clock.now(), ctx.random.entropy());
-    let ports = Rc::new_cyclic(|ports| Ports {
-        rooms: Rc::new(LogRooms::new(ports.clone(), Log::Main, worker, false)),
-        tasks: Rc::new(Mortal {
-            inner: Rc::clone(&ctx.tasks),
-            dead: Rc::clone(&dead),
-            turns: Rc::clone(&turns),
-        }),
-        ..frontdesk_testkit::ports(ctx)
+    let mut made = None;
+    let ports = Rc::new_cyclic(|ports| {
+        let rooms = LogRooms::new(ports.clone(), Log::Main, worker, false);
+        made = Some(rooms.clone());
+        Ports {
+            rooms: Rc::new(rooms),
+            tasks: Rc::new(Mortal {
+                inner: Rc::clone(&ctx.tasks),
+                dead: Rc::clone(&dead),
+                turns: Rc::clone(&turns),
+                stopped: RefCell::default(),
+            }),
+            ..frontdesk_testkit::ports(ctx)
+        }
     });
-    Process { ctx: Ctx::new(ports), dead, turns }
+    Process { ctx: Ctx::new(ports), rooms: made.unwrap(), dead, turns }
 }
 
 /// Rooms of several processes behind one address: each call reaches the next one.
@@ -118,8 +130,13 @@ impl InTurn {
 
 #[async_trait(?Send)]
 impl Rooms for InTurn {
-    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
-        self.next().create(scope, id).await
+    async fn create(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        channel: Channel,
+    ) -> Result<Conversation> {
+        self.next().create(scope, id, channel).await
     }
     async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
         self.next().latest(scope, visitor).await
@@ -141,12 +158,6 @@ impl Rooms for InTurn {
     }
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
         self.next().typing(scope, id, on).await
-    }
-    async fn say(&self, _: &TenantScope, _: &TurnStart, _: &str) -> Result<()> {
-        panic!("a turn speaks in the process that runs it")
-    }
-    async fn unsay(&self, _: &TenantScope, _: &TurnStart) -> Result<()> {
-        panic!("a turn speaks in the process that runs it")
     }
 }
 
@@ -176,10 +187,8 @@ async fn with_a_silent_turn(process: &Process, scope: &TenantScope) -> (Conversa
     process.dead.set(true);
     let conversation = chat::begin(&process.ctx, scope).await.unwrap().id;
     chat::post_message(&process.ctx, scope, message(conversation, "q".to_owned())).await.unwrap();
-    let log = process.ctx.rooms.replay(scope, conversation, 1, 1).await.unwrap();
-    let EventBody::TurnStarted { turn, answers } = log.events[0].body else { panic!("no turn") };
-    let (epoch, site) = (log.conversation.epoch, String::new());
-    (conversation, TurnStart { conversation, turn, epoch, answers, attempt: 1, site, history: Vec::new() })
+    let start = process.rooms.turn(scope, conversation).await.unwrap().unwrap();
+    (conversation, start)
 }
 
 /// The next frame that is what is looked for.
@@ -234,7 +243,7 @@ fn appends_of_two_processes_at_once_are_dense_and_each_is_there_once() {
         let (one, other) = (process(world.ctx()), process(world.ctx()));
         let rooms = join_all((0..4).map(|_| async {
             let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
-            let take = Change { mode: Some(Mode::Operator), assignee: None };
+            let take = Change { mode: Some(Mode::Operator), ..Change::default() };
             chat::change(&other.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
             begun.id
         }))
@@ -286,7 +295,7 @@ fn who_listens_elsewhere_hears_a_turn_and_who_takes_over_elsewhere_silences_it()
         assert_eq!(offset, first.len() as u64);
         assert!(rest.contains("when it is not"), "{rest}");
 
-        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        let take = Change { mode: Some(Mode::Operator), ..Change::default() };
         chat::change(&other.ctx, &operator, begun.id, begun.epoch, take).await.unwrap();
         next(&mut here, |frame| finished(frame).filter(|(_, outcome)| *outcome == "cancelled")).await;
         // The model is hung up on, though it never ends.
@@ -357,10 +366,10 @@ fn a_turn_whose_process_died_is_taken_up_once() {
             processes[1..].iter().map(|process| process.ctx.rooms.replay(&visitor, conversation, 0, 500));
         join_all(rest).await;
         // Without a model and without documents.
-        assert_eq!(next(&mut listener, finished).await, (start.turn, "no_answer"));
+        assert_eq!(next(&mut listener, finished).await, (start.token.turn, "no_answer"));
         assert_eq!(processes.iter().map(|process| process.turns.get()).sum::<usize>(), 1, "it ran twice");
         let log = processes[0].ctx.rooms.replay(&visitor, conversation, 0, 500).await.unwrap();
-        let late = processes[0].ctx.rooms.say(&system, &start, "Too late").await;
+        let late = processes[0].rooms.say(&system, &start, "Too late").await;
         assert!(late.is_err(), "the old worker speaks on");
         let kinds: Vec<_> = log.events.iter().map(|event| event.body.kind()).collect();
         assert_eq!(kinds, ["message.created", "turn.started", "message.created", "turn.finished"]);
@@ -408,7 +417,7 @@ fn a_write_that_fails_does_not_hide_the_room_from_who_looks_meanwhile() {
         let (visitor, _) = world.visitor().await.unwrap();
         let one = process(world.ctx());
         let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
-        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        let take = Change { mode: Some(Mode::Operator), ..Change::default() };
         chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
 
         armed.set(true);
@@ -418,6 +427,139 @@ fn a_write_that_fails_does_not_hide_the_room_from_who_looks_meanwhile() {
         assert!(matches!(posted, Err(Error::Upstream { retryable: true, .. })));
         assert_eq!(read.unwrap().events.len(), 1);
         chat::post_message(&one.ctx, &visitor, post).await.unwrap();
+    });
+}
+
+/// A database whose reads wait while it is held.
+struct Held {
+    inner: Rc<dyn Database>,
+    held: Cell<bool>,
+    waiting: Cell<u32>,
+    go: Notify,
+}
+
+#[async_trait(?Send)]
+impl Database for Held {
+    async fn query(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        if self.held.get() {
+            self.waiting.set(self.waiting.get() + 1);
+            self.go.notified().await;
+        }
+        self.inner.query(statements).await
+    }
+    async fn batch(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        self.inner.batch(statements).await
+    }
+}
+
+#[test]
+fn a_listener_that_stops_reading_in_the_middle_of_a_poll_holds_no_other_up() {
+    run(async {
+        let world = World::new(&[], Overrides::default()).await.unwrap();
+        let (visitor, _) = world.visitor().await.unwrap();
+        let operator = operator(&visitor);
+        let held = Rc::new(Held {
+            inner: Rc::clone(&world.ctx().db),
+            held: Cell::new(false),
+            waiting: Cell::new(0),
+            go: Notify::new(),
+        });
+        let slow = Ctx::new(Rc::new(Ports {
+            db: Rc::clone(&held) as Rc<dyn Database>,
+            ..frontdesk_testkit::ports(world.ctx())
+        }));
+        let (one, other) = (process(&slow), process(world.ctx()));
+        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let take = Change { mode: Some(Mode::Operator), ..Change::default() };
+        let taken = chat::change(&one.ctx, &operator, begun.id, begun.epoch, take).await.unwrap();
+        let mut stalls = one.ctx.rooms.subscribe(&visitor, begun.id, taken.last_seq).await.unwrap();
+        let mut reads = one.ctx.rooms.subscribe(&operator, begun.id, taken.last_seq).await.unwrap();
+        held.held.set(true);
+        while held.waiting.get() == 0 {
+            let _ = tokio::time::timeout(Duration::from_millis(20), stalls.frames.next()).await;
+        }
+        held.held.set(false);
+        held.go.notify_waiters();
+        // From here on the one takes nothing.
+        let post = message(begun.id, "m".to_owned());
+        chat::post_message(&other.ctx, &operator, post).await.unwrap();
+        let told = next(&mut reads, |frame| match frame {
+            Frame::Event(event) => (event.body.kind() == "message.created").then_some(()),
+            Frame::Live(_) => None,
+        });
+        tokio::time::timeout(Duration::from_secs(15), told).await.expect("the other listener gets nothing");
+        drop(stalls);
+    });
+}
+
+/// A replica that is behind: pages of events end at `upto`.
+struct Replica {
+    inner: Rc<dyn Database>,
+    upto: Cell<Option<i64>>,
+    pages: Cell<u32>,
+}
+
+#[async_trait(?Send)]
+impl Database for Replica {
+    async fn query(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        let page = statements.len() == 1
+            && statements.iter().any(|one| one.sql.contains("FROM events") && one.sql.contains("seq > ?3"));
+        let mut results = self.inner.query(statements).await?;
+        if let (true, Some(upto), Some(first)) = (page, self.upto.get(), results.first_mut()) {
+            first.rows.retain(|row| row.int(0).is_ok_and(|seq| seq <= upto));
+            self.pages.set(self.pages.get() + 1);
+        }
+        Ok(results)
+    }
+    async fn batch(&self, statements: Vec<Statement>) -> std::result::Result<Vec<Rows>, DbError> {
+        self.inner.batch(statements).await
+    }
+}
+
+#[test]
+fn a_replica_that_is_behind_leaves_no_gap_in_a_replay() {
+    run(async {
+        for catches_up in [true, false] {
+            let world = World::new(&[], Overrides::default()).await.unwrap();
+            let (visitor, _) = world.visitor().await.unwrap();
+            let replica = Rc::new(Replica {
+                inner: Rc::clone(&world.ctx().db),
+                upto: Cell::new(None),
+                pages: Cell::new(0),
+            });
+            let behind = Ctx::new(Rc::new(Ports {
+                db: Rc::clone(&replica) as Rc<dyn Database>,
+                ..frontdesk_testkit::ports(world.ctx())
+            }));
+            let one = process(&behind);
+            let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+            let take = Change { mode: Some(Mode::Operator), ..Change::default() };
+            chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+            for n in 0..3 {
+                let post = message(begun.id, format!("m{n}"));
+                chat::post_message(&one.ctx, &visitor, post).await.unwrap();
+            }
+            replica.upto.set(Some(2));
+            let mut listener = one.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
+            let mut seqs: Vec<Seq> = Vec::new();
+            while let Some(frame) = listener.frames.next().await {
+                if let Frame::Event(event) = frame {
+                    seqs.push(event.seq);
+                }
+                if catches_up && seqs.len() == 2 {
+                    replica.upto.set(None);
+                }
+                if seqs.len() == 4 {
+                    chat::post_message(&one.ctx, &visitor, message(begun.id, "m9".to_owned())).await.unwrap();
+                }
+                if seqs.len() == 5 {
+                    break;
+                }
+            }
+            // Either it waits for the replica, or it ends and the client comes back.
+            let expected: Vec<Seq> = if catches_up { vec![1, 2, 3, 4, 5] } else { vec![1, 2] };
+            assert_eq!(seqs, expected);
+        }
     });
 }
 
@@ -490,7 +632,7 @@ fn many_who_listen_cost_no_more_than_one() {
         let (visitor, _) = world.visitor().await.unwrap();
         let one = process(world.ctx());
         let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
-        let take = Change { mode: Some(Mode::Operator), assignee: None };
+        let take = Change { mode: Some(Mode::Operator), ..Change::default() };
         chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
         let mut listeners = Vec::new();
         for _ in 0..LISTENERS {

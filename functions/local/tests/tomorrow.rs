@@ -116,7 +116,7 @@ async fn store_newer(db: &dyn Database, scope: &TenantScope, id: ConversationId)
 async fn begun(ctx: &Ctx, scope: &TenantScope, db: &dyn Database) -> ConversationId {
     // A room of its own takes it over from the main database.
     let begun = chat::begin(&process(ctx, Log::Main).0, scope).await.unwrap();
-    let take = Change { mode: Some(Mode::Operator), assignee: None };
+    let take = Change { mode: Some(Mode::Operator), ..Change::default() };
     chat::change(ctx, &operator(scope), begun.id, begun.epoch, take).await.unwrap();
     store_newer(db, scope, begun.id).await;
     begun.id
@@ -187,7 +187,9 @@ fn a_copy_of_a_log_is_whole() {
         let open = |name: &str| -> Rc<dyn Database> {
             Rc::new(LibsqlDatabase::open(&directory.path().join(name), &Supervision::default()).unwrap())
         };
-        let own = |db: &Rc<dyn Database>| Log::Own(OwnLog { db: db.clone(), alarm: Rc::new(NoAlarm) });
+        let own = |db: &Rc<dyn Database>| {
+            Log::Own(OwnLog { db: db.clone(), alarm: Rc::new(NoAlarm), owner: "object".into() })
+        };
         let first = open("first.db");
         create_own_log(first.as_ref()).await.unwrap();
         let (object, before) = process(world.ctx(), own(&first));

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use frontdesk_domain::conversation::{Author, AuthorKind, Conversation, Epoch, Mode, Seq};
+use frontdesk_domain::conversation::{AuthorKind, Channel, Conversation, Epoch, Mode, Priority, Seq, Status};
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Thumb;
 use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
-use frontdesk_domain::room::{Command, NewMessage, Receipt};
+use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows};
 
 use crate::{settings, store};
@@ -63,11 +64,11 @@ pub struct Posted {
 /// 403 for anybody else.
 pub async fn begin(ctx: &Ctx, scope: &TenantScope) -> Result<Conversation> {
     let id = ConversationId::new(ctx.clock.now(), ctx.random.entropy());
-    ctx.rooms.create(scope, id).await
+    ctx.rooms.create(scope, id, Channel::Widget).await
 }
 
 /// Posts a message: the only writer of messages. It is stored when this returns. An operator that writes to a visitor
-/// takes over.
+/// takes over; the room decides that, after it has recognised repetitions.
 ///
 /// # Errors
 /// 422 naming the field; 404 for somebody else's conversation; 409 when it is closed.
@@ -85,8 +86,8 @@ pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) 
     if !command.attachments.is_empty() {
         crate::uploads::attach(ctx, scope, id, &command.attachments).await?;
     }
-    if author.kind == AuthorKind::Operator && !command.note {
-        take_over(ctx, scope, command.conversation, &author).await?;
+    if author.kind == AuthorKind::Operator && !command.note && !scope.has_role(Role::Operator) {
+        return Err(CallerError::Forbidden("writing to visitors needs the role operator").into());
     }
     let now = ctx.clock.now();
     let message = NewMessage {
@@ -103,19 +104,27 @@ pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) 
     Ok(Posted { receipt, deduplicated: appended.deduplicated, conversation: appended.conversation })
 }
 
-/// A change of a conversation by an operator.
-#[derive(Debug, Clone, Default)]
+/// A change of a conversation by an operator; what is absent stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Change {
     /// Who may speak.
     pub mode: Option<Mode>,
-    /// To whom it is assigned.
+    /// Where it stands.
+    pub status: Option<Status>,
+    /// To whom it is assigned; `Some(None)` takes it from everybody.
     pub assignee: Option<Option<UserId>>,
+    /// All labels.
+    pub labels: Option<Vec<String>>,
+    /// Until when it is put aside; `Some(None)` takes it up again.
+    pub snoozed_until: Option<Option<Timestamp>>,
+    /// How urgent it is.
+    pub priority: Option<Priority>,
 }
 
-/// Changes who may speak, or to whom it is assigned, if the epoch is still the one the caller has seen.
+/// Changes a conversation's head, if the epoch is still the one the caller has seen.
 ///
 /// # Errors
-/// 412 when it is not.
+/// 412 when it is not; 422 for an assignee who is no operator of the organisation, and for a moment that has passed.
 pub async fn change(
     ctx: &Ctx,
     scope: &TenantScope,
@@ -123,17 +132,40 @@ pub async fn change(
     if_epoch: Epoch,
     change: Change,
 ) -> Result<Conversation> {
-    let mode = match change.mode {
-        Some(mode) => mode,
-        None => ctx.rooms.replay(scope, id, 0, 1).await?.conversation.mode,
-    };
-    let command = Command::SetMode {
-        mode,
+    if let Some(Some(assignee)) = change.assignee {
+        check_assignee(ctx, scope, assignee).await?;
+    }
+    if let Some(Some(until)) = change.snoozed_until
+        && until <= ctx.clock.now()
+    {
+        return Err(Error::invalid("/snoozed_until", "must lie in the future"));
+    }
+    let update = Update {
         if_epoch: Some(if_epoch),
         by: scope.actor().author(),
+        mode: change.mode,
+        status: change.status,
         assignee: change.assignee,
+        labels: change.labels,
+        snoozed_until: change.snoozed_until,
+        priority: change.priority,
     };
-    Ok(ctx.rooms.append(scope, id, command).await?.conversation)
+    Ok(ctx.rooms.append(scope, id, Command::Update(update)).await?.conversation)
+}
+
+/// A conversation is assigned to people who can answer it.
+async fn check_assignee(ctx: &Ctx, scope: &TenantScope, assignee: UserId) -> Result<()> {
+    // Whoever takes it was authenticated just now.
+    if matches!(scope.actor(), Actor::User { user, role, .. } if *user == assignee && *role >= Role::Operator)
+    {
+        return Ok(());
+    }
+    let results = ctx.db.query(vec![store::users::select(scope, assignee)]).await?;
+    let user = results.first().and_then(Rows::first).map(store::users::user).transpose()?;
+    match user {
+        Some(user) if user.disabled_at.is_none() && user.role >= Role::Operator => Ok(()),
+        _ => Err(Error::invalid("/assignee", "must be an operator of the organisation")),
+    }
 }
 
 /// Notes that the caller has read everything up to `upto`.
@@ -219,24 +251,6 @@ async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<
             _ => return Err(Error::not_found("message")),
         }
     }
-}
-
-async fn take_over(ctx: &Ctx, scope: &TenantScope, id: ConversationId, author: &Author) -> Result<()> {
-    let Actor::User { user, role, .. } = scope.actor() else { return Ok(()) };
-    if *role < Role::Operator {
-        return Err(CallerError::Forbidden("writing to visitors needs the role operator").into());
-    }
-    let conversation = ctx.rooms.replay(scope, id, 0, 1).await?.conversation;
-    if conversation.mode != Mode::Ai {
-        return Ok(());
-    }
-    let command = Command::SetMode {
-        mode: Mode::Operator,
-        if_epoch: None,
-        by: author.clone(),
-        assignee: Some(Some(*user)),
-    };
-    ctx.rooms.append(scope, id, command).await.map(|_| ())
 }
 
 fn validate(command: &PostMessage, max_chars: u32) -> Result<()> {

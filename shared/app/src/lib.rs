@@ -6,6 +6,7 @@ pub mod blobs;
 pub mod chat;
 pub mod config;
 pub mod documents;
+pub mod feed;
 pub mod health;
 pub mod ingest;
 pub mod jobs;

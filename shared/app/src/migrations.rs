@@ -48,6 +48,7 @@ migrations! {
     9 "0009_hosts"
     10 "0010_jobs"
     11 "0011_access"
+    12 "0012_heads_and_feed"
 }
 
 /// Where a database stands with one step.

@@ -1,42 +1,67 @@
 //! What an organisation used: turns and tokens by day and model, and whether its budget of the day is spent.
 
+use frontdesk_domain::answer::Usage;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::event::{Event, EventBody};
-use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::id::{ConversationId, TurnId};
+use frontdesk_domain::room::TurnToken;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::Settings;
-use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows, Statement};
 use serde::Serialize;
 
 use crate::store;
+use crate::store::usage::Call;
 pub use crate::store::usage::Spent;
 
-/// Adds the turn that `event` finished, if it did; rides in the batch that stores the event, ahead of it.
+/// Counts the turn that `event` finished, if it did, and its calls; rides in the batch that stores the event, ahead of it.
 #[must_use]
-pub fn record_statement(scope: &TenantScope, id: ConversationId, event: &Event) -> Option<Statement> {
-    let EventBody::TurnFinished { usage, .. } = &event.body else { return None };
-    let spent = Spent {
-        turns: 1,
-        prompt_tokens: usage.as_ref().map_or(0, |usage| usage.prompt_tokens),
-        completion_tokens: usage.as_ref().map_or(0, |usage| usage.completion_tokens),
-    };
+pub fn record_statements(scope: &TenantScope, id: ConversationId, event: &Event) -> Vec<Statement> {
+    let EventBody::TurnFinished { turn, usage, run, .. } = &event.body else { return Vec::new() };
     let model = usage.as_ref().map_or("", |usage| usage.model.as_str());
-    Some(store::usage::add(scope, id, event.seq, &event.at.day(), model, spent))
+    let mut statements = vec![store::usage::add_turn(scope, id, event.seq, &event.at.day(), model)];
+    let (attempt, discarded) =
+        run.as_ref().map_or((1, &[][..]), |run| (run.attempt, run.discarded.as_slice()));
+    for call in calls(*turn, attempt, usage.as_ref(), discarded, true) {
+        statements.extend(store::usage::add_call(scope, &call, event.at));
+    }
+    statements
 }
 
-/// Asks for the tokens of today; rides in a turn's first round trip.
-#[must_use]
-pub fn spent_statement(scope: &TenantScope, now: Timestamp) -> Statement {
-    store::usage::select_tokens(scope, &now.day())
-}
-
-/// What [`spent_statement`] gave: tokens.
+/// Counts the calls of a run that could not end its turn: somebody took over, or another worker was quicker. Of a run that
+/// did end it, it counts nothing twice.
 ///
 /// # Errors
-/// When the rows are of another shape.
-pub fn spent(rows: &Rows) -> Result<u64> {
-    Ok(rows.first().map(|row| row.count(0)).transpose()?.unwrap_or(0))
+/// When the database does not answer.
+pub async fn record_lost(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    token: &TurnToken,
+    usage: Option<&Usage>,
+    discarded: &[Usage],
+) -> Result<()> {
+    let at = ctx.clock.now();
+    let statements: Vec<Statement> = calls(token.turn, token.attempt, usage, discarded, false)
+        .flat_map(|call| store::usage::add_call(scope, &call, at))
+        .collect();
+    if !statements.is_empty() {
+        ctx.db.batch(statements).await?;
+    }
+    Ok(())
+}
+
+/// The calls of one run, numbered alike whoever records them: the answer's is 0.
+fn calls<'a>(
+    turn: TurnId,
+    attempt: u32,
+    usage: Option<&'a Usage>,
+    discarded: &'a [Usage],
+    used: bool,
+) -> impl Iterator<Item = Call<'a>> {
+    let shown = usage.map(|usage| Call { turn, attempt, n: 0, usage, used });
+    let others =
+        (1_u32..).zip(discarded).map(move |(n, usage)| Call { turn, attempt, n, usage, used: false });
+    shown.into_iter().chain(others)
 }
 
 /// The tokens of today (UTC), in a round trip of its own.
@@ -44,8 +69,9 @@ pub fn spent(rows: &Rows) -> Result<u64> {
 /// # Errors
 /// When the database does not answer.
 pub async fn spent_today(ctx: &Ctx, scope: &TenantScope) -> Result<u64> {
-    let results = ctx.db.query(vec![spent_statement(scope, ctx.clock.now())]).await?;
-    results.first().map_or(Ok(0), spent)
+    let today = ctx.clock.now().day();
+    let results = ctx.db.query(vec![store::usage::select_tokens(scope, &today)]).await?;
+    Ok(results.first().and_then(Rows::first).map(|row| row.count(0)).transpose()?.unwrap_or(0))
 }
 
 /// Whether a budget is set and spent: the answers of this day step down to quotes.

@@ -63,7 +63,7 @@ pub struct Citation {
     pub url: Option<String>,
 }
 
-/// What a turn used, as the model's provider counts it.
+/// What a call to a model used, as its provider counts it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Usage {
     /// The model that answered.
@@ -72,4 +72,7 @@ pub struct Usage {
     pub prompt_tokens: u64,
     /// Tokens of the answer.
     pub completion_tokens: u64,
+    /// Whether the provider did not count and the tokens are estimated from the length of the texts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }

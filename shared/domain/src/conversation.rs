@@ -37,6 +37,51 @@ pub enum Status {
     Closed,
 }
 
+/// How urgent a conversation is.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// It can wait.
+    Low,
+    /// As most are.
+    #[default]
+    Normal,
+    /// Before the others.
+    High,
+    /// At once.
+    Urgent,
+}
+
+/// Where the visitor of a conversation is. Channels differ by this value alone: every message goes the same way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// The widget on a site.
+    #[default]
+    Widget,
+    /// A program that speaks the API.
+    Api,
+    /// A Telegram bot.
+    Telegram,
+    /// An inbox of Chatwoot.
+    Chatwoot,
+    /// A chat of Kommo.
+    Kommo,
+}
+
 /// The kind of an author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]

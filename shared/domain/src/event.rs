@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::answer::{Citation, Outcome, Usage};
-use crate::conversation::{Author, AuthorKind, Epoch, Message, Mode, Seq, Status};
+use crate::conversation::{Author, AuthorKind, Epoch, Message, Mode, Priority, Seq, Status};
 use crate::id::{MessageId, TurnId, UserId};
 use crate::time::Timestamp;
 
@@ -69,6 +69,9 @@ pub enum EventBody {
         /// What it used; absent when no model was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
+        /// The run that ended it, when it asked a model. Visitors are not told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        run: Option<FinishedRun>,
     },
     /// Somebody else may speak now; the epoch grew.
     #[serde(rename = "mode.changed")]
@@ -113,6 +116,14 @@ pub enum EventBody {
         /// Who did.
         by: Author,
     },
+    /// How urgent it is changed.
+    #[serde(rename = "prioritised")]
+    Prioritised {
+        /// How urgent it is.
+        priority: Priority,
+        /// Who changed it.
+        by: Author,
+    },
     /// The visitor rated the conversation or one message.
     #[serde(rename = "rated")]
     Rated {
@@ -155,6 +166,17 @@ pub struct Unknown {
     pub fields: Map<String, Value>,
 }
 
+/// What a run that ended its turn cost beside the answer that was shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct FinishedRun {
+    /// How often the turn was begun, from 1.
+    #[schema(minimum = 1)]
+    pub attempt: u32,
+    /// What calls used whose answers were withdrawn or did not come whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<Usage>,
+}
+
 /// Thumb up or down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -177,10 +199,21 @@ impl Event {
     #[must_use]
     pub fn for_visitor(self: &Rc<Self>) -> Rc<Self> {
         let visible = self.body.visible_to_visitor();
-        if visible && self.extra.is_none() {
-            return Rc::clone(self);
-        }
-        let body = if visible { self.body.clone() } else { EventBody::Hidden {} };
+        let body = match &self.body {
+            EventBody::TurnFinished { turn, outcome, message_id, citations, usage, run: Some(_) } => {
+                EventBody::TurnFinished {
+                    turn: *turn,
+                    outcome: *outcome,
+                    message_id: *message_id,
+                    citations: citations.clone(),
+                    usage: usage.clone(),
+                    run: None,
+                }
+            }
+            _ if visible && self.extra.is_none() => return Rc::clone(self),
+            body if visible => body.clone(),
+            _ => EventBody::Hidden {},
+        };
         Rc::new(Self::new(self.seq, self.at, self.epoch, body))
     }
 }
@@ -198,6 +231,7 @@ impl EventBody {
             Self::Labelled { .. } => "labelled",
             Self::StatusChanged { .. } => "status.changed",
             Self::Snoozed { .. } => "snoozed",
+            Self::Prioritised { .. } => "prioritised",
             Self::Rated { .. } => "rated",
             Self::Read { .. } => "read",
             Self::Hidden {} => "hidden",
@@ -217,7 +251,11 @@ impl EventBody {
             | Self::Rated { .. }
             | Self::Read { .. }
             | Self::Hidden {} => true,
-            Self::Assigned { .. } | Self::Labelled { .. } | Self::Snoozed { .. } | Self::Unknown(_) => false,
+            Self::Assigned { .. }
+            | Self::Labelled { .. }
+            | Self::Snoozed { .. }
+            | Self::Prioritised { .. }
+            | Self::Unknown(_) => false,
         }
     }
 }

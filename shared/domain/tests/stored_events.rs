@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_domain::answer::{Citation, Outcome, Usage};
-use frontdesk_domain::conversation::{Author, AuthorKind, Conversation, Message, Mode, Status};
-use frontdesk_domain::event::{Event, EventBody, Frame, Live, Thumb};
+use frontdesk_domain::conversation::{Author, AuthorKind, Channel, Message, Mode, Priority, Status};
+use frontdesk_domain::event::{Event, EventBody, FinishedRun, Frame, Live, Thumb};
 use frontdesk_domain::id::{
     ConversationId, DocumentId, MessageId, PassageId, TurnId, UploadId, UserId, WorkerId,
 };
@@ -70,13 +70,15 @@ fn every_kind() -> Vec<EventBody> {
         note: true,
         ..message(vera(), "See [1].")
     };
-    let usage = Usage { model: "m".to_owned(), prompt_tokens: 321, completion_tokens: 12 };
+    let usage = Usage { model: "m".to_owned(), prompt_tokens: 321, completion_tokens: 12, estimated: false };
+    let guessed = Usage { estimated: true, ..usage.clone() };
     let finished = |outcome| EventBody::TurnFinished {
         turn,
         outcome,
         message_id: None,
         citations: Vec::new(),
         usage: None,
+        run: None,
     };
     let by = vera;
     vec![
@@ -92,7 +94,24 @@ fn every_kind() -> Vec<EventBody> {
             outcome: Outcome::Answered,
             message_id: Some(message_id),
             citations: vec![citation(None)],
+            usage: Some(usage.clone()),
+            run: None,
+        },
+        EventBody::TurnFinished {
+            turn,
+            outcome: Outcome::Answered,
+            message_id: Some(message_id),
+            citations: Vec::new(),
             usage: Some(usage),
+            run: Some(FinishedRun { attempt: 2, discarded: vec![guessed] }),
+        },
+        EventBody::TurnFinished {
+            turn,
+            outcome: Outcome::HandedOff,
+            message_id: None,
+            citations: Vec::new(),
+            usage: None,
+            run: Some(FinishedRun { attempt: 1, discarded: Vec::new() }),
         },
         finished(Outcome::Quoted),
         finished(Outcome::NoAnswer),
@@ -111,6 +130,10 @@ fn every_kind() -> Vec<EventBody> {
         EventBody::StatusChanged { status: Status::Snoozed, by: by() },
         EventBody::StatusChanged { status: Status::Closed, by: by() },
         EventBody::Snoozed { until: at().after(Duration::from_millis(1_790_000_000_123)), by: by() },
+        EventBody::Prioritised { priority: Priority::Low, by: by() },
+        EventBody::Prioritised { priority: Priority::Normal, by: by() },
+        EventBody::Prioritised { priority: Priority::High, by: by() },
+        EventBody::Prioritised { priority: Priority::Urgent, by: by() },
         EventBody::Rated {
             score: Some(5),
             message_id: Some(message_id),
@@ -149,6 +172,7 @@ fn is_pinned(body: &EventBody) -> bool {
         | EventBody::Labelled { .. }
         | EventBody::StatusChanged { .. }
         | EventBody::Snoozed { .. }
+        | EventBody::Prioritised { .. }
         | EventBody::Rated { .. }
         | EventBody::Read { .. } => pinned,
         EventBody::Hidden {} => pinned,
@@ -300,14 +324,7 @@ fn something_live_of_another_version_is_not_told() {
 }
 
 fn room() -> Room {
-    let conversation = Conversation {
-        id: id!(ConversationId, "conv"),
-        mode: Mode::Ai,
-        status: Status::Open,
-        epoch: 1,
-        last_seq: 0,
-    };
-    Room::restore(RoomHead { conversation, last_at: at(), turn: None, unanswered: None }, [])
+    Room::restore(RoomHead::new(id!(ConversationId, "conv"), Channel::Widget, at()), [])
 }
 
 fn asks(room: &Room) -> Vec<String> {

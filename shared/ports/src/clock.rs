@@ -36,6 +36,12 @@ pub trait Tasks {
     /// Runs `work` to its end, whoever leaves meanwhile. `name` is for logs and metrics.
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>);
 
+    /// The same for work that belongs to no request, socket or event of the host: a turn, a poller. A host that ends work
+    /// with what began it keeps this going by other means.
+    fn spawn_detached(&self, name: &'static str, work: BoxFuture<'static, ()>) {
+        self.spawn(name, work);
+    }
+
     /// There is a new job. A host that looks for jobs by itself need not be told.
     fn new_job(&self) {}
 }

@@ -37,7 +37,7 @@ pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, MethodLabel, Metrics, RequestLabels};
 pub use outcomes::{Outcome, Outcomes};
-pub use rooms::{Appended, Replay, Rooms, Subscription, TurnStart};
+pub use rooms::{Appended, Replay, Rooms, Subscription};
 pub use spool::{MemorySpool, Spool, SpoolError, Spooled};
 pub use supervision::{Supervision, Trouble, caught, cause, supervise};
 pub use vectors::{VectorHit, VectorIndex, VectorRecord, unit_vector, wrong_vector_length};

@@ -97,6 +97,10 @@ pub struct Metrics {
     pub turns: Family<L1, Counter>,
     /// Turns in progress.
     pub turns_open: Gauge,
+    /// Runs of turns that died or were taken up from another worker.
+    pub turns_begun_again: Counter,
+    /// Logs of one conversation that say different things.
+    pub log_conflicts: Counter,
     /// From the visitor's message to the first delta, in seconds.
     pub first_delta_seconds: Histogram,
     /// Tokens by `direction` (`prompt`, `completion`).
@@ -158,6 +162,16 @@ impl Default for Metrics {
             limiter: register!("rate_limit_verdicts", "Verdicts of the rate limiter", Family::default()),
             turns: register!("turns", "Finished turns", Family::default()),
             turns_open: register!("turns_open", "Turns in progress", Gauge::default()),
+            turns_begun_again: register!(
+                "turns_begun_again",
+                "Runs of turns that died or were taken up from another worker",
+                Counter::default()
+            ),
+            log_conflicts: register!(
+                "log_conflicts",
+                "Logs of one conversation that say different things",
+                Counter::default()
+            ),
             first_delta_seconds: register!(
                 "turn_first_delta",
                 "From the message to the first delta",

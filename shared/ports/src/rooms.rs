@@ -1,12 +1,13 @@
-//! Rooms: the authority over each conversation.
+//! Rooms: the authority over each conversation, as clients ask it. What a turn's worker says to its room goes no way but
+//! through the process that runs both.
 
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use frontdesk_domain::conversation::{Author, Conversation, Epoch, Message, Seq};
+use frontdesk_domain::conversation::{Author, Channel, Conversation, Seq};
 use frontdesk_domain::error::Result;
 use frontdesk_domain::event::{Event, Frame};
-use frontdesk_domain::id::{ConversationId, TurnId, VisitorId};
+use frontdesk_domain::id::{ConversationId, VisitorId};
 use frontdesk_domain::room::{Command, Receipt};
 use frontdesk_domain::scope::TenantScope;
 use serde::{Deserialize, Serialize};
@@ -35,25 +36,6 @@ pub struct Replay {
     pub conversation: Conversation,
 }
 
-/// What a turn begins from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnStart {
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// The turn.
-    pub turn: TurnId,
-    /// The epoch it began in.
-    pub epoch: Epoch,
-    /// The `seq` of the last visitor message it answers.
-    pub answers: Seq,
-    /// How often it was begun, from 1.
-    pub attempt: u32,
-    /// The name of the site it was begun on.
-    pub site: String,
-    /// The latest messages, oldest first.
-    pub history: Vec<(Seq, Rc<Message>)>,
-}
-
 /// A listener's place in a room.
 pub struct Subscription {
     /// The conversation when the listener joined.
@@ -71,7 +53,8 @@ pub trait Rooms {
     ///
     /// # Errors
     /// Any.
-    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation>;
+    async fn create(&self, scope: &TenantScope, id: ConversationId, channel: Channel)
+    -> Result<Conversation>;
 
     /// The visitor's latest conversation that is not closed.
     ///
@@ -105,16 +88,4 @@ pub trait Rooms {
     /// # Errors
     /// As `append`.
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()>;
-
-    /// A piece of the answer of a turn in progress, to whoever listens; also a sign of life of the turn.
-    ///
-    /// # Errors
-    /// A conflict when the turn was fenced; it stops then.
-    async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()>;
-
-    /// Withdraws what the turn has said so far.
-    ///
-    /// # Errors
-    /// As `say`.
-    async fn unsay(&self, scope: &TenantScope, start: &TurnStart) -> Result<()>;
 }

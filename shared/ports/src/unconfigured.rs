@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use frontdesk_domain::conversation::{Conversation, Seq};
+use frontdesk_domain::conversation::{Channel, Conversation, Seq};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{ConversationId, DocumentId, VisitorId};
 use frontdesk_domain::room::Command;
@@ -12,7 +12,7 @@ use frontdesk_domain::text::Split;
 use crate::{
     Appended, BlobError, BlobKey, Blobs, ByteStream, Database, DbError, ExtractFailure, ExtractRequest,
     Extracted, Extractor, FetchError, FetchLimits, HttpClient, LimitKey, Limiter, Replay, Rooms, Rows, Rule,
-    SplitRequest, Statement, Subscription, TurnStart, VectorHit, VectorIndex, VectorRecord, Verdict,
+    SplitRequest, Statement, Subscription, VectorHit, VectorIndex, VectorRecord, Verdict,
 };
 
 /// Stands in for any port that is not configured.
@@ -37,7 +37,7 @@ impl Database for Unconfigured {
 
 #[async_trait(?Send)]
 impl Rooms for Unconfigured {
-    async fn create(&self, _: &TenantScope, _: ConversationId) -> Result<Conversation> {
+    async fn create(&self, _: &TenantScope, _: ConversationId, _: Channel) -> Result<Conversation> {
         Err(absent("rooms"))
     }
     async fn latest(&self, _: &TenantScope, _: VisitorId) -> Result<Option<Conversation>> {
@@ -53,12 +53,6 @@ impl Rooms for Unconfigured {
         Err(absent("rooms"))
     }
     async fn typing(&self, _: &TenantScope, _: ConversationId, _: bool) -> Result<()> {
-        Err(absent("rooms"))
-    }
-    async fn say(&self, _: &TenantScope, _: &TurnStart, _: &str) -> Result<()> {
-        Err(absent("rooms"))
-    }
-    async fn unsay(&self, _: &TenantScope, _: &TurnStart) -> Result<()> {
         Err(absent("rooms"))
     }
 }

@@ -1,57 +1,98 @@
 //! Databases that fail, and what every database must do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use async_trait::async_trait;
 use frontdesk_ports::{Database, DbError, Rows, Statement, Value};
 
-/// How the next batch goes.
+/// How a call goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// As it should.
     None,
-    /// Nothing is stored, and an error is reported.
+    /// Nothing is stored or read, and an error is reported.
     NotStored,
-    /// It is stored, but an error is reported: the connection broke before the answer came.
+    /// It is stored, but an error is reported: the connection broke before the answer came. A read just fails.
     StoredButReportedFailed,
 }
 
-/// A database whose batches fail by plan.
+/// A database whose calls fail by plan: batches by one, reads by another.
 pub struct FaultyDatabase {
     inner: Rc<dyn Database>,
-    plan: RefCell<VecDeque<Fault>>,
+    batches: RefCell<VecDeque<Fault>>,
+    queries: RefCell<VecDeque<Fault>>,
+    calls: Cell<usize>,
+    nth: Cell<Option<(usize, Fault)>>,
 }
 
 impl FaultyDatabase {
     /// Wraps `inner`; without a plan nothing fails.
     #[must_use]
     pub fn new(inner: Rc<dyn Database>) -> Self {
-        Self { inner, plan: RefCell::new(VecDeque::new()) }
+        Self {
+            inner,
+            batches: RefCell::default(),
+            queries: RefCell::default(),
+            calls: Cell::new(0),
+            nth: Cell::new(None),
+        }
     }
 
     /// Nothing fails any more.
     pub fn heal(&self) {
-        self.plan.borrow_mut().clear();
+        self.batches.borrow_mut().clear();
+        self.queries.borrow_mut().clear();
+        self.nth.set(None);
     }
 
     /// How the next batches go, in order.
     pub fn plan(&self, faults: impl IntoIterator<Item = Fault>) {
-        self.plan.borrow_mut().extend(faults);
+        self.batches.borrow_mut().extend(faults);
     }
+
+    /// How the next reads go, in order.
+    pub fn plan_reads(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.queries.borrow_mut().extend(faults);
+    }
+
+    /// How the `nth` call from now on goes, from 0, be it a read or a batch; the others go as they should.
+    pub fn plan_nth(&self, nth: usize, fault: Fault) {
+        self.calls.set(0);
+        self.nth.set(Some((nth, fault)));
+    }
+
+    /// How many calls there were since the last [`FaultyDatabase::plan_nth`], or since the beginning.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.calls.get()
+    }
+
+    fn next(&self, plan: &RefCell<VecDeque<Fault>>) -> Fault {
+        let call = self.calls.replace(self.calls.get().saturating_add(1));
+        match self.nth.get() {
+            Some((nth, fault)) if nth == call => fault,
+            _ => plan.borrow_mut().pop_front().unwrap_or(Fault::None),
+        }
+    }
+}
+
+fn lost() -> DbError {
+    DbError::Retryable("the connection broke (planned)".to_owned())
 }
 
 #[async_trait(?Send)]
 impl Database for FaultyDatabase {
     async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        self.inner.query(statements).await
+        match self.next(&self.queries) {
+            Fault::None => self.inner.query(statements).await,
+            Fault::NotStored | Fault::StoredButReportedFailed => Err(lost()),
+        }
     }
 
     async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        let fault = self.plan.borrow_mut().pop_front().unwrap_or(Fault::None);
-        let lost = || DbError::Retryable("the connection broke (planned)".to_owned());
-        match fault {
+        match self.next(&self.batches) {
             Fault::None => self.inner.batch(statements).await,
             Fault::NotStored => Err(lost()),
             Fault::StoredButReportedFailed => {

@@ -90,7 +90,7 @@ impl Room<'_> {
     }
 
     async fn set_mode(&self, id: ConversationId, if_epoch: u64, mode: Mode) -> Result<u64> {
-        let change = Change { mode: Some(mode), assignee: None };
+        let change = Change { mode: Some(mode), ..Change::default() };
         Ok(chat::change(self.ctx, &self.callers.operator, id, if_epoch, change).await?.epoch)
     }
 

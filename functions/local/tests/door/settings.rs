@@ -172,18 +172,24 @@ fn usage_is_told_by_day() {
         let scope = auth::only_organisation(ctx).await.unwrap().unwrap();
         let (at, entropy) = (desk.clock.now(), ctx.random.entropy());
         let turn = async |seq: u64, model: &str| {
-            let usage = Usage { model: model.to_owned(), prompt_tokens: 100, completion_tokens: 20 };
+            let usage = Usage {
+                model: model.to_owned(),
+                prompt_tokens: 100,
+                completion_tokens: 20,
+                estimated: false,
+            };
             let body = EventBody::TurnFinished {
-                turn: TurnId::new(at, entropy),
+                turn: TurnId::new(at, ctx.random.entropy()),
                 outcome: Outcome::Answered,
                 message_id: None,
                 citations: Vec::new(),
                 usage: Some(usage),
+                run: None,
             };
             let event = Event::new(seq, desk.clock.now(), 1, body);
             let id = ConversationId::new(at, entropy);
-            let statement = frontdesk_app::usage::record_statement(&scope, id, &event).unwrap();
-            ctx.db.batch(vec![statement]).await.unwrap();
+            let statements = frontdesk_app::usage::record_statements(&scope, id, &event);
+            ctx.db.batch(statements).await.unwrap();
         };
         for (seq, model) in [(1, "a"), (2, "a"), (3, "b")] {
             turn(seq, model).await;

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use frontdesk_api::socket::{Close, EXPIRED, MAX_FRAME_BYTES, Outgoing, Session, SocketGrant, SocketState};
 use frontdesk_api::{Pace, Peer};
 use frontdesk_app::chat::{self, PostMessage};
-use frontdesk_domain::conversation::Conversation;
+use frontdesk_domain::conversation::{Channel, Conversation};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{Event, EventBody, Frame};
 use frontdesk_domain::id::{ConversationId, VisitorId};
@@ -16,7 +16,7 @@ use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::testing::run;
-use frontdesk_ports::{Appended, Random, Replay, Rooms, Statement, Subscription, TurnStart};
+use frontdesk_ports::{Appended, Random, Replay, Rooms, Statement, Subscription};
 use frontdesk_testkit::{SeededRandom, with_rooms};
 use futures_util::{FutureExt, StreamExt};
 use http::header;
@@ -717,8 +717,13 @@ impl Rooms for BrokenRooms {
         let frames = futures_util::stream::iter(frames).boxed_local();
         Ok(Subscription { conversation: self.conversation.clone(), participants: Vec::new(), frames })
     }
-    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
-        self.inner.create(scope, id).await
+    async fn create(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        channel: Channel,
+    ) -> Result<Conversation> {
+        self.inner.create(scope, id, channel).await
     }
     async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
         self.inner.latest(scope, visitor).await
@@ -737,12 +742,6 @@ impl Rooms for BrokenRooms {
     }
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
         self.inner.typing(scope, id, on).await
-    }
-    async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()> {
-        self.inner.say(scope, start, text).await
-    }
-    async fn unsay(&self, scope: &TenantScope, start: &TurnStart) -> Result<()> {
-        self.inner.unsay(scope, start).await
     }
 }
 

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use frontdesk_domain::conversation::{Author, Seq};
-use frontdesk_domain::error::{CallerError, Result};
-use frontdesk_domain::event::{Frame, Live};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::event::{Event, Frame, Live};
 use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::room::Joined;
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
@@ -16,11 +16,15 @@ use futures_channel::mpsc;
 use futures_core::Stream;
 use futures_util::StreamExt;
 
-use super::follow::Lookout;
-use super::{CROWDED, LogRooms, MAX_REPLAY, Seat, for_actor};
+use super::cache::Entry;
+use super::{CROWDED, Log, LogRooms, MAX_REPLAY, for_actor};
 
 /// How many frames a listener may be behind before it is let go; it comes back with its last `seq`.
 const MAX_BEHIND: usize = 1024;
+/// How often a replay asks again for events that the log must have: a replica that answers may be behind.
+const ASKED_AGAIN: u32 = 5;
+/// When it asks again.
+const ASK_AGAIN: Duration = Duration::from_millis(200);
 /// How often one person may listen to one room at the same time.
 const MAX_PER_PERSON: usize = 128;
 
@@ -129,9 +133,7 @@ fn participant(who: &Actor) -> Option<Author> {
 /// What a listener gets live; when it is dropped, the others are told that somebody left.
 struct Listening {
     frames: mpsc::Receiver<Frame>,
-    seat: Weak<Seat>,
-    /// Where other processes write, too.
-    lookout: Option<Lookout>,
+    entry: Weak<Entry>,
     ctx: Ctx,
 }
 
@@ -139,15 +141,7 @@ impl Stream for Listening {
     type Item = Frame;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        let this = &mut *self;
-        let next = this.frames.poll_next_unpin(cx);
-        let (Some(lookout), Some(seat)) = (&mut this.lookout, this.seat.upgrade()) else { return next };
-        if next.is_ready() {
-            lookout.hurry(&seat);
-            return next;
-        }
-        lookout.poll(&seat, cx);
-        this.frames.poll_next_unpin(cx)
+        self.frames.poll_next_unpin(cx)
     }
 }
 
@@ -155,9 +149,9 @@ impl Drop for Listening {
     fn drop(&mut self) {
         self.ctx.metrics.listeners.dec();
         self.frames.close();
-        let Some(seat) = self.seat.upgrade() else { return };
-        // In use: then whatever it is used for notices that nobody listens here any more.
-        if let Ok(mut state) = seat.state.try_borrow_mut()
+        let Some(entry) = self.entry.upgrade() else { return };
+        // In use: then whatever it is used for notices that this listener is gone.
+        if let Ok(mut state) = entry.state.try_borrow_mut()
             && let Some(open) = state.as_mut()
         {
             open.listeners.let_go();
@@ -166,13 +160,13 @@ impl Drop for Listening {
 }
 
 /// A listener that has joined a room.
-pub struct Seated<'a> {
+pub struct Place<'a> {
     /// What it gets first.
     pub joined: Joined,
     /// What it gets then.
     pub live: mpsc::Receiver<Frame>,
     /// The room.
-    pub seat: &'a Rc<Seat>,
+    pub entry: &'a Rc<Entry>,
 }
 
 impl LogRooms {
@@ -183,12 +177,14 @@ impl LogRooms {
         scope: &TenantScope,
         id: ConversationId,
         after: Seq,
-        seated: Seated<'_>,
+        place: Place<'_>,
     ) -> BoxStream<'static, Frame> {
-        let Seated { joined, live, seat } = seated;
+        let Place { joined, live, entry } = place;
         ctx.metrics.listeners.inc();
-        let lookout = (!self.0.exclusive).then(|| Lookout::new(self.clone(), ctx.clone(), scope, id, seat));
-        let live = Listening { frames: live, seat: Rc::downgrade(seat), lookout, ctx: ctx.clone() };
+        if !self.0.exclusive {
+            self.follow(&ctx, scope, id, entry);
+        }
+        let live = Listening { frames: live, entry: Rc::downgrade(entry), ctx: ctx.clone() };
         let (log, scope) = (self.0.log.clone(), scope.clone());
         let visitor = matches!(scope.actor(), Actor::Visitor { .. });
         let upto = joined.last_seq;
@@ -196,9 +192,8 @@ impl LogRooms {
             let (ctx, log, scope) = (ctx.clone(), log.clone(), scope.clone());
             async move {
                 let from = from.filter(|from| *from < upto)?;
-                match log.page(&ctx, &scope, id, from, MAX_REPLAY).await {
-                    Ok(mut events) => {
-                        events.retain(|event| event.seq <= upto);
+                match stored_after(&log, &ctx, &scope, id, from, upto).await {
+                    Ok(events) => {
                         let next = events.last().map(|event| event.seq);
                         Some((Some(for_actor(&scope, events)), next))
                     }
@@ -223,4 +218,26 @@ impl LogRooms {
         let whole = stored.chain(partial).chain(live);
         whole.scan((), |(), frame| futures_util::future::ready(frame)).boxed_local()
     }
+}
+
+/// A page of the log that must not be empty: events up to `upto` are stored. An empty page before that is not the end of the
+/// log but a replica that is behind.
+async fn stored_after(
+    log: &Log,
+    ctx: &Ctx,
+    scope: &TenantScope,
+    id: ConversationId,
+    from: Seq,
+    upto: Seq,
+) -> Result<Vec<Rc<Event>>> {
+    for _ in 0..ASKED_AGAIN {
+        let mut events = log.page(ctx, scope, id, from, MAX_REPLAY).await?;
+        events.retain(|event| event.seq <= upto);
+        if !events.is_empty() {
+            return Ok(events);
+        }
+        ctx.clock.sleep(ASK_AGAIN).await;
+    }
+    let detail = format!("the log ends at {from}, its head says {upto}");
+    Err(Error::Upstream { service: "database", retryable: true, detail })
 }

@@ -7,16 +7,14 @@ use async_trait::async_trait;
 use frontdesk_domain::conversation::{Message, Seq};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{Event, EventBody};
-use frontdesk_domain::id::{ConversationId, TurnId};
-use frontdesk_domain::room::{Command, OpenTurn, Refusal, RoomHead};
+use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::room::{Command, OpenTurn, Refusal, RoomHead, TurnToken};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Appended, Ctx, Database, DbError, Rows};
 
 use super::outbox;
 use crate::store::conversations::{self, Stored};
-use crate::store::events;
-use crate::store::live_answers::{self, LiveAnswer};
+use crate::store::{events, feed, live_answers};
 use crate::usage;
 
 /// Where rooms keep their log.
@@ -35,6 +33,8 @@ pub struct OwnLog {
     pub db: Rc<dyn Database>,
     /// Wakes the room's host.
     pub alarm: Rc<dyn Alarm>,
+    /// Under which name the room owns its log in the main database: unique among all deployments, never empty.
+    pub owner: Rc<str>,
 }
 
 /// A timer that survives the host: what it announces happens even if the process is gone meanwhile.
@@ -47,14 +47,12 @@ pub trait Alarm {
     async fn within(&self, delay: Duration) -> Result<(), DbError>;
 }
 
-/// What others stored since somebody looked last.
+/// What was stored since a room was read last.
 pub struct News {
     /// The head.
     pub stored: Stored,
     /// Events, in order; at most a page of them.
     pub events: Vec<Rc<Event>>,
-    /// What a turn has said so far, while somebody watches it from another process.
-    pub answer: Option<LiveAnswer>,
 }
 
 /// After an append: how soon the log is copied at the latest.
@@ -95,7 +93,11 @@ impl Log {
         }
     }
 
-    /// Stores events and the head after them, all or nothing, in one round trip.
+    /// Stores events and the head after them, all or nothing, in one round trip. When they end a run, only as long as that
+    /// run is the one in progress.
+    ///
+    /// # Errors
+    /// [`DbError::Conflict`] when other events are at their places, another owner keeps the log, or the run is over.
     pub async fn store(
         &self,
         ctx: &Ctx,
@@ -103,84 +105,76 @@ impl Log {
         id: ConversationId,
         appended: &[Rc<Event>],
         head: &RoomHead,
+        run: Option<&TurnToken>,
     ) -> Result<(), DbError> {
+        let fence = run.map(|run| conversations::fence_run(scope, id, run));
         let inserts = appended.iter().map(|event| events::insert(scope, id, event));
         let update = conversations::update(scope, head);
         match self {
             Self::Main => {
-                let counted = appended.iter().filter_map(|event| usage::record_statement(scope, id, event));
+                let owner = conversations::fence_owner(scope, id, self.owner());
+                let counted = appended.iter().flat_map(|event| usage::record_statements(scope, id, event));
+                let fed = appended.iter().map(|event| feed::append(scope, id, event));
                 let over = |event: &Rc<Event>| matches!(event.body, EventBody::TurnFinished { .. });
                 let said = appended.iter().any(over).then(|| live_answers::delete(scope, id));
-                ctx.db.batch(counted.chain(inserts).chain([update]).chain(said).collect()).await?;
+                let batch = [owner].into_iter().chain(fence).chain(counted).chain(inserts).chain(fed);
+                ctx.db.batch(batch.chain([update]).chain(said).collect()).await?;
             }
             Self::Own(own) => {
                 // First the alarm: once the events are stored somebody must come to copy them.
                 own.alarm.within(COPY_WITHIN).await?;
-                own.db.batch(inserts.chain([update]).collect()).await?;
+                own.db.batch(fence.into_iter().chain(inserts).chain([update]).collect()).await?;
             }
         }
         Ok(())
     }
 
-    /// Writes who works on the turn in progress and until when; whether it was still the turn of this attempt.
+    /// Writes who works on the turn in progress and until when; whether `run` was still the run in progress.
     pub async fn store_lease(
         &self,
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        turn: &OpenTurn,
-        attempt: u32,
+        run: &TurnToken,
+        next: &OpenTurn,
     ) -> Result<bool, DbError> {
-        let update = conversations::update_lease(scope, id, turn, attempt);
+        // An object's own database names no owner: nobody else writes to it.
+        let owner = match self {
+            Self::Main => self.owner(),
+            Self::Own(_) => "",
+        };
+        let update = conversations::update_lease(scope, id, run, next, owner);
         let results = self.db(ctx).batch(vec![update]).await?;
         Ok(results.first().and_then(Rows::first).is_some())
     }
 
-    /// What was stored after `after`, in one round trip. `watch` asks whoever runs this turn to store until then what it
-    /// says. Only of a log in the main database.
-    pub async fn look(
-        &self,
-        ctx: &Ctx,
-        scope: &TenantScope,
-        id: ConversationId,
-        after: Seq,
-        watch: Option<(TurnId, Timestamp)>,
-    ) -> Result<News> {
-        let look = [
-            conversations::select(scope, id),
-            events::select_after(scope, id, after, super::MAX_REPLAY),
-            live_answers::select(scope, id),
-        ];
-        let results = match watch {
-            Some((turn, until)) => {
-                let watch = live_answers::watch(scope, id, turn, until);
-                let mut results = self.db(ctx).batch(look.into_iter().chain([watch]).collect()).await?;
-                results.pop();
-                results
-            }
-            None => self.db(ctx).query(look.to_vec()).await?,
-        };
-        let [heads, found, answers] = results.as_slice() else {
-            return Err(Error::ours("three results expected"));
+    /// Whether a conversation with this owner is kept here.
+    pub fn keeps(&self, owner: &str) -> bool {
+        // An object has taken over what is in its database.
+        matches!(self, Self::Own(_)) || owner == self.owner()
+    }
+
+    /// Who keeps the log, as the main database names it.
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Main => "",
+            Self::Own(own) => &own.owner,
+        }
+    }
+
+    /// What was stored after `after`, in one round trip.
+    pub async fn news(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<News> {
+        let statements =
+            vec![conversations::select(scope, id), events::select_after(scope, id, after, super::MAX_REPLAY)];
+        let results = self.db(ctx).query(statements).await?;
+        let [heads, found] = results.as_slice() else {
+            return Err(Error::ours("two results expected"));
         };
         let head = heads.first().ok_or_else(|| Error::not_found("conversation"))?;
         Ok(News {
             stored: conversations::stored(head)?,
             events: found.rows.iter().map(events::event).collect::<Result<_, DbError>>()?,
-            answer: answers.first().map(live_answers::live_answer).transpose()?,
         })
-    }
-
-    /// Stores what a turn has said so far, for whoever watches it from another process.
-    pub async fn store_answer(
-        &self,
-        ctx: &Ctx,
-        scope: &TenantScope,
-        id: ConversationId,
-        turn: &OpenTurn,
-        text: &str,
-    ) -> Result<(), DbError> {
-        self.db(ctx).batch(vec![live_answers::update(scope, id, turn, text)]).await.map(|_| ())
     }
 
     /// A piece of the log, in order.

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Buf, Bytes, BytesMut};
-use frontdesk_domain::conversation::{Author, Conversation, Mode, Seq};
+use frontdesk_domain::conversation::{Author, Channel, Conversation, Mode, Seq};
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Frame;
 use frontdesk_domain::id::{ConversationId, OrgId, VisitorId};
 use frontdesk_domain::room::Command;
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_ports::{
-    Appended, BoxStream, ByteStream, Clock, Ctx, Ports, Replay, Rooms, Subscription, TurnStart,
-};
+use frontdesk_ports::{Appended, BoxStream, ByteStream, Clock, Ctx, Ports, Replay, Rooms, Subscription};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use serde::de::DeserializeOwned;
@@ -100,9 +98,14 @@ impl RemoteRooms {
 
 #[async_trait(?Send)]
 impl Rooms for RemoteRooms {
-    async fn create(&self, scope: &TenantScope, id: ConversationId) -> Result<Conversation> {
+    async fn create(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        channel: Channel,
+    ) -> Result<Conversation> {
         // The room takes it over from the main database when somebody first comes.
-        Ok(super::begin(&self.ctx()?, scope, id).await?.head.conversation)
+        Ok(super::begin(&self.ctx()?, scope, id, channel).await?.head.conversation)
     }
 
     async fn latest(&self, scope: &TenantScope, visitor: VisitorId) -> Result<Option<Conversation>> {
@@ -149,19 +152,6 @@ impl Rooms for RemoteRooms {
         let ((), _) = self.ask(scope, id, Ask::Typing { on }).await?;
         Ok(())
     }
-
-    async fn say(&self, _scope: &TenantScope, _start: &TurnStart, _text: &str) -> Result<()> {
-        Err(turns_run_there())
-    }
-
-    async fn unsay(&self, _scope: &TenantScope, _start: &TurnStart) -> Result<()> {
-        Err(turns_run_there())
-    }
-}
-
-/// A turn runs where its room is, so nobody says anything in it from elsewhere.
-fn turns_run_there() -> Error {
-    Error::ours("a turn runs where its room is")
 }
 
 fn out_of_reach(detail: &impl ToString) -> Error {
@@ -250,6 +240,7 @@ enum Failure {
     NotFound,
     Closed,
     Fenced,
+    KeptElsewhere,
     Stale { current: u64 },
     Crowded { retry_after: Duration },
     Invalid(Vec<FieldError>),
@@ -262,6 +253,7 @@ impl From<Error> for Failure {
         match error {
             Error::Caller(CallerError::NotFound { .. }) => Self::NotFound,
             Error::Caller(CallerError::Conflict(super::CLOSED)) => Self::Closed,
+            Error::Caller(CallerError::Conflict(super::KEPT_ELSEWHERE)) => Self::KeptElsewhere,
             Error::Caller(CallerError::Conflict(_)) => Self::Fenced,
             Error::Caller(CallerError::Stale { current }) => Self::Stale { current },
             Error::Caller(CallerError::Unavailable { retry_after, .. }) => Self::Crowded { retry_after },
@@ -280,6 +272,7 @@ impl From<Failure> for Error {
             Failure::NotFound => Self::not_found("conversation"),
             Failure::Closed => CallerError::Conflict(super::CLOSED).into(),
             Failure::Fenced => CallerError::Conflict(super::FENCED).into(),
+            Failure::KeptElsewhere => CallerError::Conflict(super::KEPT_ELSEWHERE).into(),
             Failure::Stale { current } => CallerError::Stale { current }.into(),
             Failure::Crowded { retry_after } => {
                 CallerError::Unavailable { reason: super::CROWDED, retry_after }.into()

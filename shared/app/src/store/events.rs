@@ -17,11 +17,15 @@ pub fn insert(scope: &TenantScope, conversation: ConversationId, event: &Event) 
     bound(sql, scope, conversation, event)
 }
 
-/// An event that is stored elsewhere already; nothing when it is here, too.
+/// An event that is stored elsewhere already; nothing when it is here, too. When another event is at its place, the whole
+/// batch is refused as a conflict.
 pub fn insert_copy(scope: &TenantScope, conversation: ConversationId, event: &Event) -> Statement {
     let sql =
         "INSERT INTO events (org_id, conversation_id, seq, at, epoch, kind, body, message_id, client_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (org_id, conversation_id, seq) DO NOTHING";
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (org_id, conversation_id, seq) DO UPDATE SET org_id = NULL
+         WHERE at <> excluded.at OR epoch <> excluded.epoch OR kind <> excluded.kind
+            OR message_id IS NOT excluded.message_id OR client_key IS NOT excluded.client_key";
     bound(sql, scope, conversation, event)
 }
 

@@ -48,13 +48,15 @@ pub fn update(scope: &TenantScope, id: ConversationId, open: &OpenTurn, text: &s
     .bind(text)
 }
 
-/// The answer that is watched.
-pub fn select(scope: &TenantScope, id: ConversationId) -> Statement {
+/// Those of some conversations that are watched.
+pub fn select_among(scope: &TenantScope, ids: &[ConversationId]) -> Statement {
+    let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
     Statement::new(
-        "SELECT turn, attempt, text, watched_until FROM live_answers WHERE org_id = ?1 AND conversation_id = ?2",
+        "SELECT conversation_id, turn, attempt, text, watched_until FROM live_answers
+         WHERE org_id = ?1 AND conversation_id IN (SELECT value FROM json_each(?2))",
     )
     .bind_id(scope.org())
-    .bind_id(id)
+    .bind(serde_json::to_string(&ids).unwrap_or_default())
 }
 
 /// The turn is over.
@@ -64,15 +66,16 @@ pub fn delete(scope: &TenantScope, id: ConversationId) -> Statement {
         .bind_id(id)
 }
 
-/// A row of [`select`].
+/// A row of [`select_among`].
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn live_answer(row: &Row) -> Result<LiveAnswer, DbError> {
-    Ok(LiveAnswer {
-        turn: row.parse(0)?,
-        attempt: u32::try_from(row.count(1)?).unwrap_or(u32::MAX),
-        text: row.text(2)?.to_owned(),
-        watched_until: row.time(3)?,
-    })
+pub fn live_answer(row: &Row) -> Result<(ConversationId, LiveAnswer), DbError> {
+    let answer = LiveAnswer {
+        turn: row.parse(1)?,
+        attempt: u32::try_from(row.count(2)?).unwrap_or(u32::MAX),
+        text: row.text(3)?.to_owned(),
+        watched_until: row.time(4)?,
+    };
+    Ok((row.parse(0)?, answer))
 }

@@ -6,6 +6,7 @@ pub mod conversations;
 pub mod document_jobs;
 pub mod documents;
 pub mod events;
+pub mod feed;
 pub mod hosts;
 pub mod jobs;
 pub mod live_answers;

@@ -48,6 +48,41 @@ pub const ROOM: &[Step] = &[Step::expand(&[
         org_id TEXT NOT NULL, conversation_id TEXT NOT NULL, upto INTEGER NOT NULL,
         PRIMARY KEY (org_id, conversation_id)
      ) STRICT, WITHOUT ROWID",
+]), Step::expand(&[
+    // What an inbox shows, as in the main database.
+    "ALTER TABLE conversations ADD COLUMN channel TEXT NOT NULL DEFAULT 'widget'",
+    "ALTER TABLE conversations ADD COLUMN labels TEXT NOT NULL DEFAULT '[]'",
+    "ALTER TABLE conversations ADD COLUMN priority TEXT NOT NULL DEFAULT 'normal'",
+    "ALTER TABLE conversations ADD COLUMN snoozed_until INTEGER",
+    "ALTER TABLE conversations ADD COLUMN waiting_since INTEGER",
+    "ALTER TABLE conversations ADD COLUMN last_message TEXT",
+    "ALTER TABLE conversations ADD COLUMN unread_visitor INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conversations ADD COLUMN unread_operators INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE conversations ADD COLUMN log_owner TEXT NOT NULL DEFAULT ''",
+    "UPDATE conversations SET
+        last_message = (
+            SELECT json_object(
+                'seq', e.seq,
+                'at', strftime('%Y-%m-%dT%H:%M:%fZ', e.at / 1000.0, 'unixepoch'),
+                'author', json_extract(e.body, '$.message.author'),
+                'preview', substr(json_extract(e.body, '$.message.text'), 1, 200))
+            FROM events e
+            WHERE e.kind = 'message.created' AND coalesce(json_extract(e.body, '$.message.note'), 0) = 0
+            ORDER BY e.seq DESC LIMIT 1),
+        waiting_since = CASE WHEN status = 'waiting' THEN updated_at END,
+        unread_visitor = (
+            SELECT count(*) FROM events e
+            WHERE e.kind = 'message.created' AND coalesce(json_extract(e.body, '$.message.note'), 0) = 0
+                AND json_extract(e.body, '$.message.author.kind') IN ('ai', 'operator')
+                AND e.seq > coalesce((
+                    SELECT max(json_extract(r.body, '$.upto')) FROM events r
+                    WHERE r.kind = 'read' AND json_extract(r.body, '$.by.kind') = 'visitor'), 0)),
+        unread_operators = (
+            SELECT count(*) FROM events e
+            WHERE e.kind = 'message.created' AND json_extract(e.body, '$.message.author.kind') = 'visitor'
+                AND e.seq > coalesce((
+                    SELECT max(json_extract(r.body, '$.upto')) FROM events r
+                    WHERE r.kind = 'read' AND json_extract(r.body, '$.by.kind') = 'operator'), 0))",
 ])];
 
 /// A limiter's, likewise.

@@ -1,11 +1,28 @@
 //! `usage`: turns and tokens per day and model.
 
+use frontdesk_domain::answer::Usage;
 use frontdesk_domain::conversation::Seq;
-use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::id::{ConversationId, TurnId};
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
-/// Turns and tokens to add.
+/// A call to a model.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// The turn that made it.
+    pub turn: TurnId,
+    /// At which attempt.
+    pub attempt: u32,
+    /// The number of the call in the attempt.
+    pub n: u32,
+    /// What it used.
+    pub usage: &'a Usage,
+    /// Whether its answer was shown in the end.
+    pub used: bool,
+}
+
+/// Turns and tokens of a day and a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Spent {
     /// Turns.
@@ -16,33 +33,65 @@ pub struct Spent {
     pub completion_tokens: u64,
 }
 
-/// Adds to a day (`2026-01-31`) and a model (empty when none was asked), unless the event that ended the turn is stored:
-/// standing before that event in its batch, it counts once however often the batch is sent.
-pub fn add(
+/// Counts a turn for a day (`2026-01-31`) and a model (empty when none was asked), unless the event that ended it is
+/// stored: standing before that event in its batch, it counts once however often the batch is sent.
+pub fn add_turn(
     scope: &TenantScope,
     conversation: ConversationId,
     event: Seq,
     day: &str,
     model: &str,
-    spent: Spent,
 ) -> Statement {
     Statement::new(
         "INSERT INTO usage (org_id, day, model, turns, prompt_tokens, completion_tokens)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6
-         WHERE NOT EXISTS (SELECT 1 FROM events WHERE org_id = ?1 AND conversation_id = ?7 AND seq = ?8)
-         ON CONFLICT (org_id, day, model) DO UPDATE SET
-           turns = turns + excluded.turns,
-           prompt_tokens = prompt_tokens + excluded.prompt_tokens,
-           completion_tokens = completion_tokens + excluded.completion_tokens",
+         SELECT ?1, ?2, ?3, 1, 0, 0
+         WHERE NOT EXISTS (SELECT 1 FROM events WHERE org_id = ?1 AND conversation_id = ?4 AND seq = ?5)
+         ON CONFLICT (org_id, day, model) DO UPDATE SET turns = turns + 1",
     )
     .bind_id(scope.org())
     .bind(day)
     .bind(model)
-    .bind(spent.turns)
-    .bind(spent.prompt_tokens)
-    .bind(spent.completion_tokens)
     .bind_id(conversation)
     .bind(event)
+}
+
+/// Counts the tokens of a call and notes it. However often both are stored, and in whatever batch: the call counts once.
+pub fn add_call(scope: &TenantScope, call: &Call<'_>, at: Timestamp) -> [Statement; 2] {
+    let Call { turn, attempt, n, usage, used } = *call;
+    [
+        Statement::new(
+            "INSERT INTO usage (org_id, day, model, turns, prompt_tokens, completion_tokens)
+             SELECT ?1, ?2, ?3, 0, ?4, ?5
+             WHERE NOT EXISTS (
+                SELECT 1 FROM model_calls WHERE org_id = ?1 AND turn = ?6 AND attempt = ?7 AND n = ?8)
+             ON CONFLICT (org_id, day, model) DO UPDATE SET
+               prompt_tokens = prompt_tokens + excluded.prompt_tokens,
+               completion_tokens = completion_tokens + excluded.completion_tokens",
+        )
+        .bind_id(scope.org())
+        .bind(at.day())
+        .bind(&usage.model)
+        .bind(usage.prompt_tokens)
+        .bind(usage.completion_tokens)
+        .bind_id(turn)
+        .bind(attempt)
+        .bind(n),
+        Statement::new(
+            "INSERT INTO model_calls
+                (org_id, turn, attempt, n, model, prompt_tokens, completion_tokens, estimated, used, at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING",
+        )
+        .bind_id(scope.org())
+        .bind_id(turn)
+        .bind(attempt)
+        .bind(n)
+        .bind(&usage.model)
+        .bind(usage.prompt_tokens)
+        .bind(usage.completion_tokens)
+        .bind(usage.estimated)
+        .bind(used)
+        .bind(at),
+    ]
 }
 
 /// The tokens of a day, in one row.

@@ -6,72 +6,76 @@
 
 mod model;
 
-use frontdesk_domain::answer::{Citation, Outcome, Usage};
+use frontdesk_domain::answer::{Citation, Outcome};
 use frontdesk_domain::conversation::{AuthorKind, Message};
-use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::guard::{self, InputVerdict};
-use frontdesk_domain::id::{MessageId, TurnId};
+use frontdesk_domain::id::MessageId;
 use frontdesk_domain::quote;
-use frontdesk_domain::room::{Command, Reply};
-use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::room::Reply;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::{self, Language};
 use frontdesk_domain::texts::{self, TextKey};
-use frontdesk_ports::{Ctx, TurnStart};
+use frontdesk_ports::Ctx;
 
 use crate::retrieval::{self, Found, Search};
+use crate::rooms::Run;
 use crate::{settings, usage};
+
+/// How a turn ends.
+pub struct Ending {
+    /// In a word.
+    pub outcome: Outcome,
+    /// What it said.
+    pub reply: Option<Reply>,
+    /// The number of the call to a model whose answer that is.
+    pub shown: Option<usize>,
+}
 
 /// What a turn says in the end.
 struct Answer {
     outcome: Outcome,
     text: String,
     citations: Vec<Citation>,
-    usage: Option<Usage>,
+    shown: Option<usize>,
 }
 
-/// What everybody in a turn needs.
+/// What everything in a turn needs.
 struct Turn<'a> {
     ctx: &'a Ctx,
-    scope: &'a TenantScope,
-    start: &'a TurnStart,
+    run: &'a Run,
     settings: &'a Settings,
     language: Language,
 }
 
-/// Runs a turn to its end. Errors end it as `failed`; only a room that is out of reach leaves it open, for whoever comes
-/// next.
-pub async fn run(ctx: Ctx, scope: TenantScope, start: TurnStart) {
-    let answer = match answer(&ctx, &scope, &start).await {
-        Ok(answer) => Some(answer),
-        Err(error) if fenced(&error) => return,
-        Err(error) => {
-            tracing::error!(turn = %start.turn, %error, "a turn failed");
-            None
-        }
-    };
-    let now = ctx.clock.now();
-    let (outcome, reply, usage) = match answer {
-        Some(answer) => {
-            let id = MessageId::new(now, ctx.random.entropy());
-            (answer.outcome, Some(Reply { id, text: answer.text, citations: answer.citations }), answer.usage)
-        }
-        None => (Outcome::Failed, None, None),
-    };
-    let next = TurnId::new(now, ctx.random.entropy());
-    let finish = Command::Finish { turn: start.turn, epoch: start.epoch, outcome, reply, usage, next };
-    if let Err(error) = ctx.rooms.append(&scope, start.conversation, finish).await
-        && !fenced(&error)
-    {
-        tracing::error!(turn = %start.turn, %error, "a turn could not be closed");
-    }
+/// Makes the answer of a turn; what it says on the way is shown by the run.
+///
+/// # Errors
+/// A conflict when the run is not in progress any more; any other when no answer could be made.
+pub async fn answer(run: &Run) -> Result<Ending> {
+    let answer = make(run).await?;
+    let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
+    let reply = Reply { id, text: answer.text, citations: answer.citations };
+    Ok(Ending { outcome: answer.outcome, reply: Some(reply), shown: answer.shown })
 }
 
-fn fenced(error: &Error) -> bool {
-    matches!(error, Error::Caller(CallerError::Conflict(_) | CallerError::NotFound { .. }))
+/// What is said when no answer can be made: people take over. Asks nothing of anything.
+///
+/// # Errors
+/// A conflict when the run is not in progress any more.
+pub async fn hand_over(run: &Run) -> Result<Ending> {
+    let asked = run.start.history.iter().rev().map(|(_, message)| message);
+    let question = asked.into_iter().find(|message| message.author.kind == AuthorKind::Visitor);
+    let language = text::detect(question.map_or("", |message| message.text.as_str()));
+    let text = texts::text(TextKey::HandedOff, language.code()).to_owned();
+    run.say(&text).await?;
+    let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
+    let reply = Reply { id, text, citations: Vec::new() };
+    Ok(Ending { outcome: Outcome::HandedOff, reply: Some(reply), shown: None })
 }
 
-async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Answer> {
+async fn make(run: &Run) -> Result<Answer> {
+    let Run { ctx, scope, start, .. } = run;
     let settings = settings::current(ctx, scope).await?;
     let visitor = |message: &Message| message.author.kind == AuthorKind::Visitor;
     let messages: Vec<&Message> = start.history.iter().map(|(_, message)| message.as_ref()).collect();
@@ -80,7 +84,7 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
     };
     let earlier: Vec<&Message> =
         messages.iter().copied().filter(|message| message.id != question.id).collect();
-    let turn = Turn { ctx, scope, start, settings: &settings, language: text::detect(&question.text) };
+    let turn = Turn { ctx, run, settings: &settings, language: text::detect(&question.text) };
 
     let said: Vec<&str> =
         earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
@@ -130,8 +134,8 @@ async fn answer(ctx: &Ctx, scope: &TenantScope, start: &TurnStart) -> Result<Ans
 impl Turn<'_> {
     /// Says something that is not from a model.
     async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<Answer> {
-        self.ctx.rooms.say(self.scope, self.start, &text).await?;
-        Ok(Answer { outcome, text, citations, usage: None })
+        self.run.say(&text).await?;
+        Ok(Answer { outcome, text, citations, shown: None })
     }
 
     async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<Answer> {

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use frontdesk_clients::openai::{self, ChatEvent, ChatMessage, ChatRequest, Role, Timeouts};
+use frontdesk_clients::openai::{
+    self, ChatEvent, ChatMessage, ChatRequest, Deadline, ModelError, Role, Timeouts,
+};
 use frontdesk_domain::answer::{Outcome, Usage};
 use frontdesk_domain::citation::CitationFilter;
 use frontdesk_domain::conversation::Message;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::guard::OutputFilter;
-use frontdesk_domain::prompt::{ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context};
+use frontdesk_domain::prompt::{
+    ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context, estimate,
+};
 use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::ModelEndpoint;
@@ -17,6 +21,7 @@ use futures_util::{StreamExt, pin_mut};
 
 use super::{Answer, Turn};
 use crate::retrieval::Found;
+use crate::rooms::Run;
 
 /// Words of a quick model are shown together, at most so often; what comes after a pause is shown at once.
 const SHOWN_EVERY: Duration = Duration::from_millis(40);
@@ -37,7 +42,7 @@ pub async fn ask(
         found.iter().map(|found| OfferedPassage { title: &found.title, text: &found.text }).collect();
     let context = build_model_context(&ContextParts {
         blocks: &PromptBlocks::default(),
-        site: &turn.start.site,
+        site: &turn.run.start.site,
         fallback: &fallback,
         passages: &offered,
         history: &earlier.iter().collect::<Vec<_>>(),
@@ -75,10 +80,16 @@ async fn stream(
     found: &[Found],
     [instructions, fallback]: [&str; 2],
 ) -> Result<Option<Answer>> {
-    let (ctx, scope, start) = (turn.ctx, turn.scope, turn.start);
+    let (ctx, run) = (turn.ctx, turn.run);
     let began = ctx.clock.now();
     let timeouts = &turn.settings.timeouts;
+    let prompt = request.messages.iter().map(|message| u64::from(estimate(&message.content))).sum();
     let model = request.model.clone();
+    let call = Call {
+        run,
+        number: run.call(Usage { model: model.clone(), estimated: true, ..Usage::default() }),
+        prompt,
+    };
     let events = openai::chat(
         ctx,
         endpoint,
@@ -98,19 +109,27 @@ async fn stream(
     let mut guard = OutputFilter::new(turn.settings, &evidence, instructions);
     let mut text = String::new();
     let mut pace = Pace { turn, held: String::new(), next: began };
-    let mut usage = Usage { model, ..Usage::default() };
     loop {
         let shown = match pace.until(events.next()).await? {
-            Some(Ok(ChatEvent::Text(piece))) => guard.push(&citations.push(&piece)),
+            Some(Ok(ChatEvent::Text(piece))) => {
+                call.wrote(&piece);
+                guard.push(&citations.push(&piece))
+            }
             Some(Ok(ChatEvent::Usage(counted))) => {
-                usage = Usage { model: usage.model, ..counted };
+                call.counted(&counted);
                 continue;
             }
             Some(Ok(ChatEvent::ToolCall { .. } | ChatEvent::Finished { .. })) => continue,
             Some(Err(error)) => {
-                tracing::warn!(turn = %start.turn, model = usage.model, %error, "a model did not answer");
+                tracing::warn!(turn = %run.start.token.turn, model, %error, "a model did not answer");
+                if matches!(
+                    error,
+                    ModelError::Timeout(Deadline::FirstToken | Deadline::Gap | Deadline::Whole)
+                ) {
+                    call.worked();
+                }
                 if !text.is_empty() {
-                    ctx.rooms.unsay(scope, start).await?;
+                    run.unsay().await?;
                 }
                 return Ok(None);
             }
@@ -127,29 +146,62 @@ async fn stream(
         if let Some(reason) = guard.tripped() {
             let labels = [("guard", reason.name()), ("side", "out")];
             ctx.metrics.guards.get_or_create(&labels).inc();
-            ctx.rooms.unsay(scope, start).await?;
+            run.unsay().await?;
             return turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Some);
         }
         if shown.is_empty() {
             continue;
-        }
-        if text.is_empty() {
-            ctx.metrics.first_delta_seconds.observe(ctx.clock.now().since(began).as_secs_f64());
         }
         text.push_str(&shown);
         pace.held.push_str(&shown);
     }
     if text.trim().is_empty() {
         if !text.is_empty() {
-            ctx.rooms.unsay(scope, start).await?;
+            run.unsay().await?;
         }
         return Ok(None);
     }
-    for (direction, tokens) in [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)] {
-        ctx.metrics.tokens.get_or_create(&[("direction", direction)]).inc_by(tokens);
-    }
     let citations = frontdesk_domain::citation::cited(&text, &sources);
-    Ok(Some(Answer { outcome: Outcome::Answered, text, citations, usage: Some(usage) }))
+    Ok(Some(Answer { outcome: Outcome::Answered, text, citations, shown: Some(call.number) }))
+}
+
+/// A call to a model, as the run notes it. Where the provider does not count, the tokens are estimated: those of the context
+/// from the first sign that the model worked on it, those of the answer as they come.
+struct Call<'a> {
+    run: &'a Run,
+    number: usize,
+    /// How many tokens the context is estimated to have.
+    prompt: u64,
+}
+
+impl Call<'_> {
+    /// The model has worked on the context.
+    fn worked(&self) {
+        self.run.note_call(self.number, |usage| {
+            if usage.estimated {
+                usage.prompt_tokens = self.prompt;
+            }
+        });
+    }
+
+    fn wrote(&self, piece: &str) {
+        self.worked();
+        self.run.note_call(self.number, |usage| {
+            if usage.estimated {
+                let more = u64::from(estimate(piece));
+                usage.completion_tokens = usage.completion_tokens.saturating_add(more);
+            }
+        });
+    }
+
+    /// The provider's own word.
+    fn counted(&self, counted: &Usage) {
+        self.run.note_call(self.number, |usage| {
+            usage.prompt_tokens = counted.prompt_tokens;
+            usage.completion_tokens = counted.completion_tokens;
+            usage.estimated = false;
+        });
+    }
 }
 
 /// What is to be shown, and when it may be.
@@ -178,11 +230,10 @@ impl Pace<'_> {
     }
 
     async fn show(&mut self) -> Result<()> {
-        let Turn { ctx, scope, start, .. } = *self.turn;
         if !self.held.is_empty() {
-            ctx.rooms.say(scope, start, &self.held).await?;
+            self.turn.run.say(&self.held).await?;
             self.held.clear();
-            self.next = ctx.clock.now().after(SHOWN_EVERY);
+            self.next = self.turn.ctx.clock.now().after(SHOWN_EVERY);
         }
         Ok(())
     }

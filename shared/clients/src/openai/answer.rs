@@ -201,6 +201,7 @@ impl Answer {
                 model: self.model.clone(),
                 prompt_tokens: usage.prompt_tokens.unwrap_or_default(),
                 completion_tokens: usage.completion_tokens.unwrap_or_default(),
+                estimated: false,
             });
         }
         // One answer was asked for; a second one would be mixed into it.

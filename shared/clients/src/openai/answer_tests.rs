@@ -30,7 +30,7 @@ fn finished(reason: FinishReason) -> ChatEvent {
 }
 
 fn usage(model: &str, prompt_tokens: u64, completion_tokens: u64) -> ChatEvent {
-    ChatEvent::Usage(Usage { model: model.to_owned(), prompt_tokens, completion_tokens })
+    ChatEvent::Usage(Usage { model: model.to_owned(), prompt_tokens, completion_tokens, estimated: false })
 }
 
 const OPENAI: &str = concat!(

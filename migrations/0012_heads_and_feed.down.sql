@@ -1,0 +1,13 @@
+DROP TABLE model_calls;
+DROP TABLE feed_cursors;
+DROP TABLE feed;
+DROP INDEX conversations_by_lease;
+ALTER TABLE conversations DROP COLUMN log_owner;
+ALTER TABLE conversations DROP COLUMN unread_operators;
+ALTER TABLE conversations DROP COLUMN unread_visitor;
+ALTER TABLE conversations DROP COLUMN last_message;
+ALTER TABLE conversations DROP COLUMN waiting_since;
+ALTER TABLE conversations DROP COLUMN snoozed_until;
+ALTER TABLE conversations DROP COLUMN priority;
+ALTER TABLE conversations DROP COLUMN labels;
+ALTER TABLE conversations DROP COLUMN channel;

@@ -1,0 +1,617 @@
+//! Turns and their owners. A run is one attempt of one worker at a turn; the room takes its words, its withdrawals, its
+//! lease and its end only as long as it is the run in progress.
+//!
+//! A run is registered before it begins, so it can be joined and never doubled; what ends it without an end (a panic, a
+//! lease that could not be kept, a database that was away) leaves a turn that is found abandoned and begun again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use frontdesk_domain::answer::{Outcome, Usage};
+use frontdesk_domain::conversation::{Message, Seq};
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::event::{Frame, Live};
+use frontdesk_domain::id::{ConversationId, TurnId};
+use frontdesk_domain::room::{OpenTurn, TURN_ATTEMPTS, TurnEnd, TurnToken};
+use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Ctx, DbError};
+use futures_channel::oneshot;
+use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+
+use super::cache::{Entry, Open, RoomKey, unread};
+use super::commit::Ask;
+use super::{LogRooms, refused};
+use crate::store::conversations;
+use crate::turn::{self, Ending};
+use crate::usage;
+
+/// How often a run sees to its lease.
+const LEASE_SEEN_TO: Duration = Duration::from_secs(1);
+/// The first pause before the end of a run is stored again; it doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// The longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How often a run tries to make its answer when something that it needs does not answer.
+const TRIES: u32 = 4;
+/// How many abandoned turns one round trip finds.
+const PAGE: u32 = 100;
+/// How often a process looks for turns whose lease is over.
+const WATCH_EVERY: Duration = Duration::from_secs(5);
+
+/// What a turn begins from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnStart {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The run.
+    pub token: TurnToken,
+    /// The `seq` of the last visitor message it answers.
+    pub answers: Seq,
+    /// The name of the site it was begun on.
+    pub site: String,
+    /// The latest messages, oldest first, without private notes.
+    pub history: Vec<(Seq, Rc<Message>)>,
+}
+
+/// The runs of this process, one at most in a room.
+#[derive(Default)]
+pub struct Runs(RefCell<HashMap<RoomKey, Registered>>);
+
+struct Registered {
+    token: TurnToken,
+    stop: Option<oneshot::Sender<()>>,
+}
+
+/// A run that is registered until this is dropped.
+struct Registration {
+    runs: Rc<Runs>,
+    key: RoomKey,
+    token: TurnToken,
+    ctx: Ctx,
+}
+
+impl Runs {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.borrow().len()
+    }
+
+    /// Whether this run is registered.
+    pub fn has(&self, key: &RoomKey, token: &TurnToken) -> bool {
+        self.0.borrow().get(key).is_some_and(|run| run.token == *token)
+    }
+
+    /// The run of a room.
+    pub fn of(&self, key: &RoomKey) -> Option<TurnToken> {
+        self.0.borrow().get(key).map(|run| run.token)
+    }
+
+    /// Registers a run; none when it is registered already. Another run of the room is told to stop.
+    fn register(
+        self: &Rc<Self>,
+        ctx: &Ctx,
+        key: RoomKey,
+        token: TurnToken,
+    ) -> Option<(Registration, oneshot::Receiver<()>)> {
+        let mut runs = self.0.borrow_mut();
+        if runs.get(&key).is_some_and(|run| run.token == token) {
+            return None;
+        }
+        let (stop, stopped) = oneshot::channel();
+        if let Some(other) = runs.insert(key, Registered { token, stop: Some(stop) }) {
+            other.tell();
+        }
+        ctx.metrics.turns_open.inc();
+        Some((Registration { runs: Rc::clone(self), key, token, ctx: ctx.clone() }, stopped))
+    }
+
+    /// Tells the run of this turn that the turn is over.
+    pub fn stop(&self, key: &RoomKey, turn: TurnId) {
+        let stop = match self.0.borrow_mut().get_mut(key) {
+            Some(run) if run.token.turn == turn => run.stop.take(),
+            _ => None,
+        };
+        if let Some(stop) = stop {
+            // It may be over already.
+            let _ = stop.send(());
+        }
+    }
+}
+
+impl Registered {
+    fn tell(self) {
+        if let Some(stop) = self.stop {
+            let _ = stop.send(());
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut runs = self.runs.0.borrow_mut();
+        if runs.get(&self.key).is_some_and(|run| run.token == self.token) {
+            runs.remove(&self.key);
+        }
+        self.ctx.metrics.turns_open.dec();
+    }
+}
+
+/// What a run has at hand: the room as its worker may speak in it, and what its calls to models used.
+pub struct Run {
+    rooms: LogRooms,
+    /// The ports.
+    pub ctx: Ctx,
+    /// Frontdesk itself, in the conversation's organisation.
+    pub scope: TenantScope,
+    /// What it begins from.
+    pub start: TurnStart,
+    began: Timestamp,
+    spoke: Cell<bool>,
+    calls: RefCell<Vec<Usage>>,
+    /// What the end of the run says that they used, once there is one.
+    spent: RefCell<Option<Spent>>,
+}
+
+/// What the calls of a run used.
+#[derive(Clone, Default)]
+struct Spent {
+    /// The one whose answer was shown.
+    shown: Option<Usage>,
+    /// The others.
+    discarded: Vec<Usage>,
+}
+
+impl Run {
+    /// A piece of the answer, to whoever listens.
+    ///
+    /// # Errors
+    /// A conflict when the run is not in progress any more; it stops then.
+    pub async fn say(&self, text: &str) -> Result<()> {
+        self.rooms.say(&self.scope, &self.start, text).await?;
+        if !self.spoke.replace(true) {
+            let waited = self.ctx.clock.now().since(self.began);
+            self.ctx.metrics.first_delta_seconds.observe(waited.as_secs_f64());
+        }
+        Ok(())
+    }
+
+    /// Withdraws what it has said so far.
+    ///
+    /// # Errors
+    /// As [`Run::say`].
+    pub async fn unsay(&self) -> Result<()> {
+        self.rooms.unsay(&self.scope, &self.start).await
+    }
+
+    /// Notes a call to a model that begins; it is counted however the run ends. Gives its number.
+    pub fn call(&self, usage: Usage) -> usize {
+        let mut calls = self.calls.borrow_mut();
+        calls.push(usage);
+        calls.len().saturating_sub(1)
+    }
+
+    /// Changes what is noted of a call.
+    pub fn note_call(&self, number: usize, change: impl FnOnce(&mut Usage)) {
+        if let Some(usage) = self.calls.borrow_mut().get_mut(number) {
+            change(usage);
+        }
+    }
+
+    /// What its first call used, whether or not the run has ended.
+    fn first_call(&self) -> Option<Usage> {
+        let spent = self.spent.borrow();
+        let ended = spent.as_ref().and_then(|spent| spent.shown.as_ref().or(spent.discarded.first()));
+        ended.or(self.calls.borrow().first()).cloned()
+    }
+
+    /// Sums up the calls, once.
+    fn spend(&self, shown: Option<usize>) -> Spent {
+        let mut discarded = self.calls.take();
+        for usage in &discarded {
+            let tokens = [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)];
+            for (direction, tokens) in tokens {
+                let labels = [("direction", direction)];
+                self.ctx.metrics.tokens.get_or_create(&labels).inc_by(tokens);
+            }
+        }
+        let shown = shown.filter(|number| *number < discarded.len()).map(|number| discarded.remove(number));
+        let spent = Spent { shown, discarded };
+        self.spent.replace(Some(spent.clone()));
+        spent
+    }
+
+    /// Counts the calls of a run that did not end its turn. Should its end be stored after all, nothing counts twice.
+    async fn count_lost(&self) {
+        let spent = self.spent.take().unwrap_or_else(|| self.spend(None));
+        self.count(&self.start.token, spent.shown.as_ref(), &spent.discarded).await;
+    }
+
+    /// Counts one call of each earlier attempt that left no word of what it used: its process was killed.
+    async fn count_killed(&self, like: Option<Usage>) {
+        let Some(usage) = like else { return };
+        let killed = [Usage { completion_tokens: 0, estimated: true, ..usage }];
+        for attempt in 1..self.start.token.attempt.min(TURN_ATTEMPTS) {
+            self.count(&TurnToken { attempt, ..self.start.token }, None, &killed).await;
+        }
+    }
+
+    async fn count(&self, token: &TurnToken, shown: Option<&Usage>, discarded: &[Usage]) {
+        if let Err(error) = usage::record_lost(&self.ctx, &self.scope, token, shown, discarded).await {
+            tracing::warn!(turn = %token.turn, %error, "what a run used was not counted");
+        }
+    }
+}
+
+/// Why a run stopped without an end.
+enum Stopped {
+    /// Its turn is over, or another run's: somebody took over, or another worker was quicker.
+    Over,
+    /// It died, or could not go on: the turn is to be begun again.
+    Died,
+}
+
+impl LogRooms {
+    /// Takes up, or closes, every turn that has no run any more. Returns how many it found.
+    ///
+    /// # Errors
+    /// When the database is out of reach. A single room that is out of reach is left for the next time.
+    pub async fn recover(&self) -> Result<usize> {
+        let ctx = self.ctx()?;
+        // The only process knows its own runs: what is open beside them was left by a process that is gone, whatever its
+        // lease says.
+        let now = if self.0.exclusive { Timestamp::from_millis(i64::MAX) } else { ctx.clock.now() };
+        let mut count = 0_usize;
+        let (mut lease, mut id) = (Timestamp::from_millis(0), String::new());
+        loop {
+            let page = ctx.db.query(vec![conversations::select_abandoned(now, (lease, &id), PAGE)]).await?;
+            let rows = page.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
+            let Some(last) = rows.last() else { return Ok(count) };
+            let (_, last_id, last_lease) = conversations::abandoned(last)?;
+            for row in rows {
+                let (org, conversation, _) = conversations::abandoned(row)?;
+                if self.0.exclusive && self.0.runs.of(&(org, conversation)).is_some() {
+                    continue;
+                }
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "Frontdesk's own turn, in the room's own organisation"
+                )]
+                let scope = TenantScope::authenticated(org, Actor::System);
+                match self.see_to(&ctx, &scope, conversation).await {
+                    Ok(()) => count = count.saturating_add(1),
+                    Err(error) => {
+                        tracing::warn!(%conversation, %error, "a turn that was left open was not taken up");
+                    }
+                }
+            }
+            (lease, id) = (last_lease, last_id.to_string());
+        }
+    }
+
+    /// Looks for turns without a run as long as the process lives.
+    pub async fn watch(&self) {
+        loop {
+            match self.recover().await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "took up turns that were left open"),
+                Err(error) => tracing::error!(%error, "turns that were left open were not taken up"),
+            }
+            let Ok(ctx) = self.ctx() else { return };
+            ctx.clock.sleep(WATCH_EVERY).await;
+        }
+    }
+
+    /// Reads the room as it is stored, and takes its turn up if it has no run.
+    pub(super) async fn see_to(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<()> {
+        let entry = self.0.cache.entry((scope.org(), id));
+        let _gate = entry.gate.lock().await;
+        if entry.state.borrow().is_some() {
+            self.catch_up(ctx, scope, id, &entry).await?;
+            entry.stale.set(false);
+        } else {
+            self.read(ctx, scope, id, &entry).await?;
+        }
+        self.take_up(ctx, scope, id, &entry).await?;
+        Ok(())
+    }
+
+    /// Takes the turn in progress up if it has no run; under the room's gate.
+    pub(super) async fn take_up(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        entry: &Rc<Entry>,
+    ) -> Result<(), DbError> {
+        let Some((run, next)) = self.abandoned(ctx, scope, id, entry) else { return Ok(()) };
+        match self.0.log.store_lease(ctx, scope, id, &run, &next).await {
+            Ok(true) => {
+                tracing::info!(turn = %next.turn, attempt = next.attempt, "took up a turn");
+                ctx.metrics.turns_begun_again.inc();
+                if let Some(open) = entry.state.borrow_mut().as_mut() {
+                    open.room.note_turn(&next);
+                }
+                self.begin_run(ctx, scope, id, entry);
+                Ok(())
+            }
+            // Another worker was quicker, or an earlier try was stored and reported as failed.
+            Ok(false) => {
+                entry.stale.set(true);
+                Ok(())
+            }
+            Err(error) => {
+                entry.stale.set(true);
+                Err(error)
+            }
+        }
+    }
+
+    /// The run that is gone, and the turn as this worker takes it up.
+    fn abandoned(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        entry: &Entry,
+    ) -> Option<(TurnToken, OpenTurn)> {
+        let now = ctx.clock.now();
+        let state = entry.state.borrow();
+        let open = state.as_ref().filter(|open| self.0.log.keeps(&open.log_owner))?;
+        let turn = open.room.head().turn.as_ref()?;
+        let run = turn.token();
+        let runs_here = self.0.runs.has(&(scope.org(), id), &run);
+        let gone = self.0.exclusive || turn.worker == self.0.worker || turn.lease_until <= now;
+        if runs_here || !gone || self.0.draining.get() {
+            return None;
+        }
+        open.room.next_attempt(self.0.worker, now).map(|next| (run, next))
+    }
+
+    /// Begins the run of the turn in progress, if it is this worker's and does not run yet. No await: a run is registered
+    /// before anything else can happen.
+    pub(super) fn begin_run(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Rc<Entry>) {
+        if self.0.draining.get() {
+            return;
+        }
+        let start = {
+            let state = entry.state.borrow();
+            let Some(open) = state.as_ref() else { return };
+            let Some(turn) = open.room.head().turn.as_ref().filter(|turn| turn.worker == self.0.worker)
+            else {
+                return;
+            };
+            open.start(id, turn)
+        };
+        let key = (scope.org(), id);
+        let Some((registration, stopped)) = self.0.runs.register(ctx, key, start.token) else { return };
+        if !self.0.exclusive {
+            self.follow(ctx, scope, id, entry);
+        }
+        let run = Run {
+            rooms: self.clone(),
+            ctx: ctx.clone(),
+            scope: scope.as_system(),
+            began: ctx.clock.now(),
+            spoke: Cell::new(false),
+            calls: RefCell::default(),
+            spent: RefCell::default(),
+            start,
+        };
+        ctx.tasks.spawn_detached("turn", Box::pin(self.clone().work(run, registration, stopped)));
+    }
+
+    /// One run, from its begin to whatever ends it.
+    async fn work(self, run: Run, registration: Registration, stopped: oneshot::Receiver<()>) {
+        let ended = {
+            let work = pin!(self.answer_and_close(&run));
+            let kept = pin!(self.keep_lease(&run));
+            match select(work, pin!(select(stopped, kept))).await {
+                Either::Left((ended, _)) => ended,
+                Either::Right((Either::Left(_), _)) => Err(Stopped::Over),
+                Either::Right((Either::Right((why, _)), _)) => Err(why),
+            }
+        };
+        let Run { ctx, scope, start, .. } = &run;
+        let first = run.first_call();
+        let Err(why) = ended else {
+            drop(registration);
+            return run.count_killed(first).await;
+        };
+        run.count_lost().await;
+        drop(registration);
+        if matches!(why, Stopped::Died) {
+            ctx.clock.sleep(pause(start.token.attempt)).await;
+            if let Err(error) = self.see_to(ctx, scope, start.conversation).await {
+                tracing::warn!(turn = %start.token.turn, %error, "a turn that died waits to be taken up");
+            }
+        }
+    }
+
+    /// Makes the answer. What fails on the way for a moment is tried again; a turn that cannot be answered at all is handed
+    /// over to people, with a word to the visitor.
+    async fn answer(&self, run: &Run) -> Result<Ending, Stopped> {
+        let TurnToken { turn, attempt, .. } = run.start.token;
+        if attempt > TURN_ATTEMPTS {
+            tracing::error!(%turn, "a turn was begun too often");
+            return self.hand_over(run).await;
+        }
+        for failures in 1..=TRIES {
+            match AssertUnwindSafe(turn::answer(run)).catch_unwind().await {
+                Ok(Ok(ending)) => return Ok(ending),
+                Ok(Err(error)) if fenced(&error) => return Err(Stopped::Over),
+                Ok(Err(error @ Error::Upstream { retryable: true, .. })) => {
+                    tracing::warn!(%turn, %error, "a turn is tried again");
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(%turn, %error, "a turn failed");
+                    break;
+                }
+                Err(_) => {
+                    tracing::error!(%turn, attempt, "a turn panicked");
+                    return Err(Stopped::Died);
+                }
+            }
+            run.ctx.clock.sleep(pause(failures)).await;
+            match run.unsay().await {
+                Err(error) if fenced(&error) => return Err(Stopped::Over),
+                // Should it fail otherwise, the next word is refused.
+                _ => {}
+            }
+        }
+        self.hand_over(run).await
+    }
+
+    async fn hand_over(&self, run: &Run) -> Result<Ending, Stopped> {
+        match AssertUnwindSafe(turn::hand_over(run)).catch_unwind().await {
+            Ok(Ok(ending)) => Ok(ending),
+            Ok(Err(error)) if fenced(&error) => Err(Stopped::Over),
+            _ => Ok(Ending { outcome: Outcome::Failed, reply: None, shown: None }),
+        }
+    }
+
+    /// Makes the answer and stores how the turn ended.
+    async fn answer_and_close(&self, run: &Run) -> Result<(), Stopped> {
+        let ending = self.answer(run).await?;
+        let spent = run.spend(ending.shown);
+        let now = run.ctx.clock.now();
+        let end = TurnEnd {
+            token: run.start.token,
+            outcome: ending.outcome,
+            reply: ending.reply,
+            usage: spent.shown,
+            discarded: spent.discarded,
+            next: TurnId::new(now, run.ctx.random.entropy()),
+        };
+        self.close(run, end).await
+    }
+
+    /// Stores the end of a run, again and again while the turn is its own.
+    async fn close(&self, run: &Run, end: TurnEnd) -> Result<(), Stopped> {
+        let (scope, id) = (&run.scope, run.start.conversation);
+        let mut failures = 0_u32;
+        loop {
+            match self.ask(scope, id, Ask::Finish(end.clone())).await {
+                Ok(_) => return Ok(()),
+                // Its own end may be what is stored.
+                Err(error) if fenced(&error) => return Err(Stopped::Over),
+                Err(error) => {
+                    tracing::error!(turn = %end.token.turn, %error, "a turn could not be closed yet");
+                }
+            }
+            failures = failures.saturating_add(1);
+            run.ctx.clock.sleep(pause(failures)).await;
+        }
+    }
+
+    /// Prolongs the lease of a run. Ends when the run is not in progress any more, or when its lease ran out before it was
+    /// prolonged: then another worker may have taken the turn up.
+    async fn keep_lease(&self, run: &Run) -> Stopped {
+        let (ctx, scope, id, token) = (&run.ctx, &run.scope, run.start.conversation, &run.start.token);
+        loop {
+            ctx.clock.sleep(LEASE_SEEN_TO).await;
+            let Some(entry) = self.0.cache.known(&(scope.org(), id)) else { return Stopped::Died };
+            let now = ctx.clock.now();
+            let due = match entry.state.borrow().as_ref() {
+                Some(open) => open.room.longer_lease(token, now),
+                None => continue,
+            };
+            let next = match due {
+                Ok(Some(next)) => next,
+                Ok(None) => continue,
+                Err(_) => return Stopped::Over,
+            };
+            match self.0.log.store_lease(ctx, scope, id, token, &next).await {
+                Ok(true) => {
+                    if let Some(open) = entry.state.borrow_mut().as_mut() {
+                        open.room.note_turn(&next);
+                    }
+                }
+                // What is stored says whose turn it is now.
+                Ok(false) => {
+                    entry.stale.set(true);
+                    return Stopped::Over;
+                }
+                Err(error) => tracing::warn!(turn = %token.turn, %error, "a lease was not prolonged"),
+            }
+            if !self.0.exclusive && self.lease_is_over(&entry, token, ctx.clock.now()) {
+                tracing::error!(turn = %token.turn, "a lease ran out");
+                return Stopped::Died;
+            }
+        }
+    }
+
+    fn lease_is_over(&self, entry: &Entry, token: &TurnToken, now: Timestamp) -> bool {
+        let state = entry.state.borrow();
+        let turn = state.as_ref().and_then(|open| open.room.head().turn.as_ref());
+        turn.is_none_or(|turn| turn.token() != *token || turn.lease_until <= now)
+    }
+
+    /// What the run in progress began from, if a turn is.
+    ///
+    /// # Errors
+    /// When the room is out of reach.
+    pub async fn turn(&self, scope: &TenantScope, id: ConversationId) -> Result<Option<TurnStart>> {
+        let entry = self.open(&self.ctx()?, scope, id).await?;
+        let state = entry.state.borrow();
+        let open = state.as_ref().ok_or_else(unread)?;
+        Ok(open.room.head().turn.as_ref().map(|turn| open.start(id, turn)))
+    }
+
+    /// A piece of the answer of a run, to whoever listens.
+    ///
+    /// # Errors
+    /// A conflict when the run is not in progress any more.
+    pub async fn say(&self, scope: &TenantScope, start: &TurnStart, text: &str) -> Result<()> {
+        let ctx = self.ctx()?;
+        let entry = self.open(&ctx, scope, start.conversation).await?;
+        if !self.0.exclusive && self.lease_is_over(&entry, &start.token, ctx.clock.now()) {
+            return Err(CallerError::Conflict(super::FENCED).into());
+        }
+        let mut state = entry.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(unread)?;
+        let delta = open.room.say(&start.token, text).map_err(refused)?;
+        open.listeners.send(&Frame::Live(Rc::new(Live::Delta(delta))));
+        Ok(())
+    }
+
+    /// Withdraws what a run has said so far.
+    ///
+    /// # Errors
+    /// As [`LogRooms::say`].
+    pub async fn unsay(&self, scope: &TenantScope, start: &TurnStart) -> Result<()> {
+        let ctx = self.ctx()?;
+        let entry = self.open(&ctx, scope, start.conversation).await?;
+        let mut state = entry.state.borrow_mut();
+        let open = state.as_mut().ok_or_else(unread)?;
+        open.room.unsay(&start.token).map_err(refused)
+    }
+}
+
+impl Open {
+    fn start(&self, conversation: ConversationId, turn: &OpenTurn) -> TurnStart {
+        let asked = |(seq, message): &&(Seq, Rc<Message>)| *seq <= turn.answers && !message.note;
+        TurnStart {
+            conversation,
+            token: turn.token(),
+            answers: turn.answers,
+            site: self.site_name.clone(),
+            history: self.room.recent().filter(asked).cloned().collect(),
+        }
+    }
+}
+
+/// Before the next try: 100 ms, 200 ms, 400 ms, …, at most 5 s.
+fn pause(failures: u32) -> Duration {
+    let times = 2_u32.saturating_pow(failures.saturating_sub(1).min(10));
+    FIRST_PAUSE.saturating_mul(times).min(LONGEST_PAUSE)
+}
+
+fn fenced(error: &Error) -> bool {
+    matches!(error, Error::Caller(CallerError::Conflict(_) | CallerError::NotFound { .. }))
+}
