@@ -1,6 +1,6 @@
 //! `POST /api/v1/rooms/call`: this deployment's rooms, for another one on the same database that has none of its own.
 
-use frontdesk_app::rooms::{self, Answer};
+use frontdesk_app::rooms::{self, RoomAnswer};
 use frontdesk_domain::error::{CallerError, Result};
 use futures_util::StreamExt;
 use http::{HeaderValue, Response, header};
@@ -31,8 +31,8 @@ pub async fn call(call: Call) -> Result<Response<Body>> {
     let limit = u64::try_from(MAX_JSON_BYTES).unwrap_or(u64::MAX);
     let body = body.ok_or(CallerError::TooLarge { field: "body", limit })?;
     let body = match rooms::answer(ctx.rooms.as_ref(), ctx.clock.clone(), &body).await {
-        Answer::Whole(line) => Body::full(line),
-        Answer::Open(lines) => Body::Stream(lines.map(Ok).boxed_local()),
+        RoomAnswer::Whole(line) => Body::full(line),
+        RoomAnswer::Open(lines) => Body::Stream(lines.map(Ok).boxed_local()),
     };
     let mut response = Response::new(body);
     let kind = HeaderValue::from_static("application/x-ndjson");

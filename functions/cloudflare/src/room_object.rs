@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_app::rooms::{self, Alarm, Answer, Log, LogRooms, OwnLog};
+use frontdesk_app::rooms::{self, Alarm, Log, LogRooms, OwnLog, RoomAnswer};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_ports::{Clock, Ctx, Database, DbError, Random};
 use futures_util::StreamExt;
@@ -89,8 +89,10 @@ impl DurableObject for RoomObject {
         }
         let call = request.bytes().await?;
         match in_this_event(rooms::answer(&self.rooms, self.ctx.clock.clone(), &call)).await {
-            Answer::Whole(line) => Response::from_bytes(line.into()),
-            Answer::Open(lines) => Response::from_stream(lines.map(|piece| Ok::<_, Error>(piece.to_vec()))),
+            RoomAnswer::Whole(line) => Response::from_bytes(line.into()),
+            RoomAnswer::Open(lines) => {
+                Response::from_stream(lines.map(|piece| Ok::<_, Error>(piece.to_vec())))
+            }
         }
     }
 

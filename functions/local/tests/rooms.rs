@@ -8,7 +8,7 @@ use bytes::Bytes;
 use frontdesk_api::{Body, BodyError, Peer};
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::remote::{Deployment, Transport};
-use frontdesk_app::rooms::{self, Answer, RemoteRooms};
+use frontdesk_app::rooms::{self, RemoteRooms, RoomAnswer};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::event::{EventBody, Frame, Live};
@@ -53,8 +53,8 @@ impl Transport for Here {
         // As over a wire, whose pieces end anywhere.
         const PIECE: usize = 700;
         let lines = match rooms::answer(self.0.rooms.as_ref(), self.0.clock.clone(), call.as_bytes()).await {
-            Answer::Whole(line) => futures_util::stream::iter([line]).boxed_local(),
-            Answer::Open(lines) => lines,
+            RoomAnswer::Whole(line) => futures_util::stream::iter([line]).boxed_local(),
+            RoomAnswer::Open(lines) => lines,
         };
         let pieces = lines.flat_map(|mut line| {
             let mut pieces = Vec::new();

@@ -225,13 +225,13 @@ fn delta(frame: &Frame) -> Option<(u64, String)> {
 fn rooms_of_several_processes_keep_the_contract() {
     run(async {
         let world = World::new(&[], Overrides::default()).await.unwrap();
-        let callers = self::callers(&world).await;
-        rooms_contract(&process(world.ctx()).ctx, &callers).await;
+        let first = callers(&world).await;
+        rooms_contract(&process(world.ctx()).ctx, &first).await;
 
         let processes = (0..3).map(|_| process(world.ctx())).collect();
         let several = Rc::new(InTurn { processes, calls: Cell::new(0) });
-        let callers = self::callers(&world).await;
-        rooms_apart_contract(&frontdesk_testkit::with_rooms(world.ctx(), several), &callers).await;
+        let others = callers(&world).await;
+        rooms_apart_contract(&frontdesk_testkit::with_rooms(world.ctx(), several), &others).await;
     });
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::remote::Transport;
-use frontdesk_app::rooms::{self, Alarm, Answer, Log, LogRooms, OwnLog, RemoteRooms, create_own_log};
+use frontdesk_app::rooms::{self, Alarm, Log, LogRooms, OwnLog, RemoteRooms, RoomAnswer, create_own_log};
 use frontdesk_domain::conversation::{Mode, Status};
 use frontdesk_domain::event::{EventBody, Frame};
 use frontdesk_domain::id::{ConversationId, WorkerId};
@@ -65,8 +65,8 @@ struct Here(Ctx);
 impl Transport for Here {
     async fn send(&self, _name: &str, call: String) -> Result<ByteStream, FetchError> {
         let lines = match rooms::answer(self.0.rooms.as_ref(), self.0.clock.clone(), call.as_bytes()).await {
-            Answer::Whole(line) => futures_util::stream::iter([line]).boxed_local(),
-            Answer::Open(lines) => lines,
+            RoomAnswer::Whole(line) => futures_util::stream::iter([line]).boxed_local(),
+            RoomAnswer::Open(lines) => lines,
         };
         Ok(lines.map(Ok).boxed_local())
     }

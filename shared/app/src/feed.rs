@@ -12,25 +12,25 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, DbError, Rows, Statement};
 
 use crate::store;
-pub use crate::store::feed::{Entry, Position};
+pub use crate::store::feed::{FeedEntry, Position};
 
 /// The most entries of one page.
 pub const MAX_PAGE: u32 = 500;
 
 /// What a reader has not dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct FeedPage {
     /// Where the reader is.
     pub from: Position,
     /// The entries after it, in order.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<FeedEntry>,
 }
 
 /// The next entries of a reader, at most [`MAX_PAGE`], in one round trip.
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn next(ctx: &Ctx, scope: &TenantScope, reader: &'static str, limit: u32) -> Result<Page> {
+pub async fn next(ctx: &Ctx, scope: &TenantScope, reader: &'static str, limit: u32) -> Result<FeedPage> {
     let statements = vec![
         store::feed::select_cursor(scope, reader),
         store::feed::select_next(scope, reader, limit.min(MAX_PAGE)),
@@ -39,10 +39,10 @@ pub async fn next(ctx: &Ctx, scope: &TenantScope, reader: &'static str, limit: u
     let from = results.first().and_then(Rows::first).map(|row| row.count(0)).transpose()?.unwrap_or(0);
     let rows = results.get(1).map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let entries = rows.iter().map(store::feed::entry).collect::<Result<Vec<_>, DbError>>()?;
-    Ok(Page { from, entries })
+    Ok(FeedPage { from, entries })
 }
 
-impl Page {
+impl FeedPage {
     /// Moves the reader behind this page; stands in the batch that stores what the reader made of it. The batch is refused
     /// as [`DbError::Conflict`] when another process with the same reader was quicker.
     #[must_use]

@@ -11,7 +11,7 @@ use frontdesk_ports::{Ctx, Rows, Statement};
 use serde::Serialize;
 
 use crate::store;
-use crate::store::usage::Call;
+use crate::store::usage::ModelCall;
 pub use crate::store::usage::Spent;
 
 /// Counts the turn that `event` finished, if it did, and its calls; rides in the batch that stores the event, ahead of it.
@@ -57,10 +57,10 @@ fn calls<'a>(
     usage: Option<&'a Usage>,
     discarded: &'a [Usage],
     used: bool,
-) -> impl Iterator<Item = Call<'a>> {
-    let shown = usage.map(|usage| Call { turn, attempt, n: 0, usage, used });
+) -> impl Iterator<Item = ModelCall<'a>> {
+    let shown = usage.map(|usage| ModelCall { turn, attempt, n: 0, usage, used });
     let others =
-        (1_u32..).zip(discarded).map(move |(n, usage)| Call { turn, attempt, n, usage, used: false });
+        (1_u32..).zip(discarded).map(move |(n, usage)| ModelCall { turn, attempt, n, usage, used: false });
     shown.into_iter().chain(others)
 }
 

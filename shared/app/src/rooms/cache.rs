@@ -25,12 +25,12 @@ pub type RoomKey = (OrgId, ConversationId);
 /// Rooms in memory. Those in use stay; of the others the least recently used goes when there are too many.
 pub struct RoomCache {
     most: usize,
-    entries: RefCell<LruCache<RoomKey, Rc<Entry>>>,
+    entries: RefCell<LruCache<RoomKey, Rc<RoomEntry>>>,
 }
 
 /// One room in memory.
 #[derive(Default)]
-pub struct Entry {
+pub struct RoomEntry {
     /// Held by whoever appends, and by whoever reads the room from the log.
     pub gate: Mutex<()>,
     /// The room, once it was read.
@@ -66,7 +66,7 @@ impl RoomCache {
     }
 
     /// The entry of a room; a new one that is not read yet when there is none.
-    pub fn entry(&self, key: RoomKey) -> Rc<Entry> {
+    pub fn entry(&self, key: RoomKey) -> Rc<RoomEntry> {
         let mut entries = self.entries.borrow_mut();
         if let Some(entry) = entries.get(&key) {
             return Rc::clone(entry);
@@ -80,13 +80,13 @@ impl RoomCache {
                 entries.put(key, entry);
             }
         }
-        let entry = Rc::<Entry>::default();
+        let entry = Rc::<RoomEntry>::default();
         entries.put(key, Rc::clone(&entry));
         entry
     }
 
     /// The entry of a room, if there is one.
-    pub fn known(&self, key: &RoomKey) -> Option<Rc<Entry>> {
+    pub fn known(&self, key: &RoomKey) -> Option<Rc<RoomEntry>> {
         self.entries.borrow().peek(key).cloned()
     }
 
@@ -105,7 +105,7 @@ impl RoomCache {
     }
 }
 
-impl Entry {
+impl RoomEntry {
     /// Held elsewhere, listened to, or with a turn in progress.
     fn in_use(self: &Rc<Self>) -> bool {
         let state = self.state.borrow();

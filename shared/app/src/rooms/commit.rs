@@ -12,7 +12,7 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Appended, Ctx, DbError};
 use futures_channel::oneshot;
 
-use super::cache::{Entry, Open};
+use super::cache::{Open, RoomEntry};
 use super::{KEPT_ELSEWHERE, Log, LogRooms, outbox, refused};
 
 /// How often an append that lost a race is tried again.
@@ -26,7 +26,7 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// What is appended.
 #[derive(Clone)]
-pub enum Ask {
+pub enum Appending {
     /// What a client asks.
     Command(Command),
     /// The end of a run.
@@ -38,7 +38,7 @@ enum Decided {
     Store(Vec<Rc<Event>>, Box<Room>),
 }
 
-impl Ask {
+impl Appending {
     const fn run(&self) -> Option<&TurnToken> {
         match self {
             Self::Command(_) => None,
@@ -57,7 +57,12 @@ impl Ask {
 
 impl LogRooms {
     /// Appends in a task of its own: a commit must not be dropped half-way when the client goes.
-    pub(super) async fn ask(&self, scope: &TenantScope, id: ConversationId, ask: Ask) -> Result<Appended> {
+    pub(super) async fn ask(
+        &self,
+        scope: &TenantScope,
+        id: ConversationId,
+        ask: Appending,
+    ) -> Result<Appended> {
         let (answer, answered) = oneshot::channel();
         let (rooms, scope) = (self.clone(), scope.clone());
         self.ctx()?.tasks.spawn(
@@ -70,7 +75,7 @@ impl LogRooms {
         answered.await.map_err(|_| Error::ours("the append was dropped"))?
     }
 
-    async fn commit(&self, scope: TenantScope, id: ConversationId, ask: Ask) -> Result<Appended> {
+    async fn commit(&self, scope: TenantScope, id: ConversationId, ask: Appending) -> Result<Appended> {
         let ctx = self.ctx()?;
         // What other processes stored is only read when it matters: the log refuses a decision that came too late.
         let mut current = self.0.exclusive;
@@ -103,7 +108,7 @@ impl LogRooms {
                     self.catch_up(&ctx, &scope.as_system(), id, &entry).await?;
                     let moved = entry.state.borrow().as_ref().is_some_and(|open| open.has(&events));
                     if !moved
-                        && let Ask::Command(command) = &ask
+                        && let Appending::Command(command) = &ask
                         && let Some(appended) = self.0.log.find_repeated(&ctx, &scope, id, command).await?
                     {
                         return Ok(appended);
@@ -125,7 +130,7 @@ impl LogRooms {
         }
     }
 
-    fn decide(&self, open: &Open, ask: &Ask, now: Timestamp) -> Result<Decided> {
+    fn decide(&self, open: &Open, ask: &Appending, now: Timestamp) -> Result<Decided> {
         let conversation = || open.room.head().conversation.clone();
         let done = |receipt, deduplicated| {
             let events = Vec::new();
@@ -169,7 +174,7 @@ impl LogRooms {
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        entry: &Rc<Entry>,
+        entry: &Rc<RoomEntry>,
         events: &[Rc<Event>],
         next: &Room,
     ) -> Appended {
@@ -205,7 +210,7 @@ impl LogRooms {
     }
 
     /// Copies a log of the room's own, so that inbox and search know soon; when this fails, the alarm does.
-    fn copy(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Rc<Entry>) {
+    fn copy(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Rc<RoomEntry>) {
         let Log::Own(own) = self.0.log.clone() else { return };
         if entry.copying.replace(true) {
             return;

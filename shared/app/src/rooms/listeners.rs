@@ -16,7 +16,7 @@ use futures_channel::mpsc;
 use futures_core::Stream;
 use futures_util::StreamExt;
 
-use super::cache::Entry;
+use super::cache::RoomEntry;
 use super::{CROWDED, Log, LogRooms, MAX_REPLAY, for_actor};
 
 /// How many frames a listener may be behind before it is let go; it comes back with its last `seq`.
@@ -133,7 +133,7 @@ fn participant(who: &Actor) -> Option<Author> {
 /// What a listener gets live; when it is dropped, the others are told that somebody left.
 struct Listening {
     frames: mpsc::Receiver<Frame>,
-    entry: Weak<Entry>,
+    entry: Weak<RoomEntry>,
     ctx: Ctx,
 }
 
@@ -160,13 +160,13 @@ impl Drop for Listening {
 }
 
 /// A listener that has joined a room.
-pub struct Place<'a> {
+pub struct ListenerPlace<'a> {
     /// What it gets first.
     pub joined: Joined,
     /// What it gets then.
     pub live: mpsc::Receiver<Frame>,
     /// The room.
-    pub entry: &'a Rc<Entry>,
+    pub entry: &'a Rc<RoomEntry>,
 }
 
 impl LogRooms {
@@ -177,9 +177,9 @@ impl LogRooms {
         scope: &TenantScope,
         id: ConversationId,
         after: Seq,
-        place: Place<'_>,
+        place: ListenerPlace<'_>,
     ) -> BoxStream<'static, Frame> {
-        let Place { joined, live, entry } = place;
+        let ListenerPlace { joined, live, entry } = place;
         ctx.metrics.listeners.inc();
         if !self.0.exclusive {
             self.follow(&ctx, scope, id, entry);

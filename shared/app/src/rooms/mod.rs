@@ -28,16 +28,16 @@ use frontdesk_ports::{Appended, Ctx, Ports, Replay, Rooms, Rows, Subscription};
 
 use crate::store;
 use crate::store::conversations::{self, Stored};
-use cache::{Entry, Open, RoomCache, unread};
-use commit::Ask;
-use listeners::Place;
+use cache::{Open, RoomCache, RoomEntry, unread};
+use commit::Appending;
+use listeners::ListenerPlace;
 pub use log::{Alarm, Log, OwnLog};
 use outbox::Copied;
 pub use outbox::create as create_own_log;
 use poll::Pollers;
-pub use remote::{Answer, RemoteRooms, answer, room_name};
+pub use remote::{RemoteRooms, RoomAnswer, answer, room_name};
 use turns::Runs;
-pub use turns::{Run, TurnStart};
+pub use turns::{TurnRun, TurnStart};
 
 /// How many rooms that are not in use stay in memory; others are read again when somebody comes.
 const ROOMS_IN_MEMORY: usize = 4096;
@@ -135,7 +135,7 @@ impl LogRooms {
 
     /// The room, read from the log if it is not in memory, or if a write failed whose fate is unknown. A turn without a run
     /// is taken up.
-    async fn open(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Rc<Entry>> {
+    async fn open(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Rc<RoomEntry>> {
         let entry = self.0.cache.entry((scope.org(), id));
         if entry.state.borrow().is_none() || entry.stale.get() {
             let _gate = entry.gate.lock().await;
@@ -156,7 +156,12 @@ impl LogRooms {
     }
 
     /// The room as it is now, whoever else writes.
-    async fn open_current(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<Rc<Entry>> {
+    async fn open_current(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+    ) -> Result<Rc<RoomEntry>> {
         let known =
             self.0.cache.known(&(scope.org(), id)).is_some_and(|entry| entry.state.borrow().is_some());
         let entry = self.open(ctx, scope, id).await?;
@@ -167,7 +172,13 @@ impl LogRooms {
     }
 
     /// Reads the room from the log; under its gate.
-    async fn read(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Entry) -> Result<()> {
+    async fn read(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        entry: &RoomEntry,
+    ) -> Result<()> {
         let Some((stored, recent)) = self.0.log.read(ctx, scope, id).await? else {
             self.0.cache.remove(&(scope.org(), id));
             return Err(Error::not_found("conversation"));
@@ -220,7 +231,7 @@ impl Rooms for LogRooms {
     }
 
     async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
-        self.ask(scope, id, Ask::Command(command)).await
+        self.ask(scope, id, Appending::Command(command)).await
     }
 
     async fn replay(
@@ -267,7 +278,7 @@ impl Rooms for LogRooms {
             (open.room.head().conversation.clone(), participants, joined, live)
         };
         entry.stirred.set(Some(ctx.clock.now()));
-        let frames = self.stream(ctx, scope, id, after, Place { joined, live, entry: &entry });
+        let frames = self.stream(ctx, scope, id, after, ListenerPlace { joined, live, entry: &entry });
         Ok(Subscription { conversation, participants, frames })
     }
 

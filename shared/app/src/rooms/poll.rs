@@ -20,10 +20,10 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, DbError, Rows};
 use futures_util::FutureExt;
 
-use super::cache::{Entry, Open};
+use super::cache::{Open, RoomEntry};
 use super::log::News;
 use super::{LogRooms, MAX_REPLAY};
-use crate::feed::{Entry as FeedEntry, MAX_PAGE, Position};
+use crate::feed::{FeedEntry, MAX_PAGE, Position};
 use crate::store;
 use crate::store::live_answers::{self, LiveAnswer};
 
@@ -55,7 +55,7 @@ struct Poller {
 }
 
 struct Followed {
-    entry: Rc<Entry>,
+    entry: Rc<RoomEntry>,
     /// Whether it is to be read, whatever the feed says.
     behind: bool,
     /// Until when the turn of another process was said to be watched from here.
@@ -138,7 +138,7 @@ impl LogRooms {
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        entry: &Entry,
+        entry: &RoomEntry,
     ) -> Result<()> {
         loop {
             let Some(after) = entry.state.borrow().as_ref().map(Open::last_seq) else { return Ok(()) };
@@ -160,7 +160,7 @@ impl LogRooms {
     }
 
     /// Follows a room that is listened to here, or whose turn runs here, until neither is so.
-    pub(super) fn follow(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Rc<Entry>) {
+    pub(super) fn follow(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Rc<RoomEntry>) {
         let org = scope.org();
         let (poller, new) = {
             let mut pollers = self.0.pollers.0.borrow_mut();
@@ -245,7 +245,7 @@ impl LogRooms {
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        entry: &Rc<Entry>,
+        entry: &Rc<RoomEntry>,
     ) -> Result<()> {
         self.catch_up(ctx, scope, id, entry).await?;
         // Where an append is in progress, a later poll or the watch finds the turn.
@@ -346,8 +346,8 @@ impl Poller {
     fn is_due(&self, now: Timestamp) -> bool {
         let rooms = self.rooms.borrow();
         let entries = || rooms.values().map(|room| &room.entry);
-        let in_a_turn = |entry: &Rc<Entry>| entry.state.borrow().as_ref().is_some_and(Open::has_turn);
-        let lively = |entry: &Rc<Entry>| entry.stirred.get().is_some_and(|at| now.since(at) < LATELY);
+        let in_a_turn = |entry: &Rc<RoomEntry>| entry.state.borrow().as_ref().is_some_and(Open::has_turn);
+        let lively = |entry: &Rc<RoomEntry>| entry.stirred.get().is_some_and(|at| now.since(at) < LATELY);
         let pace = if entries().any(in_a_turn) {
             IN_A_TURN
         } else if entries().any(lively) {

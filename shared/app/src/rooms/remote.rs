@@ -27,16 +27,16 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
 /// What is asked of a room. Who asks was authenticated by the process that sends it.
 #[derive(Debug, Serialize, Deserialize)]
-struct Call {
+struct RoomCall {
     org: OrgId,
     actor: Actor,
     conversation: ConversationId,
-    ask: Ask,
+    ask: RoomAsk,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Ask {
+enum RoomAsk {
     Append(Command),
     Replay { after: Seq, limit: u32 },
     Subscribe { after: Seq },
@@ -45,7 +45,7 @@ enum Ask {
 
 /// The reply to a subscription.
 #[derive(Serialize, Deserialize)]
-struct Place {
+struct RoomPlace {
     conversation: Conversation,
     participants: Vec<Author>,
 }
@@ -78,20 +78,20 @@ impl RemoteRooms {
         &self,
         scope: &TenantScope,
         conversation: ConversationId,
-        ask: Ask,
-    ) -> Result<(T, Lines)> {
-        let call = Call { org: scope.org(), actor: scope.actor().clone(), conversation, ask };
+        ask: RoomAsk,
+    ) -> Result<(T, BodyLines)> {
+        let call = RoomCall { org: scope.org(), actor: scope.actor().clone(), conversation, ask };
         let call = serde_json::to_string(&call).map_err(|error| Error::ours(error.to_string()))?;
         let room = room_name(scope.org(), conversation);
         let body = self.transport.send(&room, call).await.map_err(|error| out_of_reach(&error))?;
-        let mut lines = Lines::new(body);
+        let mut lines = BodyLines::new(body);
         let line = lines.next().await?.ok_or_else(|| out_of_reach(&"the room gave no answer"))?;
-        let reply: Reply<T> =
+        let reply: RoomReply<T> =
             // During a roll-out the room may be of another version for a while.
             serde_json::from_slice(&line).map_err(|error| out_of_reach(&format!("a room's reply: {error}")))?;
         match reply {
-            Reply::Done(value) => Ok((value, lines)),
-            Reply::Refused(failure) => Err(failure.into()),
+            RoomReply::Done(value) => Ok((value, lines)),
+            RoomReply::Refused(failure) => Err(failure.into()),
         }
     }
 }
@@ -116,7 +116,7 @@ impl Rooms for RemoteRooms {
     }
 
     async fn append(&self, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
-        Ok(self.ask(scope, id, Ask::Append(command)).await?.0)
+        Ok(self.ask(scope, id, RoomAsk::Append(command)).await?.0)
     }
 
     async fn replay(
@@ -126,11 +126,11 @@ impl Rooms for RemoteRooms {
         after: Seq,
         limit: u32,
     ) -> Result<Replay> {
-        Ok(self.ask(scope, id, Ask::Replay { after, limit }).await?.0)
+        Ok(self.ask(scope, id, RoomAsk::Replay { after, limit }).await?.0)
     }
 
     async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription> {
-        let (place, lines): (Place, _) = self.ask(scope, id, Ask::Subscribe { after }).await?;
+        let (place, lines): (RoomPlace, _) = self.ask(scope, id, RoomAsk::Subscribe { after }).await?;
         let frames = futures_util::stream::unfold(lines, |mut lines| async move {
             loop {
                 // A stream that was cut just ends: the listener comes back with its last `seq`.
@@ -144,12 +144,12 @@ impl Rooms for RemoteRooms {
                 }
             }
         });
-        let Place { conversation, participants } = place;
+        let RoomPlace { conversation, participants } = place;
         Ok(Subscription { conversation, participants, frames: frames.boxed_local() })
     }
 
     async fn typing(&self, scope: &TenantScope, id: ConversationId, on: bool) -> Result<()> {
-        let ((), _) = self.ask(scope, id, Ask::Typing { on }).await?;
+        let ((), _) = self.ask(scope, id, RoomAsk::Typing { on }).await?;
         Ok(())
     }
 }
@@ -159,7 +159,7 @@ fn out_of_reach(detail: &impl ToString) -> Error {
 }
 
 /// What a call is answered with.
-pub enum Answer {
+pub enum RoomAnswer {
     /// The reply and nothing else.
     Whole(Bytes),
     /// The reply to a subscription, then frames until the caller goes.
@@ -167,25 +167,25 @@ pub enum Answer {
 }
 
 /// Answers a call by `rooms`.
-pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> Answer {
-    let call: Call = match serde_json::from_slice(call) {
+pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> RoomAnswer {
+    let call: RoomCall = match serde_json::from_slice(call) {
         Ok(call) => call,
         Err(error) => {
             let error = out_of_reach(&format!("a call of another version: {error}"));
-            return Answer::Whole(line::<()>(Err(error)));
+            return RoomAnswer::Whole(line::<()>(Err(error)));
         }
     };
     #[expect(clippy::disallowed_methods, reason = "the process that sent the call authenticated who asks")]
     let scope = TenantScope::authenticated(call.org, call.actor);
-    Answer::Whole(match call.ask {
-        Ask::Append(command) => line(rooms.append(&scope, call.conversation, command).await),
-        Ask::Replay { after, limit } => line(rooms.replay(&scope, call.conversation, after, limit).await),
-        Ask::Typing { on } => line(rooms.typing(&scope, call.conversation, on).await),
-        Ask::Subscribe { after } => match rooms.subscribe(&scope, call.conversation, after).await {
+    RoomAnswer::Whole(match call.ask {
+        RoomAsk::Append(command) => line(rooms.append(&scope, call.conversation, command).await),
+        RoomAsk::Replay { after, limit } => line(rooms.replay(&scope, call.conversation, after, limit).await),
+        RoomAsk::Typing { on } => line(rooms.typing(&scope, call.conversation, on).await),
+        RoomAsk::Subscribe { after } => match rooms.subscribe(&scope, call.conversation, after).await {
             Ok(Subscription { conversation, participants, frames }) => {
-                let reply = std::future::ready(line(Ok(Place { conversation, participants })));
+                let reply = std::future::ready(line(Ok(RoomPlace { conversation, participants })));
                 let lines = futures_util::stream::once(reply).chain(with_signs_of_life(frames, clock));
-                return Answer::Open(lines.boxed_local());
+                return RoomAnswer::Open(lines.boxed_local());
             }
             Err(error) => line::<()>(Err(error)),
         },
@@ -194,8 +194,8 @@ pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> Ans
 
 fn line<T: Serialize>(result: Result<T>) -> Bytes {
     let reply = match result {
-        Ok(value) => Reply::Done(value),
-        Err(error) => Reply::Refused(Failure::from(error)),
+        Ok(value) => RoomReply::Done(value),
+        Err(error) => RoomReply::Refused(RoomFailure::from(error)),
     };
     let mut line = serde_json::to_vec(&reply).unwrap_or_default();
     line.push(b'\n');
@@ -228,15 +228,15 @@ fn with_signs_of_life(frames: BoxStream<'static, Frame>, clock: Rc<dyn Clock>) -
 /// What a call led to.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Reply<T> {
+enum RoomReply<T> {
     Done(T),
-    Refused(Failure),
+    Refused(RoomFailure),
 }
 
 /// The errors that a room gives, over the wire.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Failure {
+enum RoomFailure {
     NotFound,
     Closed,
     Fenced,
@@ -248,7 +248,7 @@ enum Failure {
     Ours(String),
 }
 
-impl From<Error> for Failure {
+impl From<Error> for RoomFailure {
     fn from(error: Error) -> Self {
         match error {
             Error::Caller(CallerError::NotFound { .. }) => Self::NotFound,
@@ -266,33 +266,35 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
+impl From<RoomFailure> for Error {
+    fn from(failure: RoomFailure) -> Self {
         match failure {
-            Failure::NotFound => Self::not_found("conversation"),
-            Failure::Closed => CallerError::Conflict(super::CLOSED).into(),
-            Failure::Fenced => CallerError::Conflict(super::FENCED).into(),
-            Failure::KeptElsewhere => CallerError::Conflict(super::KEPT_ELSEWHERE).into(),
-            Failure::Stale { current } => CallerError::Stale { current }.into(),
-            Failure::Crowded { retry_after } => {
+            RoomFailure::NotFound => Self::not_found("conversation"),
+            RoomFailure::Closed => CallerError::Conflict(super::CLOSED).into(),
+            RoomFailure::Fenced => CallerError::Conflict(super::FENCED).into(),
+            RoomFailure::KeptElsewhere => CallerError::Conflict(super::KEPT_ELSEWHERE).into(),
+            RoomFailure::Stale { current } => CallerError::Stale { current }.into(),
+            RoomFailure::Crowded { retry_after } => {
                 CallerError::Unavailable { reason: super::CROWDED, retry_after }.into()
             }
-            Failure::Invalid(fields) => CallerError::Invalid(fields).into(),
-            Failure::Upstream { retryable, detail } => Self::Upstream { service: "rooms", retryable, detail },
-            Failure::Ours(detail) => Self::Ours(detail),
+            RoomFailure::Invalid(fields) => CallerError::Invalid(fields).into(),
+            RoomFailure::Upstream { retryable, detail } => {
+                Self::Upstream { service: "rooms", retryable, detail }
+            }
+            RoomFailure::Ours(detail) => Self::Ours(detail),
         }
     }
 }
 
 /// A body, line by line.
-struct Lines {
+struct BodyLines {
     body: ByteStream,
     pending: BytesMut,
     /// Up to where `pending` has no line end.
     searched: usize,
 }
 
-impl Lines {
+impl BodyLines {
     fn new(body: ByteStream) -> Self {
         Self { body, pending: BytesMut::new(), searched: 0 }
     }

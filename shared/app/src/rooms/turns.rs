@@ -24,8 +24,8 @@ use futures_channel::oneshot;
 use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
-use super::cache::{Entry, Open, RoomKey, unread};
-use super::commit::Ask;
+use super::cache::{Open, RoomEntry, RoomKey, unread};
+use super::commit::Appending;
 use super::{LogRooms, refused};
 use crate::store::conversations;
 use crate::turn::{self, Ending};
@@ -143,7 +143,7 @@ impl Drop for Registration {
 }
 
 /// What a run has at hand: the room as its worker may speak in it, and what its calls to models used.
-pub struct Run {
+pub struct TurnRun {
     rooms: LogRooms,
     /// The ports.
     pub ctx: Ctx,
@@ -155,19 +155,19 @@ pub struct Run {
     spoke: Cell<bool>,
     calls: RefCell<Vec<Usage>>,
     /// What the end of the run says that they used, once there is one.
-    spent: RefCell<Option<Spent>>,
+    spent: RefCell<Option<RunSpent>>,
 }
 
 /// What the calls of a run used.
 #[derive(Clone, Default)]
-struct Spent {
+struct RunSpent {
     /// The one whose answer was shown.
     shown: Option<Usage>,
     /// The others.
     discarded: Vec<Usage>,
 }
 
-impl Run {
+impl TurnRun {
     /// A piece of the answer, to whoever listens.
     ///
     /// # Errors
@@ -184,7 +184,7 @@ impl Run {
     /// Withdraws what it has said so far.
     ///
     /// # Errors
-    /// As [`Run::say`].
+    /// As [`TurnRun::say`].
     pub async fn unsay(&self) -> Result<()> {
         self.rooms.unsay(&self.scope, &self.start).await
     }
@@ -211,7 +211,7 @@ impl Run {
     }
 
     /// Sums up the calls, once.
-    fn spend(&self, shown: Option<usize>) -> Spent {
+    fn spend(&self, shown: Option<usize>) -> RunSpent {
         let mut discarded = self.calls.take();
         for usage in &discarded {
             let tokens = [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)];
@@ -221,7 +221,7 @@ impl Run {
             }
         }
         let shown = shown.filter(|number| *number < discarded.len()).map(|number| discarded.remove(number));
-        let spent = Spent { shown, discarded };
+        let spent = RunSpent { shown, discarded };
         self.spent.replace(Some(spent.clone()));
         spent
     }
@@ -327,7 +327,7 @@ impl LogRooms {
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        entry: &Rc<Entry>,
+        entry: &Rc<RoomEntry>,
     ) -> Result<(), DbError> {
         let Some((run, next)) = self.abandoned(ctx, scope, id, entry) else { return Ok(()) };
         match self.0.log.store_lease(ctx, scope, id, &run, &next).await {
@@ -358,7 +358,7 @@ impl LogRooms {
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
-        entry: &Entry,
+        entry: &RoomEntry,
     ) -> Option<(TurnToken, OpenTurn)> {
         let now = ctx.clock.now();
         let state = entry.state.borrow();
@@ -375,7 +375,13 @@ impl LogRooms {
 
     /// Begins the run of the turn in progress, if it is this worker's and does not run yet. No await: a run is registered
     /// before anything else can happen.
-    pub(super) fn begin_run(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId, entry: &Rc<Entry>) {
+    pub(super) fn begin_run(
+        &self,
+        ctx: &Ctx,
+        scope: &TenantScope,
+        id: ConversationId,
+        entry: &Rc<RoomEntry>,
+    ) {
         if self.0.draining.get() {
             return;
         }
@@ -393,7 +399,7 @@ impl LogRooms {
         if !self.0.exclusive {
             self.follow(ctx, scope, id, entry);
         }
-        let run = Run {
+        let run = TurnRun {
             rooms: self.clone(),
             ctx: ctx.clone(),
             scope: scope.as_system(),
@@ -407,7 +413,7 @@ impl LogRooms {
     }
 
     /// One run, from its begin to whatever ends it.
-    async fn work(self, run: Run, registration: Registration, stopped: oneshot::Receiver<()>) {
+    async fn work(self, run: TurnRun, registration: Registration, stopped: oneshot::Receiver<()>) {
         let ended = {
             let work = pin!(self.answer_and_close(&run));
             let kept = pin!(self.keep_lease(&run));
@@ -417,7 +423,7 @@ impl LogRooms {
                 Either::Right((Either::Right((why, _)), _)) => Err(why),
             }
         };
-        let Run { ctx, scope, start, .. } = &run;
+        let TurnRun { ctx, scope, start, .. } = &run;
         let first = run.first_call();
         let Err(why) = ended else {
             drop(registration);
@@ -435,7 +441,7 @@ impl LogRooms {
 
     /// Makes the answer. What fails on the way for a moment is tried again; a turn that cannot be answered at all is handed
     /// over to people, with a word to the visitor.
-    async fn answer(&self, run: &Run) -> Result<Ending, Stopped> {
+    async fn answer(&self, run: &TurnRun) -> Result<Ending, Stopped> {
         let TurnToken { turn, attempt, .. } = run.start.token;
         if attempt > TURN_ATTEMPTS {
             tracing::error!(%turn, "a turn was begun too often");
@@ -467,7 +473,7 @@ impl LogRooms {
         self.hand_over(run).await
     }
 
-    async fn hand_over(&self, run: &Run) -> Result<Ending, Stopped> {
+    async fn hand_over(&self, run: &TurnRun) -> Result<Ending, Stopped> {
         match AssertUnwindSafe(turn::hand_over(run)).catch_unwind().await {
             Ok(Ok(ending)) => Ok(ending),
             Ok(Err(error)) if fenced(&error) => Err(Stopped::Over),
@@ -476,7 +482,7 @@ impl LogRooms {
     }
 
     /// Makes the answer and stores how the turn ended.
-    async fn answer_and_close(&self, run: &Run) -> Result<(), Stopped> {
+    async fn answer_and_close(&self, run: &TurnRun) -> Result<(), Stopped> {
         let ending = self.answer(run).await?;
         let spent = run.spend(ending.shown);
         let now = run.ctx.clock.now();
@@ -492,11 +498,11 @@ impl LogRooms {
     }
 
     /// Stores the end of a run, again and again while the turn is its own.
-    async fn close(&self, run: &Run, end: TurnEnd) -> Result<(), Stopped> {
+    async fn close(&self, run: &TurnRun, end: TurnEnd) -> Result<(), Stopped> {
         let (scope, id) = (&run.scope, run.start.conversation);
         let mut failures = 0_u32;
         loop {
-            match self.ask(scope, id, Ask::Finish(end.clone())).await {
+            match self.ask(scope, id, Appending::Finish(end.clone())).await {
                 Ok(_) => return Ok(()),
                 // Its own end may be what is stored.
                 Err(error) if fenced(&error) => return Err(Stopped::Over),
@@ -511,7 +517,7 @@ impl LogRooms {
 
     /// Prolongs the lease of a run. Ends when the run is not in progress any more, or when its lease ran out before it was
     /// prolonged: then another worker may have taken the turn up.
-    async fn keep_lease(&self, run: &Run) -> Stopped {
+    async fn keep_lease(&self, run: &TurnRun) -> Stopped {
         let (ctx, scope, id, token) = (&run.ctx, &run.scope, run.start.conversation, &run.start.token);
         loop {
             ctx.clock.sleep(LEASE_SEEN_TO).await;
@@ -546,7 +552,7 @@ impl LogRooms {
         }
     }
 
-    fn lease_is_over(&self, entry: &Entry, token: &TurnToken, now: Timestamp) -> bool {
+    fn lease_is_over(&self, entry: &RoomEntry, token: &TurnToken, now: Timestamp) -> bool {
         let state = entry.state.borrow();
         let turn = state.as_ref().and_then(|open| open.room.head().turn.as_ref());
         turn.is_none_or(|turn| turn.token() != *token || turn.lease_until <= now)

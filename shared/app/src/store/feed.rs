@@ -12,7 +12,7 @@ pub type Position = u64;
 
 /// One stored event, as the feed names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct FeedEntry {
     /// Its place.
     pub position: Position,
     /// The conversation.
@@ -124,8 +124,8 @@ pub fn advance(
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn entry(row: &Row) -> Result<Entry, DbError> {
-    Ok(Entry {
+pub fn entry(row: &Row) -> Result<FeedEntry, DbError> {
+    Ok(FeedEntry {
         position: row.count(0)?,
         conversation: row.parse(1)?,
         seq: row.count(2)?,

@@ -9,7 +9,7 @@ use frontdesk_ports::{DbError, Row, Statement};
 
 /// A call to a model.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct ModelCall<'a> {
     /// The turn that made it.
     pub turn: TurnId,
     /// At which attempt.
@@ -56,8 +56,8 @@ pub fn add_turn(
 }
 
 /// Counts the tokens of a call and notes it. However often both are stored, and in whatever batch: the call counts once.
-pub fn add_call(scope: &TenantScope, call: &Call<'_>, at: Timestamp) -> [Statement; 2] {
-    let Call { turn, attempt, n, usage, used } = *call;
+pub fn add_call(scope: &TenantScope, call: &ModelCall<'_>, at: Timestamp) -> [Statement; 2] {
+    let ModelCall { turn, attempt, n, usage, used } = *call;
     [
         Statement::new(
             "INSERT INTO usage (org_id, day, model, turns, prompt_tokens, completion_tokens)

@@ -19,7 +19,7 @@ use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::Ctx;
 
 use crate::retrieval::{self, Found, Search};
-use crate::rooms::Run;
+use crate::rooms::TurnRun;
 use crate::{settings, usage};
 
 /// How a turn ends.
@@ -33,7 +33,7 @@ pub struct Ending {
 }
 
 /// What a turn says in the end.
-struct Answer {
+struct TurnAnswer {
     outcome: Outcome,
     text: String,
     citations: Vec<Citation>,
@@ -43,7 +43,7 @@ struct Answer {
 /// What everything in a turn needs.
 struct Turn<'a> {
     ctx: &'a Ctx,
-    run: &'a Run,
+    run: &'a TurnRun,
     settings: &'a Settings,
     language: Language,
 }
@@ -52,7 +52,7 @@ struct Turn<'a> {
 ///
 /// # Errors
 /// A conflict when the run is not in progress any more; any other when no answer could be made.
-pub async fn answer(run: &Run) -> Result<Ending> {
+pub async fn answer(run: &TurnRun) -> Result<Ending> {
     let answer = make(run).await?;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
     let reply = Reply { id, text: answer.text, citations: answer.citations };
@@ -63,7 +63,7 @@ pub async fn answer(run: &Run) -> Result<Ending> {
 ///
 /// # Errors
 /// A conflict when the run is not in progress any more.
-pub async fn hand_over(run: &Run) -> Result<Ending> {
+pub async fn hand_over(run: &TurnRun) -> Result<Ending> {
     let asked = run.start.history.iter().rev().map(|(_, message)| message);
     let question = asked.into_iter().find(|message| message.author.kind == AuthorKind::Visitor);
     let language = text::detect(question.map_or("", |message| message.text.as_str()));
@@ -74,8 +74,8 @@ pub async fn hand_over(run: &Run) -> Result<Ending> {
     Ok(Ending { outcome: Outcome::HandedOff, reply: Some(reply), shown: None })
 }
 
-async fn make(run: &Run) -> Result<Answer> {
-    let Run { ctx, scope, start, .. } = run;
+async fn make(run: &TurnRun) -> Result<TurnAnswer> {
+    let TurnRun { ctx, scope, start, .. } = run;
     let settings = settings::current(ctx, scope).await?;
     let visitor = |message: &Message| message.author.kind == AuthorKind::Visitor;
     let messages: Vec<&Message> = start.history.iter().map(|(_, message)| message.as_ref()).collect();
@@ -133,12 +133,12 @@ async fn make(run: &Run) -> Result<Answer> {
 
 impl Turn<'_> {
     /// Says something that is not from a model.
-    async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<Answer> {
+    async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<TurnAnswer> {
         self.run.say(&text).await?;
-        Ok(Answer { outcome, text, citations, shown: None })
+        Ok(TurnAnswer { outcome, text, citations, shown: None })
     }
 
-    async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<Answer> {
+    async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<TurnAnswer> {
         let text = match key {
             TextKey::NoAnswer => texts::fallback(self.settings, self.language.code()),
             _ => texts::text(key, self.language.code()).to_owned(),
@@ -147,7 +147,7 @@ impl Turn<'_> {
     }
 
     /// The best passage, word for word.
-    async fn quoted(&self, question: &str, found: &[Found]) -> Result<Option<Answer>> {
+    async fn quoted(&self, question: &str, found: &[Found]) -> Result<Option<TurnAnswer>> {
         let sources: Vec<_> = found.iter().map(Found::source).collect();
         match quote::quoted_answer(question, &sources) {
             Some((text, citations)) => self.say(Outcome::Quoted, text, citations).await.map(Some),

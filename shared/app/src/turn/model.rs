@@ -19,9 +19,9 @@ use frontdesk_ports::ModelEndpoint;
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt, pin_mut};
 
-use super::{Answer, Turn};
+use super::{Turn, TurnAnswer};
 use crate::retrieval::Found;
-use crate::rooms::Run;
+use crate::rooms::TurnRun;
 
 /// Words of a quick model are shown together, at most so often; what comes after a pause is shown at once.
 const SHOWN_EVERY: Duration = Duration::from_millis(40);
@@ -33,7 +33,7 @@ pub async fn ask(
     question: &str,
     earlier: &[Message],
     found: &[Found],
-) -> Result<Option<Answer>> {
+) -> Result<Option<TurnAnswer>> {
     let settings = turn.settings;
     let chosen = settings.model.chat_model.as_ref().or(endpoint.chat_model.as_ref());
     let smaller = settings.model.fallback_model.as_ref().or(endpoint.fallback_model.as_ref());
@@ -79,13 +79,13 @@ async fn stream(
     request: ChatRequest,
     found: &[Found],
     [instructions, fallback]: [&str; 2],
-) -> Result<Option<Answer>> {
+) -> Result<Option<TurnAnswer>> {
     let (ctx, run) = (turn.ctx, turn.run);
     let began = ctx.clock.now();
     let timeouts = &turn.settings.timeouts;
     let prompt = request.messages.iter().map(|message| u64::from(estimate(&message.content))).sum();
     let model = request.model.clone();
-    let call = Call {
+    let call = NotedCall {
         run,
         number: run.call(Usage { model: model.clone(), estimated: true, ..Usage::default() }),
         prompt,
@@ -162,19 +162,19 @@ async fn stream(
         return Ok(None);
     }
     let citations = frontdesk_domain::citation::cited(&text, &sources);
-    Ok(Some(Answer { outcome: Outcome::Answered, text, citations, shown: Some(call.number) }))
+    Ok(Some(TurnAnswer { outcome: Outcome::Answered, text, citations, shown: Some(call.number) }))
 }
 
 /// A call to a model, as the run notes it. Where the provider does not count, the tokens are estimated: those of the context
 /// from the first sign that the model worked on it, those of the answer as they come.
-struct Call<'a> {
-    run: &'a Run,
+struct NotedCall<'a> {
+    run: &'a TurnRun,
     number: usize,
     /// How many tokens the context is estimated to have.
     prompt: u64,
 }
 
-impl Call<'_> {
+impl NotedCall<'_> {
     /// The model has worked on the context.
     fn worked(&self) {
         self.run.note_call(self.number, |usage| {
