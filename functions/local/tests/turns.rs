@@ -328,7 +328,7 @@ fn a_run_that_panics_is_begun_again_and_given_up_in_the_end() {
         }
         chat::post_message(ctx, &scope, message(id, "q3")).await.unwrap();
         let log = finished(ctx, &scope, id, 3).await;
-        assert_eq!(log.iter().filter_map(outcome).last(), Some("answered"));
+        assert_eq!(log.iter().filter_map(outcome).next_back(), Some("answered"));
     });
 }
 
@@ -340,7 +340,7 @@ async fn whole_conversation(faltering: &Faltering, scope: &TenantScope, alone: b
         process(faltering.world.ctx())
     };
     let watch = tokio::task::spawn_local(async move { rooms.watch().await });
-    let id = until(async || chat::begin(&ctx, &scope).await.ok()).await.id;
+    let id = until(async || chat::begin(&ctx, scope).await.ok()).await.id;
     let mut listener = until(async || ctx.rooms.subscribe(scope, id, 0).await.ok()).await;
     for (number, client_id) in ["a", "b"].into_iter().enumerate() {
         until(async || chat::post_message(&ctx, scope, message(id, client_id)).await.ok()).await;

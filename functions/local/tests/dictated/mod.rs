@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 /// What the model does next.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub enum Line {
     /// It says this.
     Words(&'static str),
