@@ -4,7 +4,8 @@
 //! is the same each time: `FRONTDESK_SEED=n`. `FRONTDESK_SCHEDULES=100000` tries as many.
 //!
 //! Checked in each: nothing acknowledged is lost or stored twice; `seq` is dense; each question is answered exactly once,
-//! or an operator took over; every turn ends; the AI says nothing in an epoch that is over; of two workers only one speaks.
+//! or an operator took over; every turn ends; the AI says nothing in an epoch that is over; of two workers of one turn only
+//! the one that has it ends it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -32,7 +33,7 @@ use frontdesk_local::database::ImmediateDatabase;
 use frontdesk_local::testing::{World, organisation, run};
 use frontdesk_ports::{
     BoxFuture, ByteStream, Clock, Ctx, Database, DbError, FetchError, FetchLimits, HttpClient, Ports, Rooms,
-    Rows, Statement, Subscription, Tasks,
+    Rows, Statement, Subscription, Tasks, Value,
 };
 use frontdesk_testkit::SeededRandom;
 use futures_util::{FutureExt, StreamExt};
@@ -196,6 +197,20 @@ impl Tasks for SimTasks {
 struct Lossy {
     sim: Rc<Sim>,
     inner: Rc<ImmediateDatabase>,
+    complaints: Rc<RefCell<Vec<String>>>,
+}
+
+/// The run that ends its turn in this batch: the turn and the attempt.
+fn ends(statements: &[Statement]) -> Option<(String, u64)> {
+    let event = statements.iter().find(|one| {
+        one.sql.starts_with("INSERT INTO events") && one.params.contains(&Value::from("turn.finished"))
+    })?;
+    let body = event.params.iter().find_map(|value| match value {
+        Value::Text(text) if text.starts_with('{') => serde_json::from_str::<serde_json::Value>(text).ok(),
+        _ => None,
+    })?;
+    // Of an end that an operator decided, no run is named.
+    Some((body["turn"].as_str()?.to_owned(), body["run"]["attempt"].as_u64()?))
 }
 
 impl Lossy {
@@ -211,6 +226,21 @@ impl Lossy {
 
     fn fails(&self) -> bool {
         self.sim.chaos.get() && self.sim.chance(25)
+    }
+
+    /// Stores a batch; complains when it is the end of a run that is not the one in progress.
+    async fn store(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        let Some((turn, attempt)) = ends(&statements) else { return self.inner.batch(statements).await };
+        let sql = "SELECT json_extract(open_turn, '$.attempt') FROM conversations
+            WHERE json_extract(open_turn, '$.turn') = ?1";
+        let open = self.inner.query(vec![Statement::new(sql).bind(&turn)]).await?;
+        let stored = self.inner.batch(statements).await?;
+        let current = open[0].first().map(|row| row.count(0).unwrap());
+        if current != Some(attempt) {
+            let complaint = format!("attempt {attempt} at {turn} ended it, and {current:?} was in progress");
+            self.complaints.borrow_mut().push(complaint);
+        }
+        Ok(stored)
     }
 }
 
@@ -235,7 +265,7 @@ impl Database for Lossy {
         if self.fails() {
             return Err(lost());
         }
-        let rows = self.inner.batch(statements).await;
+        let rows = self.store(statements).await;
         self.way().await;
         if self.fails() {
             return Err(lost());
@@ -348,7 +378,11 @@ impl Schedule {
             made = Some(rooms.clone());
             Ports {
                 rooms: Rc::new(rooms),
-                db: Rc::new(Lossy { sim: Rc::clone(sim), inner: Rc::clone(&ground.database) }),
+                db: Rc::new(Lossy {
+                    sim: Rc::clone(sim),
+                    inner: Rc::clone(&ground.database),
+                    complaints: Rc::clone(&self.complaints),
+                }),
                 http: Rc::new(Model(Rc::clone(sim))),
                 clock,
                 random: Rc::new(SeededRandom::new(seed)),

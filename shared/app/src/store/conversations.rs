@@ -67,12 +67,17 @@ pub fn select_latest(scope: &TenantScope, visitor: VisitorId) -> Statement {
     .bind_id(visitor)
 }
 
-/// Writes the head as it is after its last event; one that is further already stays.
+/// Writes the head as it is after its last event; one that is further already stays. Who works on a turn that was open before
+/// stays as it is stored: a process that appends may not know yet that another worker took it up.
 pub fn update(scope: &TenantScope, head: &RoomHead) -> Statement {
     let conversation = &head.conversation;
     Statement::new(
-        "UPDATE conversations SET mode = ?3, status = ?4, epoch = ?5, last_seq = ?6, open_turn = ?7,
-            lease_until = ?8, unanswered = ?9, updated_at = ?10, assignee = ?11, labels = ?12, priority = ?13,
+        "UPDATE conversations SET mode = ?3, status = ?4, epoch = ?5, last_seq = ?6,
+            lease_until = CASE WHEN json_extract(open_turn, '$.turn') = json_extract(?7, '$.turn')
+                THEN lease_until ELSE ?8 END,
+            open_turn = CASE WHEN json_extract(open_turn, '$.turn') = json_extract(?7, '$.turn')
+                THEN open_turn ELSE ?7 END,
+            unanswered = ?9, updated_at = ?10, assignee = ?11, labels = ?12, priority = ?13,
             snoozed_until = ?14, waiting_since = ?15, last_message = ?16, unread_visitor = ?17,
             unread_operators = ?18
          WHERE org_id = ?1 AND id = ?2 AND last_seq <= ?6",
