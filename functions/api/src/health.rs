@@ -17,7 +17,7 @@ pub struct Alive {
     version: &'static str,
 }
 
-/// Whether the process answers at all. Asks nobody else.
+/// Whether the process answers at all. Asks no other service.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Alive)))]
 pub async fn live(call: Call) -> Result<Response<Body>> {
     json(StatusCode::OK, &Alive { status: "ok", version: call.ctx.config.version })

@@ -34,7 +34,7 @@ use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::spool::DiskSpool;
 use crate::web::Web;
 
-/// How often due jobs are looked for.
+/// How often due jobs are polled.
 const JOBS_EVERY: Duration = Duration::from_millis(500);
 
 /// How many jobs are worked on at once.

@@ -32,7 +32,7 @@ pub const ADMIN_PASSWORD: &str = "kettle-orbit-77-lantern";
 pub struct MovedClock(Cell<Duration>);
 
 impl MovedClock {
-    /// How far ahead of the machine it is from now on. Nobody who sleeps wakes.
+    /// How far ahead of the machine it is from now on. Tasks that sleep are not woken.
     pub fn set_ahead(&self, ahead: Duration) {
         self.0.set(ahead);
     }

@@ -1,7 +1,7 @@
 //! Reading a document, step by step: fetch a web page → read the file, a part at a time → index the passages, a few at a
 //! time → with the last ones, swap the new version in.
 //!
-//! What looks at the file or at its text is the reader ([`Extractor`](frontdesk_ports::Extractor)), which a hostile file
+//! What reads the file or its text is the reader ([`Extractor`](frontdesk_ports::Extractor)), which a hostile file
 //! may break or keep busy; here its answers are checked and stored.
 //!
 //! Until the swap nothing of the new version is found. Each step is stored in one batch with where the next one begins
@@ -196,7 +196,7 @@ impl Reading<'_> {
         let bytes = file.ok_or_else(|| {
             Failure::Permanent("the file is not there any more; upload it again".to_owned())
         })?;
-        // A page may be fetched a second time by somebody who lost the job meanwhile.
+        // A page may be fetched a second time by a worker that lost the job meanwhile.
         if file_hash(ctx, &bytes).await? != source.hash {
             return Err(Failure::Passing("the file changed while it was read".to_owned()));
         }

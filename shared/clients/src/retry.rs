@@ -28,7 +28,7 @@ pub(crate) trait Failure: fmt::Display {
     fn retry_after(&self) -> Option<Duration>;
     /// Whether it speaks against the service, for the circuit breaker.
     fn blames_service(&self) -> bool;
-    /// Whether the circuit was open and nobody was asked.
+    /// Whether the circuit was open and the service was not asked.
     fn is_circuit_open(&self) -> bool;
 }
 

@@ -9,7 +9,7 @@ use crate::{Limits, Read, as_u64, over, unreadable};
 const SAMPLE_RECORDS: usize = 200;
 const SAMPLE_BYTES: usize = 256 << 10;
 
-/// More columns is no table that anybody reads.
+/// More columns is no table that a person reads.
 const MAX_COLUMNS: usize = 1000;
 
 /// `Name: Kettle; Price: 3990 ₽`, or the cells alone where there is no header.

@@ -25,7 +25,7 @@ impl ManualClock {
         Self(Rc::new(Inner { now: Cell::new(now), sleepers: RefCell::new(Vec::new()) }))
     }
 
-    /// Moves it on; whoever sleeps until then wakes.
+    /// Moves it on; tasks that sleep until then wake.
     pub fn advance(&self, duration: Duration) {
         self.set(self.0.now.get().after(duration));
     }

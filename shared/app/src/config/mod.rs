@@ -138,7 +138,7 @@ impl HostConfig {
     }
 }
 
-/// A configuration under which nobody can sign in: its keys are drawn at random and known to nobody. For a host that must
+/// A configuration under which no user can sign in: its keys are drawn at random and not told. For a host that must
 /// answer although what it was told is wrong.
 #[must_use]
 pub fn closed(random: &dyn Random) -> Config {

@@ -1,4 +1,4 @@
-//! Web pages by address. Somebody else chose it, so nothing of it is trusted: only public addresses on the usual ports,
+//! Web pages by address. A stranger may have chosen it, so nothing of it is trusted: only public addresses on the usual ports,
 //! checked again after each redirect (and by the HTTP adapter after DNS), within limits of size and time, and only what
 //! the site's `robots.txt` allows.
 

@@ -126,7 +126,7 @@ impl Database for HranaDatabase {
 
 /// What is worth another attempt: a lost connection.
 const TWICE: u32 = 2;
-/// What is worth some: a database whose one writer was somebody else.
+/// What is worth some: a database whose one writer was another process.
 const WHILE_BUSY: u32 = 5;
 
 /// Why a call failed, and how often it may be made in all: nothing was stored, and it may go better.

@@ -121,7 +121,7 @@ impl Call {
                     if reading.error.is_none() && reading.events.is_empty() {
                         reading.read(&self.ctx, &self.timeouts, &mut self.whole).await;
                     }
-                    // What nobody has seen yet may be said anew.
+                    // What no listener has seen yet may be said anew.
                     let anew = !reading.shown
                         && reading.error.as_ref().is_some_and(ModelError::worth_another_attempt);
                     if anew {

@@ -83,7 +83,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without an operator changing anything.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {

@@ -104,7 +104,7 @@ impl Timeouts {
 }
 
 /// How this provider wants the request. OpenAI's own models take `max_completion_tokens` only (the older name is
-/// refused by its reasoning models), everybody else's take `max_tokens` and some ignore the newer name silently, which
+/// refused by its reasoning models), those of others take `max_tokens` and some ignore the newer name silently, which
 /// would leave the answer without a bound. So the host decides first, and a provider that names a field it does not
 /// take gets the request once more without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use super::{SERVICE, Server};
 use crate::retry::{Attempts, judge, within};
 use crate::{body, breaker};
 
-/// A read: somebody waits for it.
+/// A read: a caller waits for it.
 pub(super) const READ: Duration = Duration::from_secs(2);
 /// A write, done when it can be searched.
 pub(super) const WRITE: Duration = Duration::from_secs(30);

@@ -76,7 +76,7 @@ impl QdrantError {
         }
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without an operator changing anything.
     const fn retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. }

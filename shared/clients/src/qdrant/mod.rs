@@ -3,7 +3,7 @@
 //! One collection for each embedding model and [`Mode`], searched through an alias ([`names`]), made when the first
 //! vector is stored. Every point carries its organisation, document, version and passage; every search and every
 //! delete is filtered by the organisation ([`wire::Filter`]). A point's id is made of organisation and passage, so that
-//! nobody can overwrite another's.
+//! no organisation can overwrite another's.
 //!
 //! ```text
 //! names   what things are called      call    one call with deadline, retries and breaker
@@ -153,7 +153,7 @@ impl Qdrant {
             (self.server.mode == Mode::Multi).then_some(Multivector { comparator: "max_sim" });
         let new = NewCollection {
             vectors: VectorParams { size: length, distance: "Cosine", multivector_config },
-            // Nobody searches across organisations: there is a graph within each and none over all.
+            // No search goes across organisations: there is a graph within each and none over all.
             hnsw_config: Hnsw { m: 0, payload_m: 16 },
         };
         match caller.change(Method::PUT, &format!("/collections/{collection}"), Some(&new)).await {

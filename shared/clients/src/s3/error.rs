@@ -69,7 +69,7 @@ impl S3Error {
         }
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without an operator changing anything.
     const fn retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Source;
 
-/// The longest link text and the longest address that are looked at as one, in bytes. Beyond, a `[` is just a bracket.
+/// The longest link text and the longest address that are read as one, in bytes. Beyond, a `[` is just a bracket.
 const MAX_LABEL: usize = 300;
 const MAX_ADDRESS: usize = 2000;
 
@@ -104,7 +104,7 @@ impl CitationFilter {
             '!' => match rest.as_bytes().get(1) {
                 None => Step::Wait,
                 Some(b'[') => match self.bracket(rest.get(1..).unwrap_or(""), ended) {
-                    // An image of nobody's is only its description.
+                    // An image that no passage has is only its description.
                     Step::Replace(used, text) if !text.starts_with('[') => {
                         Step::Replace(used.saturating_add(1), text)
                     }

@@ -43,7 +43,7 @@ pub(super) struct Found {
     pub range: Range<usize>,
 }
 
-/// How many characters before a number are looked at for what it is.
+/// How many characters before a number are read for what it is.
 pub(super) const CONTEXT: usize = 48;
 
 /// The text with personal data replaced by what it was: `[email]`, `[phone]`, …

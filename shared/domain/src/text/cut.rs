@@ -1,4 +1,4 @@
-//! The borders at which a text may be cut, from the coarsest to the finest. Each level looks at a text once.
+//! The borders at which a text may be cut, from the coarsest to the finest. Each level reads a text once.
 
 use std::ops::Range;
 
