@@ -59,9 +59,11 @@ async fn one(call: &Call, service: Service) -> Result<Response<Body>> {
     json(status(health.status), &health)
 }
 
-const fn status(status: health::Status) -> StatusCode {
+const fn status(status: health::HealthStatus) -> StatusCode {
     match status {
-        health::Status::Down => StatusCode::SERVICE_UNAVAILABLE,
-        health::Status::Ok | health::Status::Degraded | health::Status::Off => StatusCode::OK,
+        health::HealthStatus::Down => StatusCode::SERVICE_UNAVAILABLE,
+        health::HealthStatus::Ok | health::HealthStatus::Degraded | health::HealthStatus::Off => {
+            StatusCode::OK
+        }
     }
 }

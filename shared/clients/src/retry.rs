@@ -21,7 +21,7 @@ const BACKOFF: Duration = Duration::from_millis(200);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What has to be known of a failed call.
-pub(crate) trait Failure: fmt::Display {
+pub(crate) trait ServiceFailure: fmt::Display {
     /// Whether a second attempt is worth the waiting.
     fn worth_another_attempt(&self) -> bool;
     /// How long the service wants us to wait.
@@ -42,7 +42,7 @@ pub(crate) struct Attempts<E> {
     last: Option<E>,
 }
 
-impl<E: Failure> Attempts<E> {
+impl<E: ServiceFailure> Attempts<E> {
     /// Attempts at `service` that are over `whole` from now.
     pub(crate) fn new(ctx: &Ctx, service: &'static str, whole: Duration) -> Self {
         Self { ctx: ctx.clone(), service, started: ctx.clock.now(), whole, made: 0, last: None }
@@ -95,7 +95,7 @@ pub(crate) async fn within<T>(
 }
 
 /// Tells the breaker how a call ended.
-pub(crate) fn judge(guarded: &mut Guarded, error: &impl Failure) {
+pub(crate) fn judge(guarded: &mut Guarded, error: &impl ServiceFailure) {
     if error.blames_service() { guarded.failure() } else { guarded.success() }
 }
 

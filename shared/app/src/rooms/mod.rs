@@ -53,9 +53,9 @@ const REFUSED: Duration = Duration::from_secs(600);
 
 /// Rooms over a log.
 #[derive(Clone)]
-pub struct LogRooms(Rc<Inner>);
+pub struct LogRooms(Rc<Shared>);
 
-struct Inner {
+struct Shared {
     ports: Weak<Ports>,
     log: Log,
     worker: WorkerId,
@@ -72,7 +72,7 @@ impl LogRooms {
     /// Rooms over these ports. `worker` names this process in leases.
     #[must_use]
     pub fn new(ports: Weak<Ports>, log: Log, worker: WorkerId, exclusive: bool) -> Self {
-        Self(Rc::new(Inner {
+        Self(Rc::new(Shared {
             ports,
             log,
             worker,

@@ -177,7 +177,7 @@ fn escape(name: &str) -> String {
 
 /// One field that a change touched.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub struct SettingChange {
     /// The JSON pointer to it.
     pub field: String,
     /// Its value before.
@@ -335,12 +335,12 @@ impl Settings {
 
     /// What differs in `next`.
     #[must_use]
-    pub fn changes(&self, next: &Self) -> Vec<Change> {
+    pub fn changes(&self, next: &Self) -> Vec<SettingChange> {
         FIELDS
             .iter()
             .filter_map(|field| {
                 let (old, new) = ((field.get)(self), (field.get)(next));
-                (old != new).then(|| Change { field: field.pointer(), old, new })
+                (old != new).then(|| SettingChange { field: field.pointer(), old, new })
             })
             .collect()
     }
