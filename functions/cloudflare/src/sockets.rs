@@ -28,7 +28,7 @@ pub struct Sockets {
     ctx: Ctx,
     state: Rc<State>,
     sessions: RefCell<HashMap<String, Running>>,
-    /// Whether sockets that are older than this memory have been looked for.
+    /// Whether sockets that are older than this memory were taken up.
     resumed: Cell<bool>,
 }
 

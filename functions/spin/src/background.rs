@@ -37,7 +37,7 @@ thread_local! {
 }
 
 /// Once in a while, beside a request: jobs that are due, and turns that no worker runs any more.
-pub fn look_after(ctx: &Ctx, rooms: Option<LogRooms>) {
+pub fn poll_what_is_due(ctx: &Ctx, rooms: Option<LogRooms>) {
     let now = ctx.clock.now();
     let [chance, ..] = ctx.random.entropy();
     let due = POLLED.get().map_or(chance < u8::MAX / NEW_ONE_IN, |at| now.since(at) >= EVERY);

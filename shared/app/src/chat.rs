@@ -24,8 +24,8 @@ pub const MAX_OPERATOR_CHARS: u32 = 20_000;
 
 /// A room's log is in the main database within this.
 pub(crate) const YOUNG: Duration = Duration::from_secs(5);
-/// When a message is looked for again that is not there yet.
-pub(crate) const LOOKED_FOR_AGAIN: [Duration; 4] = [
+/// When a message is read again that is not there yet.
+pub(crate) const READ_AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_millis(400),
     Duration::from_millis(800),
@@ -230,10 +230,10 @@ struct MessagePlace {
     rateable: bool,
 }
 
-/// Where a message stands; a note is not there for visitors, who alone rate. Rooms that have a log of their own tell the main database a little later, so a message that
-/// was just written is looked for again.
+/// Where a message stands; a note is not there for visitors, who alone rate. Rooms that have a log of their own tell the
+/// main database a little later, so a message that was just written is read again.
 async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<MessagePlace> {
-    let mut pauses = LOOKED_FOR_AGAIN.into_iter();
+    let mut pauses = READ_AGAIN.into_iter();
     loop {
         let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
         if let Some(row) = results.first().and_then(Rows::first) {
