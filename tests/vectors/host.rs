@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frontdesk_app::documents;
-use frontdesk_app::health::{self, Service, Status};
+use frontdesk_app::health::{self, HealthStatus, Service};
 use frontdesk_app::retrieval::SearchMode;
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_local::testing::run;
@@ -23,7 +23,7 @@ fn what_words_do_not_find_vectors_do_and_only_our_own() {
         assert_eq!(found.passages.len(), 1);
         assert!(found.passages[0].vector_score.unwrap() > 0.3, "{:?}", found.passages[0]);
         assert!(desk.nearest(&them, "delivering a parcel").await[0].text.contains("nine"));
-        assert_eq!(health::probe(desk.ctx(), Service::Vector).await.status, Status::Ok);
+        assert_eq!(health::probe(desk.ctx(), Service::Vector).await.status, HealthStatus::Ok);
         desk.close().await;
     });
 }
@@ -43,7 +43,7 @@ fn while_qdrant_is_down_words_are_searched_and_documents_wait() {
         let waiting = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
         assert_eq!(waiting.status, DocumentStatus::Queued);
         assert_eq!(waiting.reason.as_deref(), Some("the vectors service does not answer"));
-        assert_eq!(health::probe(desk.ctx(), Service::Vector).await.status, Status::Down);
+        assert_eq!(health::probe(desk.ctx(), Service::Vector).await.status, HealthStatus::Down);
 
         // The breaker tries again after half a minute; the job was due before.
         desk.http.set(HttpFault::None);
@@ -52,7 +52,7 @@ fn while_qdrant_is_down_words_are_searched_and_documents_wait() {
         let read = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
         assert_eq!((read.status, read.reason), (DocumentStatus::Ready, None));
         assert_eq!(desk.nearest(&us, "We open at nine.").await[0].title, "Hours");
-        assert_eq!(health::probe(desk.ctx(), Service::Vector).await.status, Status::Ok);
+        assert_eq!(health::probe(desk.ctx(), Service::Vector).await.status, HealthStatus::Ok);
         desk.close().await;
     });
 }

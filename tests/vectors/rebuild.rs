@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_app::{documents, jobs, reindex};
-use frontdesk_clients::qdrant::{Mode, Qdrant, Server};
+use frontdesk_clients::qdrant::{Qdrant, QdrantServer, VectorMode};
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_local::testing::run;
 use frontdesk_ports::VectorIndex as _;
@@ -16,8 +16,8 @@ use tokio::process::Command;
 use crate::qdrant::{Desk, address, ask, collections, key, tenant};
 
 /// The adapter of a host.
-fn qdrant(desk: &Desk, mode: Mode) -> Qdrant {
-    let server = Server { base_url: address(), api_key: key().map(Into::into), mode };
+fn qdrant(desk: &Desk, mode: VectorMode) -> Qdrant {
+    let server = QdrantServer { base_url: address(), api_key: key().map(Into::into), mode };
     Qdrant::new(Rc::downgrade(desk.ctx().shared()), server)
 }
 
@@ -35,7 +35,7 @@ fn lost_vectors_are_made_anew_from_the_documents() {
         assert!(desk.nearest(&us, "parcels").await.is_empty(), "lost, and no error");
 
         let mut told = Vec::new();
-        let done = reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |at| told.push(at))
+        let done = reindex::rebuild(desk.ctx(), &qdrant(&desk, VectorMode::Single), &mut |at| told.push(at))
             .await
             .unwrap();
         assert_eq!((done.documents, done.of), (3, 3));
@@ -46,7 +46,7 @@ fn lost_vectors_are_made_anew_from_the_documents() {
 
         // And once more, beside what is searched.
         let before = collections(&desk.prefix()).await;
-        reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |_| {}).await.unwrap();
+        reindex::rebuild(desk.ctx(), &qdrant(&desk, VectorMode::Single), &mut |_| {}).await.unwrap();
         let after = collections(&desk.prefix()).await;
         assert!(after.len() == 1 && after != before, "{before:?} {after:?}");
         assert_eq!(desk.nearest(&us, "We open at nine.").await[0].title, "Hours");
@@ -60,7 +60,7 @@ fn what_changes_during_a_rebuild_is_in_the_new_generation_too() {
         let desk = Desk::new("during").await;
         let us = tenant();
         let deleted = desk.add(&us, "Delivery", "Parcels are delivered in two days.").await;
-        let adapter = qdrant(&desk, Mode::Single);
+        let adapter = qdrant(&desk, VectorMode::Single);
         let rebuild = adapter.begin_rebuild(&desk.model, 256).await.unwrap();
         assert_eq!(desk.nearest(&us, "parcels").await.len(), 1, "the old one is searched meanwhile");
         desk.add(&us, "Hours", "We open at nine.").await;
@@ -90,7 +90,7 @@ fn what_is_read_before_the_new_generation_begins_and_after_it_was_looked_for_is_
             clock.set_ahead(Duration::from_secs(60));
             while jobs::run(&ctx, 1).await.unwrap().is_some_and(|next| next <= ctx.clock.now()) {}
         }));
-        reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |_| {}).await.unwrap();
+        reindex::rebuild(desk.ctx(), &qdrant(&desk, VectorMode::Single), &mut |_| {}).await.unwrap();
         assert_eq!(desk.points().await, 2);
         assert_eq!(desk.nearest(&us, "We open at nine.").await[0].title, "Hours");
         desk.close().await;
@@ -106,7 +106,7 @@ fn documents_that_are_read_beside_a_rebuild_are_all_found_after_it() {
             desk.add(&us, &format!("Room {n}"), &format!("Room {n} has a kettle.")).await;
         }
         let listed = documents::list(desk.ctx(), &us, 20, None).await.unwrap().items;
-        let adapter = qdrant(&desk, Mode::Single);
+        let adapter = qdrant(&desk, VectorMode::Single);
         let change = async {
             for document in &listed {
                 documents::sync(desk.ctx(), &us, document.id).await.unwrap();
@@ -137,7 +137,7 @@ fn a_document_that_is_half_read_during_a_whole_rebuild_is_found_whole() {
         }
         let half = desk.points().await;
         assert!((2..100).contains(&half), "{half}");
-        reindex::rebuild(desk.ctx(), &qdrant(&desk, Mode::Single), &mut |_| {}).await.unwrap();
+        reindex::rebuild(desk.ctx(), &qdrant(&desk, VectorMode::Single), &mut |_| {}).await.unwrap();
         assert_eq!(desk.points().await, half);
         desk.run_jobs().await;
         let read = documents::get(desk.ctx(), &us, made.document.id).await.unwrap();
@@ -153,7 +153,7 @@ fn a_rebuild_that_was_broken_off_leaves_nothing_to_the_next() {
         let desk = Desk::new("broken-off").await;
         let us = tenant();
         desk.add(&us, "Hours", "We open at nine.").await;
-        let adapter = qdrant(&desk, Mode::Single);
+        let adapter = qdrant(&desk, VectorMode::Single);
         let broken_off = adapter.begin_rebuild(&desk.model, 3).await.unwrap();
         assert_eq!(collections(&desk.prefix()).await.len(), 2);
         reindex::rebuild(desk.ctx(), &adapter, &mut |_| {}).await.unwrap();
@@ -181,7 +181,7 @@ fn several_vectors_for_each_passage_are_a_matter_of_a_rebuild_and_find_a_sentenc
 
         let desk = desk.reopened("multi").await;
         assert!(desk.nearest(&us, question).await.is_empty(), "not before the rebuild");
-        let adapter = qdrant(&desk, Mode::Multi);
+        let adapter = qdrant(&desk, VectorMode::Multi);
         assert_eq!(adapter.vectors_per_passage(), 5);
         reindex::rebuild(desk.ctx(), &adapter, &mut |_| {}).await.unwrap();
         let found = desk.nearest(&us, question).await;

@@ -15,7 +15,7 @@ pub fn start(port: u16, behind: Vec<u16>) -> Result<()> {
             let turn = number.checked_rem(behind.len()).unwrap_or_default();
             let (before, next) = behind.split_at_checked(turn).unwrap_or_default();
             let mut order = next.iter().chain(before);
-            // Nobody there: the client is cut off, as it would be by one that is down.
+            // No server there: the client is cut off, as it would be by one that is down.
             let Some(server) = order.find_map(|port| TcpStream::connect(("127.0.0.1", *port)).ok()) else {
                 continue;
             };

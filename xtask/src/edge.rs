@@ -1,5 +1,5 @@
-//! What an edge host has beside it on this machine: a real libSQL server, secrets, the demo's organisation; and whoever
-//! waits until it is ready.
+//! What an edge host has beside it on this machine: a real libSQL server, secrets, the demo's organisation. It waits
+//! until that is ready.
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -22,7 +22,7 @@ use crate::workspace::Workspace;
 /// How long a program may take until it answers, on a busy machine.
 pub const START: Duration = Duration::from_secs(180);
 
-/// The variables of the deployment that come from whoever calls this.
+/// The variables of the deployment that come from the caller.
 const PASSED_ON: [&str; 12] = [
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
@@ -74,7 +74,7 @@ pub type Again = Box<dyn FnMut() -> Result<Guarded>>;
 impl Backing {
     /// Builds what is needed and starts the database server.
     pub fn start(workspace: &Workspace, args: &DevArgs) -> Result<Self> {
-        // Whoever asks this program to stop asks those that it starts, too.
+        // A signal that stops this program goes to those that it starts, too.
         let stopped = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&stopped)).context("signals")?;
@@ -213,7 +213,7 @@ impl Backing {
 }
 
 fn write_ready(ready: &Path, told: &Value) -> Result<()> {
-    // Whole or not there: whoever waits for the file never reads half of it.
+    // Whole or not there: a process that waits for the file never reads half of it.
     let new = ready.with_extension("new");
     fs::write(&new, told.to_string()).with_context(|| new.display().to_string())?;
     fs::rename(&new, ready).with_context(|| ready.display().to_string())

@@ -185,7 +185,7 @@ impl Drop for Guarded {
     }
 }
 
-/// A free port on loopback. Somebody else may take it meanwhile; the program that wants it says so then.
+/// A free port on loopback. Another process may take it meanwhile; the program that wants it says so then.
 pub fn free_port() -> Result<u16> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).context("no free port")?;
     Ok(listener.local_addr().context("no free port")?.port())

@@ -108,7 +108,7 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
         let mut command = serve(&wasmtime, port, &component);
         command.arg("--dir").arg(format!("{}::/web", web.display()));
         for (name, value) in &variables {
-            // By name alone: values would be seen by whoever lists processes.
+            // By name alone: values would be seen by any user who lists processes.
             command.env(name, value).args(["--env", name]);
         }
         if let Some(Reuse { all, at_once }) = args.layout.reuse {

@@ -32,7 +32,7 @@ pub struct LoginRequest {
     password: SecretString,
 }
 
-/// Somebody who is logged in.
+/// A user who is logged in.
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct LoggedIn {
     /// For `Authorization: Bearer …`.

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use futures_util::StreamExt;
 use futures_util::future::select;
 
-/// How much of a body that nobody reads is read all the same, in bytes.
+/// How much of a body that no handler reads is read all the same, in bytes.
 const LINGER_BYTES: usize = 256 << 20;
 /// How long.
 const LINGER: Duration = Duration::from_secs(10);

@@ -68,7 +68,7 @@ impl Call {
     /// Who asks.
     ///
     /// # Errors
-    /// 401 when nobody was authenticated (the route is public).
+    /// 401 when the caller was not authenticated (the route is public).
     pub fn scope(&self) -> Result<&TenantScope> {
         self.scope.as_ref().ok_or_else(|| CallerError::Unauthenticated("a token is needed").into())
     }

@@ -94,7 +94,7 @@ pub struct ChangeRequest {
     mode: Option<Mode>,
     /// Where it stands. `closed` closes it; `snoozed` comes by `snoozed_until`.
     status: Option<Status>,
-    /// To whom it is assigned, an operator of the organisation; null takes it from everybody.
+    /// To whom it is assigned, an operator of the organisation; null leaves it without an assignee.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     assignee: Option<Option<UserId>>,

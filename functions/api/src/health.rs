@@ -17,7 +17,7 @@ pub struct Alive {
     version: &'static str,
 }
 
-/// Whether the process answers at all. Asks nobody else.
+/// Whether the process answers at all. Asks no other service.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, body = Alive)))]
 pub async fn live(call: Call) -> Result<Response<Body>> {
     json(StatusCode::OK, &Alive { status: "ok", version: call.ctx.config.version })
@@ -59,9 +59,11 @@ async fn one(call: &Call, service: Service) -> Result<Response<Body>> {
     json(status(health.status), &health)
 }
 
-const fn status(status: health::Status) -> StatusCode {
+const fn status(status: health::HealthStatus) -> StatusCode {
     match status {
-        health::Status::Down => StatusCode::SERVICE_UNAVAILABLE,
-        health::Status::Ok | health::Status::Degraded | health::Status::Off => StatusCode::OK,
+        health::HealthStatus::Down => StatusCode::SERVICE_UNAVAILABLE,
+        health::HealthStatus::Ok | health::HealthStatus::Degraded | health::HealthStatus::Off => {
+            StatusCode::OK
+        }
     }
 }

@@ -22,7 +22,7 @@ pub fn own(known: &OwnOrigin, request: &Parts) -> Option<String> {
     }
 }
 
-/// `http` and the `Host`, where that is `localhost` or an address: nobody's DNS can make such a name point elsewhere.
+/// `http` and the `Host`, where that is `localhost` or an address: no stranger's DNS can make such a name point elsewhere.
 fn by_address(headers: &HeaderMap) -> Option<String> {
     let host = headers.get(header::HOST)?.to_str().ok()?.to_ascii_lowercase();
     let (name, port) = match host.rsplit_once(':') {

@@ -2,7 +2,7 @@
 //! (draft-ietf-httpapi-ratelimit-headers).
 //!
 //! Counted are visitors and users for reads, addresses for everything else (IPv6 by /64: who has one address there has
-//! them all). When the store is down or slow, requests go through: a front desk that nobody can reach is worse than one
+//! them all). When the store is down or slow, requests go through: a front desk that no visitor can reach is worse than one
 //! that is busy.
 
 use std::net::IpAddr;
@@ -119,7 +119,7 @@ pub async fn replay(ctx: &Ctx, scope: &TenantScope, peer: Peer, pages: u32) -> R
     }
 }
 
-/// Takes one attempt to log in from the allowance of an account, whoever tries from wherever.
+/// Takes one attempt to log in from the allowance of an account, from whichever address it comes.
 ///
 /// # Errors
 /// 429.
@@ -149,7 +149,7 @@ async fn take(ctx: &Ctx, class: LimitClass, whose: &str, cost: u32, rule: Rule) 
     if !ctx.config.rate_limits {
         return None;
     }
-    // Hashed also in memory: a dump of it names nobody.
+    // Hashed also in memory: a dump of it names no caller.
     let key = LimitKey(hex::encode(Sha256::digest(format!("{}:{whose}", class.name()))));
     let verdict = match select(ctx.limiter.take(key, cost, rule), ctx.clock.sleep(PATIENCE)).await {
         Either::Left((Ok(verdict), _)) => Some(verdict),

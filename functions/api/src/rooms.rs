@@ -10,7 +10,7 @@ use crate::call::{Call, MAX_JSON_BYTES};
 use crate::machine;
 use crate::problem::Problem;
 
-/// A call to a room, for `Authorization: Bearer <ROOMS_TOKEN>`. Without that variable nobody is let in. What a call and
+/// A call to a room, for `Authorization: Bearer <ROOMS_TOKEN>`. Without that variable no caller is let in. What a call and
 /// its answer look like is a matter between deployments of the same version; the answer is one line of JSON, after a
 /// subscription followed by frames, a line each.
 #[utoipa::path(

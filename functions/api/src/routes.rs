@@ -17,7 +17,7 @@ use crate::{
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Anybody.
+    /// Every caller.
     Public,
     /// A machine that shows a token of the deployment itself; its handler compares it.
     Machine,

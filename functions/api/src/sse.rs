@@ -58,7 +58,7 @@ enum Next {
 /// The response to the call that carries `frames`.
 ///
 /// # Errors
-/// When the call is of nobody.
+/// When the call has no authenticated caller.
 pub fn response(call: &Call, frames: BoxStream<'static, Frame>, until: Until) -> Result<Response<Body>> {
     let (ctx, scope, expires) = (call.ctx.clone(), call.scope()?.clone(), call.expires.unwrap_or_default());
     let ended = {

@@ -24,7 +24,7 @@ const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 /// A body that is told to be at most so long, in bytes, is taken as a whole.
 const SHORT: u64 = 256 * 1024;
 
-/// A short body comes in one piece, so that it is silent as long as it takes. A body that nobody reads is the runtime's
+/// A short body comes in one piece, so that it is silent as long as it takes. A body that is not read is the runtime's
 /// to deal with.
 const PACE: Pace = Pace { silence: Duration::from_secs(120), lingers: false, ..Pace::STANDARD };
 

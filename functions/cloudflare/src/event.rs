@@ -1,9 +1,9 @@
 //! Work that stays with the event it belongs to.
 //!
 //! What the runtime is asked for while an event's code runs (a call, a timer) belongs to that event and ends with it: a model's
-//! answer is cut off when the socket goes whose frame happened to ask for it. Futures know nothing of events, and whoever
-//! wakes one runs it, in its own event. A promise does know: whoever settles it, what waits for it goes on in the event that
-//! made it.
+//! answer is cut off when the socket goes whose frame happened to ask for it. Futures know nothing of events, and the event
+//! that wakes one runs it as its own. A promise does know: whichever event settles it, what waits for it goes on in the event
+//! that made it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ impl Drop for Bell {
     }
 }
 
-/// Runs `work` in the event that awaits this, whoever wakes it.
+/// Runs `work` in the event that awaits this, whichever event wakes it.
 pub async fn in_this_event<T>(work: impl Future<Output = T>) -> T {
     let mut work = pin!(work);
     loop {

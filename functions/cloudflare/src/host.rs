@@ -6,7 +6,7 @@ use std::rc::{Rc, Weak};
 use frontdesk_app::config::{HostConfig, closed};
 use frontdesk_app::limits::RemoteLimiter;
 use frontdesk_app::vectors::LibsqlVectors;
-use frontdesk_clients::hrana::{HranaDatabase, Server};
+use frontdesk_clients::hrana::{HranaDatabase, HranaServer};
 use frontdesk_clients::qdrant::{self, Qdrant};
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
@@ -45,8 +45,8 @@ thread_local! {
 /// The configuration.
 struct Told {
     core: Config,
-    database: Option<Server>,
-    qdrant: Option<qdrant::Server>,
+    database: Option<HranaServer>,
+    qdrant: Option<qdrant::QdrantServer>,
 }
 
 /// The ports. `rooms` makes those of the caller: a request asks room objects, a room object is one.

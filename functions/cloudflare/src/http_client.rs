@@ -14,7 +14,7 @@ use worker::{AbortController, Fetch, Headers, Method, RequestInit, RequestRedire
 use crate::convert;
 
 /// HTTP by `fetch`. A call ends when it is dropped. What a name resolves to is the platform's matter: Workers reach public
-/// addresses only, and under the flag `global_fetch_strictly_public` (wrangler.toml) as anybody on the Internet does.
+/// addresses only, and under the flag `global_fetch_strictly_public` (wrangler.toml) as any client on the Internet does.
 pub struct FetchClient {
     clock: Rc<dyn Clock>,
 }

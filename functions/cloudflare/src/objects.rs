@@ -12,7 +12,7 @@ use worker::{Method, ObjectNamespace, Request, RequestInit};
 
 use crate::convert;
 
-/// An object answers within this, or not at all: one that was taken down by somebody else's fault never does.
+/// An object answers within this, or not at all: one that was taken down by the fault of another request never does.
 const LIMITS: FetchLimits = FetchLimits {
     connect: Duration::from_secs(10),
     head: Duration::from_secs(20),

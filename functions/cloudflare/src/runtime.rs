@@ -50,14 +50,14 @@ impl Random for JsRandom {
 pub enum AfterResponse {
     /// Of a request, which tells the object of jobs that there is a new one.
     Request(Context, Option<Objects>),
-    /// Of an object. The runtime cuts such work when nobody comes for a minute: an object that works sets its alarm.
+    /// Of an object. The runtime cuts such work when no request comes for a minute: an object that works sets its alarm.
     Object(Rc<State>),
     /// Of a room.
     Room(Rc<Detached>),
 }
 
 /// Turns that wait for an event of their own: work that a socket's frame began is cut when the socket goes. The object's
-/// alarm belongs to nobody.
+/// alarm belongs to no socket.
 pub struct Detached {
     state: Rc<State>,
     alarm: Rc<dyn Alarm>,

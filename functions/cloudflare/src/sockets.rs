@@ -1,5 +1,5 @@
 //! The sockets of a room object. They outlive it: after an idle while the runtime takes the object out of memory and
-//! keeps the connections, each with its session's state attached; whoever comes next finds them going on.
+//! keeps the connections, each with its session's state attached; the next request finds them going on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ pub struct Sockets {
     ctx: Ctx,
     state: Rc<State>,
     sessions: RefCell<HashMap<String, Running>>,
-    /// Whether sockets that are older than this memory have been looked for.
+    /// Whether sockets that are older than this memory were taken up.
     resumed: Cell<bool>,
 }
 

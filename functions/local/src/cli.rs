@@ -8,9 +8,9 @@ use std::rc::Rc;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use frontdesk_app::config::{self, ConfigProblem, HostConfig};
-use frontdesk_app::migrations::{self, State};
+use frontdesk_app::migrations::{self, MigrationState};
 use frontdesk_app::{life, reindex, tenancy};
-use frontdesk_clients::hrana::Server;
+use frontdesk_clients::hrana::HranaServer;
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_ports::{Clock, Database};
 use tokio::net::TcpListener;
@@ -250,7 +250,7 @@ fn not_complete(problems: &[ConfigProblem]) -> anyhow::Error {
 }
 
 /// The database server, where there is one; the rest of the configuration may be missing.
-fn database_server(data: &Path) -> Result<Option<Server>> {
+fn database_server(data: &Path) -> Result<Option<HranaServer>> {
     config::database_from_vars(&variables(data)?).map_err(|problems| not_complete(&problems))
 }
 
@@ -404,11 +404,13 @@ async fn migrate(step: Migrate) -> Result<()> {
             let lines = migrations::status(open(&place)?.as_ref()).await?;
             for line in &lines {
                 let state = match &line.state {
-                    State::Applied { at } => format!("applied {at}"),
-                    State::Edited => "EDITED after it was applied".to_owned(),
-                    State::Pending => "pending".to_owned(),
-                    State::Newer => "of a newer version; this one runs beside it".to_owned(),
-                    State::Contracted => "OF A NEWER VERSION; this one cannot run beside it".to_owned(),
+                    MigrationState::Applied { at } => format!("applied {at}"),
+                    MigrationState::Edited => "EDITED after it was applied".to_owned(),
+                    MigrationState::Pending => "pending".to_owned(),
+                    MigrationState::Newer => "of a newer version; this one runs beside it".to_owned(),
+                    MigrationState::Contracted => {
+                        "OF A NEWER VERSION; this one cannot run beside it".to_owned()
+                    }
                 };
                 say(&format!("{:<32} {state}", line.name));
             }

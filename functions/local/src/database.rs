@@ -134,7 +134,7 @@ fn read_loop(connection: &mut Connection, requests: &Mutex<mpsc::Receiver<Reques
         };
         let Ok(request) = received else { return };
         let answer = connection.read(&request.statements);
-        // Whoever asked may be gone.
+        // The caller may be gone.
         let _ = request.answer.send(answer);
     }
 }
@@ -151,7 +151,7 @@ fn write_loop(connection: &mut Connection, requests: &mpsc::Receiver<Request>) {
             group.into_iter().map(|request| (request.statements, request.answer)).unzip();
         let results = connection.write_group(&statements);
         for (answer, result) in answers.into_iter().zip(results) {
-            // Whoever asked may be gone; the batch is stored all the same.
+            // The caller may be gone; the batch is stored all the same.
             let _ = answer.send(result);
         }
     }

@@ -41,7 +41,7 @@ const OUT_OF_MEMORY: &str = "memory allocation of";
 /// How much longer a request may be than its file, in bytes.
 const MAX_HEADER: u64 = 64 * 1024;
 
-/// How much of what a dying child says is looked at.
+/// How much of what a dying child says is read.
 const MAX_STDERR: u64 = 64 * 1024;
 
 /// Reads files in child processes.

@@ -13,7 +13,7 @@ use frontdesk_app::limits::DatabaseLimiter;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_app::{jobs, schema};
-use frontdesk_clients::hrana::{HranaDatabase, Server};
+use frontdesk_clients::hrana::{HranaDatabase, HranaServer};
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_clients::s3::S3Blobs;
 use frontdesk_domain::id::WorkerId;
@@ -34,7 +34,7 @@ use crate::runtime::{BlockingCompute, LocalTasks, OsRandom, SystemClock};
 use crate::spool::DiskSpool;
 use crate::web::Web;
 
-/// How often due jobs are looked for.
+/// How often due jobs are polled.
 const JOBS_EVERY: Duration = Duration::from_millis(500);
 
 /// How many jobs are worked on at once.
@@ -232,13 +232,13 @@ async fn run_jobs(ctx: Ctx) {
 ///
 /// # Errors
 /// When the file cannot be opened; a server is not asked yet.
-pub fn database(data: &Path, server: Option<Server>) -> Result<Rc<dyn Database>> {
+pub fn database(data: &Path, server: Option<HranaServer>) -> Result<Rc<dyn Database>> {
     supervised_database(data, server, &Supervision::default())
 }
 
 fn supervised_database(
     data: &Path,
-    server: Option<Server>,
+    server: Option<HranaServer>,
     supervision: &Supervision,
 ) -> Result<Rc<dyn Database>> {
     Ok(match server {

@@ -43,7 +43,7 @@ impl MemoryLimiter {
 
 impl State {
     /// Forgets what says nothing any more; when that is not enough, the half that would soonest say nothing. Each such
-    /// cleaning makes room for as many keys as it looks at, so a flood of keys costs constant time each.
+    /// cleaning makes room for as many keys as it checks, so a flood of keys costs constant time each.
     fn clean(&mut self, now: i64, max_keys: usize) {
         self.cleaned_at = now;
         self.full_at.retain(|_, full_at| *full_at > now);

@@ -114,7 +114,7 @@ pub enum Phase {
     Serving,
     /// No new connections; turns and requests in progress go on for a while.
     Draining,
-    /// Whoever is still connected is told to come back.
+    /// Clients that are still connected are told to come back.
     Over,
 }
 
@@ -170,7 +170,7 @@ async fn connection(client: Client, socket: TcpStream) {
         } else if error.is_timeout() {
             connections.note(Cut::Silent);
         }
-        // Clients go at any time; that is no fault of anybody.
+        // Clients go at any time; that is no fault.
         tracing::debug!(%error, "connection ended");
     }
 }

@@ -62,7 +62,7 @@ pub async fn serve(
     mut phase: watch::Receiver<Phase>,
     working: Working,
 ) {
-    // Clients go at any time; that is no fault of anybody.
+    // Clients go at any time; that is no fault.
     let Ok(upgraded) = upgrade.await else { return };
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -73,12 +73,12 @@ pub async fn serve(
     let socket: Socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
     let (mut sink, mut stream) = socket.split();
     let session = Session::new(ctx, grant);
-    let heard = Cell::new(Instant::now());
+    let last_frame = Cell::new(Instant::now());
     let close = tokio::select! {
-        close = receive(&session, &mut stream, &heard) => close,
-        close = send(&session, &mut sink, &heard, &mut phase) => close,
+        close = receive(&session, &mut stream, &last_frame) => close,
+        close = send(&session, &mut sink, &last_frame, &mut phase) => close,
     };
-    // Others see that somebody left, however long the closing takes.
+    // Others see that this listener left, however long the closing takes.
     drop(session);
     if let (Some(close), Ok(socket)) = (close, sink.reunite(stream)) {
         let _ = timeout(LINGER, finish(socket, close)).await;
@@ -90,15 +90,15 @@ fn closing(code: CloseCode, reason: &'static str) -> CloseFrame {
     CloseFrame { code, reason: Utf8Bytes::from_static(reason) }
 }
 
-/// Hands the client's frames to the session until the client has gone. Gives how to close, if there is somebody left to
+/// Hands the client's frames to the session until the client has gone. Gives how to close, if there is a client left to
 /// tell.
 async fn receive(
     session: &Session,
     stream: &mut SplitStream<Socket>,
-    heard: &Cell<Instant>,
+    last_frame: &Cell<Instant>,
 ) -> Option<CloseFrame> {
     while let Some(message) = stream.next().await {
-        heard.set(Instant::now());
+        last_frame.set(Instant::now());
         match message {
             Ok(Message::Text(text)) => session.on_text(&text).await,
             Ok(Message::Binary(_)) => session.on_binary(),
@@ -113,12 +113,12 @@ async fn receive(
     None
 }
 
-/// Sends what the session gives until it closes, or the client is silent. Gives how to close, if there is somebody left
+/// Sends what the session gives until it closes, or the client is silent. Gives how to close, if there is a client left
 /// to tell.
 async fn send(
     session: &Session,
     sink: &mut SplitSink<Socket, Message>,
-    heard: &Cell<Instant>,
+    last_frame: &Cell<Instant>,
     phase: &mut watch::Receiver<Phase>,
 ) -> Option<CloseFrame> {
     let away = || closing(CloseCode::Away, "the server stops");
@@ -134,7 +134,7 @@ async fn send(
             // The others are sent away when their room is closed, after everything that it still told.
             _ = phase.wait_for(|phase| *phase == Phase::Over), if !session.has_begun() => return Some(away()),
             _ = ping.tick() => {
-                if heard.get().elapsed() > SILENCE {
+                if last_frame.get().elapsed() > SILENCE {
                     return None;
                 }
                 write(sink, Message::Ping(Bytes::new())).await?;
@@ -174,11 +174,11 @@ async fn finish(mut socket: Socket, close: CloseFrame) {
     if socket.close(Some(close)).await.is_err() {
         return;
     }
-    let mut heard = false;
+    let mut closed = false;
     while let Some(message) = socket.next().await {
-        heard |= matches!(message, Ok(Message::Close(_)));
+        closed |= matches!(message, Ok(Message::Close(_)));
     }
-    if heard {
+    if closed {
         return;
     }
     let mut io = socket.into_inner();

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use frontdesk_app::config::HostConfig;
 use frontdesk_app::{auth, migrations, widget};
-use frontdesk_clients::hrana::Server;
+use frontdesk_clients::hrana::HranaServer;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::site::Site;
 use frontdesk_domain::time::Timestamp;
@@ -32,7 +32,7 @@ pub const ADMIN_PASSWORD: &str = "kettle-orbit-77-lantern";
 pub struct MovedClock(Cell<Duration>);
 
 impl MovedClock {
-    /// How far ahead of the machine it is from now on. Nobody who sleeps wakes.
+    /// How far ahead of the machine it is from now on. Tasks that sleep are not woken.
     pub fn set_ahead(&self, ahead: Duration) {
         self.0.set(ahead);
     }
@@ -91,7 +91,7 @@ impl Place {
     /// # Errors
     /// When it cannot be opened.
     pub fn database(&self) -> anyhow::Result<Rc<dyn Database>> {
-        let server = self.sqld.as_ref().map(|sqld| Server::new(&sqld.url(), None)).transpose()?;
+        let server = self.sqld.as_ref().map(|sqld| HranaServer::new(&sqld.url(), None)).transpose()?;
         host::database(self.data(), server)
     }
 }

@@ -1,4 +1,4 @@
-//! The static files: widget and demo page. Compressed copies made by the build are served to whoever accepts them.
+//! The static files: widget and demo page. Compressed copies made by the build are served to clients that accept them.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! The database, embedded or behind a server, keeps the contract, and the schema goes up and down.
 
-use frontdesk_app::migrations::{self, State};
+use frontdesk_app::migrations::{self, MigrationState};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::testing::{Place, run};
 use frontdesk_ports::Statement;
@@ -64,7 +64,7 @@ fn a_schema_that_is_not_this_versions_is_refused() {
         migrations::up(db.as_ref(), now).await.unwrap();
         let edit = "UPDATE schema_migrations SET checksum = 'other' WHERE version = 1";
         db.batch(vec![Statement::new(edit)]).await.unwrap();
-        assert!(matches!(migrations::status(db.as_ref()).await.unwrap()[0].state, State::Edited));
+        assert!(matches!(migrations::status(db.as_ref()).await.unwrap()[0].state, MigrationState::Edited));
         assert!(migrations::check(db.as_ref()).await.unwrap_err().to_string().contains("edited"));
         let undo = "DELETE FROM schema_migrations WHERE version = 1";
         db.batch(vec![Statement::new(undo)]).await.unwrap();

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use frontdesk_clients::openai::{
-    ChatEvent, ChatMessage, ChatRequest, Deadline, FinishReason, ModelError, Role, Timeouts, chat, embed,
+    ChatEvent, ChatMessage, ChatRequest, ChatRole, Deadline, FinishReason, ModelError, Timeouts, chat, embed,
 };
 use frontdesk_ports::{Ctx, ModelEndpoint};
 use frontdesk_stand_ins::fake_ai::{Behaviour, Ending, FakeAi, Options};
@@ -18,7 +18,10 @@ const CONTEXT: &str =
 fn request(question: &str) -> ChatRequest {
     ChatRequest {
         model: "fake-chat".into(),
-        messages: vec![ChatMessage::new(Role::System, CONTEXT), ChatMessage::new(Role::User, question)],
+        messages: vec![
+            ChatMessage::new(ChatRole::System, CONTEXT),
+            ChatMessage::new(ChatRole::User, question),
+        ],
         temperature: Some(0.2),
         max_tokens: Some(500),
         tools: None,

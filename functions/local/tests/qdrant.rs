@@ -10,7 +10,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::documents;
-use frontdesk_app::health::{self, Service, Status};
+use frontdesk_app::health::{self, HealthStatus, Service};
 use frontdesk_app::jobs;
 use frontdesk_app::retrieval::{self, Search, SearchMode};
 use frontdesk_domain::document::DocumentStatus;
@@ -317,9 +317,9 @@ fn search_goes_on_by_words_while_qdrant_is_down_and_health_says_so() {
         let health = health::probe(world.ctx(), Service::Vector).await;
         assert_eq!(
             (health.status, health.detail.as_str()),
-            (Status::Down, "does not answer; search is by words")
+            (HealthStatus::Down, "does not answer; search is by words")
         );
         let all = health::all(world.ctx()).await;
-        assert_eq!((all.status, all.database.status), (Status::Degraded, Status::Ok));
+        assert_eq!((all.status, all.database.status), (HealthStatus::Degraded, HealthStatus::Ok));
     });
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use frontdesk_api::{Body, Peer, handle};
 use frontdesk_app::life::{self, Sign};
-use frontdesk_app::migrations::{self, State};
+use frontdesk_app::migrations::{self, MigrationState};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{Place, World, run};
@@ -108,7 +108,10 @@ fn an_older_host_runs_beside_a_step_that_only_added_and_not_beside_one_that_took
         execute(db.as_ref(), "INSERT INTO schema_migrations VALUES (9998, '9998_more', 'x', 1)").await;
         migrations::check(db.as_ref()).await.expect("it only added");
         assert!(migrations::up(db.as_ref(), now).await.unwrap().is_empty());
-        assert_eq!(migrations::status(db.as_ref()).await.unwrap().last().unwrap().state, State::Newer);
+        assert_eq!(
+            migrations::status(db.as_ref()).await.unwrap().last().unwrap().state,
+            MigrationState::Newer
+        );
         let down = migrations::down(db.as_ref(), 1).await.unwrap_err().to_string();
         assert!(down.contains("9998_more"), "{down}");
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::migrations;
-use frontdesk_clients::hrana::{HranaDatabase, Server};
+use frontdesk_clients::hrana::{HranaDatabase, HranaServer};
 use frontdesk_local::http_client::ReqwestClient;
 use frontdesk_local::testing::{Place, Sqld, run};
 use frontdesk_local::{OsRandom, SystemClock};
@@ -40,7 +40,7 @@ impl HttpClient for Impatient {
 fn database(url: &str, impatient: bool) -> HranaDatabase {
     let client = ReqwestClient::new().unwrap();
     let http: Rc<dyn HttpClient> = if impatient { Rc::new(Impatient(client)) } else { Rc::new(client) };
-    HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), Server::new(url, None).unwrap())
+    HranaDatabase::new(http, Rc::new(SystemClock), Rc::new(OsRandom), HranaServer::new(url, None).unwrap())
 }
 
 /// What becomes of one call on its way.

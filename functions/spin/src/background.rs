@@ -12,9 +12,9 @@ use frontdesk_ports::Ctx;
 
 use wit_bindgen::spawn_local;
 
-/// How often an instance that is asked anything looks after what was left behind.
+/// How often an instance that is asked anything polls for what was left behind.
 const EVERY: Duration = Duration::from_secs(15);
-/// Of so many new instances one looks with its first request: where each answers one request only, they must not all.
+/// Of so many new instances one polls with its first request: where each answers one request only, they must not all.
 const NEW_ONE_IN: u8 = 16;
 /// How long the deployment's sign of life is good; its instances give one sign together.
 const SIGN_LASTS: Duration = Duration::from_secs(90);
@@ -26,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// When this instance looked last.
-    static LOOKED: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    /// When this instance polled last.
+    static POLLED: Cell<Option<Timestamp>> = const { Cell::new(None) };
     /// Whether it works through the queue.
     static WORKING: Cell<bool> = const { Cell::new(false) };
     /// Whether what is done once in a while is in the queue for certain.
@@ -36,16 +36,16 @@ thread_local! {
     static ANNOUNCED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Once in a while, beside a request: jobs that are due, and turns that nobody runs any more.
-pub fn look_after(ctx: &Ctx, rooms: Option<LogRooms>) {
+/// Once in a while, beside a request: jobs that are due, and turns that no worker runs any more.
+pub fn poll_what_is_due(ctx: &Ctx, rooms: Option<LogRooms>) {
     let now = ctx.clock.now();
     let [chance, ..] = ctx.random.entropy();
-    let due = LOOKED.get().map_or(chance < u8::MAX / NEW_ONE_IN, |at| now.since(at) >= EVERY);
+    let due = POLLED.get().map_or(chance < u8::MAX / NEW_ONE_IN, |at| now.since(at) >= EVERY);
     if !due {
-        LOOKED.set(LOOKED.get().or(Some(now)));
+        POLLED.set(POLLED.get().or(Some(now)));
         return;
     }
-    LOOKED.set(Some(now));
+    POLLED.set(Some(now));
     let ctx = ctx.clone();
     spawn_local(async move {
         let id = "spin".to_owned();
@@ -76,7 +76,7 @@ pub fn new_job(ctx: Ctx) {
     });
 }
 
-/// Whoever works through the queue; ends with its task.
+/// Held by the task that works through the queue; ends with it.
 struct Working;
 
 impl Working {

@@ -89,9 +89,9 @@ fn made(told: &BTreeMap<&'static str, String>) -> Host {
 /// Other services, where they are configured.
 #[derive(Default)]
 struct Services {
-    database: Option<hrana::Server>,
-    qdrant: Option<qdrant::Server>,
-    s3: Option<s3::Server>,
+    database: Option<hrana::HranaServer>,
+    qdrant: Option<qdrant::QdrantServer>,
+    s3: Option<s3::S3Server>,
     /// The component that reads files.
     reader: Option<Url>,
     /// The deployment whose rooms are used, and what it is shown.

@@ -35,7 +35,7 @@ impl wasip3::exports::http::handler::Guest for Component {
 async fn answer(request: Request<IncomingRequestBody>) -> Response<Body> {
     let ctx = host::ctx().await;
     if host::has_database() {
-        background::look_after(&ctx, host::rooms());
+        background::poll_what_is_due(&ctx, host::rooms());
     }
     if let Some(file) = web::serve(&request) {
         return file;

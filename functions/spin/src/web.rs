@@ -1,5 +1,5 @@
 //! The static files: widget and demo page, from the directory that the manifest mounts. Compressed copies made by the build
-//! are served to whoever accepts them.
+//! are served to clients that accept them.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -23,7 +23,7 @@ pub fn entry(
     entry_of(ctx, scope.org(), actor, action, target, detail)
 }
 
-/// As [`entry`], for what happens before anybody is authenticated.
+/// As [`entry`], for what happens before a caller is authenticated.
 #[must_use]
 pub(crate) fn entry_of(
     ctx: &Ctx,

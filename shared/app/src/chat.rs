@@ -1,4 +1,4 @@
-//! Conversations: the one way in for messages, whoever writes and through whatever channel.
+//! Conversations: the one way in for messages, whether a visitor or an operator writes and through whatever channel.
 
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ pub const MAX_OPERATOR_CHARS: u32 = 20_000;
 
 /// A room's log is in the main database within this.
 pub(crate) const YOUNG: Duration = Duration::from_secs(5);
-/// When a message is looked for again that is not there yet.
-pub(crate) const LOOKED_FOR_AGAIN: [Duration; 4] = [
+/// When a message is read again that is not there yet.
+pub(crate) const READ_AGAIN: [Duration; 4] = [
     Duration::from_millis(200),
     Duration::from_millis(400),
     Duration::from_millis(800),
@@ -61,7 +61,7 @@ pub struct Posted {
 /// Begins a conversation of the visitor.
 ///
 /// # Errors
-/// 403 for anybody else.
+/// 403 for any other caller.
 pub async fn begin(ctx: &Ctx, scope: &TenantScope) -> Result<Conversation> {
     let id = ConversationId::new(ctx.clock.now(), ctx.random.entropy());
     ctx.rooms.create(scope, id, Channel::Widget).await
@@ -71,7 +71,7 @@ pub async fn begin(ctx: &Ctx, scope: &TenantScope) -> Result<Conversation> {
 /// takes over; the room decides that, after it has recognised repetitions.
 ///
 /// # Errors
-/// 422 naming the field; 404 for somebody else's conversation; 409 when it is closed.
+/// 422 naming the field; 404 for another visitor's conversation; 409 when it is closed.
 pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) -> Result<Posted> {
     let author = scope.actor().author();
     let limit = match author.kind {
@@ -111,7 +111,7 @@ pub struct Change {
     pub mode: Option<Mode>,
     /// Where it stands.
     pub status: Option<Status>,
-    /// To whom it is assigned; `Some(None)` takes it from everybody.
+    /// To whom it is assigned; `Some(None)` leaves it without an assignee.
     pub assignee: Option<Option<UserId>>,
     /// All labels.
     pub labels: Option<Vec<String>>,
@@ -155,7 +155,7 @@ pub async fn change(
 
 /// A conversation is assigned to people who can answer it.
 async fn check_assignee(ctx: &Ctx, scope: &TenantScope, assignee: UserId) -> Result<()> {
-    // Whoever takes it was authenticated just now.
+    // An operator who takes it was authenticated just now.
     if matches!(scope.actor(), Actor::User { user, role, .. } if *user == assignee && *role >= Role::Operator)
     {
         return Ok(());
@@ -230,10 +230,10 @@ struct MessagePlace {
     rateable: bool,
 }
 
-/// Where a message stands; a note is not there for visitors, who alone rate. Rooms that have a log of their own tell the main database a little later, so a message that
-/// was just written is looked for again.
+/// Where a message stands; a note is not there for visitors, who alone rate. Rooms that have a log of their own tell the
+/// main database a little later, so a message that was just written is read again.
 async fn place_of(ctx: &Ctx, scope: &TenantScope, message: MessageId) -> Result<MessagePlace> {
-    let mut pauses = LOOKED_FOR_AGAIN.into_iter();
+    let mut pauses = READ_AGAIN.into_iter();
     loop {
         let results = ctx.db.query(vec![store::events::select_by_message(scope, message)]).await?;
         if let Some(row) = results.first().and_then(Rows::first) {

@@ -26,7 +26,8 @@ const QUEUE_RETRY: Duration = Duration::from_secs(30);
 /// How long the file of a new document may take to be stored. Then the document counts as failed.
 const STORE_WITHIN: Duration = Duration::from_secs(60);
 
-/// When what a deleted document left is cleaned up once more: nobody who had begun to store something for it goes on then.
+/// When what a deleted document left is cleaned up once more: no worker that had begun to store
+/// something for it goes on then.
 const PURGE_AFTER: Duration = jobs::LEASE.saturating_mul(2);
 
 /// What creating a document gave.
@@ -184,7 +185,7 @@ async fn create(ctx: &Ctx, scope: &TenantScope, mut new: Document, bytes: Option
 }
 
 /// Whether a document has what it is read from, so that another one of the same content adds nothing. The row comes before
-/// the file; when storing the file failed, whoever brings it again stores it.
+/// the file; when storing the file failed, the next upload of it stores it.
 async fn is_held(ctx: &Ctx, scope: &TenantScope, stored: &Document) -> Result<bool> {
     match stored.status {
         DocumentStatus::Failed => Ok(false),
@@ -291,7 +292,7 @@ pub async fn sync(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<Docu
     enqueue(ctx, scope, document).await
 }
 
-/// Begins to read it, from the beginning: whoever reads it already has lost the job.
+/// Begins to read it, from the beginning: a worker that reads it already has lost the job.
 async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<Document> {
     let (id, now) = (document.id, ctx.clock.now());
     let job = JobId::new(now, ctx.random.entropy());
@@ -313,7 +314,7 @@ async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<D
 
 /// Deletes a document everywhere. It is not found from the moment of the one batch on; its vectors in an index elsewhere
 /// and its file go right after. A job does that once more later, for what could not be deleted then, or was stored
-/// meanwhile by somebody who did not know yet.
+/// meanwhile by a worker that did not know yet.
 ///
 /// # Errors
 /// 404.

@@ -1,5 +1,5 @@
-//! The feed: every stored event of an organisation in one dense order, whatever conversation it belongs to and whoever
-//! stored it.
+//! The feed: every stored event of an organisation in one dense order, whatever conversation it belongs to and
+//! whichever process stored it.
 //!
 //! A position is given in the transaction that stores the event (or copies it from an object's log), so a reader that goes
 //! on from where it was meets each event once, in an order that never changes. A reader is a name; how far it is, is stored

@@ -28,9 +28,7 @@ const JOB_LATE: Duration = Duration::from_secs(300);
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-// The API's description has another `Status`, of conversations.
-#[schema(as = HealthStatus)]
-pub enum Status {
+pub enum HealthStatus {
     /// It answers.
     Ok,
     /// It works, but not as it should; or something that visitors can do without does not work.
@@ -41,7 +39,7 @@ pub enum Status {
     Off,
 }
 
-impl Status {
+impl HealthStatus {
     const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -93,7 +91,7 @@ impl Service {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct Health {
     /// In a word.
-    pub status: Status,
+    pub status: HealthStatus,
     /// How long the answer took, in milliseconds.
     pub latency_ms: u64,
     /// In words.
@@ -105,7 +103,7 @@ pub struct Health {
 pub struct Services {
     /// `down` when visitors cannot write: without a database that can be written and has this version's schema. `degraded`
     /// when they are served less well: without the model, say, whose place quotes from the documents take.
-    pub status: Status,
+    pub status: HealthStatus,
     /// The version of Frontdesk.
     pub version: &'static str,
     /// The database.
@@ -123,15 +121,15 @@ pub struct Services {
 /// Asks everything at once.
 pub async fn all(ctx: &Ctx) -> Services {
     let mut found = join_all(ALL.map(|service| probe(ctx, service))).await.into_iter();
-    let mut next = || found.next().unwrap_or_else(|| health(Status::Degraded, 0, "not asked"));
+    let mut next = || found.next().unwrap_or_else(|| health(HealthStatus::Degraded, 0, "not asked"));
     let (database, vector, ai, queue, tasks) = (next(), next(), next(), next(), next());
-    let fine = |health: &Health| matches!(health.status, Status::Ok | Status::Off);
-    let status = if database.status == Status::Down {
-        Status::Down
+    let fine = |health: &Health| matches!(health.status, HealthStatus::Ok | HealthStatus::Off);
+    let status = if database.status == HealthStatus::Down {
+        HealthStatus::Down
     } else if [&database, &vector, &ai, &queue, &tasks].into_iter().all(fine) {
-        Status::Ok
+        HealthStatus::Ok
     } else {
-        Status::Degraded
+        HealthStatus::Degraded
     };
     Services { status, version: ctx.config.version, database, vector, ai, queue, tasks }
 }
@@ -174,26 +172,26 @@ fn known(ctx: &Ctx, service: Service, now: Timestamp) -> Option<Health> {
     let fresh = entry.status.is_some() && within(entry.at, FRESH);
     let underway = entry.running.is_some_and(|since| within(since, GIVEN_UP));
     if fresh || underway {
-        let status = entry.status.map_or(Status::Degraded, Status::from_name);
+        let status = entry.status.map_or(HealthStatus::Degraded, HealthStatus::from_name);
         return Some(health(status, entry.latency_ms, &entry.detail));
     }
     entry.running = Some(now);
     None
 }
 
-fn health(status: Status, latency_ms: u64, detail: &str) -> Health {
+fn health(status: HealthStatus, latency_ms: u64, detail: &str) -> Health {
     Health { status, latency_ms, detail: detail.to_owned() }
 }
 
 /// What it means that a service did not answer in time. The queue is a question to the database, which says so itself.
-const fn late(service: Service) -> Status {
+const fn late(service: Service) -> HealthStatus {
     match service {
-        Service::Database | Service::Vector | Service::Ai => Status::Down,
-        Service::Queue | Service::Tasks => Status::Degraded,
+        Service::Database | Service::Vector | Service::Ai => HealthStatus::Down,
+        Service::Queue | Service::Tasks => HealthStatus::Degraded,
     }
 }
 
-async fn ask(ctx: &Ctx, service: Service) -> (Status, String) {
+async fn ask(ctx: &Ctx, service: Service) -> (HealthStatus, String) {
     match service {
         Service::Database => database(ctx).await,
         Service::Vector => calls::vectors(ctx).await,
@@ -204,7 +202,7 @@ async fn ask(ctx: &Ctx, service: Service) -> (Status, String) {
 }
 
 /// Writes and reads, as a visitor's message does; its schema is known from before or asked once.
-async fn database(ctx: &Ctx) -> (Status, String) {
+async fn database(ctx: &Ctx) -> (HealthStatus, String) {
     let now = ctx.clock.now();
     if let Err(error) = ctx.db.batch(store::probe::works(now).to_vec()).await {
         tracing::warn!(%error, "health: database");
@@ -213,41 +211,44 @@ async fn database(ctx: &Ctx) -> (Status, String) {
             DbError::Conflict(_) | DbError::Other(_) => "answers, but cannot be written",
             DbError::Retryable(_) => "does not answer, or cannot be written",
         };
-        return (Status::Down, detail.to_owned());
+        return (HealthStatus::Down, detail.to_owned());
     }
     match schema::compared(ctx).await {
-        SchemaState::Wrong(reason) => (Status::Down, format!("answers, but cannot be used: {reason}")),
-        SchemaState::Right | SchemaState::Unreachable => (Status::Ok, "answers".to_owned()),
+        SchemaState::Wrong(reason) => (HealthStatus::Down, format!("answers, but cannot be used: {reason}")),
+        SchemaState::Right | SchemaState::Unreachable => (HealthStatus::Ok, "answers".to_owned()),
     }
 }
 
-async fn queue(ctx: &Ctx) -> (Status, String) {
+async fn queue(ctx: &Ctx) -> (HealthStatus, String) {
     let depth = match jobs::depth(ctx).await {
         Ok(depth) => depth,
         Err(error) => {
             tracing::warn!(%error, "health: queue");
-            return (Status::Degraded, "cannot be read".to_owned());
+            return (HealthStatus::Degraded, "cannot be read".to_owned());
         }
     };
     let late = depth.oldest_due.map(|due| ctx.clock.now().since(due)).filter(|late| *late > JOB_LATE);
     match late {
         Some(late) => {
             let minutes = late.as_secs() / 60;
-            (Status::Degraded, format!("a job has waited for {minutes} minutes; documents are not read"))
+            (
+                HealthStatus::Degraded,
+                format!("a job has waited for {minutes} minutes; documents are not read"),
+            )
         }
-        None => (Status::Ok, "jobs are worked on".to_owned()),
+        None => (HealthStatus::Ok, "jobs are worked on".to_owned()),
     }
 }
 
-fn tasks(ctx: &Ctx) -> (Status, String) {
+fn tasks(ctx: &Ctx) -> (HealthStatus, String) {
     let troubles = ctx.metrics.supervision.troubles(ctx.clock.now());
     if troubles.is_empty() {
-        return (Status::Ok, "run".to_owned());
+        return (HealthStatus::Ok, "run".to_owned());
     }
     let told = troubles.iter().map(|trouble| {
         let rests = if trouble.resting { " and waits until it begins again" } else { "" };
         format!("{} died {} times within 10 minutes{rests}", trouble.name, trouble.deaths)
     });
     let told = told.collect::<Vec<_>>().join("; ");
-    (Status::Degraded, format!("{told}; the cause is in the log"))
+    (HealthStatus::Degraded, format!("{told}; the cause is in the log"))
 }

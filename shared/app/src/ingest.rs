@@ -1,7 +1,7 @@
 //! Reading a document, step by step: fetch a web page → read the file, a part at a time → index the passages, a few at a
 //! time → with the last ones, swap the new version in.
 //!
-//! What looks at the file or at its text is the reader ([`Extractor`](frontdesk_ports::Extractor)), which a hostile file
+//! What reads the file or its text is the reader ([`Extractor`](frontdesk_ports::Extractor)), which a hostile file
 //! may break or keep busy; here its answers are checked and stored.
 //!
 //! Until the swap nothing of the new version is found. Each step is stored in one batch with where the next one begins
@@ -42,11 +42,11 @@ const MAX_PASSAGES: usize = 100_000;
 /// The next step of a job, as its row keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
-enum Step {
+enum IngestStep {
     /// The web page becomes the document's file.
     Fetch,
     /// The file is read, from the beginning or where the part before ended.
-    Read { source: Source, from: Option<Resume> },
+    Read { source: IngestSource, from: Option<Resume> },
     /// Passages are indexed, so far those before `at`.
     Passages { new: Version, at: At },
     /// Where an earlier version of Frontdesk was indexing. That it begins anew.
@@ -55,7 +55,7 @@ enum Step {
 
 /// The file that is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Source {
+struct IngestSource {
     name: String,
     bytes: u64,
     hash: String,
@@ -67,7 +67,7 @@ struct Version {
     number: u32,
     title: String,
     media_type: String,
-    source: Source,
+    source: IngestSource,
 }
 
 /// How far the passages of a text are indexed.
@@ -84,9 +84,9 @@ struct At {
 /// The first step of reading a document, for its job's row.
 pub(crate) fn first_step(document: &Document) -> Result<String, Error> {
     let step = match document.source {
-        DocumentSource::Url => Step::Fetch,
-        DocumentSource::File | DocumentSource::Text => Step::Read {
-            source: Source {
+        DocumentSource::Url => IngestStep::Fetch,
+        DocumentSource::File | DocumentSource::Text => IngestStep::Read {
+            source: IngestSource {
                 name: document.name.clone().unwrap_or_default(),
                 bytes: document.bytes,
                 hash: document.content_hash.clone().unwrap_or_default(),
@@ -97,7 +97,7 @@ pub(crate) fn first_step(document: &Document) -> Result<String, Error> {
     json(&step)
 }
 
-fn json(step: &Step) -> Result<String, Error> {
+fn json(step: &IngestStep) -> Result<String, Error> {
     serde_json::to_string(step).map_err(|error| Error::ours(format!("a step: {error}")))
 }
 
@@ -132,10 +132,10 @@ pub(crate) async fn step(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Resul
     let reading = Reading { ctx, scope, job, document: store::documents::document(row)? };
     let step = serde_json::from_str(&job.payload).map_err(|error| Error::ours(format!("a step: {error}")))?;
     match step {
-        Step::Fetch => reading.fetch().await,
-        Step::Read { source, from } => reading.read(source, from).await,
-        Step::Passages { new, at } => reading.index(new, at).await,
-        Step::Index { new } => reading.begin_anew(new.source).await,
+        IngestStep::Fetch => reading.fetch().await,
+        IngestStep::Read { source, from } => reading.read(source, from).await,
+        IngestStep::Passages { new, at } => reading.index(new, at).await,
+        IngestStep::Index { new } => reading.begin_anew(new.source).await,
     }
 }
 
@@ -149,7 +149,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Stores what the step made, and the next step.
-    async fn go_on(&self, next: &Step, per_cent: u8, mut made: Vec<Statement>) -> Result<Ended, Failure> {
+    async fn go_on(
+        &self,
+        next: &IngestStep,
+        per_cent: u8,
+        mut made: Vec<Statement>,
+    ) -> Result<Ended, Failure> {
         let (id, now) = (self.document.id, self.ctx.clock.now());
         let status = DocumentStatus::Processing;
         made.push(store::documents::update_status(self.scope, id, status, Some(per_cent), None, now));
@@ -171,8 +176,8 @@ impl Reading<'_> {
         self.refuse_copy(&hash).await?;
         let bytes = u64::try_from(page.bytes.len()).unwrap_or(u64::MAX);
         ctx.blobs.put(&blob_key(scope, document.id), page.bytes).await.map_err(Error::from)?;
-        let source = Source { name: page.name, bytes, hash };
-        self.go_on(&Step::Read { source, from: None }, 10, Vec::new()).await
+        let source = IngestSource { name: page.name, bytes, hash };
+        self.go_on(&IngestStep::Read { source, from: None }, 10, Vec::new()).await
     }
 
     /// A page whose content another document of the organisation already has is not indexed a second time.
@@ -190,13 +195,13 @@ impl Reading<'_> {
         )))
     }
 
-    async fn read(&self, source: Source, from: Option<Resume>) -> Result<Ended, Failure> {
+    async fn read(&self, source: IngestSource, from: Option<Resume>) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, .. } = self;
         let file = ctx.blobs.get(&blob_key(scope, document.id)).await.map_err(Error::from)?;
         let bytes = file.ok_or_else(|| {
             Failure::Permanent("the file is not there any more; upload it again".to_owned())
         })?;
-        // A page may be fetched a second time by somebody who lost the job meanwhile.
+        // A page may be fetched a second time by a worker that lost the job meanwhile.
         if file_hash(ctx, &bytes).await? != source.hash {
             return Err(Failure::Passing("the file changed while it was read".to_owned()));
         }
@@ -209,7 +214,7 @@ impl Reading<'_> {
         let append = store::documents::append_text(scope, document.id, &text, ctx.clock.now());
         if let Some(rest) = part.rest {
             let per_cent = share(10, 50, u64::from(rest.page), u64::from(part.pages.unwrap_or(0)));
-            return self.go_on(&Step::Read { source, from: Some(rest) }, per_cent, vec![append]).await;
+            return self.go_on(&IngestStep::Read { source, from: Some(rest) }, per_cent, vec![append]).await;
         }
         let title = match document.source {
             DocumentSource::Text => document.title.clone(),
@@ -219,15 +224,15 @@ impl Reading<'_> {
             }
         };
         let new = Version { number, title, media_type: part.media_type, source };
-        self.go_on(&Step::Passages { new, at: At::default() }, 50, vec![append]).await
+        self.go_on(&IngestStep::Passages { new, at: At::default() }, 50, vec![append]).await
     }
 
     /// Throws away what there is of the new version, and reads the file from its beginning.
-    async fn begin_anew(&self, source: Source) -> Result<Ended, Failure> {
+    async fn begin_anew(&self, source: IngestSource) -> Result<Ended, Failure> {
         let Self { scope, document, .. } = self;
         let mut made = retrieval::unindex(scope, document.id, Keep::Current);
         made.push(store::documents::delete_other_texts(scope, document.id, Keep::Current));
-        self.go_on(&Step::Read { source, from: None }, 10, made).await
+        self.go_on(&IngestStep::Read { source, from: None }, 10, made).await
     }
 
     async fn index(&self, new: Version, at: At) -> Result<Ended, Failure> {
@@ -271,7 +276,7 @@ impl Reading<'_> {
         let made = retrieval::index(ctx, scope, &origin, &passages).await?;
         if next.byte < length {
             let per_cent = share(50, 100, as_u64(next.byte), as_u64(length));
-            return self.go_on(&Step::Passages { new, at: next }, per_cent, made).await;
+            return self.go_on(&IngestStep::Passages { new, at: next }, per_cent, made).await;
         }
         self.swap(new, language, made).await
     }

@@ -25,7 +25,7 @@ const CLEAN_EVERY: u32 = 500;
 pub struct DatabaseLimiter {
     db: Rc<dyn Database>,
     clock: Rc<dyn Clock>,
-    /// Makes the stored keys useless to whoever reads the table: addresses are few enough to be tried out.
+    /// Makes the stored keys useless to a reader of the table: addresses are few enough to be tried out.
     pepper: [u8; 32],
     calls: Cell<u32>,
 }

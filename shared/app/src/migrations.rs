@@ -54,7 +54,7 @@ migrations! {
 /// Where a database stands with one step.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
-pub enum State {
+pub enum MigrationState {
     /// Done, and the file is as it was.
     Applied {
         /// When.
@@ -72,42 +72,43 @@ pub enum State {
 
 /// One line of `migrate status`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Status {
+pub struct MigrationStatus {
     /// The step.
     pub version: u32,
     /// Its name.
     pub name: String,
     /// Where the database stands.
     #[serde(flatten)]
-    pub state: State,
+    pub state: MigrationState,
 }
 
 /// Where the database stands with every step, known or not.
 ///
 /// # Errors
 /// When the database is out of reach.
-pub async fn status(db: &dyn Database) -> Result<Vec<Status>> {
+pub async fn status(db: &dyn Database) -> Result<Vec<MigrationStatus>> {
     let applied = match crate::store::migrations::applied(db).await {
         Ok(applied) => applied,
         // A database without the table is a new one.
         Err(DbError::Schema(text)) if text.contains("no such table") => Vec::new(),
         Err(error) => return Err(error.into()),
     };
-    let mut lines: Vec<Status> = ALL
+    let mut lines: Vec<MigrationStatus> = ALL
         .iter()
         .map(|step| {
             let state = match applied.iter().find(|done| done.version == step.version) {
-                None => State::Pending,
-                Some(done) if done.checksum != step.checksum() => State::Edited,
-                Some(done) => State::Applied { at: done.at },
+                None => MigrationState::Pending,
+                Some(done) if done.checksum != step.checksum() => MigrationState::Edited,
+                Some(done) => MigrationState::Applied { at: done.at },
             };
-            Status { version: step.version, name: step.name.to_owned(), state }
+            MigrationStatus { version: step.version, name: step.name.to_owned(), state }
         })
         .collect();
     for done in &applied {
         if !ALL.iter().any(|step| step.version == done.version) {
-            let state = if takes_away(&done.name) { State::Contracted } else { State::Newer };
-            lines.push(Status { version: done.version, name: done.name.clone(), state });
+            let state =
+                if takes_away(&done.name) { MigrationState::Contracted } else { MigrationState::Newer };
+            lines.push(MigrationStatus { version: done.version, name: done.name.clone(), state });
         }
     }
     Ok(lines)
@@ -120,9 +121,9 @@ pub async fn status(db: &dyn Database) -> Result<Vec<Status>> {
 pub async fn up(db: &dyn Database, now: Timestamp) -> Result<Vec<&'static str>> {
     let lines = status(db).await?;
     refuse_strange(&lines)?;
-    let pending = || lines.iter().filter(|line| line.state == State::Pending);
+    let pending = || lines.iter().filter(|line| line.state == MigrationState::Pending);
     if let (Some(next), Some(newer)) =
-        (pending().next(), lines.iter().find(|line| line.state == State::Newer))
+        (pending().next(), lines.iter().find(|line| line.state == MigrationState::Newer))
     {
         return Err(Error::ours(format!(
             "migration {} is pending, but {} is there already",
@@ -182,14 +183,16 @@ pub async fn down(db: &dyn Database, count: usize) -> Result<Vec<&'static str>> 
 async fn last_steps(db: &dyn Database, count: usize) -> Result<Vec<&'static Migration>> {
     let lines = status(db).await?;
     refuse_strange(&lines)?;
-    if let Some(line) = lines.iter().find(|line| line.state == State::Newer) {
+    if let Some(line) = lines.iter().find(|line| line.state == MigrationState::Newer) {
         return Err(Error::ours(format!(
             "migration {} is a newer Frontdesk's; undo it with that one",
             line.name
         )));
     }
     let applied = |step: &&Migration| {
-        lines.iter().any(|line| line.version == step.version && matches!(line.state, State::Applied { .. }))
+        lines
+            .iter()
+            .any(|line| line.version == step.version && matches!(line.state, MigrationState::Applied { .. }))
     };
     Ok(ALL.iter().rev().filter(applied).take(count).collect())
 }
@@ -211,16 +214,16 @@ pub async fn unfit(db: &dyn Database) -> Result<Option<String>> {
     if let Err(Error::Ours(reason)) = refuse_strange(&lines) {
         return Ok(Some(reason));
     }
-    let pending = lines.iter().find(|line| line.state == State::Pending);
+    let pending = lines.iter().find(|line| line.state == MigrationState::Pending);
     Ok(pending.map(|line| format!("migration {} is pending; run `frontdesk migrate up`", line.name)))
 }
 
-fn refuse_strange(lines: &[Status]) -> Result<()> {
+fn refuse_strange(lines: &[MigrationStatus]) -> Result<()> {
     for line in lines {
         let why = match line.state {
-            State::Edited => "was edited after it was applied",
-            State::Contracted => "is a newer Frontdesk's and took away what this version needs",
-            State::Applied { .. } | State::Pending | State::Newer => continue,
+            MigrationState::Edited => "was edited after it was applied",
+            MigrationState::Contracted => "is a newer Frontdesk's and took away what this version needs",
+            MigrationState::Applied { .. } | MigrationState::Pending | MigrationState::Newer => continue,
         };
         return Err(Error::ours(format!("migration {} {why}", line.name)));
     }

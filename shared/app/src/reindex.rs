@@ -15,7 +15,7 @@ use frontdesk_ports::{Ctx, DbError, Row, Rows, VectorIndex as _, VectorRecord};
 
 use crate::retrieval::{self, Embeddable};
 use crate::store;
-use crate::store::documents::{Document, Everybodys};
+use crate::store::documents::{Document, DocumentOfOrg};
 use crate::store::passage_pages::IndexedPassage;
 
 /// Documents that are read of the database at once.
@@ -46,7 +46,7 @@ pub async fn rebuild(ctx: &Ctx, qdrant: &Qdrant, progress: &mut dyn FnMut(Progre
         return Err(CallerError::Conflict("no embedding model is configured").into());
     };
     let began = ctx.clock.now();
-    let counted = ctx.db.query(vec![store::documents::count_everybodys()]).await?;
+    let counted = ctx.db.query(vec![store::documents::count_of_all_orgs()]).await?;
     let of = counted.first().and_then(Rows::first).map(|row| row.count(0)).transpose()?.unwrap_or(0);
     let mut run =
         Run { ctx, qdrant, model, target: None, told: Progress { of, ..Progress::default() }, progress };
@@ -73,11 +73,11 @@ struct Run<'a> {
 impl Run<'_> {
     /// Copies the documents that changed since then.
     async fn documents(&mut self, changed_since: Timestamp) -> Result<()> {
-        let mut last: Option<Everybodys> = None;
+        let mut last: Option<DocumentOfOrg> = None;
         loop {
-            let page = store::documents::select_everybodys(last.as_ref(), changed_since, DOCUMENTS);
+            let page = store::documents::select_of_all_orgs(last.as_ref(), changed_since, DOCUMENTS);
             let rows = self.ctx.db.query(vec![page]).await?;
-            let page = all(&rows, store::documents::everybodys)?;
+            let page = all(&rows, store::documents::document_of_org)?;
             let Some(end) = page.last().copied() else { return Ok(()) };
             for document in page {
                 self.document(document).await?;
@@ -88,7 +88,7 @@ impl Run<'_> {
         }
     }
 
-    async fn document(&mut self, Everybodys { org, id }: Everybodys) -> Result<()> {
+    async fn document(&mut self, DocumentOfOrg { org, id }: DocumentOfOrg) -> Result<()> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the rebuild acts for the organisation of each document"
@@ -100,7 +100,7 @@ impl Run<'_> {
             let page = store::passage_pages::select_indexed(&scope, id, version, ordinal, PASSAGES);
             let rows = self.ctx.db.query(vec![store::documents::select(&scope, id), page]).await?;
             let document = rows.first().and_then(Rows::first).map(store::documents::document).transpose()?;
-            // What was copied of something that is gone by now, nobody else will delete.
+            // What was copied of something that is gone by now is deleted here, or never.
             let Some(document) = document else { return self.qdrant.delete(&scope, id, None).await };
             let passages = all(rows.get(1..).unwrap_or_default(), store::passage_pages::indexed)?;
             let Some(end) = passages.last() else {

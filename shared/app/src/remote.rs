@@ -1,5 +1,5 @@
-//! Calls to an object: a piece of the core that another process runs, under a name. Who may call was settled before; whoever
-//! takes calls must let nobody else send them.
+//! Calls to an object: a piece of the core that another process runs, under a name. Who may call was settled before; a host
+//! that takes calls must let no other caller send them.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ pub trait Transport {
 /// Where a deployment answers calls to its rooms.
 pub const ROOMS_PATH: &str = "/api/v1/rooms/call";
 
-/// As an object's: a subscription is open as long as somebody listens, and gives signs of life.
+/// As an object's: a subscription is open as long as its client listens, and gives signs of life.
 const LIMITS: FetchLimits = FetchLimits {
     connect: Duration::from_secs(10),
     head: Duration::from_secs(20),
@@ -34,7 +34,7 @@ const LIMITS: FetchLimits = FetchLimits {
     egress: Egress::Configured,
 };
 
-/// Brings calls to the rooms of another deployment, which lets in whoever shows its `ROOMS_TOKEN`.
+/// Brings calls to the rooms of another deployment, which lets in any caller that shows its `ROOMS_TOKEN`.
 pub struct Deployment {
     http: Rc<dyn HttpClient>,
     address: String,

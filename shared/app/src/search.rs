@@ -25,7 +25,7 @@ pub struct Ask {
 /// What was found, and how long it took.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// What was found. Nothing is left out for lack of evidence: whoever tests wants to see it.
+    /// What was found. Nothing is left out for lack of evidence: an operator who tests wants to see it.
     pub results: Results,
     /// In milliseconds.
     pub took_ms: u64,

@@ -16,7 +16,7 @@ use crate::{audit, auth, store};
 const FRESH: Duration = Duration::from_secs(5);
 /// Until a request waits for them to be read again; before that it gets the old ones.
 const USABLE: Duration = Duration::from_secs(60);
-/// Until somebody who went to read them again is given up.
+/// Until a request that went to read them again is given up.
 const REFRESH_LIMIT: Duration = Duration::from_secs(10);
 
 /// Settings with their version.
@@ -155,7 +155,7 @@ pub async fn patch(
     }
 }
 
-/// The settings for a caller that nobody knows yet: of the site's organisation, else of the only organisation, else the
+/// The settings for a caller that is not known yet: of the site's organisation, else of the only organisation, else the
 /// defaults.
 ///
 /// # Errors

@@ -213,7 +213,7 @@ pub async fn attach(ctx: &Ctx, scope: &TenantScope, message: MessageId, ids: &[U
 /// 404.
 pub async fn get(ctx: &Ctx, scope: &TenantScope, id: UploadId) -> Result<Upload> {
     let visitor = visitor_of(scope);
-    let mut pauses = chat::LOOKED_FOR_AGAIN.into_iter();
+    let mut pauses = chat::READ_AGAIN.into_iter();
     loop {
         let statements =
             vec![store::uploads::select(scope, id, visitor), store::uploads::select_last_attached(scope, id)];

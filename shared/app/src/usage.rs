@@ -28,8 +28,8 @@ pub fn record_statements(scope: &TenantScope, id: ConversationId, event: &Event)
     statements
 }
 
-/// Counts the calls of a run that could not end its turn: somebody took over, or another worker was quicker. Of a run that
-/// did end it, it counts nothing twice.
+/// Counts the calls of a run that could not end its turn: an operator took over, or another worker was quicker. Of a run
+/// that did end it, it counts nothing twice.
 ///
 /// # Errors
 /// When the database does not answer.
@@ -50,7 +50,7 @@ pub async fn record_lost(
     Ok(())
 }
 
-/// The calls of one run, numbered alike whoever records them: the answer's is 0.
+/// The calls of one run, numbered alike by every worker that records them: the answer's is 0.
 fn calls<'a>(
     turn: TurnId,
     attempt: u32,

@@ -25,7 +25,7 @@ pub struct BeginSession {
 
 /// A visitor's session.
 #[derive(Debug, Clone)]
-pub struct Session {
+pub struct WidgetSession {
     /// The token for every further call.
     pub visitor_token: String,
     /// Who it is.
@@ -46,7 +46,7 @@ pub struct Session {
 ///
 /// # Errors
 /// 422 for an unknown site key; 403 when the page's origin is not one of the site's.
-pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> {
+pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSession> {
     let unknown = || Error::invalid("/site_key", "no site has this key");
     if command.site_key.is_empty() || command.site_key.len() > 64 {
         return Err(unknown());
@@ -75,7 +75,15 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<Session> 
     };
     let max_message_chars = settings::current(ctx, &scope).await?.limits.max_message_chars;
     let max_upload_bytes = documents::max_upload_bytes(ctx, &scope).await?;
-    Ok(Session { visitor_token, visitor, site, locale, conversation, max_message_chars, max_upload_bytes })
+    Ok(WidgetSession {
+        visitor_token,
+        visitor,
+        site,
+        locale,
+        conversation,
+        max_message_chars,
+        max_upload_bytes,
+    })
 }
 
 /// Whether the caller may come from a page of this origin: a visitor from its site's pages, a user from those that the

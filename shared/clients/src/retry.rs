@@ -21,14 +21,14 @@ const BACKOFF: Duration = Duration::from_millis(200);
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// What has to be known of a failed call.
-pub(crate) trait Failure: fmt::Display {
+pub(crate) trait ServiceFailure: fmt::Display {
     /// Whether a second attempt is worth the waiting.
     fn worth_another_attempt(&self) -> bool;
     /// How long the service wants us to wait.
     fn retry_after(&self) -> Option<Duration>;
     /// Whether it speaks against the service, for the circuit breaker.
     fn blames_service(&self) -> bool;
-    /// Whether the circuit was open and nobody was asked.
+    /// Whether the circuit was open and the service was not asked.
     fn is_circuit_open(&self) -> bool;
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Attempts<E> {
     last: Option<E>,
 }
 
-impl<E: Failure> Attempts<E> {
+impl<E: ServiceFailure> Attempts<E> {
     /// Attempts at `service` that are over `whole` from now.
     pub(crate) fn new(ctx: &Ctx, service: &'static str, whole: Duration) -> Self {
         Self { ctx: ctx.clone(), service, started: ctx.clock.now(), whole, made: 0, last: None }
@@ -95,7 +95,7 @@ pub(crate) async fn within<T>(
 }
 
 /// Tells the breaker how a call ended.
-pub(crate) fn judge(guarded: &mut Guarded, error: &impl Failure) {
+pub(crate) fn judge(guarded: &mut Guarded, error: &impl ServiceFailure) {
     if error.blames_service() { guarded.failure() } else { guarded.success() }
 }
 

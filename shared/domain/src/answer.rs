@@ -16,7 +16,7 @@ pub enum Outcome {
     NoAnswer,
     /// An operator was asked to take over.
     HandedOff,
-    /// Somebody took over or the conversation was closed; nothing was said.
+    /// An operator took over or the conversation was closed; nothing was said.
     Cancelled,
     /// It could not be finished; nothing was said.
     Failed,

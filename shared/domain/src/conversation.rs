@@ -19,7 +19,7 @@ pub enum Mode {
     Ai,
     /// An operator answers; the AI is silent.
     Operator,
-    /// Nobody does.
+    /// Neither does.
     Closed,
 }
 

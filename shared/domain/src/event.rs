@@ -73,7 +73,7 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         run: Option<FinishedRun>,
     },
-    /// Somebody else may speak now; the epoch grew.
+    /// Another speaker may speak now; the epoch grew.
     #[serde(rename = "mode.changed")]
     ModeChanged {
         /// Who may speak.
@@ -85,7 +85,7 @@ pub enum EventBody {
     /// An operator took it or gave it away.
     #[serde(rename = "assigned")]
     Assigned {
-        /// To whom; nobody when absent.
+        /// To whom; without an assignee when absent.
         #[serde(default)]
         assignee: Option<UserId>,
         /// Who did.
@@ -140,7 +140,7 @@ pub enum EventBody {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         comment: Option<String>,
     },
-    /// Somebody has read everything up to `upto`.
+    /// The author has read everything up to `upto`.
     #[serde(rename = "read")]
     Read {
         /// Who.
@@ -148,7 +148,7 @@ pub enum EventBody {
         /// The last `seq` read.
         upto: Seq,
     },
-    /// Something this listener may not see (a private note). It is there so that `seq` stays dense for everybody.
+    /// Something this listener may not see (a private note). It is there so that `seq` stays dense for every listener.
     #[serde(rename = "hidden")]
     Hidden {},
     /// Something that this version does not know, or knows in another form. It changes nothing here, visitors see it as
@@ -272,14 +272,14 @@ pub struct Delta {
     pub text: String,
 }
 
-/// What is told to whoever listens and not stored. No `seq`.
+/// What is told to listeners and not stored. No `seq`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(tag = "kind")]
 pub enum Live {
     /// A piece of an answer in progress.
     #[serde(rename = "turn.delta")]
     Delta(Delta),
-    /// Somebody else began or ceased to write. It holds for a few seconds, unless it is said again.
+    /// Another participant began or ceased to write. It holds for a few seconds, unless it is said again.
     #[serde(rename = "typing")]
     Typing {
         /// Who.
@@ -290,7 +290,7 @@ pub enum Live {
     /// Who is connected has changed.
     #[serde(rename = "presence")]
     Presence {
-        /// Everybody who is connected now.
+        /// All who are connected now.
         participants: Vec<Author>,
     },
 }

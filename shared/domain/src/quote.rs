@@ -4,7 +4,7 @@ mod unit;
 
 use std::ops::Range;
 
-use unit::{Kind, Unit, units};
+use unit::{Unit, UnitKind, units};
 
 use crate::answer::Citation;
 use crate::citation::Source;
@@ -23,7 +23,7 @@ const WORTH_ADDING: f64 = 0.3;
 /// `None` for a passage without any.
 #[must_use]
 pub fn nearest(statement: &str, passage: &str) -> Option<Range<usize>> {
-    let units: Vec<Unit> = units(passage).into_iter().filter(|unit| unit.kind != Kind::Heading).collect();
+    let units: Vec<Unit> = units(passage).into_iter().filter(|unit| unit.kind != UnitKind::Heading).collect();
     let words = query_terms(statement, detect(statement));
     let coverage = weigh(words, units.iter().map(|unit| unit.text(passage)));
     let language = detect(passage);
@@ -129,12 +129,12 @@ fn pick(source: &Source<'_>, units: &[Unit], coverage: &Coverage) -> Option<Rang
     // Of equal ones the first. Where only the heading or the title fits, the passage is quoted from its beginning.
     let mut at = if best > 0.0 { scores.iter().position(|score| *score >= best)? } else { 0 };
     // The heading is the question (of an FAQ); the answer stands below it.
-    while units.get(at).is_some_and(|unit| unit.kind == Kind::Heading) {
+    while units.get(at).is_some_and(|unit| unit.kind == UnitKind::Heading) {
         at = at.saturating_add(1);
     }
     let Some(first) = units.get(at) else {
         // A heading at the end, with nothing below: better the sentence before it than nothing.
-        let last = units.iter().rfind(|unit| unit.kind != Kind::Heading)?;
+        let last = units.iter().rfind(|unit| unit.kind != UnitKind::Heading)?;
         return Some(bounded(source.text, last.range.clone()));
     };
     let mut range = first.range.clone();
@@ -144,14 +144,16 @@ fn pick(source: &Source<'_>, units: &[Unit], coverage: &Coverage) -> Option<Rang
             .text
             .get(range.start..next.range.end)
             .is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS);
-        if !room || next.kind == Kind::Heading {
+        if !room || next.kind == UnitKind::Heading {
             break;
         }
         let joins = match (first.kind, next.kind) {
             // "You need:" is nothing without the list.
-            _ if first.opens_list => next.kind == Kind::Item && taken <= 2 * MAX_UNITS,
-            (Kind::Item, Kind::Item) => *score >= best * 0.9 && best > 0.0 && taken < MAX_UNITS,
-            (Kind::Sentence, Kind::Sentence) => next.paragraph == first.paragraph && taken < MAX_UNITS,
+            _ if first.opens_list => next.kind == UnitKind::Item && taken <= 2 * MAX_UNITS,
+            (UnitKind::Item, UnitKind::Item) => *score >= best * 0.9 && best > 0.0 && taken < MAX_UNITS,
+            (UnitKind::Sentence, UnitKind::Sentence) => {
+                next.paragraph == first.paragraph && taken < MAX_UNITS
+            }
             _ => false,
         };
         if !joins {
@@ -160,7 +162,7 @@ fn pick(source: &Source<'_>, units: &[Unit], coverage: &Coverage) -> Option<Rang
         range.end = next.range.end;
         taken = taken.saturating_add(1);
     }
-    if taken > 1 && first.kind == Kind::Item {
+    if taken > 1 && first.kind == UnitKind::Item {
         range.start = first.marker;
     }
     Some(bounded(source.text, range))

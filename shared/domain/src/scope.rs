@@ -77,7 +77,7 @@ impl Actor {
     }
 }
 
-/// The proof that somebody was authenticated for one organisation. Every use case, row, blob key, room and vector
+/// The proof that a caller was authenticated for one organisation. Every use case, row, blob key, room and vector
 /// filter is built from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantScope {

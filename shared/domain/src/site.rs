@@ -30,7 +30,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The language to speak with somebody whose browser asks for `wanted` (`ru-RU`).
+    /// The language to speak with a visitor whose browser asks for `wanted` (`ru-RU`).
     #[must_use]
     pub fn locale_for(&self, wanted: Option<&str>) -> String {
         let language = wanted.and_then(|tag| tag.split(['-', '_']).next()).map(str::to_ascii_lowercase);

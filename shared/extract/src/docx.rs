@@ -10,9 +10,9 @@ use crate::archive::{self, Archive};
 use crate::encoding;
 use crate::table::{is_header, row_line};
 use crate::text::{Writer, squeeze};
-use crate::{Limits, Read, as_u64, over, unreadable};
+use crate::{Limits, ReadText, as_u64, over, unreadable};
 
-pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure> {
+pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<ReadText, ExtractFailure> {
     let mut archive = archive::open(bytes, limits)?;
     let Some(document) = part(&mut archive, "word/document.xml")? else {
         return Err(unreadable("the docx has no text part (word/document.xml)"));
@@ -20,12 +20,12 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Read, ExtractFailure
     let styles = part(&mut archive, "word/styles.xml")?;
     let properties = part(&mut archive, "docProps/core.xml")?;
     let headings = styles.map_or_else(|| Ok(HashMap::new()), |xml| heading_styles(&xml, limits))?;
-    let mut body = Body { headings, ..Body::new(limits) };
+    let mut body = DocxBody { headings, ..DocxBody::new(limits) };
     walk(&document, limits, |event| body.on(event))?;
     body.end_paragraph()?;
     let own = properties.map_or(Ok(None), |xml| core_title(&xml, limits))?;
     let title = own.filter(|title| !title.trim().is_empty()).or(body.first_heading);
-    Ok(Read { title, text: body.writer.finish(), ..Read::default() })
+    Ok(ReadText { title, text: body.writer.finish(), ..ReadText::default() })
 }
 
 fn part(archive: &mut Archive<'_>, name: &str) -> Result<Option<String>, ExtractFailure> {
@@ -151,7 +151,7 @@ fn core_title(xml: &str, limits: &Limits) -> Result<Option<String>, ExtractFailu
 }
 
 /// The document's body as far as it was read.
-struct Body {
+struct DocxBody {
     writer: Writer,
     max_text: u64,
     headings: HashMap<String, u8>,
@@ -163,18 +163,18 @@ struct Body {
     /// Open elements whose content counts not: deleted text, and what is there a second time for old versions of Word.
     ignored: u32,
     in_text: bool,
-    tables: Vec<Table>,
+    tables: Vec<DocxTable>,
 }
 
 #[derive(Default)]
-struct Table {
+struct DocxTable {
     header: Option<Vec<String>>,
     rows: u64,
     row: Vec<String>,
     cell: String,
 }
 
-impl Body {
+impl DocxBody {
     fn new(limits: &Limits) -> Self {
         Self {
             writer: Writer::new(limits),
@@ -220,7 +220,7 @@ impl Body {
             Node::Close("p") => self.end_paragraph()?,
             Node::Open("tbl", _) => {
                 self.end_paragraph()?;
-                self.tables.push(Table::default());
+                self.tables.push(DocxTable::default());
             }
             Node::Close("tc") => {
                 if let Some(table) = self.tables.last_mut() {

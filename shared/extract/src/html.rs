@@ -11,7 +11,7 @@ use html5ever::tokenizer::{
 
 use crate::table::{is_header, row_line};
 use crate::text::{Writer, squeeze};
-use crate::{Limits, Read};
+use crate::{Limits, ReadText};
 
 /// The longest run outside quotes within one tag. The tokenizer compares each attribute with all before it, so a tag that
 /// never ends would cost the square of its length; it is closed here instead.
@@ -54,14 +54,14 @@ const BLOCKS: [&str; 27] = [
     "caption",
 ];
 
-pub(crate) fn read(decoded: &str, limits: &Limits) -> Result<Read, ExtractFailure> {
+pub(crate) fn read(decoded: &str, limits: &Limits) -> Result<ReadText, ExtractFailure> {
     let whole = tokenize(decoded, limits, true)?;
     // A page whose `<nav>` is never closed would be empty; then everything but scripts counts.
     if whole.text.trim().is_empty() { tokenize(decoded, limits, false) } else { Ok(whole) }
 }
 
-fn tokenize(decoded: &str, limits: &Limits, skip_navigation: bool) -> Result<Read, ExtractFailure> {
-    let sink = Sink(RefCell::new(Page::new(limits, skip_navigation)));
+fn tokenize(decoded: &str, limits: &Limits, skip_navigation: bool) -> Result<ReadText, ExtractFailure> {
+    let sink = Sink(RefCell::new(HtmlPage::new(limits, skip_navigation)));
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
     let mut rest = decoded;
@@ -125,7 +125,7 @@ fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-struct Sink(RefCell<Page>);
+struct Sink(RefCell<HtmlPage>);
 
 impl TokenSink for Sink {
     type Handle = ();
@@ -156,7 +156,7 @@ impl TokenSink for Sink {
 }
 
 /// The page as far as it was read.
-struct Page {
+struct HtmlPage {
     writer: Writer,
     max_line: usize,
     failure: Option<ExtractFailure>,
@@ -174,11 +174,11 @@ struct Page {
     /// Nothing was written since the list item before.
     in_item: bool,
     preformatted: u32,
-    table: Option<Table>,
+    table: Option<HtmlTable>,
 }
 
 #[derive(Default)]
-struct Table {
+struct HtmlTable {
     nested: u32,
     header: Option<Vec<String>>,
     row: Vec<String>,
@@ -187,7 +187,7 @@ struct Table {
     cell: Option<String>,
 }
 
-impl Page {
+impl HtmlPage {
     fn new(limits: &Limits, skip_navigation: bool) -> Self {
         Self {
             writer: Writer::new(limits),
@@ -315,7 +315,7 @@ impl Page {
     fn table(&mut self, name: &str, opens: bool) -> Result<(), ExtractFailure> {
         if name == "table" && opens && self.table.is_none() {
             self.flush()?;
-            self.table = Some(Table::default());
+            self.table = Some(HtmlTable::default());
             return Ok(());
         }
         let Some(table) = &mut self.table else { return Ok(()) };
@@ -391,7 +391,7 @@ impl Page {
         self.writer.block_after(gap, &prefix, &text)
     }
 
-    fn finish(mut self) -> Result<Read, ExtractFailure> {
+    fn finish(mut self) -> Result<ReadText, ExtractFailure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
@@ -399,11 +399,11 @@ impl Page {
         self.table = None;
         self.flush()?;
         let title = if self.title.trim().is_empty() { self.first_heading } else { Some(self.title) };
-        Ok(Read { title, text: self.writer.finish(), ..Read::default() })
+        Ok(ReadText { title, text: self.writer.finish(), ..ReadText::default() })
     }
 }
 
-impl Table {
+impl HtmlTable {
     fn end_cell(&mut self) {
         if let Some(cell) = self.cell.take() {
             self.row.push(squeeze(&cell));

@@ -8,7 +8,7 @@ use crate::{Limits, archive, encoding, table, unreadable};
 
 /// A type that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FileKind {
     /// Text without markup.
     Plain,
     /// Markdown.
@@ -26,7 +26,7 @@ pub enum Kind {
 /// The accepted types, for a person.
 pub const ACCEPTED: &str = "txt, md, html, csv, pdf, docx";
 
-impl Kind {
+impl FileKind {
     /// The media type.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
@@ -45,7 +45,7 @@ impl Kind {
 ///
 /// # Errors
 /// [`ExtractFailure`] when it is empty or none of the accepted types.
-pub fn kind_of(bytes: &[u8], limits: &Limits) -> Result<Kind, ExtractFailure> {
+pub fn kind_of(bytes: &[u8], limits: &Limits) -> Result<FileKind, ExtractFailure> {
     recognise(bytes, limits).map(|(kind, _)| kind)
 }
 
@@ -53,18 +53,18 @@ pub fn kind_of(bytes: &[u8], limits: &Limits) -> Result<Kind, ExtractFailure> {
 pub(crate) fn recognise<'a>(
     bytes: &'a [u8],
     limits: &Limits,
-) -> Result<(Kind, Cow<'a, str>), ExtractFailure> {
+) -> Result<(FileKind, Cow<'a, str>), ExtractFailure> {
     if bytes.is_empty() {
         return Err(unreadable("the file is empty"));
     }
     let head = bytes.get(..1024).unwrap_or(bytes);
     // Readers accept a pdf that begins within the first kilobyte.
     if bytes.starts_with(b"%PDF-") || (find(head, b"%PDF-").is_some() && encoding::is_binary(bytes)) {
-        return Ok((Kind::Pdf, Cow::Borrowed("")));
+        return Ok((FileKind::Pdf, Cow::Borrowed("")));
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06") {
         return if archive::open(bytes, limits)?.contains("word/document.xml") {
-            Ok((Kind::Docx, Cow::Borrowed("")))
+            Ok((FileKind::Docx, Cow::Borrowed("")))
         } else {
             Err(unsupported(infer::get(bytes).map_or("application/zip", |found| found.mime_type())))
         };
@@ -91,22 +91,22 @@ pub(crate) fn recognise<'a>(
 /// How much of a text tells its kind, in bytes.
 const SAMPLE: usize = 256 << 10;
 
-fn kind_of_text(whole: &str) -> Result<Kind, ExtractFailure> {
+fn kind_of_text(whole: &str) -> Result<FileKind, ExtractFailure> {
     let text = whole.get(..whole.floor_char_boundary(SAMPLE)).unwrap_or(whole);
     let start: String = text.trim_start().chars().take(2048).collect::<String>().to_ascii_lowercase();
     if start.starts_with("{\\rtf") {
         return Err(unsupported("application/rtf (save it as docx)"));
     }
     if is_html(whole, &start) {
-        return Ok(Kind::Html);
+        return Ok(FileKind::Html);
     }
     if start.starts_with("<?xml") || start.starts_with("<svg") {
         return Err(unsupported("text/xml"));
     }
     if table::delimiter(whole).is_some() {
-        return Ok(Kind::Csv);
+        return Ok(FileKind::Csv);
     }
-    Ok(if is_markdown(text) { Kind::Markdown } else { Kind::Plain })
+    Ok(if is_markdown(text) { FileKind::Markdown } else { FileKind::Plain })
 }
 
 fn is_html(text: &str, start: &str) -> bool {

@@ -17,7 +17,7 @@ pub mod wire;
 use serde::{Deserialize, Serialize};
 
 pub use frontdesk_ports::{ExtractFailure, Extracted, Resume};
-pub use kind::{ACCEPTED, Kind, kind_of};
+pub use kind::{ACCEPTED, FileKind, kind_of};
 
 /// What one file may cost. Each limit is checked before or while the data arises, never after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,11 +68,11 @@ pub fn extract(
     }
     let (kind, decoded) = kind::recognise(bytes, limits)?;
     let read = match kind {
-        Kind::Pdf => pdf::read(bytes, from, limits)?,
-        Kind::Docx => docx::read(bytes, limits)?,
-        Kind::Html => html::read(&decoded, limits)?,
-        Kind::Csv => table::read_csv(&decoded, limits)?,
-        Kind::Markdown | Kind::Plain => text::read(&decoded, kind, limits)?,
+        FileKind::Pdf => pdf::read(bytes, from, limits)?,
+        FileKind::Docx => docx::read(bytes, limits)?,
+        FileKind::Html => html::read(&decoded, limits)?,
+        FileKind::Csv => table::read_csv(&decoded, limits)?,
+        FileKind::Markdown | FileKind::Plain => text::read(&decoded, kind, limits)?,
     };
     let before = from.map_or(0, |from| from.text);
     let mut text = text::tidy(&read.text);
@@ -82,7 +82,7 @@ pub fn extract(
     let all = before.saturating_add(as_u64(text.len()));
     if all == 0 && read.rest.is_none() {
         let reason = match kind {
-            Kind::Pdf => {
+            FileKind::Pdf => {
                 "the pdf holds no text (scanned pages are pictures; they need text recognition first)"
             }
             _ => "the file holds no text",
@@ -99,7 +99,7 @@ pub fn extract(
 
 /// What a format's reader gives; the text is not tidied yet.
 #[derive(Debug, Default)]
-struct Read {
+struct ReadText {
     title: Option<String>,
     text: String,
     pages: Option<u32>,

@@ -11,9 +11,9 @@ use frontdesk_ports::ExtractFailure;
 use pdf_extract::{Document, MediaBox, Object, OutputDev, OutputError, Transform};
 
 use crate::text::{Writer, squeeze};
-use crate::{Limits, Read, Resume, as_u64, kind, over, unreadable};
+use crate::{Limits, ReadText, Resume, as_u64, kind, over, unreadable};
 
-pub(crate) fn read(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Read, ExtractFailure> {
+pub(crate) fn read(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<ReadText, ExtractFailure> {
     check_unpacked(bytes, limits)?;
     catch_unwind(AssertUnwindSafe(|| read_inner(bytes, from, limits)))
         .unwrap_or_else(|_| Err(unreadable("the pdf is broken and cannot be read")))
@@ -54,7 +54,7 @@ fn is_picture(dictionary: &[u8]) -> bool {
     kind::find(own, b"/Subtype/Image").or_else(|| kind::find(own, b"/Subtype /Image")).is_some()
 }
 
-fn read_inner(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Read, ExtractFailure> {
+fn read_inner(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<ReadText, ExtractFailure> {
     let mut document = Document::load_mem(bytes).map_err(|error| match error {
         pdf_extract::Error::Decryption(_) | pdf_extract::Error::InvalidPassword => encrypted(),
         other => unreadable(format!("the pdf is broken: {other}")),
@@ -72,7 +72,7 @@ fn read_inner(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Re
         let locked = document.trailer.has(b"Encrypt");
         return Err(if locked { encrypted() } else { unreadable("the pdf has no pages") });
     }
-    let mut lines = Lines { max_text: limits.max_text, ..Lines::default() };
+    let mut lines = PdfLines { max_text: limits.max_text, ..PdfLines::default() };
     let mut broken = 0_usize;
     for page in part {
         let output =
@@ -95,7 +95,7 @@ fn read_inner(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<Re
     };
     let text = lines.markdown(&headings, limits)?;
     let rest = (read < pages.len()).then(|| Resume { page: as_u32(read), text: 0, headings });
-    Ok(Read { title: info_title(&document), text, pages: Some(as_u32(pages.len())), rest })
+    Ok(ReadText { title: info_title(&document), text, pages: Some(as_u32(pages.len())), rest })
 }
 
 /// How many pages were read already, and those of the next part.
@@ -139,7 +139,7 @@ struct Line {
 
 /// Collects characters into lines.
 #[derive(Default)]
-struct Lines {
+struct PdfLines {
     lines: Vec<Line>,
     current: Option<Line>,
     page: u32,
@@ -151,7 +151,7 @@ struct Lines {
     full: bool,
 }
 
-impl Lines {
+impl PdfLines {
     fn end_line(&mut self) {
         if let Some(line) = self.current.take() {
             let text = squeeze(&line.text);
@@ -246,7 +246,7 @@ fn join(paragraph: &mut String, line: &str) {
     }
 }
 
-impl OutputDev for Lines {
+impl OutputDev for PdfLines {
     fn begin_page(
         &mut self,
         page: u32,

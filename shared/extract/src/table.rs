@@ -3,13 +3,13 @@
 use frontdesk_ports::ExtractFailure;
 
 use crate::text::{Writer, squeeze};
-use crate::{Limits, Read, as_u64, over, unreadable};
+use crate::{Limits, ReadText, as_u64, over, unreadable};
 
 /// How many records decide about the delimiter, and how many bytes.
 const SAMPLE_RECORDS: usize = 200;
 const SAMPLE_BYTES: usize = 256 << 10;
 
-/// More columns is no table that anybody reads.
+/// More columns is no table that a person reads.
 const MAX_COLUMNS: usize = 1000;
 
 /// `Name: Kettle; Price: 3990 ₽`, or the cells alone where there is no header.
@@ -83,7 +83,7 @@ fn reader(text: &str, delimiter: u8, flexible: bool) -> csv::Reader<&[u8]> {
         .from_reader(text.as_bytes())
 }
 
-pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<Read, ExtractFailure> {
+pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<ReadText, ExtractFailure> {
     let Some(delimiter) = delimiter(text) else { return Err(unreadable("the table cannot be read")) };
     let mut writer = Writer::new(limits);
     let mut header: Option<Vec<String>> = None;
@@ -98,7 +98,7 @@ pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<Read, ExtractFailu
             Some(names) => writer.block_after("\n", "", &row_line(Some(names), &cells))?,
         }
     }
-    Ok(Read { title: None, text: writer.finish(), ..Read::default() })
+    Ok(ReadText { title: None, text: writer.finish(), ..ReadText::default() })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use frontdesk_ports::ExtractFailure;
 
-use crate::{Kind, Limits, Read, as_u64, over};
+use crate::{FileKind, Limits, ReadText, as_u64, over};
 
 /// The longest title, in characters.
 const TITLE_CHARS: usize = 200;
@@ -48,12 +48,12 @@ impl Writer {
     }
 }
 
-pub(crate) fn read(decoded: &str, kind: Kind, limits: &Limits) -> Result<Read, ExtractFailure> {
+pub(crate) fn read(decoded: &str, kind: FileKind, limits: &Limits) -> Result<ReadText, ExtractFailure> {
     if as_u64(decoded.len()) > limits.max_text {
         return Err(over("text in bytes", limits.max_text));
     }
-    let title = if kind == Kind::Markdown { first_heading(decoded) } else { None };
-    Ok(Read { title, text: decoded.to_owned(), ..Read::default() })
+    let title = if kind == FileKind::Markdown { first_heading(decoded) } else { None };
+    Ok(ReadText { title, text: decoded.to_owned(), ..ReadText::default() })
 }
 
 fn first_heading(markdown: &str) -> Option<String> {

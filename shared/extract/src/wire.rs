@@ -6,7 +6,7 @@ use frontdesk_ports::{ExtractFailure, ExtractRequest, Resume, SplitRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Kind, Limits, extract, kind_of};
+use crate::{FileKind, Limits, extract, kind_of};
 
 /// The memory of the WebAssembly module that reads files, in bytes: its linker is told the same
 /// (`functions/extract/build.rs`). Together with a Worker of its own it stays within the 128 MB of an isolate.
@@ -21,14 +21,14 @@ pub fn died(reason: &str) -> ExtractFailure {
 /// The line before the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Header {
-    ask: Ask,
+    ask: ReaderAsk,
     limits: Limits,
 }
 
 /// What is wanted.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Ask {
+enum ReaderAsk {
     /// The type alone.
     MediaType,
     /// The text.
@@ -42,7 +42,7 @@ enum Ask {
 /// # Errors
 /// Never with these types; serialisation says so by its type.
 pub fn text_header(request: &ExtractRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
-    header(Ask::Text { name: request.name.clone(), from: request.from.clone() }, limits)
+    header(ReaderAsk::Text { name: request.name.clone(), from: request.from.clone() }, limits)
 }
 
 /// What the reader gets to tell a file's type, but for the file.
@@ -50,7 +50,7 @@ pub fn text_header(request: &ExtractRequest, limits: &Limits) -> serde_json::Res
 /// # Errors
 /// As [`text_header`].
 pub fn media_type_header(limits: &Limits) -> serde_json::Result<Vec<u8>> {
-    header(Ask::MediaType, limits)
+    header(ReaderAsk::MediaType, limits)
 }
 
 /// What the reader gets to split a text, but for the text.
@@ -60,10 +60,10 @@ pub fn media_type_header(limits: &Limits) -> serde_json::Result<Vec<u8>> {
 pub fn split_header(request: &SplitRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
     let SplitRequest { title, place, most, is_last, .. } = request;
     let (title, place) = (title.clone(), place.clone());
-    header(Ask::Split { title, place, most: *most, is_last: *is_last }, limits)
+    header(ReaderAsk::Split { title, place, most: *most, is_last: *is_last }, limits)
 }
 
-fn header(ask: Ask, limits: &Limits) -> serde_json::Result<Vec<u8>> {
+fn header(ask: ReaderAsk, limits: &Limits) -> serde_json::Result<Vec<u8>> {
     let mut bytes = serde_json::to_vec(&Header { ask, limits: *limits })?;
     bytes.push(b'\n');
     Ok(bytes)
@@ -85,9 +85,11 @@ pub fn answer(request: &[u8]) -> serde_json::Result<Vec<u8>> {
     let header: Header = serde_json::from_slice(line)?;
     let file = file.strip_prefix(b"\n").unwrap_or_default();
     match header.ask {
-        Ask::MediaType => serde_json::to_vec(&kind_of(file, &header.limits).map(Kind::media_type)),
-        Ask::Text { name, from } => serde_json::to_vec(&extract(file, &name, from.as_ref(), &header.limits)),
-        Ask::Split { title, place, most, is_last } => {
+        ReaderAsk::MediaType => serde_json::to_vec(&kind_of(file, &header.limits).map(FileKind::media_type)),
+        ReaderAsk::Text { name, from } => {
+            serde_json::to_vec(&extract(file, &name, from.as_ref(), &header.limits))
+        }
+        ReaderAsk::Split { title, place, most, is_last } => {
             let outcome = std::str::from_utf8(file)
                 .map_err(|_| ExtractFailure::broken())
                 .map(|text| split(&Window { text, is_last, title: &title, place: &place, most }));

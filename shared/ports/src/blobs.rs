@@ -63,7 +63,7 @@ pub enum BlobError {
     /// The store failed; the same call may succeed later.
     #[error("{0}")]
     Failed(String),
-    /// The store refuses, until somebody changes something.
+    /// The store refuses, until an operator changes something.
     #[error("{0}")]
     Refused(String),
     /// The file is larger than the store takes.

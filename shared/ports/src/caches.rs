@@ -76,7 +76,7 @@ pub struct CachedSettings {
     pub settings: Rc<Settings>,
     /// When they were read.
     pub read_at: Timestamp,
-    /// When somebody began to read them again.
+    /// When a request began to read them again.
     pub refreshing: Option<Timestamp>,
 }
 
@@ -110,7 +110,7 @@ impl SettingsCache {
         all.put(org, entry);
     }
 
-    /// Marks that somebody reads them again.
+    /// Marks that a request reads them again.
     pub fn refreshing(&self, org: OrgId, since: Timestamp) {
         if let Some(entry) = self.0.borrow_mut().peek_mut(&org) {
             entry.refreshing = Some(since);

@@ -33,7 +33,7 @@ pub trait Random {
 
 /// Work that goes on after the response.
 pub trait Tasks {
-    /// Runs `work` to its end, whoever leaves meanwhile. `name` is for logs and metrics.
+    /// Runs `work` to its end, also when its client leaves meanwhile. `name` is for logs and metrics.
     fn spawn(&self, name: &'static str, work: BoxFuture<'static, ()>);
 
     /// The same for work that belongs to no request, socket or event of the host: a turn, a poller. A host that ends work
@@ -42,11 +42,11 @@ pub trait Tasks {
         self.spawn(name, work);
     }
 
-    /// There is a new job. A host that looks for jobs by itself need not be told.
+    /// There is a new job. A host that polls for jobs by itself need not be told.
     fn new_job(&self) {}
 }
 
-/// Computation that would hold up everybody else: password hashing.
+/// Computation that would hold up all other requests: password hashing.
 #[async_trait(?Send)]
 pub trait Compute {
     /// Runs `work`, off the thread of the core where the host has other threads.

@@ -219,7 +219,7 @@ impl Row {
 /// Why the database did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DbError {
-    /// A unique or check constraint refused it: somebody else was first. Nothing of the batch was stored.
+    /// A unique or check constraint refused it: another writer was first. Nothing of the batch was stored.
     #[error("conflict: {0}")]
     Conflict(String),
     /// The same call may succeed later; it may also have been stored already.

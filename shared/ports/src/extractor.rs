@@ -102,7 +102,7 @@ pub enum ExtractFailure {
         /// The limit.
         limit: u64,
     },
-    /// Whoever reads files does not answer now; the file may be fine.
+    /// The reader of files does not answer now; the file may be fine.
     #[error("the reader of files does not answer; please try again later")]
     Unavailable,
 }

@@ -12,7 +12,7 @@ use crate::ByteStream;
 pub enum Egress {
     /// A service the operator of this deployment configured; any address.
     Configured,
-    /// An address that somebody else gave: only public addresses, also after DNS. Refused otherwise.
+    /// An address that a stranger may have given: only public addresses, also after DNS. Refused otherwise.
     Public,
 }
 

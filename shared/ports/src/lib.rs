@@ -36,7 +36,7 @@ pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, MethodLabel, Metrics, RequestLabels};
-pub use outcomes::{Outcome, Outcomes};
+pub use outcomes::{CallOutcome, Outcomes};
 pub use rooms::{Appended, Replay, Rooms, Subscription};
 pub use spool::{MemorySpool, Spool, SpoolError, Spooled};
 pub use supervision::{Supervision, Trouble, caught, cause, supervise};

@@ -1,7 +1,7 @@
 //! Counters, in the Prometheus text format. Names and labels never hold an id, an address or a text.
 //!
 //! A label's value is a word of the program itself or a value of a closed type: what a stranger sends cannot become one, so
-//! nobody outside can make the registry grow.
+//! no stranger can make the registry grow.
 
 use std::fmt;
 

@@ -13,7 +13,7 @@ const MOST: usize = 50;
 
 /// How a call went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum CallOutcome {
     /// The service did what it is for. A request that was at fault itself counts as this, too.
     Ok,
     /// It refuses the key or the account, or the quota is used up.
@@ -30,11 +30,11 @@ pub enum Outcome {
 
 /// The last outcomes by service.
 #[derive(Debug, Default)]
-pub struct Outcomes(RefCell<BTreeMap<&'static str, VecDeque<(Timestamp, Outcome)>>>);
+pub struct Outcomes(RefCell<BTreeMap<&'static str, VecDeque<(Timestamp, CallOutcome)>>>);
 
 impl Outcomes {
     /// Remembers how a call to `service` went.
-    pub fn record(&self, service: &'static str, outcome: Outcome, now: Timestamp) {
+    pub fn record(&self, service: &'static str, outcome: CallOutcome, now: Timestamp) {
         let mut all = self.0.borrow_mut();
         let seen = all.entry(service).or_default();
         seen.push_back((now, outcome));
@@ -45,7 +45,7 @@ impl Outcomes {
 
     /// The outcomes of the last 5 minutes, oldest first. A clock that was set back forgets what was later.
     #[must_use]
-    pub fn recent(&self, service: &'static str, now: Timestamp) -> Vec<(Timestamp, Outcome)> {
+    pub fn recent(&self, service: &'static str, now: Timestamp) -> Vec<(Timestamp, CallOutcome)> {
         let all = self.0.borrow();
         let seen = all.get(service).into_iter().flatten().copied();
         seen.filter(|(at, _)| *at <= now && now.since(*at) < RECENT).collect()
@@ -60,14 +60,17 @@ mod tests {
     fn outcomes_count_for_five_minutes_and_are_bounded() {
         let (outcomes, at) =
             (Outcomes::default(), |seconds: i64| Timestamp::from_millis(1_700_000_000_000 + seconds * 1000));
-        outcomes.record("model", Outcome::Refused, at(0));
-        outcomes.record("model", Outcome::Ok, at(1));
-        assert_eq!(outcomes.recent("model", at(299)), [(at(0), Outcome::Refused), (at(1), Outcome::Ok)]);
-        assert_eq!(outcomes.recent("model", at(300)), [(at(1), Outcome::Ok)]);
+        outcomes.record("model", CallOutcome::Refused, at(0));
+        outcomes.record("model", CallOutcome::Ok, at(1));
+        assert_eq!(
+            outcomes.recent("model", at(299)),
+            [(at(0), CallOutcome::Refused), (at(1), CallOutcome::Ok)]
+        );
+        assert_eq!(outcomes.recent("model", at(300)), [(at(1), CallOutcome::Ok)]);
         assert!(outcomes.recent("embeddings", at(1)).is_empty());
         assert!(outcomes.recent("model", at(-1)).is_empty());
         for _ in 0..1000 {
-            outcomes.record("model", Outcome::Ok, at(2));
+            outcomes.record("model", CallOutcome::Ok, at(2));
         }
         assert_eq!(outcomes.recent("model", at(2)).len(), MOST);
     }

@@ -83,7 +83,7 @@ pub trait Rooms {
     /// As `append`; not available now when the same person listens too often already.
     async fn subscribe(&self, scope: &TenantScope, id: ConversationId, after: Seq) -> Result<Subscription>;
 
-    /// Tells everybody else who listens that the caller began or ceased to write.
+    /// Tells all other listeners that the caller began or ceased to write.
     ///
     /// # Errors
     /// As `append`.

@@ -11,9 +11,9 @@ use futures_channel::oneshot;
 
 /// A clock that a test moves. Sleeps end when it has passed their end.
 #[derive(Clone)]
-pub struct ManualClock(Rc<Inner>);
+pub struct ManualClock(Rc<ClockState>);
 
-struct Inner {
+struct ClockState {
     now: Cell<Timestamp>,
     sleepers: RefCell<Vec<(Timestamp, oneshot::Sender<()>)>>,
 }
@@ -22,10 +22,10 @@ impl ManualClock {
     /// A clock that shows `now`.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self(Rc::new(Inner { now: Cell::new(now), sleepers: RefCell::new(Vec::new()) }))
+        Self(Rc::new(ClockState { now: Cell::new(now), sleepers: RefCell::new(Vec::new()) }))
     }
 
-    /// Moves it on; whoever sleeps until then wakes.
+    /// Moves it on; tasks that sleep until then wake.
     pub fn advance(&self, duration: Duration) {
         self.set(self.0.now.get().after(duration));
     }

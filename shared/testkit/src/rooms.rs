@@ -57,7 +57,7 @@ pub struct Callers {
 /// When it does not.
 pub async fn rooms_contract(ctx: &Ctx, callers: &Callers) {
     rooms_apart_contract(ctx, callers).await;
-    Room { ctx, callers }.listeners_see_who_is_there_and_who_writes().await;
+    RoomUnderTest { ctx, callers }.listeners_see_who_is_there_and_who_writes().await;
 }
 
 /// The same without what only those see of each other who are connected to the same process.
@@ -65,7 +65,7 @@ pub async fn rooms_contract(ctx: &Ctx, callers: &Callers) {
 /// # Panics
 /// When it does not.
 pub async fn rooms_apart_contract(ctx: &Ctx, callers: &Callers) {
-    let room = Room { ctx, callers };
+    let room = RoomUnderTest { ctx, callers };
     room.a_new_one().await;
     room.messages_are_dense_and_stored_once().await;
     room.who_takes_over_has_seen_what_there_is().await;
@@ -75,13 +75,13 @@ pub async fn rooms_apart_contract(ctx: &Ctx, callers: &Callers) {
     room.a_closed_one_takes_no_message().await;
 }
 
-struct Room<'a> {
+struct RoomUnderTest<'a> {
     ctx: &'a Ctx,
     callers: &'a Callers,
 }
 
 #[expect(clippy::expect_used, clippy::panic, reason = "a contract suite fails by panicking")]
-impl Room<'_> {
+impl RoomUnderTest<'_> {
     /// A new conversation in an operator's hands, so that no message begins a turn; its log has one event.
     async fn begin(&self) -> ConversationId {
         let conversation = chat::begin(self.ctx, &self.callers.visitor).await.expect("a conversation");

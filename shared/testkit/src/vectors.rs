@@ -102,7 +102,7 @@ pub async fn vector_index_contract(
 }
 
 async fn nothing_is_there_at_first(us: &Tenant<'_>) {
-    assert_eq!(us.find(&[1.0, 0.0, 0.0, 0.0], 10).await, [], "a model that nobody has used");
+    assert_eq!(us.find(&[1.0, 0.0, 0.0, 0.0], 10).await, [], "a model that was never used");
     us.forget(1, None).await;
     us.store(Vec::new()).await;
 }
@@ -130,7 +130,7 @@ async fn an_upsert_replaces(us: &Tenant<'_>) {
     assert_eq!(passages(&hits).first(), Some(&passage(1)));
     assert_eq!(hits.len(), 4, "the passage is there once: {hits:?}");
 
-    // Equally near: by id, whoever was stored first, and the same ones each time.
+    // Equally near: by id, whichever was stored first, and the same ones each time.
     us.store(vec![record(4, &[0.0, 0.0, 1.0, 0.0]), record(3, &[0.0, 0.0, 1.0, 0.0])]).await;
     assert_eq!(passages(&us.find(&[0.0, 0.0, 1.0, 0.0], 3).await), ids(&[1, 3, 4]));
     let first = us.find(&[0.0, 0.0, 1.0, 0.0], 2).await;
@@ -148,8 +148,16 @@ async fn organisations_are_apart(us: &Tenant<'_>, them: &Tenant<'_>) {
     assert_eq!(passages(&them.find(&[0.0, 0.0, 0.0, 1.0], 10).await), ids(&[2, 9]));
     them.forget(1, None).await;
     us.forget(9, None).await;
-    assert_eq!(us.find(&[1.0, 0.0, 0.0, 0.0], 10).await.len(), 4, "nobody deletes for another");
-    assert_eq!(them.find(&[1.0, 0.0, 0.0, 0.0], 10).await.len(), 2, "nobody deletes for another");
+    assert_eq!(
+        us.find(&[1.0, 0.0, 0.0, 0.0], 10).await.len(),
+        4,
+        "one organisation does not delete for another"
+    );
+    assert_eq!(
+        them.find(&[1.0, 0.0, 0.0, 0.0], 10).await.len(),
+        2,
+        "one organisation does not delete for another"
+    );
 }
 
 #[expect(clippy::expect_used, reason = "a contract suite fails by panicking")]

@@ -130,7 +130,7 @@ impl FakeAi {
         self.record.until(condition).await;
     }
 
-    /// Stops and waits until nobody is served any more.
+    /// Stops and waits until no client is served any more.
     pub async fn stop(mut self) {
         let server = self.server.take();
         drop(self);

@@ -52,10 +52,10 @@ export interface ConnectionOptions extends SessionOptions {
 const SILENCE = 40_000;
 /** A closed widget in which nothing happens gives its connection back to the page. */
 const IDLE = 10 * 60_000;
-/** A page nobody sees keeps its stream this long: browsers allow six connections to a host, tabs are many. */
+/** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. */
 const HIDDEN = 60_000;
 const TYPING = 6_000;
-/** How often somebody who writes says so. */
+/** How often an author who writes says so. */
 const TYPING_AGAIN = 3_000;
 /** A browser that claims to be offline may be wrong; ask anyway now and then. */
 const OFFLINE_PROBE = 20_000;

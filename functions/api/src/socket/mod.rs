@@ -1,6 +1,6 @@
 //! `GET /api/v1/conversations/{id}/socket`: a conversation over a WebSocket.
 //!
-//! A client offers the subprotocols `frontdesk.v1` and `fd.<token>`; the answer selects the first. Whoever may not
+//! A client offers the subprotocols `frontdesk.v1` and `fd.<token>`; the answer selects the first. A caller that may not
 //! listen is refused before the upgrade. [`open`] only lets in: it answers 101 with a [`SocketGrant`], the host makes a
 //! socket of the connection and drives a [`Session`] over it.
 //!

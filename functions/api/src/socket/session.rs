@@ -97,7 +97,7 @@ pub enum Outgoing {
 pub struct Close {
     /// The code.
     pub code: u16,
-    /// A word for whoever debugs a client.
+    /// A word for the person who debugs a client.
     pub reason: &'static str,
 }
 
@@ -141,7 +141,7 @@ impl Session {
 
     /// Goes on with a session that a host stored, exactly where it was.
     ///
-    /// Whoever can make a state can be anybody: it must come from a place that the host alone writes to.
+    /// A caller that can make a state can pose as any other: it must come from a place that the host alone writes to.
     pub async fn resume(ctx: Ctx, state: SocketState) -> Self {
         let upto = state.upto;
         let session = Self::from_state(ctx, state);
@@ -464,7 +464,7 @@ impl Session {
         out.closed = true;
         let frames = out.frames.take();
         drop(out);
-        // Others are told that somebody left.
+        // Others are told that this listener left.
         drop(frames);
     }
 

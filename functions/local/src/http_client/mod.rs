@@ -184,7 +184,7 @@ fn is_not_public(cause: &(dyn std::error::Error + 'static)) -> bool {
         .is_some_and(|inner| inner.is::<NotPublic>())
 }
 
-/// The innermost cause, without the URL: it may hold what nobody should read in a log.
+/// The innermost cause, without the URL: it may hold what must not be in a log.
 fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut reason = error.to_string();

@@ -157,7 +157,7 @@ impl State {
         (id, cut)
     }
 
-    /// Whoever was cut is gone already.
+    /// A connection that was cut is gone already.
     fn leave(&mut self, id: u64) -> Option<Rc<Notify>> {
         let open = self.open.remove(&id)?;
         let part = self.part(open.refused);

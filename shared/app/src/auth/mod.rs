@@ -45,8 +45,8 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
     }
 }
 
-/// Whether the caller is still let in by what is stored of it: a user that is enabled, and whoever is no user. Remembered
-/// for [`frontdesk_ports::UsersCache::FRESH`], so that many connections of a user cost one look.
+/// Whether the caller is still let in by what is stored of it: a user that is enabled, and any caller that is no user.
+/// Remembered for [`frontdesk_ports::UsersCache::FRESH`], so that many connections of a user cost one read.
 ///
 /// # Errors
 /// When the database does not answer.

@@ -8,9 +8,9 @@ use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::password::MAX_BYTES;
 use frontdesk_ports::Ctx;
 
-/// A hash of a password nobody has, made with the parameters in use: it is checked when the address is unknown, so that
-/// the time of an answer does not tell whether it is.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$ZnJvbnRkZXNrLW5vYm9keQ$\
+/// A hash of a password that no user has, made with the parameters in use: it is checked when the address is unknown, so
+/// that the time of an answer does not tell whether it is.
+const NO_USERS_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$ZnJvbnRkZXNrLW5vYm9keQ$\
                       AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// The hash of a password, as a PHC string.
@@ -41,7 +41,7 @@ pub async fn verify(ctx: &Ctx, password: &str, hash: Option<&str>) -> Result<boo
     // A password longer than any that was ever accepted is wrong; hashing it would be work for an attacker's pleasure.
     let fits = password.len() <= MAX_BYTES;
     let password = if fits { password.as_bytes().to_vec() } else { Vec::new() };
-    let hash = hash.unwrap_or(NOBODY).to_owned();
+    let hash = hash.unwrap_or(NO_USERS_HASH).to_owned();
     let work = move || -> Result<bool, String> {
         let hash = PasswordHash::new(&hash).map_err(|error| error.to_string())?;
         Ok(Argon2::default().verify_password(&password, &hash).is_ok())
@@ -59,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_of_nobody_costs_what_a_real_one_does() {
+    fn the_hash_of_no_user_costs_what_a_real_one_does() {
         let real: PasswordHash =
             Argon2::default().hash_password_with_salt(b"x", b"0123456789abcdef").unwrap();
-        let nobody = PasswordHash::new(NOBODY).unwrap();
-        assert_eq!(nobody.params, real.params);
+        let no_users = PasswordHash::new(NO_USERS_HASH).unwrap();
+        assert_eq!(no_users.params, real.params);
         assert_eq!(real.params.to_string(), "m=19456,t=2,p=1");
-        assert_eq!(nobody.algorithm, real.algorithm);
+        assert_eq!(no_users.algorithm, real.algorithm);
     }
 }

@@ -45,7 +45,7 @@ pub struct Organisation {
     pub name: String,
 }
 
-/// Somebody who is logged in.
+/// A user who is logged in.
 pub struct Session {
     /// For the `Authorization` header.
     pub access_token: String,

@@ -26,7 +26,7 @@ use super::Authenticated;
 pub const ACCESS_SECONDS: u64 = 15 * 60;
 /// How long a visitor token is valid, in seconds.
 pub const VISITOR_SECONDS: u64 = 30 * 24 * 60 * 60;
-/// The longest token that is looked at, in bytes.
+/// The longest token that is read, in bytes.
 const MAX_TOKEN_BYTES: usize = 4 * 1024;
 const ISSUER: &str = "frontdesk";
 const ACCESS: &str = "frontdesk:user";
@@ -88,7 +88,7 @@ fn verify<C: Serialize + DeserializeOwned>(
     token: &str,
 ) -> Option<(String, C, Timestamp)> {
     let options = VerificationOptions {
-        // Only its end counts: a clock that was set back must not lock everybody out.
+        // Only its end counts: a clock that was set back must not lock all callers out.
         accept_future: true,
         allowed_issuers: Some(HashSet::from([ISSUER.to_owned()])),
         allowed_audiences: Some(HashSet::from([audience.to_owned()])),

@@ -24,13 +24,13 @@ pub(super) const VARIABLES: &[Variable] = &[
 /// What is wrong with it.
 pub fn database_from_vars(
     get: &dyn Fn(&str) -> Option<String>,
-) -> Result<Option<hrana::Server>, Vec<ConfigProblem>> {
+) -> Result<Option<hrana::HranaServer>, Vec<ConfigProblem>> {
     let mut vars = Vars::new(get);
     let server = read(&mut vars);
     if vars.problems.is_empty() { Ok(server) } else { Err(vars.problems) }
 }
 
-pub(super) fn read(vars: &mut Vars<'_>) -> Option<hrana::Server> {
+pub(super) fn read(vars: &mut Vars<'_>) -> Option<hrana::HranaServer> {
     const URL: &str = "DATABASE_URL";
     const TOKEN: &str = "DATABASE_AUTH_TOKEN";
     let token = vars.secret(TOKEN);
@@ -40,10 +40,10 @@ pub(super) fn read(vars: &mut Vars<'_>) -> Option<hrana::Server> {
         }
         return None;
     };
-    match hrana::Server::new(&url, token.as_ref()) {
+    match hrana::HranaServer::new(&url, token.as_ref()) {
         Ok(server) => return Some(server),
-        Err(hrana::ServerError::Address(detail)) => vars.problem(URL, detail),
-        Err(hrana::ServerError::Token(detail)) => vars.problem(TOKEN, detail),
+        Err(hrana::HranaServerError::Address(detail)) => vars.problem(URL, detail),
+        Err(hrana::HranaServerError::Token(detail)) => vars.problem(TOKEN, detail),
     }
     None
 }

@@ -51,7 +51,7 @@ pub(super) fn reader(vars: &mut Vars<'_>) -> Option<Url> {
 }
 
 /// The bucket.
-pub(super) fn s3(vars: &mut Vars<'_>) -> Option<s3::Server> {
+pub(super) fn s3(vars: &mut Vars<'_>) -> Option<s3::S3Server> {
     const NEEDED: [&str; 4] = ["S3_ENDPOINT", "S3_BUCKET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"];
     let given = NEEDED.map(|name| vars.text(name));
     let id = vars.name("S3_ACCESS_KEY_ID");
@@ -74,15 +74,15 @@ pub(super) fn s3(vars: &mut Vars<'_>) -> Option<s3::Server> {
     let [Some(endpoint), Some(bucket), Some(_), Some(secret)] = given else { return None };
     let key = s3::AccessKey { id: id?, secret: secret.into() };
     let region = region.as_deref().unwrap_or("us-east-1");
-    let wrong = match s3::Server::new(&endpoint, addressing, &bucket, region, key) {
+    let wrong = match s3::S3Server::new(&endpoint, addressing, &bucket, region, key) {
         Ok(server) => return Some(server),
         Err(wrong) => wrong,
     };
     for wrong in wrong {
         let variable = match wrong {
-            s3::ServerError::Endpoint(_) => "S3_ENDPOINT",
-            s3::ServerError::Bucket(_) => "S3_BUCKET",
-            s3::ServerError::Region(_) => "S3_REGION",
+            s3::S3ServerError::Endpoint(_) => "S3_ENDPOINT",
+            s3::S3ServerError::Bucket(_) => "S3_BUCKET",
+            s3::S3ServerError::Region(_) => "S3_REGION",
         };
         vars.problem(variable, wrong.to_string());
     }

@@ -58,15 +58,15 @@ pub struct HostConfig {
     /// What the core needs of it.
     pub core: Config,
     /// The database server.
-    pub database: Option<hrana::Server>,
+    pub database: Option<hrana::HranaServer>,
     /// The Qdrant server.
-    pub qdrant: Option<vectors::Server>,
+    pub qdrant: Option<vectors::QdrantServer>,
     /// The deployment whose rooms are used.
     pub rooms: Option<Url>,
     /// Where files are read, on a host that cannot do it itself.
     pub reader: Option<Url>,
     /// The bucket for files.
-    pub s3: Option<s3::Server>,
+    pub s3: Option<s3::S3Server>,
     /// Where rate limits are counted.
     pub rate_limit_store: RateLimitStore,
     /// `error`, `warn`, `info`, `debug` or `trace`.
@@ -138,7 +138,7 @@ impl HostConfig {
     }
 }
 
-/// A configuration under which nobody can sign in: its keys are drawn at random and known to nobody. For a host that must
+/// A configuration under which no user can sign in: its keys are drawn at random and not told. For a host that must
 /// answer although what it was told is wrong.
 #[must_use]
 pub fn closed(random: &dyn Random) -> Config {

@@ -25,7 +25,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     ),
 ];
 
-pub(super) fn read(vars: &mut Vars<'_>) -> Option<qdrant::Server> {
+pub(super) fn read(vars: &mut Vars<'_>) -> Option<qdrant::QdrantServer> {
     let url = vars.url("QDRANT_URL", &["https", "http"]);
     let key = vars.secret("QDRANT_API_KEY");
     let given = vars.text("QDRANT_URL").is_some();
@@ -37,14 +37,18 @@ pub(super) fn read(vars: &mut Vars<'_>) -> Option<qdrant::Server> {
         vars.problem("QDRANT_VECTORS", "is set without QDRANT_URL");
     }
     let mode = match mode.as_deref() {
-        None | Some("single") => qdrant::Mode::Single,
-        Some("multi") => qdrant::Mode::Multi,
+        None | Some("single") => qdrant::VectorMode::Single,
+        Some("multi") => qdrant::VectorMode::Multi,
         Some(_) => {
             vars.problem("QDRANT_VECTORS", "must be single or multi");
             return None;
         }
     };
-    Some(qdrant::Server { base_url: url?.as_str().trim_end_matches('/').to_owned(), api_key: key, mode })
+    Some(qdrant::QdrantServer {
+        base_url: url?.as_str().trim_end_matches('/').to_owned(),
+        api_key: key,
+        mode,
+    })
 }
 
 #[cfg(test)]
@@ -59,7 +63,10 @@ mod tests {
             .unwrap()
             .qdrant
             .unwrap();
-        assert_eq!((server.base_url.as_str(), server.mode), ("https://q.example:6333", qdrant::Mode::Multi));
+        assert_eq!(
+            (server.base_url.as_str(), server.mode),
+            ("https://q.example:6333", qdrant::VectorMode::Multi)
+        );
         assert_eq!(problems(&[("QDRANT_VECTORS", "multi")]), ["QDRANT_VECTORS"]);
     }
 }

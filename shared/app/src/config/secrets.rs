@@ -11,7 +11,7 @@ const MIN_SECRET_BITS: f64 = 96.0;
 
 pub(super) const VARIABLES: &[Variable] = &[variable(
     "JWT_SECRET",
-    "Signs the tokens of users and visitors. A new value logs everybody out.",
+    "Signs the tokens of users and visitors. A new value logs out all of them.",
     SECRET_RANGE,
     "required",
     true,

@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use frontdesk_clients::openai::{self, EMBEDDINGS_SERVICE, MODEL_SERVICE};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, Egress, FetchLimits, Outcome};
+use frontdesk_ports::{CallOutcome, Ctx, Egress, FetchLimits};
 use futures_util::future::{Either, select};
 use http::{Method, Request, StatusCode, header};
 use secrecy::ExposeSecret;
 
-use super::Status;
+use super::HealthStatus;
 
 /// How long the list of models may take.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -21,35 +21,37 @@ const VECTOR_DEADLINE: Duration = Duration::from_millis(1800);
 const VECTOR_EVERY: Duration = Duration::from_secs(60);
 
 /// What recent calls say; `None` when there are none.
-fn judged(recent: &[(Timestamp, Outcome)]) -> Option<(Status, String)> {
-    let mut failures = recent.iter().filter(|(_, outcome)| *outcome != Outcome::Ok);
+fn judged(recent: &[(Timestamp, CallOutcome)]) -> Option<(HealthStatus, String)> {
+    let mut failures = recent.iter().filter(|(_, outcome)| *outcome != CallOutcome::Ok);
     let (failed, all) = (failures.clone().count(), recent.len());
     let (_, latest) = *recent.last()?;
-    let Some((_, cause)) = failures.next_back() else { return Some((Status::Ok, "answers".to_owned())) };
+    let Some((_, cause)) = failures.next_back() else {
+        return Some((HealthStatus::Ok, "answers".to_owned()));
+    };
     let why = words(*cause);
     Some(if failed == all {
-        let status = if *cause == Outcome::Limited { Status::Degraded } else { Status::Down };
+        let status = if *cause == CallOutcome::Limited { HealthStatus::Degraded } else { HealthStatus::Down };
         (status, why.to_owned())
-    } else if latest == Outcome::Ok && failed.saturating_mul(2) < all {
-        (Status::Ok, format!("answers; {failed} of the last {all} calls failed"))
+    } else if latest == CallOutcome::Ok && failed.saturating_mul(2) < all {
+        (HealthStatus::Ok, format!("answers; {failed} of the last {all} calls failed"))
     } else {
-        (Status::Degraded, format!("{failed} of the last {all} calls failed: {why}"))
+        (HealthStatus::Degraded, format!("{failed} of the last {all} calls failed: {why}"))
     })
 }
 
-const fn words(outcome: Outcome) -> &'static str {
+const fn words(outcome: CallOutcome) -> &'static str {
     match outcome {
-        Outcome::Ok => "answers",
-        Outcome::Refused => "refuses the key, the account or the address",
-        Outcome::Missing => "has no such model",
-        Outcome::Limited => "asks to slow down",
-        Outcome::Failing => "does not answer, or not in time, or reports an error of its own",
-        Outcome::Unreadable => "answers what cannot be read",
+        CallOutcome::Ok => "answers",
+        CallOutcome::Refused => "refuses the key, the account or the address",
+        CallOutcome::Missing => "has no such model",
+        CallOutcome::Limited => "asks to slow down",
+        CallOutcome::Failing => "does not answer, or not in time, or reports an error of its own",
+        CallOutcome::Unreadable => "answers what cannot be read",
     }
 }
 
 /// The model: its calls, and otherwise the list of its models, the one question to a provider that costs nothing.
-pub(super) async fn model(ctx: &Ctx) -> (Status, String) {
+pub(super) async fn model(ctx: &Ctx) -> (HealthStatus, String) {
     if ctx.config.model.as_ref().is_none_or(|model| model.chat_model.is_none()) {
         let (status, detail) = list_models(ctx).await;
         return (status, detail.to_owned());
@@ -61,16 +63,16 @@ pub(super) async fn model(ctx: &Ctx) -> (Status, String) {
     (status, detail.to_owned())
 }
 
-async fn list_models(ctx: &Ctx) -> (Status, &'static str) {
+async fn list_models(ctx: &Ctx) -> (HealthStatus, &'static str) {
     let Some(model) = &ctx.config.model else {
-        return (Status::Off, "no model is configured; answers are quotes from the documents");
+        return (HealthStatus::Off, "no model is configured; answers are quotes from the documents");
     };
     let mut request = Request::builder().method(Method::GET).uri(format!("{}/models", model.base_url));
     if let Some(key) = &model.api_key {
         request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
     }
     let Ok(request) = request.body(Bytes::new()) else {
-        return (Status::Down, "the base URL is not usable");
+        return (HealthStatus::Down, "the base URL is not usable");
     };
     let limits = FetchLimits {
         connect: DEADLINE,
@@ -81,47 +83,47 @@ async fn list_models(ctx: &Ctx) -> (Status, &'static str) {
         egress: Egress::Configured,
     };
     match ctx.http.send(request, limits).await {
-        Ok(response) if response.status().is_success() => (Status::Ok, "answers"),
+        Ok(response) if response.status().is_success() => (HealthStatus::Ok, "answers"),
         Ok(response) => match response.status() {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (Status::Down, "refuses the key"),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (HealthStatus::Down, "refuses the key"),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
-                (Status::Ok, "answers; does not list its models")
+                (HealthStatus::Ok, "answers; does not list its models")
             }
-            StatusCode::TOO_MANY_REQUESTS => (Status::Degraded, "asks to slow down"),
-            _ => (Status::Down, "answers with an error"),
+            StatusCode::TOO_MANY_REQUESTS => (HealthStatus::Degraded, "asks to slow down"),
+            _ => (HealthStatus::Down, "answers with an error"),
         },
         Err(error) => {
             tracing::warn!(%error, "health: model");
-            (Status::Down, "does not answer")
+            (HealthStatus::Down, "does not answer")
         }
     }
 }
 
 /// Search by meaning: the index, and who makes vectors of questions.
-pub(super) async fn vectors(ctx: &Ctx) -> (Status, String) {
+pub(super) async fn vectors(ctx: &Ctx) -> (HealthStatus, String) {
     let Some(endpoint) = ctx.config.model.as_ref().filter(|model| model.embedding_model.is_some()) else {
-        return (Status::Off, "no embedding model is configured; search is by words".to_owned());
+        return (HealthStatus::Off, "no embedding model is configured; search is by words".to_owned());
     };
     if let Err(error) = ctx.vectors.probe().await {
         tracing::warn!(%error, "health: vectors");
-        return (Status::Down, "does not answer; search is by words".to_owned());
+        return (HealthStatus::Down, "does not answer; search is by words".to_owned());
     }
     let now = ctx.clock.now();
     let recent = || ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, now);
     let known =
-        recent().last().is_some_and(|(at, last)| *last == Outcome::Ok || now.since(*at) < VECTOR_EVERY);
+        recent().last().is_some_and(|(at, last)| *last == CallOutcome::Ok || now.since(*at) < VECTOR_EVERY);
     if !known {
         let text = ["health".to_owned()];
         let ask = pin!(openai::embed(ctx, endpoint, &text));
         if let Either::Right(_) = select(ask, ctx.clock.sleep(VECTOR_DEADLINE)).await {
             // The call was dropped before it could say so.
-            ctx.caches.outcomes.record(EMBEDDINGS_SERVICE, Outcome::Failing, now);
+            ctx.caches.outcomes.record(EMBEDDINGS_SERVICE, CallOutcome::Failing, now);
         }
     }
     let outcomes = ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, ctx.clock.now());
     match judged(&outcomes) {
-        None => (Status::Degraded, "the embedding model was not asked".to_owned()),
-        Some((Status::Ok, detail)) => (Status::Ok, detail),
+        None => (HealthStatus::Degraded, "the embedding model was not asked".to_owned()),
+        Some((HealthStatus::Ok, detail)) => (HealthStatus::Ok, detail),
         Some((status, detail)) => (status, format!("the embedding model: {detail}; search is by words")),
     }
 }
@@ -130,7 +132,7 @@ pub(super) async fn vectors(ctx: &Ctx) -> (Status, String) {
 mod tests {
     use super::*;
 
-    fn after(outcomes: &[Outcome]) -> Option<Status> {
+    fn after(outcomes: &[CallOutcome]) -> Option<HealthStatus> {
         let recent: Vec<_> =
             outcomes.iter().map(|outcome| (Timestamp::from_millis(1_700_000_000_000), *outcome)).collect();
         judged(&recent).map(|(status, _)| status)
@@ -138,17 +140,17 @@ mod tests {
 
     #[test]
     fn recent_calls_say_how_a_service_is() {
-        use Outcome::{Failing, Limited, Missing, Ok, Refused};
+        use CallOutcome::{Failing, Limited, Missing, Ok, Refused};
         for (outcomes, status) in [
             (&[][..], None),
-            (&[Ok], Some(Status::Ok)),
-            (&[Refused], Some(Status::Down)),
-            (&[Failing, Missing], Some(Status::Down)),
-            (&[Limited, Limited], Some(Status::Degraded)),
-            (&[Ok, Failing], Some(Status::Degraded)),
-            (&[Failing, Ok], Some(Status::Degraded)),
-            (&[Ok, Failing, Ok], Some(Status::Ok)),
-            (&[Ok, Ok, Ok, Refused], Some(Status::Degraded)),
+            (&[Ok], Some(HealthStatus::Ok)),
+            (&[Refused], Some(HealthStatus::Down)),
+            (&[Failing, Missing], Some(HealthStatus::Down)),
+            (&[Limited, Limited], Some(HealthStatus::Degraded)),
+            (&[Ok, Failing], Some(HealthStatus::Degraded)),
+            (&[Failing, Ok], Some(HealthStatus::Degraded)),
+            (&[Ok, Failing, Ok], Some(HealthStatus::Ok)),
+            (&[Ok, Ok, Ok, Refused], Some(HealthStatus::Degraded)),
         ] {
             assert_eq!(after(outcomes), status, "{outcomes:?}");
         }

@@ -1,4 +1,4 @@
-//! Web pages by address. Somebody else chose it, so nothing of it is trusted: only public addresses on the usual ports,
+//! Web pages by address. A stranger may have chosen it, so nothing of it is trusted: only public addresses on the usual ports,
 //! checked again after each redirect (and by the HTTP adapter after DNS), within limits of size and time, and only what
 //! the site's `robots.txt` allows.
 
@@ -52,7 +52,7 @@ const TYPES: [&str; 9] = [
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
+pub struct WebPage {
     /// The body.
     pub bytes: Bytes,
     /// What stands for a title where the page has none: its host and path.
@@ -106,7 +106,7 @@ fn is_public_name(name: &str) -> bool {
 ///
 /// # Errors
 /// [`Failure`]: refused for good, or worth another attempt.
-pub async fn fetch(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<Page, Failure> {
+pub async fn fetch(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<WebPage, Failure> {
     let work = std::pin::pin!(follow(ctx, url, max_bytes));
     match select(work, ctx.clock.sleep(TOTAL)).await {
         Either::Left((outcome, _)) => outcome,
@@ -114,7 +114,7 @@ pub async fn fetch(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<Page, Failure
     }
 }
 
-async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<Page, Failure> {
+async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<WebPage, Failure> {
     let mut url = start.clone();
     let mut known: Vec<(String, Arc<Robots>)> = Vec::new();
     for _ in 0..=MAX_REDIRECTS {
@@ -165,14 +165,14 @@ fn redirect(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Resul
     })
 }
 
-struct Answer {
+struct SiteAnswer {
     status: StatusCode,
     headers: HeaderMap,
     body: frontdesk_ports::ByteStream,
     max_bytes: u64,
 }
 
-async fn send(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<Answer, Failure> {
+async fn send(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<SiteAnswer, Failure> {
     let request = http::Request::get(url.as_str())
         .header(header::USER_AGENT, USER_AGENT)
         .header(
@@ -191,7 +191,7 @@ async fn send(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<Answer, Failure> {
         egress: Egress::Public,
     };
     let (parts, body) = ctx.http.send(request, limits).await.map_err(|error| failure(&error))?.into_parts();
-    Ok(Answer { status: parts.status, headers: parts.headers, body, max_bytes })
+    Ok(SiteAnswer { status: parts.status, headers: parts.headers, body, max_bytes })
 }
 
 fn failure(error: &FetchError) -> Failure {
@@ -206,7 +206,7 @@ fn failure(error: &FetchError) -> Failure {
 }
 
 /// The body, within the limit whether or not the adapter keeps it.
-async fn collect(answer: Answer) -> Result<Bytes, Failure> {
+async fn collect(answer: SiteAnswer) -> Result<Bytes, Failure> {
     let mut body = answer.body;
     let mut bytes = Vec::new();
     while let Some(piece) = body.next().await {
@@ -221,7 +221,7 @@ async fn collect(answer: Answer) -> Result<Bytes, Failure> {
 }
 
 /// The first bytes of a body; the rest is not waited for.
-async fn beginning(answer: Answer, most: usize) -> Result<Vec<u8>, Failure> {
+async fn beginning(answer: SiteAnswer, most: usize) -> Result<Vec<u8>, Failure> {
     let mut body = answer.body;
     let mut bytes = Vec::new();
     while bytes.len() < most
@@ -232,7 +232,7 @@ async fn beginning(answer: Answer, most: usize) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-async fn page(url: &Url, answer: Answer) -> Result<Page, Failure> {
+async fn page(url: &Url, answer: SiteAnswer) -> Result<WebPage, Failure> {
     let status = answer.status;
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
         return Err(Failure::Passing(format!("the site answered {}", status.as_u16())));
@@ -246,7 +246,7 @@ async fn page(url: &Url, answer: Answer) -> Result<Page, Failure> {
         return Err(Failure::Permanent(format!("the page is of the type {essence}, which cannot be read")));
     }
     let name = format!("{}{}", url.host_str().unwrap_or(""), url.path().trim_end_matches('/'));
-    Ok(Page { bytes: collect(answer).await?, name })
+    Ok(WebPage { bytes: collect(answer).await?, name })
 }
 
 /// Whether the rules let a page be read.

@@ -16,7 +16,7 @@ const SHARDS: u64 = 64;
 
 /// What an object is asked; times in milliseconds.
 #[derive(Serialize, Deserialize)]
-struct Take {
+struct TakeCall {
     key: String,
     cost: u32,
     limit: u32,
@@ -25,7 +25,7 @@ struct Take {
 
 /// What it answers; times in milliseconds.
 #[derive(Serialize, Deserialize)]
-struct Taken {
+struct TakeAnswer {
     allowed: bool,
     remaining: u32,
     reset_ms: u64,
@@ -39,7 +39,7 @@ pub struct RemoteLimiter(pub Rc<dyn Transport>);
 impl Limiter for RemoteLimiter {
     async fn take(&self, key: LimitKey, cost: u32, rule: Rule) -> Result<Verdict> {
         let name = shard(&key.0);
-        let take = Take { key: key.0, cost, limit: rule.limit, window_ms: millis(rule.window) };
+        let take = TakeCall { key: key.0, cost, limit: rule.limit, window_ms: millis(rule.window) };
         let call = serde_json::to_string(&take).map_err(|error| failed(&error))?;
         let answer = self.0.send(&name, call).await.map_err(|error| failed(&error))?;
         let whole = answer.try_fold(Vec::new(), async |mut whole, piece| {
@@ -47,7 +47,7 @@ impl Limiter for RemoteLimiter {
             Ok(whole)
         });
         let whole = whole.await.map_err(|error| failed(&error))?;
-        let taken: Taken = serde_json::from_slice(&whole).map_err(|error| failed(&error))?;
+        let taken: TakeAnswer = serde_json::from_slice(&whole).map_err(|error| failed(&error))?;
         Ok(Verdict {
             allowed: taken.allowed,
             limit: rule.limit.max(1),
@@ -63,10 +63,10 @@ impl Limiter for RemoteLimiter {
 /// # Errors
 /// When the call is not one, or `limiter` fails.
 pub async fn answer(limiter: &dyn Limiter, call: &[u8]) -> Result<Vec<u8>> {
-    let take: Take = serde_json::from_slice(call).map_err(|error| Error::ours(error.to_string()))?;
+    let take: TakeCall = serde_json::from_slice(call).map_err(|error| Error::ours(error.to_string()))?;
     let rule = Rule { limit: take.limit, window: Duration::from_millis(take.window_ms) };
     let verdict = limiter.take(LimitKey(take.key), take.cost, rule).await?;
-    let taken = Taken {
+    let taken = TakeAnswer {
         allowed: verdict.allowed,
         remaining: verdict.remaining,
         reset_ms: millis(verdict.reset),

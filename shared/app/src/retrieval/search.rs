@@ -22,7 +22,7 @@ pub const MAX_LIMIT: u32 = 500;
 /// A search.
 #[derive(Debug, Clone)]
 pub struct Search {
-    /// The question; what is beyond [`MAX_QUERY_CHARS`] is not looked at.
+    /// The question; what is beyond [`MAX_QUERY_CHARS`] is not read.
     pub query: String,
     /// How many passages at most, 1 to [`MAX_LIMIT`].
     pub limit: u32,

@@ -16,7 +16,7 @@ use lru::LruCache;
 use super::listeners::Listeners;
 use crate::store::conversations::Stored;
 
-/// How many rooms are looked at, the least recently used first, for one that is not in use.
+/// How many rooms are tried, the least recently used first, for one that is not in use.
 const TRIED: usize = 8;
 
 /// Which room.
@@ -31,7 +31,7 @@ pub struct RoomCache {
 /// One room in memory.
 #[derive(Default)]
 pub struct RoomEntry {
-    /// Held by whoever appends, and by whoever reads the room from the log.
+    /// Held while a call appends, and while one reads the room from the log.
     pub gate: Mutex<()>,
     /// The room, once it was read.
     pub state: RefCell<Option<Open>>,
@@ -113,7 +113,7 @@ impl RoomEntry {
             || state.as_ref().is_some_and(|open| open.has_turn() || !open.listeners.is_empty())
     }
 
-    /// Whether somebody listens in this process.
+    /// Whether it has a listener in this process.
     pub fn is_listened_to(&self) -> bool {
         self.state.borrow().as_ref().is_some_and(|open| !open.listeners.is_empty())
     }

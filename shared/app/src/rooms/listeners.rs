@@ -42,7 +42,7 @@ struct Listener {
 }
 
 impl Listeners {
-    /// A new listener, which gets every frame from now on; others are told if it is somebody new.
+    /// A new listener, which gets every frame from now on; others are told if its actor was not connected before.
     ///
     /// # Errors
     /// Not available now when the same person listens too often already.
@@ -58,12 +58,12 @@ impl Listeners {
         Ok(received)
     }
 
-    /// A frame to everybody.
+    /// A frame to all listeners.
     pub fn send(&mut self, frame: &Frame) {
         self.send_except(None, frame);
     }
 
-    /// A frame to everybody but `except`. Whoever is gone or too slow is let go, and others are told.
+    /// A frame to all listeners but those of `except`. One that is gone or too slow is let go, and others are told.
     pub fn send_except(&mut self, except: Option<&Actor>, frame: &Frame) {
         if self.deliver(except, frame) {
             self.tell_presence(None);
@@ -81,18 +81,18 @@ impl Listeners {
         &self.present
     }
 
-    /// Ends everybody's stream.
+    /// Ends every listener's stream.
     pub fn close(&mut self) {
         self.all.clear();
         self.present.clear();
     }
 
-    /// Whether nobody listens.
+    /// Whether there is no listener.
     pub fn is_empty(&self) -> bool {
         self.all.iter().all(|listener| listener.frames.is_closed())
     }
 
-    /// Tells everybody who is connected, `coming` included, until it is what was told last: telling may let go of more.
+    /// Tells all listeners who is connected, `coming` included, until it is what was told last: telling may let go of more.
     fn tell_presence(&mut self, coming: Option<&Actor>) {
         loop {
             let mut now = Vec::new();
@@ -111,7 +111,7 @@ impl Listeners {
         }
     }
 
-    /// Gives whether somebody was let go.
+    /// Gives whether a listener was let go.
     fn deliver(&mut self, except: Option<&Actor>, frame: &Frame) -> bool {
         let before = self.all.len();
         self.all.retain_mut(|listener| {
@@ -121,7 +121,7 @@ impl Listeners {
     }
 }
 
-/// How others see somebody who is connected. Users who may only read are not seen.
+/// How others see an actor who is connected. Users who may only read are not seen.
 fn participant(who: &Actor) -> Option<Author> {
     match who {
         Actor::User { role, .. } if *role < Role::Operator => None,
@@ -130,7 +130,7 @@ fn participant(who: &Actor) -> Option<Author> {
     }
 }
 
-/// What a listener gets live; when it is dropped, the others are told that somebody left.
+/// What a listener gets live; when it is dropped, the others are told that it left.
 struct Listening {
     frames: mpsc::Receiver<Frame>,
     entry: Weak<RoomEntry>,

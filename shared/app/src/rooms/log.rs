@@ -121,7 +121,7 @@ impl Log {
                 ctx.db.batch(batch.chain([update]).chain(said).collect()).await?;
             }
             Self::Own(own) => {
-                // First the alarm: once the events are stored somebody must come to copy them.
+                // First the alarm: once the events are stored, something must wake to copy them.
                 own.alarm.within(COPY_WITHIN).await?;
                 own.db.batch(fence.into_iter().chain(inserts).chain([update]).collect()).await?;
             }
@@ -138,7 +138,7 @@ impl Log {
         run: &TurnToken,
         next: &OpenTurn,
     ) -> Result<bool, DbError> {
-        // An object's own database names no owner: nobody else writes to it.
+        // An object's own database names no owner: only the object writes to it.
         let owner = match self {
             Self::Main => self.owner(),
             Self::Own(_) => "",

@@ -39,7 +39,7 @@ pub use remote::{RemoteRooms, RoomAnswer, answer, room_name};
 use turns::Runs;
 pub use turns::{TurnRun, TurnStart};
 
-/// How many rooms that are not in use stay in memory; others are read again when somebody comes.
+/// How many rooms that are not in use stay in memory; others are read again when they are called.
 const ROOMS_IN_MEMORY: usize = 4096;
 /// How many when other processes write, too: what is in memory is soon behind then.
 const SHARED_ROOMS_IN_MEMORY: usize = 256;
@@ -53,9 +53,9 @@ const REFUSED: Duration = Duration::from_secs(600);
 
 /// Rooms over a log.
 #[derive(Clone)]
-pub struct LogRooms(Rc<Inner>);
+pub struct LogRooms(Rc<Shared>);
 
-struct Inner {
+struct Shared {
     ports: Weak<Ports>,
     log: Log,
     worker: WorkerId,
@@ -72,7 +72,7 @@ impl LogRooms {
     /// Rooms over these ports. `worker` names this process in leases.
     #[must_use]
     pub fn new(ports: Weak<Ports>, log: Log, worker: WorkerId, exclusive: bool) -> Self {
-        Self(Rc::new(Inner {
+        Self(Rc::new(Shared {
             ports,
             log,
             worker,
@@ -118,7 +118,7 @@ impl LogRooms {
         self.0.draining.set(true);
     }
 
-    /// Ends every listener's stream; they come back to whoever answers next.
+    /// Ends every listener's stream; they come back to the process that answers next.
     pub fn disconnect(&self) {
         self.0.cache.close_listeners();
     }
@@ -155,7 +155,7 @@ impl LogRooms {
         Ok(entry)
     }
 
-    /// The room as it is now, whoever else writes.
+    /// The room as it is now, whichever process wrote last.
     async fn open_current(
         &self,
         ctx: &Ctx,
@@ -191,7 +191,7 @@ impl LogRooms {
 
 const CLOSED: &str = "the conversation is closed";
 const CROWDED: &str = "you are connected to this conversation too often";
-const FENCED: &str = "somebody else may speak now";
+const FENCED: &str = "another speaker may speak now";
 const KEPT_ELSEWHERE: &str =
     "another deployment on this database keeps this conversation; ROOMS_URL names it to this one";
 

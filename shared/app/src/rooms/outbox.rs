@@ -33,7 +33,7 @@ pub async fn create(db: &dyn Database) -> Result<(), DbError> {
 /// # Errors
 /// A conflict when the room of another deployment keeps its log.
 pub async fn adopt(ctx: &Ctx, own: &OwnLog, scope: &TenantScope, id: ConversationId) -> Result<bool> {
-    // From here on the main database takes no append of anybody else: what is read after it is whole.
+    // From here on the main database takes no append of another owner: what is read after it is whole.
     let claim = conversations::give_log(scope, id, MAIN, &own.owner, None);
     let results = ctx.db.batch(vec![claim, conversations::select(scope, id)]).await?;
     let row = results.get(1).and_then(Rows::first);

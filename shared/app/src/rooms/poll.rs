@@ -1,6 +1,6 @@
-//! Following what other processes store. The log tells nobody, so a process polls: the feed of each organisation in which
-//! somebody listens here or a turn runs here, often while something happens and seldom while nothing does. What it finds
-//! there says which rooms are to be read.
+//! Following what other processes store. The log tells no process, so each polls: the feed of every organisation that has
+//! a listener or a running turn here, often while something happens and seldom while nothing does. What it finds there
+//! says which rooms are to be read.
 //!
 //! Polling belongs to the process and not to any listener: a client that stops reading holds nothing up.
 
@@ -131,8 +131,8 @@ fn unknown_worker() -> WorkerId {
 }
 
 impl LogRooms {
-    /// Reads what was stored since the room was read, whoever stored it. Under the room's gate or beside an append: what both
-    /// find is folded in once.
+    /// Reads what was stored since the room was read, by whichever process. Under the room's gate or beside an append: what
+    /// both find is folded in once.
     pub(super) async fn catch_up(
         &self,
         ctx: &Ctx,

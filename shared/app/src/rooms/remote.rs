@@ -104,7 +104,7 @@ impl Rooms for RemoteRooms {
         id: ConversationId,
         channel: Channel,
     ) -> Result<Conversation> {
-        // The room takes it over from the main database when somebody first comes.
+        // The room takes it over from the main database when the first caller comes.
         Ok(super::begin(&self.ctx()?, scope, id, channel).await?.head.conversation)
     }
 

@@ -41,7 +41,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const TRIES: u32 = 4;
 /// How many abandoned turns one round trip finds.
 const PAGE: u32 = 100;
-/// How often a process looks for turns whose lease is over.
+/// How often a process polls for turns whose lease is over.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
 /// What a turn begins from.
@@ -168,7 +168,7 @@ struct RunSpent {
 }
 
 impl TurnRun {
-    /// A piece of the answer, to whoever listens.
+    /// A piece of the answer, to the listeners.
     ///
     /// # Errors
     /// A conflict when the run is not in progress any more; it stops then.
@@ -250,7 +250,7 @@ impl TurnRun {
 
 /// Why a run stopped without an end.
 enum Stopped {
-    /// Its turn is over, or another run's: somebody took over, or another worker was quicker.
+    /// Its turn is over, or another run's: an operator took over, or another worker was quicker.
     Over,
     /// It died, or could not go on: the turn is to be begun again.
     Died,
@@ -294,7 +294,7 @@ impl LogRooms {
         }
     }
 
-    /// Looks for turns without a run as long as the process lives.
+    /// Polls for turns without a run as long as the process lives.
     pub async fn watch(&self) {
         loop {
             match self.recover().await {
@@ -569,7 +569,7 @@ impl LogRooms {
         Ok(open.room.head().turn.as_ref().map(|turn| open.start(id, turn)))
     }
 
-    /// A piece of the answer of a run, to whoever listens.
+    /// A piece of the answer of a run, to the listeners.
     ///
     /// # Errors
     /// A conflict when the run is not in progress any more.

@@ -135,7 +135,7 @@ pub fn select_page(scope: &TenantScope, before: Option<DocumentId>, limit: u32) 
 
 /// A document of any organisation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Everybodys {
+pub struct DocumentOfOrg {
     /// Whose.
     pub org: OrgId,
     /// Its id.
@@ -143,7 +143,7 @@ pub struct Everybodys {
 }
 
 /// The documents of all organisations in a fixed order: those after `after` and not older than `changed_since`.
-pub fn select_everybodys(after: Option<&Everybodys>, changed_since: Timestamp, limit: u32) -> Statement {
+pub fn select_of_all_orgs(after: Option<&DocumentOfOrg>, changed_since: Timestamp, limit: u32) -> Statement {
     Statement::new(
         "SELECT org_id, id FROM documents
          WHERE updated_at >= ?3 AND (?1 IS NULL OR (org_id, id) > (?1, ?2)) ORDER BY org_id, id LIMIT ?4",
@@ -155,16 +155,16 @@ pub fn select_everybodys(after: Option<&Everybodys>, changed_since: Timestamp, l
 }
 
 /// How many documents all organisations have.
-pub fn count_everybodys() -> Statement {
+pub fn count_of_all_orgs() -> Statement {
     Statement::new("SELECT count(*) FROM documents")
 }
 
-/// A row of [`select_everybodys`].
+/// A row of [`select_of_all_orgs`].
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn everybodys(row: &Row) -> Result<Everybodys, DbError> {
-    Ok(Everybodys { org: row.parse(0)?, id: row.parse(1)? })
+pub fn document_of_org(row: &Row) -> Result<DocumentOfOrg, DbError> {
+    Ok(DocumentOfOrg { org: row.parse(0)?, id: row.parse(1)? })
 }
 
 /// Which version of a document stays when the others are taken away.

@@ -9,7 +9,7 @@ use frontdesk_domain::room::RECENT_MESSAGES;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_ports::{DbError, Row, Statement};
 
-/// An event at the end of the log. A conflict means that somebody else was first, or that the message is there.
+/// An event at the end of the log. A conflict means that another writer was first, or that the message is there.
 pub fn insert(scope: &TenantScope, conversation: ConversationId, event: &Event) -> Statement {
     let sql =
         "INSERT INTO events (org_id, conversation_id, seq, at, epoch, kind, body, message_id, client_key)

@@ -15,11 +15,11 @@ pub struct LiveAnswer {
     pub attempt: u32,
     /// Its words; none yet when it is new.
     pub text: String,
-    /// Until when somebody watches.
+    /// Until when another process watches.
     pub watched_until: Timestamp,
 }
 
-/// Somebody watches this turn until then.
+/// A process with listeners watches this turn until then.
 pub fn watch(scope: &TenantScope, id: ConversationId, turn: TurnId, until: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO live_answers (org_id, conversation_id, turn, attempt, text, watched_until)
@@ -35,7 +35,7 @@ pub fn watch(scope: &TenantScope, id: ConversationId, turn: TurnId, until: Times
     .bind(until)
 }
 
-/// What the turn has said so far; nothing when nobody watches.
+/// What the turn has said so far; nothing when no process watches.
 pub fn update(scope: &TenantScope, id: ConversationId, open: &OpenTurn, text: &str) -> Statement {
     Statement::new(
         "UPDATE live_answers SET text = ?5, attempt = ?4

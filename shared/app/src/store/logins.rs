@@ -27,7 +27,7 @@ pub fn insert(
     .bind(expires_at)
 }
 
-/// Deletes the user's logins that nobody can use any more.
+/// Deletes the user's logins that can be used no more.
 pub fn delete_expired(org: OrgId, user: UserId, now: Timestamp) -> Statement {
     Statement::new("DELETE FROM logins WHERE org_id = ?1 AND user_id = ?2 AND expires_at < ?3")
         .bind_id(org)

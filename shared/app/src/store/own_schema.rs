@@ -4,12 +4,12 @@
 use frontdesk_ports::{Database, DbError, Rows, Statement};
 
 /// One step. It is never changed once it was released; a change is a new one at the end.
-pub struct Step {
+pub struct SchemaStep {
     statements: &'static [&'static str],
     contracts: bool,
 }
 
-impl Step {
+impl SchemaStep {
     /// A step that only adds.
     pub const fn expand(statements: &'static [&'static str]) -> Self {
         Self { statements, contracts: false }
@@ -25,7 +25,7 @@ impl Step {
 /// A room's: where its log is. Of `sites` it knows the name alone.
 ///
 /// Databases from before there were versions have the tables of the first step and no version: it takes them as they are.
-pub const ROOM: &[Step] = &[Step::expand(&[
+pub const ROOM: &[SchemaStep] = &[SchemaStep::expand(&[
     "CREATE TABLE IF NOT EXISTS sites (
         org_id TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (org_id, id)
      ) STRICT, WITHOUT ROWID",
@@ -48,7 +48,7 @@ pub const ROOM: &[Step] = &[Step::expand(&[
         org_id TEXT NOT NULL, conversation_id TEXT NOT NULL, upto INTEGER NOT NULL,
         PRIMARY KEY (org_id, conversation_id)
      ) STRICT, WITHOUT ROWID",
-]), Step::expand(&[
+]), SchemaStep::expand(&[
     // What an inbox shows, as in the main database.
     "ALTER TABLE conversations ADD COLUMN channel TEXT NOT NULL DEFAULT 'widget'",
     "ALTER TABLE conversations ADD COLUMN labels TEXT NOT NULL DEFAULT '[]'",
@@ -86,7 +86,7 @@ pub const ROOM: &[Step] = &[Step::expand(&[
 ])];
 
 /// A limiter's, likewise.
-pub const LIMITER: &[Step] = &[Step::expand(&["CREATE TABLE IF NOT EXISTS rate_limits (
+pub const LIMITER: &[SchemaStep] = &[SchemaStep::expand(&["CREATE TABLE IF NOT EXISTS rate_limits (
         key TEXT PRIMARY KEY, full_at INTEGER NOT NULL, refused INTEGER NOT NULL
      ) STRICT, WITHOUT ROWID"])];
 
@@ -94,7 +94,7 @@ pub const LIMITER: &[Step] = &[Step::expand(&["CREATE TABLE IF NOT EXISTS rate_l
 ///
 /// # Errors
 /// When a newer version took away what this one needs: nothing is written then. Or when the database refuses.
-pub async fn migrate(db: &dyn Database, steps: &[Step]) -> Result<(), DbError> {
+pub async fn migrate(db: &dyn Database, steps: &[SchemaStep]) -> Result<(), DbError> {
     let create = Statement::new(
         "CREATE TABLE IF NOT EXISTS schema_version (
             one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, contracted INTEGER NOT NULL

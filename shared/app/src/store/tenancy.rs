@@ -33,7 +33,7 @@ pub fn insert_site(site: &Site, now: Timestamp) -> Statement {
     .bind(now)
 }
 
-/// The site with this public key: how an organisation is found before anybody is authenticated.
+/// The site with this public key: how an organisation is found before a caller is authenticated.
 pub fn select_site_by_key(site_key: &str) -> Statement {
     Statement::new(
         "SELECT org_id, id, site_key, name, origins, theme, greeting, locale FROM sites WHERE site_key = ?1",

@@ -41,7 +41,7 @@ pub fn insert(user: &UserRow, now: Timestamp) -> Statement {
     .bind(now)
 }
 
-/// The user with this address, of whichever organisation: nobody is authenticated yet.
+/// The user with this address, of whichever organisation: the caller is not authenticated yet.
 pub fn select_by_email(email: &str) -> Statement {
     Statement::new(
         "SELECT u.org_id, o.name, u.id, u.email, u.name, u.role, u.password_hash, u.disabled_at

@@ -2,7 +2,7 @@
 //!
 //! Input guardrails → retrieval → context → model → output guardrails → deltas → one closing append. When something is
 //! down the answer steps down and says so: model → smaller model → best passage quoted → handed over to people. A turn
-//! runs to its end whoever leaves; when somebody takes over, the room refuses its next word and it stops.
+//! runs to its end whichever client leaves; when an operator takes over, the room refuses its next word and it stops.
 
 mod model;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use frontdesk_clients::openai::{
-    self, ChatEvent, ChatMessage, ChatRequest, Deadline, ModelError, Role, Timeouts,
+    self, ChatEvent, ChatMessage, ChatRequest, ChatRole, Deadline, ModelError, Timeouts,
 };
 use frontdesk_domain::answer::{Outcome, Usage};
 use frontdesk_domain::citation::CitationFilter;
@@ -239,10 +239,10 @@ impl Pace<'_> {
     }
 }
 
-const fn role(speaker: Speaker) -> Role {
+const fn role(speaker: Speaker) -> ChatRole {
     match speaker {
-        Speaker::System => Role::System,
-        Speaker::User => Role::User,
-        Speaker::Assistant => Role::Assistant,
+        Speaker::System => ChatRole::System,
+        Speaker::User => ChatRole::User,
+        Speaker::Assistant => ChatRole::Assistant,
     }
 }

@@ -1,6 +1,6 @@
 //! Uploads that no message names go, with their files. So do those whose file could never be stored.
 //!
-//! An upload goes in three steps, each of which may be repeated: from the first on it is not there any more for anybody,
+//! An upload goes in three steps, each of which may be repeated: from the first on it is not there any more for any caller,
 //! then its file is deleted, then its row. A process that dies in between leaves a row that is due, and so no file without
 //! a row.
 
@@ -45,7 +45,7 @@ pub async fn sweep(ctx: &Ctx) -> Result<Option<Timestamp>> {
 enum Fate {
     /// A message names it.
     Stays,
-    /// A message may name it: it is looked at again then.
+    /// A message may name it: it is checked again then.
     Waits(Timestamp),
     /// No message does.
     Goes,

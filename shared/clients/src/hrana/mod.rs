@@ -16,9 +16,9 @@ use frontdesk_ports::{
 };
 use http::{HeaderValue, Method, StatusCode, header};
 
-use protocol::{Fault, Transaction};
+use protocol::{ServerFault, Transaction};
 
-pub use server::{Server, ServerError};
+pub use server::{HranaServer, HranaServerError};
 
 /// A server answers 10 MB of rows at most, unless told otherwise; as JSON that is more.
 const MAX_ANSWER: u64 = 32 * 1024 * 1024;
@@ -45,7 +45,7 @@ pub struct HranaDatabase {
     http: Rc<dyn HttpClient>,
     clock: Rc<dyn Clock>,
     random: Rc<dyn Random>,
-    server: Server,
+    server: HranaServer,
 }
 
 impl HranaDatabase {
@@ -55,7 +55,7 @@ impl HranaDatabase {
         http: Rc<dyn HttpClient>,
         clock: Rc<dyn Clock>,
         random: Rc<dyn Random>,
-        server: Server,
+        server: HranaServer,
     ) -> Self {
         Self { http, clock, random, server }
     }
@@ -69,8 +69,8 @@ impl HranaDatabase {
         loop {
             match self.call(transaction, body.clone(), statements.len()).await {
                 Ok(rows) => return Ok(rows),
-                Err(Failure { error, attempts }) if attempt >= attempts => return Err(error),
-                Err(Failure { error, .. }) => {
+                Err(FailedCall { error, attempts }) if attempt >= attempts => return Err(error),
+                Err(FailedCall { error, .. }) => {
                     tracing::warn!(%error, attempt, "database call failed, trying again");
                 }
             }
@@ -79,18 +79,23 @@ impl HranaDatabase {
         }
     }
 
-    async fn call(&self, transaction: Transaction, body: Bytes, count: usize) -> Result<Vec<Rows>, Failure> {
-        let broken = |error| Failure::of_call(transaction, &error);
+    async fn call(
+        &self,
+        transaction: Transaction,
+        body: Bytes,
+        count: usize,
+    ) -> Result<Vec<Rows>, FailedCall> {
+        let broken = |error| FailedCall::of_call(transaction, &error);
         let response = self.http.send(self.post(body), LIMITS).await.map_err(broken)?;
         let (head, body) = response.into_parts();
         if !head.status.is_success() {
-            return Err(Failure::of_status(head.status));
+            return Err(FailedCall::of_status(head.status));
         }
         let body = crate::body::whole(body).await.map_err(broken)?;
         match protocol::answer(&body, count) {
             Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(fault)) => Err(Failure::of_fault(fault)),
-            Err(why) => Err(Failure::last(DbError::Retryable(why.to_owned()))),
+            Ok(Err(fault)) => Err(FailedCall::of_fault(fault)),
+            Err(why) => Err(FailedCall::last(DbError::Retryable(why.to_owned()))),
         }
     }
 
@@ -126,16 +131,16 @@ impl Database for HranaDatabase {
 
 /// What is worth another attempt: a lost connection.
 const TWICE: u32 = 2;
-/// What is worth some: a database whose one writer was somebody else.
+/// What is worth some: a database whose one writer was another process.
 const WHILE_BUSY: u32 = 5;
 
 /// Why a call failed, and how often it may be made in all: nothing was stored, and it may go better.
-struct Failure {
+struct FailedCall {
     error: DbError,
     attempts: u32,
 }
 
-impl Failure {
+impl FailedCall {
     const fn last(error: DbError) -> Self {
         Self { error, attempts: 1 }
     }
@@ -172,7 +177,7 @@ impl Failure {
     }
 
     /// The kinds are those of the embedded database; the codes, those of libSQL server's `hrana/stmt.rs`.
-    fn of_fault(Fault { message, code }: Fault) -> Self {
+    fn of_fault(ServerFault { message, code }: ServerFault) -> Self {
         let code = code.unwrap_or_default();
         let is = |prefixes: &[&str]| prefixes.iter().any(|prefix| code.starts_with(prefix));
         if is(&["SQLITE_BUSY", "SQLITE_LOCKED", "TRANSACTION_BUSY", "TRANSACTION_TIMEOUT"]) {

@@ -47,20 +47,23 @@ impl Transaction {
 /// [`DbError::Other`] for a value that cannot be sent.
 pub(super) fn request(transaction: Transaction, statements: &[Statement]) -> Result<Bytes, DbError> {
     let steps = match statements {
-        [one] => vec![Step { condition: None, stmt: Stmt::of(one)? }],
+        [one] => vec![BatchStep { condition: None, stmt: Stmt::of(one)? }],
         many => {
-            let mut steps = vec![Step { condition: None, stmt: Stmt::bare(transaction.begin()) }];
+            let mut steps = vec![BatchStep { condition: None, stmt: Stmt::bare(transaction.begin()) }];
             for (before, statement) in (0_u32..).zip(many) {
-                steps.push(Step {
-                    condition: Some(Condition::Ok { step: before }),
+                steps.push(BatchStep {
+                    condition: Some(StepCondition::Ok { step: before }),
                     stmt: Stmt::of(statement)?,
                 });
             }
             let last = u32::try_from(many.len()).unwrap_or(u32::MAX);
             let commit = last.saturating_add(1);
-            steps.push(Step { condition: Some(Condition::Ok { step: last }), stmt: Stmt::bare("COMMIT") });
-            let not_committed = Condition::Not { cond: Box::new(Condition::Ok { step: commit }) };
-            steps.push(Step { condition: Some(not_committed), stmt: Stmt::bare("ROLLBACK") });
+            steps.push(BatchStep {
+                condition: Some(StepCondition::Ok { step: last }),
+                stmt: Stmt::bare("COMMIT"),
+            });
+            let not_committed = StepCondition::Not { cond: Box::new(StepCondition::Ok { step: commit }) };
+            steps.push(BatchStep { condition: Some(not_committed), stmt: Stmt::bare("ROLLBACK") });
             steps
         }
     };
@@ -82,19 +85,19 @@ enum Request<'a> {
 
 #[derive(Serialize)]
 struct Batch<'a> {
-    steps: Vec<Step<'a>>,
+    steps: Vec<BatchStep<'a>>,
 }
 
 #[derive(Serialize)]
-struct Step<'a> {
+struct BatchStep<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    condition: Option<Condition>,
+    condition: Option<StepCondition>,
     stmt: Stmt<'a>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Condition {
+enum StepCondition {
     Ok { step: u32 },
     Not { cond: Box<Self> },
 }
@@ -166,7 +169,7 @@ fn as_base64<S: Serializer>(bytes: &&[u8], serializer: S) -> Result<S::Ok, S::Er
 
 /// An error as the server tells it.
 #[derive(Debug, PartialEq, Deserialize)]
-pub(super) struct Fault {
+pub(super) struct ServerFault {
     pub message: String,
     /// `SQLITE_CONSTRAINT`, `SQL_INPUT_ERROR`, `TRANSACTION_TIMEOUT`, ….
     #[serde(default)]
@@ -177,7 +180,7 @@ pub(super) struct Fault {
 ///
 /// # Errors
 /// A word on why it cannot be read; nothing of its content.
-pub(super) fn answer(body: &[u8], count: usize) -> Result<Result<Vec<Rows>, Fault>, &'static str> {
+pub(super) fn answer(body: &[u8], count: usize) -> Result<Result<Vec<Rows>, ServerFault>, &'static str> {
     let answer: PipelineAnswer<'_> =
         serde_json::from_slice(body).map_err(|error| match error.classify() {
             serde_json::error::Category::Eof => "an answer that is cut off",
@@ -186,8 +189,8 @@ pub(super) fn answer(body: &[u8], count: usize) -> Result<Result<Vec<Rows>, Faul
         })?;
     let Some(first) = answer.results.into_iter().next() else { return Err("an answer without a result") };
     let result = match first {
-        Outcome { error: Some(fault), .. } => return Ok(Err(fault)),
-        Outcome { response: Some(Response { result: Some(result) }), .. } => result,
+        StreamResult { error: Some(fault), .. } => return Ok(Err(fault)),
+        StreamResult { response: Some(Response { result: Some(result) }), .. } => result,
         _ => return Err("an answer without a result"),
     };
     let BatchResult { step_results, step_errors } = result;
@@ -213,16 +216,16 @@ pub(super) fn answer(body: &[u8], count: usize) -> Result<Result<Vec<Rows>, Faul
 #[derive(Deserialize)]
 struct PipelineAnswer<'a> {
     #[serde(borrow)]
-    results: Vec<Outcome<'a>>,
+    results: Vec<StreamResult<'a>>,
 }
 
 /// `{"type": "ok", "response": …}` or `{"type": "error", "error": …}`: which one it is shows in what it has.
 #[derive(Deserialize)]
-struct Outcome<'a> {
+struct StreamResult<'a> {
     #[serde(borrow, default)]
     response: Option<Response<'a>>,
     #[serde(default)]
-    error: Option<Fault>,
+    error: Option<ServerFault>,
 }
 
 #[derive(Deserialize)]
@@ -235,7 +238,7 @@ struct Response<'a> {
 struct BatchResult<'a> {
     #[serde(borrow)]
     step_results: Vec<Option<StmtResult<'a>>>,
-    step_errors: Vec<Option<Fault>>,
+    step_errors: Vec<Option<ServerFault>>,
 }
 
 #[derive(Deserialize)]
@@ -258,7 +261,7 @@ impl StmtResult<'_> {
 #[derive(Deserialize)]
 struct Cell<'a> {
     #[serde(rename = "type")]
-    kind: Kind,
+    kind: ValueKind,
     /// Of integers and texts a text, of floats a number.
     #[serde(borrow, default)]
     value: Option<Scalar<'a>>,
@@ -269,7 +272,7 @@ struct Cell<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum ValueKind {
     Null,
     Integer,
     Float,
@@ -287,13 +290,13 @@ enum Scalar<'a> {
 impl Cell<'_> {
     fn value(self) -> Result<Value, &'static str> {
         match (self.kind, self.value, self.base64) {
-            (Kind::Null, _, _) => Ok(Value::Null),
-            (Kind::Integer, Some(Scalar::Text(text)), _) => {
+            (ValueKind::Null, _, _) => Ok(Value::Null),
+            (ValueKind::Integer, Some(Scalar::Text(text)), _) => {
                 text.parse().map(Value::Integer).map_err(|_| "an integer that is none")
             }
-            (Kind::Float, Some(Scalar::Number(number)), _) => Ok(Value::Real(number)),
-            (Kind::Text, Some(Scalar::Text(text)), _) => Ok(Value::Text(text.into_owned())),
-            (Kind::Blob, _, Some(text)) => BASE64
+            (ValueKind::Float, Some(Scalar::Number(number)), _) => Ok(Value::Real(number)),
+            (ValueKind::Text, Some(Scalar::Text(text)), _) => Ok(Value::Text(text.into_owned())),
+            (ValueKind::Blob, _, Some(text)) => BASE64
                 .decode(text.as_bytes())
                 .map(|bytes| Value::Blob(bytes.into()))
                 .map_err(|_| "a blob that is no base64"),

@@ -8,14 +8,14 @@ use url::Url;
 
 /// A libSQL server: the address that calls go to, and the header that opens it.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct HranaServer {
     pub(super) pipeline: Uri,
     /// Marked sensitive: `Debug` does not print it.
     pub(super) authorization: Option<HeaderValue>,
 }
 
 /// Scheme, host and port.
-impl fmt::Display for Server {
+impl fmt::Display for HranaServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = self.pipeline.scheme_str().unwrap_or_default();
         write!(f, "{scheme}://{}", self.pipeline.authority().map_or("", |authority| authority.as_str()))
@@ -24,7 +24,7 @@ impl fmt::Display for Server {
 
 /// What is wrong with an address or a token; never repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ServerError {
+pub enum HranaServerError {
     /// The address, and what it must be.
     #[error("{0}")]
     Address(&'static str),
@@ -33,39 +33,39 @@ pub enum ServerError {
     Token(&'static str),
 }
 
-impl Server {
+impl HranaServer {
     /// Reads an address: `https://`, `http://` or `libsql://`, which is `https://`, or with `?tls=0` `http://`. A path
     /// is kept.
     ///
     /// # Errors
-    /// [`ServerError`] when the address is another, or holds a login; when the token cannot be sent.
-    pub fn new(url: &str, token: Option<&SecretString>) -> Result<Self, ServerError> {
+    /// [`HranaServerError`] when the address is another, or holds a login; when the token cannot be sent.
+    pub fn new(url: &str, token: Option<&SecretString>) -> Result<Self, HranaServerError> {
         Ok(Self { pipeline: pipeline(url)?, authorization: token.map(bearer).transpose()? })
     }
 }
 
-fn pipeline(text: &str) -> Result<Uri, ServerError> {
-    const FORM: ServerError =
-        ServerError::Address("must be an address that begins with libsql:// or https:// or http://");
+fn pipeline(text: &str) -> Result<Uri, HranaServerError> {
+    const FORM: HranaServerError =
+        HranaServerError::Address("must be an address that begins with libsql:// or https:// or http://");
     let url = Url::parse(text).map_err(|_| FORM)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(ServerError::Address("must not hold a login; the token has a variable of its own"));
+        return Err(HranaServerError::Address("must not hold a login; the token has a variable of its own"));
     }
     if url.query_pairs().any(|(name, _)| name == "authToken") {
-        return Err(ServerError::Address("must not hold a token; it has a variable of its own"));
+        return Err(HranaServerError::Address("must not hold a token; it has a variable of its own"));
     }
     let scheme = match (url.scheme(), url.query()) {
         ("libsql" | "https", None) | ("libsql", Some("tls=1")) => "https",
         ("libsql", Some("tls=0")) if url.port().is_none() => {
-            return Err(ServerError::Address("with ?tls=0 must name a port"));
+            return Err(HranaServerError::Address("with ?tls=0 must name a port"));
         }
         ("http", None) | ("libsql", Some("tls=0")) => "http",
-        ("libsql", Some(_)) => return Err(ServerError::Address("may have no other query than ?tls=0")),
-        ("https" | "http", Some(_)) => return Err(ServerError::Address("must not have a query")),
+        ("libsql", Some(_)) => return Err(HranaServerError::Address("may have no other query than ?tls=0")),
+        ("https" | "http", Some(_)) => return Err(HranaServerError::Address("must not have a query")),
         _ => return Err(FORM),
     };
     if url.fragment().is_some() {
-        return Err(ServerError::Address("must not have a fragment"));
+        return Err(HranaServerError::Address("must not have a fragment"));
     }
     let host = url.host_str().filter(|host| !host.is_empty()).ok_or(FORM)?;
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -73,12 +73,12 @@ fn pipeline(text: &str) -> Result<Uri, ServerError> {
     format!("{scheme}://{host}{port}{path}/v2/pipeline").parse().map_err(|_| FORM)
 }
 
-fn bearer(token: &SecretString) -> Result<HeaderValue, ServerError> {
+fn bearer(token: &SecretString) -> Result<HeaderValue, HranaServerError> {
     let text = format!("Bearer {}", token.expose_secret());
     let mut value = HeaderValue::from_str(&text)
         .ok()
         .filter(|_| text.is_ascii())
-        .ok_or(ServerError::Token("has characters that cannot be sent in a header"))?;
+        .ok_or(HranaServerError::Token("has characters that cannot be sent in a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -87,8 +87,8 @@ fn bearer(token: &SecretString) -> Result<HeaderValue, ServerError> {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Result<String, ServerError> {
-        Server::new(text, None).map(|server| server.pipeline.to_string())
+    fn address(text: &str) -> Result<String, HranaServerError> {
+        HranaServer::new(text, None).map(|server| server.pipeline.to_string())
     }
 
     #[test]
@@ -131,12 +131,12 @@ mod tests {
 
     #[test]
     fn a_token_is_a_bearer_and_is_not_printed() {
-        let server = Server::new("https://db.example", Some(&"SENTINEL".into())).unwrap();
+        let server = HranaServer::new("https://db.example", Some(&"SENTINEL".into())).unwrap();
         assert_eq!(server.authorization.as_ref().unwrap(), "Bearer SENTINEL");
         assert!(!format!("{server:?}").contains("SENTINEL"));
         for token in ["a\nb", "чай"] {
-            let refused = Server::new("https://db.example", Some(&token.into())).unwrap_err();
-            assert!(matches!(refused, ServerError::Token(_)), "{token}");
+            let refused = HranaServer::new("https://db.example", Some(&token.into())).unwrap_err();
+            assert!(matches!(refused, HranaServerError::Token(_)), "{token}");
         }
     }
 }

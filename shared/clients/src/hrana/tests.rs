@@ -72,7 +72,7 @@ impl World {
         let script =
             Rc::new(Script { answers: RefCell::new(answers.into_iter().collect()), ..Script::default() });
         let clock = Rc::new(Still::default());
-        let server = Server::new("libsql://db.example/", Some(&"token-SENTINEL".into())).unwrap();
+        let server = HranaServer::new("libsql://db.example/", Some(&"token-SENTINEL".into())).unwrap();
         let db = HranaDatabase::new(script.clone(), clock.clone(), Rc::new(Most), server);
         Self { script, clock, db }
     }

@@ -66,7 +66,7 @@ enum Format {
 }
 
 /// Reads one answer.
-pub(super) struct Answer {
+pub(super) struct AnswerReader {
     format: Format,
     model: String,
     size: usize,
@@ -76,7 +76,7 @@ pub(super) struct Answer {
     done: bool,
 }
 
-impl Answer {
+impl AnswerReader {
     /// An answer of `model`, nothing of it read yet.
     pub(super) fn new(model: &str) -> Self {
         Self {
@@ -105,7 +105,7 @@ impl Answer {
         self.size
     }
 
-    /// Takes the next bytes; gives the text in them. The other events come from [`Answer::end`].
+    /// Takes the next bytes; gives the text in them. The other events come from [`AnswerReader::end`].
     pub(super) fn push(&mut self, bytes: &[u8], out: &mut impl FnMut(ChatEvent)) -> Result<(), ModelError> {
         let mut bytes = bytes;
         if matches!(self.format, Format::Unknown) {
@@ -208,7 +208,7 @@ impl Answer {
         for choice in
             chunk.choices.unwrap_or_default().into_iter().filter(|choice| choice.index.unwrap_or(0) == 0)
         {
-            let Delta { content, tool_calls } = choice.delta.or(choice.message).unwrap_or_default();
+            let MessageDelta { content, tool_calls } = choice.delta.or(choice.message).unwrap_or_default();
             if let Some(text) = content.map(Content::into_text).filter(|text| !text.is_empty()) {
                 self.grow(text.len())?;
                 out(ChatEvent::Text(text));
@@ -282,20 +282,20 @@ fn too_long(_: FrameTooLong) -> ModelError {
 struct Chunk {
     model: Option<String>,
     choices: Option<Vec<Choice>>,
-    usage: Option<Counts>,
+    usage: Option<TokenCounts>,
 }
 
 #[derive(Deserialize)]
 struct Choice {
     index: Option<u64>,
-    delta: Option<Delta>,
+    delta: Option<MessageDelta>,
     /// Instead of `delta` in an answer that is not streamed.
-    message: Option<Delta>,
+    message: Option<MessageDelta>,
     finish_reason: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
-struct Delta {
+struct MessageDelta {
     content: Option<Content>,
     tool_calls: Option<Vec<ToolCallDelta>>,
 }
@@ -305,11 +305,11 @@ struct Delta {
 enum Content {
     Text(String),
     /// Some services send a list of parts (Mistral's reasoning models).
-    Parts(Vec<Part>),
+    Parts(Vec<ContentPart>),
 }
 
 #[derive(Deserialize)]
-struct Part {
+struct ContentPart {
     text: Option<String>,
 }
 
@@ -336,7 +336,7 @@ struct FunctionDelta {
 }
 
 #[derive(Deserialize)]
-struct Counts {
+struct TokenCounts {
     prompt_tokens: Option<u64>,
     completion_tokens: Option<u64>,
 }

@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn read(pieces: &[&[u8]]) -> (Vec<ChatEvent>, Result<(), ModelError>) {
-    let mut answer = Answer::new("asked");
+    let mut answer = AnswerReader::new("asked");
     let mut events = Vec::new();
     for piece in pieces {
         if let Err(error) = answer.push(piece, &mut |event| events.push(event)) {
@@ -195,7 +195,7 @@ fn faults_have_names() {
 fn an_answer_without_end_is_refused() {
     let frame =
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(64 * 1024));
-    let mut answer = Answer::new("m");
+    let mut answer = AnswerReader::new("m");
     let refused = (0..20).find_map(|_| answer.push(frame.as_bytes(), &mut |_| ()).err());
     assert!(matches!(refused, Some(ModelError::BadResponse(_))), "{refused:?}");
 }

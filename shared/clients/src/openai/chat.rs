@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, Ctx, FetchError, ModelEndpoint, Outcome};
+use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, CallOutcome, Ctx, FetchError, ModelEndpoint};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 use http::StatusCode;
 
-use super::answer::{Answer, ChatEvent};
+use super::answer::{AnswerReader, ChatEvent};
 use super::error::{Deadline, ModelError};
 use super::request::{self, ChatRequest, Dialect, Timeouts};
 use crate::body;
 use crate::breaker::{self, Guarded};
-use crate::retry::{Attempts, Failure as _, judge, within};
+use crate::retry::{Attempts, ServiceFailure as _, judge, within};
 
 /// The service's name in metrics, logs, errors and outcomes.
 pub const SERVICE: &str = "model";
@@ -45,7 +45,7 @@ pub fn chat(
         endpoint: endpoint.clone(),
         request,
         timeouts,
-        state: State::Idle,
+        state: StreamState::Idle,
     };
     futures_util::stream::unfold(call, |mut call| async move {
         let item = call.next().await?;
@@ -65,18 +65,18 @@ struct Call {
     dialects: u8,
     attempts: Attempts<ModelError>,
     whole: BoxFuture<'static, ()>,
-    state: State,
+    state: StreamState,
 }
 
-enum State {
+enum StreamState {
     Idle,
-    Reading(Box<Reading>),
+    Reading(Box<OpenAnswer>),
     Done,
 }
 
-struct Reading {
+struct OpenAnswer {
     body: ByteStream,
-    answer: Answer,
+    answer: AnswerReader,
     events: VecDeque<ChatEvent>,
     error: Option<ModelError>,
     shown: bool,
@@ -108,20 +108,20 @@ impl Call {
     async fn next(&mut self) -> Option<Result<ChatEvent, ModelError>> {
         loop {
             let failure = match &mut self.state {
-                State::Done => return None,
-                State::Idle => match self.open().await {
+                StreamState::Done => return None,
+                StreamState::Idle => match self.open().await {
                     Ok(Some(reading)) => {
-                        self.state = State::Reading(Box::new(reading));
+                        self.state = StreamState::Reading(Box::new(reading));
                         continue;
                     }
                     Ok(None) => continue,
                     Err(error) => error,
                 },
-                State::Reading(reading) => {
+                StreamState::Reading(reading) => {
                     if reading.error.is_none() && reading.events.is_empty() {
                         reading.read(&self.ctx, &self.timeouts, &mut self.whole).await;
                     }
-                    // What nobody has seen yet may be said anew.
+                    // What no listener has seen yet may be said anew.
                     let anew = !reading.shown
                         && reading.error.as_ref().is_some_and(ModelError::worth_another_attempt);
                     if anew {
@@ -130,37 +130,37 @@ impl Call {
                     if let Some(event) = reading.events.pop_front() {
                         reading.shown = true;
                         if matches!(event, ChatEvent::Finished { .. }) {
-                            self.state = State::Done;
-                            self.record(Outcome::Ok);
+                            self.state = StreamState::Done;
+                            self.record(CallOutcome::Ok);
                         }
                         return Some(Ok(event));
                     }
                     let Some(error) = reading.error.take() else { continue };
                     if reading.shown {
-                        self.state = State::Done;
+                        self.state = StreamState::Done;
                         self.record(error.outcome());
                         return Some(Err(error));
                     }
-                    self.state = State::Idle;
+                    self.state = StreamState::Idle;
                     error
                 }
             };
             let retry = within(&mut self.whole, self.attempts.again(failure.clone())).await;
             if let Err(error) = retry.unwrap_or(Err(failure)) {
                 tracing::warn!(%error, service = SERVICE, "model call failed");
-                self.state = State::Done;
+                self.state = StreamState::Done;
                 self.record(error.outcome());
                 return Some(Err(error));
             }
         }
     }
 
-    fn record(&self, outcome: Outcome) {
+    fn record(&self, outcome: CallOutcome) {
         self.ctx.caches.outcomes.record(SERVICE, outcome, self.ctx.clock.now());
     }
 
     /// Makes one attempt up to the head of the answer; `None` when the request has to be said in other words.
-    async fn open(&mut self) -> Result<Option<Reading>, ModelError> {
+    async fn open(&mut self) -> Result<Option<OpenAnswer>, ModelError> {
         let request = request::chat(&self.endpoint, &self.request, self.dialect)?;
         let mut guarded =
             breaker::enter(&self.ctx, SERVICE, &self.endpoint.base_url).ok_or(ModelError::CircuitOpen)?;
@@ -176,9 +176,9 @@ impl Call {
         };
         let error = match first(exchange, &mut deadline, &mut self.whole).await {
             Arrival::Work(Ok(Ok(body))) => {
-                return Ok(Some(Reading {
+                return Ok(Some(OpenAnswer {
                     body,
-                    answer: Answer::new(&self.request.model),
+                    answer: AnswerReader::new(&self.request.model),
                     events: VecDeque::new(),
                     error: None,
                     shown: false,
@@ -209,7 +209,7 @@ impl Call {
     }
 }
 
-impl Reading {
+impl OpenAnswer {
     /// Reads on until there is an event or an error.
     async fn read(&mut self, ctx: &Ctx, timeouts: &Timeouts, whole: &mut BoxFuture<'static, ()>) {
         while self.events.is_empty() && self.error.is_none() {

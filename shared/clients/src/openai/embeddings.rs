@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use frontdesk_domain::error::Result;
-use frontdesk_ports::{Ctx, ModelEndpoint, Outcome};
+use frontdesk_ports::{CallOutcome, Ctx, ModelEndpoint};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ const MAX_BODY: u64 = 32 * 1024 * 1024;
 /// An upstream error of `embeddings`; there is none or all of the vectors.
 pub async fn embed(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Result<Vec<Vec<f32>>> {
     let result = vectors(ctx, endpoint, texts).await;
-    let outcome = result.as_ref().map_or_else(ModelError::outcome, |_| Outcome::Ok);
+    let outcome = result.as_ref().map_or_else(ModelError::outcome, |_| CallOutcome::Ok);
     ctx.caches.outcomes.record(SERVICE, outcome, ctx.clock.now());
     result.map_err(|error| error.of_service(SERVICE))
 }
@@ -80,7 +80,8 @@ async fn attempt(
     texts: &[String],
     timeouts: &Timeouts,
 ) -> Result<Vec<Vec<f32>>, ModelError> {
-    let request = request::post(endpoint, "/embeddings", "application/json", &Body { model, input: texts })?;
+    let request =
+        request::post(endpoint, "/embeddings", "application/json", &EmbeddingsBody { model, input: texts })?;
     let mut guarded = breaker::enter(ctx, SERVICE, &endpoint.base_url).ok_or(ModelError::CircuitOpen)?;
     let result = async {
         let response =
@@ -100,13 +101,13 @@ async fn attempt(
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct EmbeddingsBody<'a> {
     model: &'a str,
     input: &'a [String],
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct EmbeddingsAnswer {
     data: Vec<Item>,
 }
 
@@ -129,7 +130,7 @@ fn parse(body: &[u8], count: usize) -> Result<Vec<Vec<f32>>, ModelError> {
     if let Some(error) = ModelError::from_frame(&answer) {
         return Err(error);
     }
-    let answer: Answer = serde_json::from_value(answer).map_err(|_| bad("no list of vectors"))?;
+    let answer: EmbeddingsAnswer = serde_json::from_value(answer).map_err(|_| bad("no list of vectors"))?;
     if answer.data.len() != count {
         return Err(bad("another number of vectors than of texts"));
     }

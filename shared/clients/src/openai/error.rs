@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use frontdesk_domain::error::Error;
-use frontdesk_ports::{FetchError, Outcome};
+use frontdesk_ports::{CallOutcome, FetchError};
 use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
-use crate::retry::{Failure, retry_after};
+use crate::retry::{ServiceFailure, retry_after};
 
 /// Which deadline passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without an operator changing anything.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self {
@@ -103,18 +103,18 @@ impl ModelError {
 
     /// What it says of the service. A request that is at fault itself says that the service answers.
     #[must_use]
-    pub const fn outcome(&self) -> Outcome {
+    pub const fn outcome(&self) -> CallOutcome {
         match self {
-            Self::Refused(_) => Outcome::Refused,
-            Self::ModelNotFound(_) => Outcome::Missing,
-            Self::RateLimited { .. } => Outcome::Limited,
+            Self::Refused(_) => CallOutcome::Refused,
+            Self::ModelNotFound(_) => CallOutcome::Missing,
+            Self::RateLimited { .. } => CallOutcome::Limited,
             Self::Overloaded { .. }
             | Self::Unreachable(_)
             | Self::Timeout(_)
             | Self::Cut
-            | Self::CircuitOpen => Outcome::Failing,
-            Self::BadResponse(_) => Outcome::Unreadable,
-            Self::ContextTooLong | Self::ContentFilter => Outcome::Ok,
+            | Self::CircuitOpen => CallOutcome::Failing,
+            Self::BadResponse(_) => CallOutcome::Unreadable,
+            Self::ContextTooLong | Self::ContentFilter => CallOutcome::Ok,
         }
     }
 
@@ -186,7 +186,7 @@ impl ModelError {
     }
 }
 
-impl Failure for ModelError {
+impl ServiceFailure for ModelError {
     /// A model that gave no first token in time is not asked again: the ladder below it is faster.
     fn worth_another_attempt(&self) -> bool {
         match self {

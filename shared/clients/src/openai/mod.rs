@@ -16,5 +16,5 @@ pub use answer::{ChatEvent, FinishReason, MAX_ANSWER, MAX_TOOL_CALLS};
 pub use chat::{SERVICE as MODEL_SERVICE, chat};
 pub use embeddings::{BATCH, SERVICE as EMBEDDINGS_SERVICE, embed};
 pub use error::{Deadline, ModelError};
-pub use request::{ChatMessage, ChatRequest, Role, Timeouts};
+pub use request::{ChatMessage, ChatRequest, ChatRole, Timeouts};
 pub use sse::MAX_FRAME;

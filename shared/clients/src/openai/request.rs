@@ -14,7 +14,7 @@ use super::error::ModelError;
 /// Who says a message of the context.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Role {
+pub enum ChatRole {
     /// The instructions.
     System,
     /// The visitor.
@@ -29,7 +29,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ChatMessage {
     /// Who says it.
-    pub role: Role,
+    pub role: ChatRole,
     /// What it says.
     pub content: String,
     /// The tool calls that an assistant's message made, as the API writes them.
@@ -43,7 +43,7 @@ pub struct ChatMessage {
 impl ChatMessage {
     /// A message of text alone.
     #[must_use]
-    pub fn new(role: Role, content: impl Into<String>) -> Self {
+    pub fn new(role: ChatRole, content: impl Into<String>) -> Self {
         Self { role, content: content.into(), tool_calls: None, tool_call_id: None }
     }
 }
@@ -104,7 +104,7 @@ impl Timeouts {
 }
 
 /// How this provider wants the request. OpenAI's own models take `max_completion_tokens` only (the older name is
-/// refused by its reasoning models), everybody else's take `max_tokens` and some ignore the newer name silently, which
+/// refused by its reasoning models), those of others take `max_tokens` and some ignore the newer name silently, which
 /// would leave the answer without a bound. So the host decides first, and a provider that names a field it does not
 /// take gets the request once more without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,7 +141,7 @@ impl Dialect {
 }
 
 #[derive(Serialize)]
-struct Body<'a> {
+struct ChatBody<'a> {
     model: &'a str,
     messages: &'a [ChatMessage],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -174,7 +174,7 @@ pub(super) fn chat(
         endpoint,
         "/chat/completions",
         "text/event-stream",
-        &Body {
+        &ChatBody {
             model: &request.model,
             messages: &request.messages,
             temperature: request.temperature.filter(|_| dialect.temperature),
@@ -244,7 +244,7 @@ mod tests {
     fn request() -> ChatRequest {
         ChatRequest {
             model: "m".into(),
-            messages: vec![ChatMessage::new(Role::System, "s"), ChatMessage::new(Role::User, "u")],
+            messages: vec![ChatMessage::new(ChatRole::System, "s"), ChatMessage::new(ChatRole::User, "u")],
             temperature: Some(0.25),
             max_tokens: Some(10),
             tools: Some(json!([{"type": "function"}])),

@@ -11,12 +11,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::QdrantError;
-use super::wire::{Answer, Written};
-use super::{SERVICE, Server};
+use super::wire::{QdrantAnswer, Written};
+use super::{QdrantServer, SERVICE};
 use crate::retry::{Attempts, judge, within};
 use crate::{body, breaker};
 
-/// A read: somebody waits for it.
+/// A read: a caller waits for it.
 pub(super) const READ: Duration = Duration::from_secs(2);
 /// A write, done when it can be searched.
 pub(super) const WRITE: Duration = Duration::from_secs(30);
@@ -28,7 +28,7 @@ const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 /// Calls to one server.
 pub(super) struct Caller<'a> {
     pub ctx: &'a Ctx,
-    pub server: &'a Server,
+    pub server: &'a QdrantServer,
 }
 
 impl Caller<'_> {
@@ -128,7 +128,7 @@ impl Caller<'_> {
                 let said = body::of_error(body).await;
                 return Err(QdrantError::from_status(head.status, &head.headers, &said));
             }
-            let answer: Answer<T> = serde_json::from_slice(&body::whole(body).await?)
+            let answer: QdrantAnswer<T> = serde_json::from_slice(&body::whole(body).await?)
                 .map_err(|_| QdrantError::BadResponse("not the answer that was asked for".to_owned()))?;
             Ok(answer.result)
         }

@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use super::SERVICE;
-use crate::retry::{self, Failure};
+use crate::retry::{self, ServiceFailure};
 
 /// How much of the server's own words is kept, in characters.
 const MAX_DETAIL: usize = 200;
@@ -76,7 +76,7 @@ impl QdrantError {
         }
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without an operator changing anything.
     const fn retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. }
@@ -94,7 +94,7 @@ impl QdrantError {
     }
 }
 
-impl Failure for QdrantError {
+impl ServiceFailure for QdrantError {
     fn worth_another_attempt(&self) -> bool {
         // Every call can be made twice. What took too long has used up the time that there was.
         !matches!(self, Self::Timeout | Self::CircuitOpen) && self.retryable()

@@ -1,9 +1,9 @@
 //! Qdrant as [`VectorIndex`], over HTTP.
 //!
-//! One collection for each embedding model and [`Mode`], searched through an alias ([`names`]), made when the first
+//! One collection for each embedding model and [`VectorMode`], searched through an alias ([`names`]), made when the first
 //! vector is stored. Every point carries its organisation, document, version and passage; every search and every
 //! delete is filtered by the organisation ([`wire::Filter`]). A point's id is made of organisation and passage, so that
-//! nobody can overwrite another's.
+//! no organisation can overwrite another's.
 //!
 //! ```text
 //! names   what things are called      call    one call with deadline, retries and breaker
@@ -36,20 +36,21 @@ use call::Caller;
 use error::QdrantError;
 pub use rebuild::Rebuild;
 use wire::{
-    AliasAction, AliasActions, Aliases, DOCUMENT, Delete, FieldSchema, Filter, Found, Hnsw, Multivector,
-    NewCollection, NewIndex, ORG, PASSAGE, Payload, Point, Points, Query, VERSION, VectorParams, Vectors,
+    AliasAction, AliasActions, Aliases, DOCUMENT, Delete, FieldSchema, Filter, FoundPoints, Hnsw,
+    Multivector, NewCollection, NewIndex, ORG, PASSAGE, Payload, Point, PointVectors, Points, Query, VERSION,
+    VectorParams,
 };
 
 /// The service's name in metrics, logs and errors.
 const SERVICE: &str = "vectors";
 /// Vectors of one request: about 12 MB of JSON at 8192 dimensions. Qdrant takes 32 MB.
 const PER_REQUEST: usize = 128;
-/// How many parts of a passage have a vector of their own in [`Mode::Multi`].
+/// How many parts of a passage have a vector of their own in [`VectorMode::Multi`].
 const PARTS: usize = 4;
 
 /// What a passage's vectors are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Mode {
+pub enum VectorMode {
     /// One, of the whole.
     #[default]
     Single,
@@ -60,25 +61,25 @@ pub enum Mode {
 
 /// Where Qdrant is.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct QdrantServer {
     /// The address of its REST interface.
     pub base_url: String,
     /// Its key, sent as `api-key`; a server of one's own may have none.
     pub api_key: Option<SecretString>,
     /// What is stored for a passage.
-    pub mode: Mode,
+    pub mode: VectorMode,
 }
 
 /// Vectors in Qdrant.
 pub struct Qdrant {
     ports: Weak<Ports>,
-    server: Server,
+    server: QdrantServer,
 }
 
 impl Qdrant {
     /// At this server, called through these ports.
     #[must_use]
-    pub const fn new(ports: Weak<Ports>, server: Server) -> Self {
+    pub const fn new(ports: Weak<Ports>, server: QdrantServer) -> Self {
         Self { ports, server }
     }
 
@@ -122,10 +123,10 @@ impl Qdrant {
     }
 
     /// As the collections of this mode take them.
-    fn vectors(&self, mut vectors: Vec<Vec<f32>>) -> Vectors {
+    fn vectors(&self, mut vectors: Vec<Vec<f32>>) -> PointVectors {
         match self.server.mode {
-            Mode::Single => Vectors::One(vectors.pop().unwrap_or_default()),
-            Mode::Multi => Vectors::Several(vectors),
+            VectorMode::Single => PointVectors::One(vectors.pop().unwrap_or_default()),
+            VectorMode::Multi => PointVectors::Several(vectors),
         }
     }
 
@@ -150,10 +151,10 @@ impl Qdrant {
     /// A new collection for vectors of this length, or the one that is there already, ready for filters.
     async fn create(&self, caller: &Caller<'_>, collection: &str, length: usize) -> Result<(), QdrantError> {
         let multivector_config =
-            (self.server.mode == Mode::Multi).then_some(Multivector { comparator: "max_sim" });
+            (self.server.mode == VectorMode::Multi).then_some(Multivector { comparator: "max_sim" });
         let new = NewCollection {
             vectors: VectorParams { size: length, distance: "Cosine", multivector_config },
-            // Nobody searches across organisations: there is a graph within each and none over all.
+            // No search goes across organisations: there is a graph within each and none over all.
             hnsw_config: Hnsw { m: 0, payload_m: 16 },
         };
         match caller.change(Method::PUT, &format!("/collections/{collection}"), Some(&new)).await {
@@ -205,8 +206,8 @@ impl Qdrant {
 impl VectorIndex for Qdrant {
     fn vectors_per_passage(&self) -> usize {
         match self.server.mode {
-            Mode::Single => 1,
-            Mode::Multi => PARTS.saturating_add(1),
+            VectorMode::Single => 1,
+            VectorMode::Multi => PARTS.saturating_add(1),
         }
     }
 
@@ -276,7 +277,10 @@ impl VectorIndex for Qdrant {
             limit,
             with_payload: [PASSAGE],
         };
-        let found: Found = match caller.post(&format!("/collections/{alias}/points/query"), &query).await {
+        let found: FoundPoints = match caller
+            .post(&format!("/collections/{alias}/points/query"), &query)
+            .await
+        {
             Ok(found) => found,
             Err(QdrantError::NotFound) => {
                 tracing::warn!(%alias, "no vectors of this model yet; if there should be, rebuild the index");

@@ -11,7 +11,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Mode;
+use super::VectorMode;
 
 /// Every name begins with it.
 pub(super) const PREFIX: &str = "frontdesk-";
@@ -21,14 +21,14 @@ pub(super) const PROBE: &str = "frontdesk";
 const MAX_MODEL: usize = 80;
 
 /// The alias under which a model's vectors are searched. Needs no escaping in an address.
-pub(super) fn alias(model: &str, mode: Mode) -> String {
+pub(super) fn alias(model: &str, mode: VectorMode) -> String {
     let readable: String = model
         .chars()
         .take(MAX_MODEL)
         .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
         .collect();
     let hash = hex::encode(Sha256::digest(model).iter().take(4).copied().collect::<Vec<u8>>());
-    let multi = if mode == Mode::Multi { "-multi" } else { "" };
+    let multi = if mode == VectorMode::Multi { "-multi" } else { "" };
     format!("{PREFIX}{readable}-{hash}{multi}")
 }
 
@@ -53,17 +53,17 @@ mod tests {
 
     #[test]
     fn names_are_readable_and_tell_models_apart() {
-        let name = alias("BAAI/bge-m3", Mode::Single);
+        let name = alias("BAAI/bge-m3", VectorMode::Single);
         assert_eq!(name, "frontdesk-baai-bge-m3-d790e737");
-        assert_ne!(name, alias("baai-bge-m3", Mode::Single));
-        assert_eq!(alias("BAAI/bge-m3", Mode::Multi), format!("{name}-multi"));
-        let long = alias(&"модель ".repeat(40), Mode::Multi);
+        assert_ne!(name, alias("baai-bge-m3", VectorMode::Single));
+        assert_eq!(alias("BAAI/bge-m3", VectorMode::Multi), format!("{name}-multi"));
+        let long = alias(&"модель ".repeat(40), VectorMode::Multi);
         assert!(long.is_ascii() && long.len() < 200, "{long}");
     }
 
     #[test]
     fn generations_are_of_their_own_alias_alone() {
-        let (single, multi) = (alias("m", Mode::Single), alias("m", Mode::Multi));
+        let (single, multi) = (alias("m", VectorMode::Single), alias("m", VectorMode::Multi));
         assert_eq!(generation(&single, &collection(&single, 7)), Some(7));
         assert_eq!(generation(&single, &collection(&multi, 7)), None);
         assert_eq!(generation(&single, &next(&single)), None);

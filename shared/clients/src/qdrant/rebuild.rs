@@ -9,8 +9,8 @@ use super::error::QdrantError;
 use super::wire::{AliasAction, Aliases, Collections};
 use super::{Qdrant, change_aliases, names};
 
-/// A generation that is being built. From its beginning on, everybody who stores or deletes vectors of the model does so
-/// in it, too. One that is left unfinished is removed by the next.
+/// A generation that is being built. From its beginning on, every process that stores or deletes vectors of the model does
+/// so in it, too. One that is left unfinished is removed by the next.
 pub struct Rebuild<'a> {
     qdrant: &'a Qdrant,
     alias: String,

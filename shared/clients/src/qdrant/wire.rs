@@ -13,11 +13,11 @@ pub(super) const PASSAGE: &str = "passage_id";
 /// What a search or a delete is limited to. There is no way to make one without an organisation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Filter {
-    must: Vec<Condition>,
+    must: Vec<FieldCondition>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-struct Condition {
+struct FieldCondition {
     key: &'static str,
     r#match: Match,
 }
@@ -35,7 +35,7 @@ impl Filter {
 
     /// And only those with this value.
     pub(super) fn and(mut self, key: &'static str, value: impl Into<Value>) -> Self {
-        self.must.push(Condition { key, r#match: Match { value: value.into() } });
+        self.must.push(FieldCondition { key, r#match: Match { value: value.into() } });
         self
     }
 }
@@ -99,13 +99,13 @@ pub(super) struct Points<'a> {
 pub(super) struct Point {
     /// A UUID.
     pub id: String,
-    pub vector: Vectors,
+    pub vector: PointVectors,
     pub payload: Payload,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(super) enum Vectors {
+pub(super) enum PointVectors {
     One(Vec<f32>),
     Several(Vec<Vec<f32>>),
 }
@@ -127,14 +127,14 @@ pub(super) struct Delete {
 /// `POST /collections/{name}/points/query`.
 #[derive(Serialize)]
 pub(super) struct Query {
-    pub query: Vectors,
+    pub query: PointVectors,
     pub filter: Filter,
     pub limit: u32,
     pub with_payload: [&'static str; 1],
 }
 
 #[derive(Deserialize)]
-pub(super) struct Found {
+pub(super) struct FoundPoints {
     pub points: Vec<ScoredPoint>,
 }
 
@@ -193,7 +193,7 @@ pub(super) struct Written {
 
 /// Every answer.
 #[derive(Deserialize)]
-pub(super) struct Answer<T> {
+pub(super) struct QdrantAnswer<T> {
     pub result: T,
 }
 

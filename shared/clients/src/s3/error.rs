@@ -5,7 +5,7 @@ use std::time::Duration;
 use frontdesk_ports::{BlobError, FetchError};
 use http::{HeaderMap, StatusCode};
 
-use crate::retry::{self, Failure};
+use crate::retry::{self, ServiceFailure};
 
 /// How much of the server's code is kept, in characters.
 const MAX_CODE: usize = 64;
@@ -69,7 +69,7 @@ impl S3Error {
         }
     }
 
-    /// Whether the same call may succeed later without anybody changing anything.
+    /// Whether the same call may succeed later without an operator changing anything.
     const fn retryable(&self) -> bool {
         match self {
             Self::RateLimited { .. }
@@ -87,7 +87,7 @@ impl S3Error {
     }
 }
 
-impl Failure for S3Error {
+impl ServiceFailure for S3Error {
     fn worth_another_attempt(&self) -> bool {
         // Every call can be made twice. What took too long has used up the time that there was.
         !matches!(self, Self::Timeout | Self::CircuitOpen) && self.retryable()

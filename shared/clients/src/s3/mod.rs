@@ -21,8 +21,8 @@ use crate::retry::{Attempts, judge, within};
 use crate::{body, breaker};
 
 use error::S3Error;
-use server::Ask;
-pub use server::{AccessKey, Addressing, Server, ServerError};
+use server::ObjectCall;
+pub use server::{AccessKey, Addressing, S3Server, S3ServerError};
 
 /// The service's name in metrics, logs and errors.
 const SERVICE: &str = "blobs";
@@ -43,17 +43,17 @@ const LIMITS: FetchLimits = FetchLimits {
 /// Files in a bucket.
 pub struct S3Blobs {
     ports: Weak<Ports>,
-    server: Server,
+    server: S3Server,
 }
 
 impl S3Blobs {
     /// In this bucket, called through these ports.
     #[must_use]
-    pub const fn new(ports: Weak<Ports>, server: Server) -> Self {
+    pub const fn new(ports: Weak<Ports>, server: S3Server) -> Self {
         Self { ports, server }
     }
 
-    async fn call(&self, ask: Ask, key: &BlobKey) -> Result<Option<Bytes>, BlobError> {
+    async fn call(&self, ask: ObjectCall, key: &BlobKey) -> Result<Option<Bytes>, BlobError> {
         let object = key.checked()?;
         let ports =
             self.ports.upgrade().ok_or_else(|| BlobError::Failed("the host has stopped".to_owned()))?;
@@ -72,7 +72,7 @@ impl S3Blobs {
         Ok(within(&mut deadline, work).await.unwrap_or(Err(S3Error::Timeout))?)
     }
 
-    async fn attempt(&self, ctx: &Ctx, ask: Ask, object: &str) -> Result<Bytes, S3Error> {
+    async fn attempt(&self, ctx: &Ctx, ask: ObjectCall, object: &str) -> Result<Bytes, S3Error> {
         let request = self.server.request(ask, object, ctx.clock.now())?;
         let mut guarded = breaker::enter(ctx, SERVICE, self.server.address()).ok_or(S3Error::CircuitOpen)?;
         let result = async {
@@ -102,18 +102,18 @@ impl Blobs for S3Blobs {
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > MAX_FILE {
             return Err(BlobError::TooLarge { limit: MAX_FILE, remedy: "larger ones are not kept" });
         }
-        match self.call(Ask::Put(bytes), key).await? {
+        match self.call(ObjectCall::Put(bytes), key).await? {
             Some(_) => Ok(()),
             None => Err(S3Error::NoObject.into()),
         }
     }
 
     async fn get(&self, key: &BlobKey) -> Result<Option<Bytes>, BlobError> {
-        self.call(Ask::Get, key).await
+        self.call(ObjectCall::Get, key).await
     }
 
     async fn delete(&self, key: &BlobKey) -> Result<(), BlobError> {
-        self.call(Ask::Delete, key).await?;
+        self.call(ObjectCall::Delete, key).await?;
         Ok(())
     }
 }

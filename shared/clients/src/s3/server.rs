@@ -36,7 +36,7 @@ pub struct AccessKey {
 
 /// A bucket: its address and the key to it.
 #[derive(Debug, Clone)]
-pub struct Server {
+pub struct S3Server {
     bucket: Bucket,
     /// `Debug` does not print the secret.
     key: Credentials,
@@ -44,7 +44,7 @@ pub struct Server {
 
 /// What is wrong with an address or a name; never repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ServerError {
+pub enum S3ServerError {
     /// The endpoint, and what it must be.
     #[error("{0}")]
     Endpoint(&'static str),
@@ -58,13 +58,13 @@ pub enum ServerError {
 
 /// What is asked of an object.
 #[derive(Debug, Clone)]
-pub(super) enum Ask {
+pub(super) enum ObjectCall {
     Get,
     Put(Bytes),
     Delete,
 }
 
-impl Server {
+impl S3Server {
     /// Reads an endpoint (`https://` or `http://`; a path is kept) and the names of a bucket and its region.
     ///
     /// # Errors
@@ -75,14 +75,16 @@ impl Server {
         bucket: &str,
         region: &str,
         key: AccessKey,
-    ) -> Result<Self, Vec<ServerError>> {
+    ) -> Result<Self, Vec<S3ServerError>> {
         let mut wrong = Vec::new();
         let endpoint = read_endpoint(endpoint).map_err(|error| wrong.push(error));
         if bucket.len() < 3 || !is_name(bucket) {
-            wrong.push(ServerError::Bucket("must be 3 to 255 letters, digits, dots, dashes or underscores"));
+            wrong
+                .push(S3ServerError::Bucket("must be 3 to 255 letters, digits, dots, dashes or underscores"));
         }
         if region.is_empty() || !is_name(region) {
-            wrong.push(ServerError::Region("must be 1 to 255 letters, digits, dots, dashes or underscores"));
+            wrong
+                .push(S3ServerError::Region("must be 1 to 255 letters, digits, dots, dashes or underscores"));
         }
         let (Ok(endpoint), true) = (endpoint, wrong.is_empty()) else { return Err(wrong) };
         let style = match addressing {
@@ -90,7 +92,7 @@ impl Server {
             Addressing::Virtual => UrlStyle::VirtualHost,
         };
         let bucket = Bucket::new(endpoint, style, bucket.to_owned(), region.to_owned())
-            .map_err(|_| vec![ServerError::Bucket("cannot be part of the endpoint's host name")])?;
+            .map_err(|_| vec![S3ServerError::Bucket("cannot be part of the endpoint's host name")])?;
         Ok(Self { bucket, key: Credentials::new(key.id, key.secret.expose_secret()) })
     }
 
@@ -100,20 +102,25 @@ impl Server {
     }
 
     /// The request for an object, signed at `now`. Its address holds the signature: it must not be logged.
-    pub(super) fn request(&self, ask: Ask, object: &str, now: Timestamp) -> Result<Request<Bytes>, S3Error> {
+    pub(super) fn request(
+        &self,
+        ask: ObjectCall,
+        object: &str,
+        now: Timestamp,
+    ) -> Result<Request<Bytes>, S3Error> {
         let now = jiff::Timestamp::from_millisecond(now.millis())
             .map_err(|_| S3Error::NotTaken("the clock is out of range".to_owned()))?;
         let key = Some(&self.key);
         let (method, url, body) = match ask {
-            Ask::Get => {
+            ObjectCall::Get => {
                 let get = self.bucket.get_object(key, object);
                 (Method::GET, get.sign_with_time(SIGNED_FOR, &now), Bytes::new())
             }
-            Ask::Put(body) => {
+            ObjectCall::Put(body) => {
                 let put = self.bucket.put_object(key, object);
                 (Method::PUT, put.sign_with_time(SIGNED_FOR, &now), body)
             }
-            Ask::Delete => {
+            ObjectCall::Delete => {
                 let delete = self.bucket.delete_object(key, object);
                 (Method::DELETE, delete.sign_with_time(SIGNED_FOR, &now), Bytes::new())
             }
@@ -127,18 +134,18 @@ impl Server {
     }
 }
 
-fn read_endpoint(text: &str) -> Result<Url, ServerError> {
-    const FORM: ServerError =
-        ServerError::Endpoint("must be an address that begins with https:// or http://");
+fn read_endpoint(text: &str) -> Result<Url, S3ServerError> {
+    const FORM: S3ServerError =
+        S3ServerError::Endpoint("must be an address that begins with https:// or http://");
     let url = Url::parse(text).map_err(|_| FORM)?;
     if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
         return Err(FORM);
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(ServerError::Endpoint("must not hold a login; the key has variables of its own"));
+        return Err(S3ServerError::Endpoint("must not hold a login; the key has variables of its own"));
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return Err(ServerError::Endpoint("must not have a query or a fragment"));
+        return Err(S3ServerError::Endpoint("must not have a query or a fragment"));
     }
     Ok(url)
 }
@@ -152,9 +159,9 @@ fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn server(endpoint: &str, addressing: Addressing, bucket: &str) -> Result<Server, Vec<ServerError>> {
+    fn server(endpoint: &str, addressing: Addressing, bucket: &str) -> Result<S3Server, Vec<S3ServerError>> {
         let key = AccessKey { id: "AKIAIOSFODNN7EXAMPLE".to_owned(), secret: "SENTINEL".into() };
-        Server::new(endpoint, addressing, bucket, "us-east-1", key)
+        S3Server::new(endpoint, addressing, bucket, "us-east-1", key)
     }
 
     #[test]
@@ -169,7 +176,7 @@ mod tests {
             assert_eq!(server(endpoint, addressing, "desk").unwrap().address(), address);
         }
         let wrong = server("https://127.0.0.1", Virtual, "desk").unwrap_err();
-        assert!(matches!(wrong.as_slice(), [ServerError::Bucket(_)]));
+        assert!(matches!(wrong.as_slice(), [S3ServerError::Bucket(_)]));
     }
 
     #[test]
@@ -184,12 +191,12 @@ mod tests {
             "https://s3.example#SENTINEL",
         ] {
             let wrong = server(endpoint, Addressing::Path, "desk").unwrap_err();
-            assert!(matches!(wrong.as_slice(), [ServerError::Endpoint(_)]), "{endpoint}: {wrong:?}");
+            assert!(matches!(wrong.as_slice(), [S3ServerError::Endpoint(_)]), "{endpoint}: {wrong:?}");
             assert!(!format!("{wrong:?}").contains("SENTINEL"), "{endpoint}: {wrong:?}");
         }
         for bucket in ["", "ab", "a/b", "../SENTINEL", "a b", "a%2fb", &"a".repeat(256)] {
             let wrong = server("https://s3.example", Addressing::Path, bucket).unwrap_err();
-            assert!(matches!(wrong.as_slice(), [ServerError::Bucket(_)]), "{bucket}: {wrong:?}");
+            assert!(matches!(wrong.as_slice(), [S3ServerError::Bucket(_)]), "{bucket}: {wrong:?}");
         }
     }
 
@@ -198,14 +205,16 @@ mod tests {
         let server = server("https://s3.example", Addressing::Path, "desk").unwrap();
         let now = Timestamp::from_millis(1_700_000_000_000);
         let request =
-            server.request(Ask::Put(Bytes::from_static(b"x")), "org_1/document/doc_1", now).unwrap();
+            server.request(ObjectCall::Put(Bytes::from_static(b"x")), "org_1/document/doc_1", now).unwrap();
         assert!(!format!("{server:?} {request:?}").contains("SENTINEL"));
     }
 
     #[test]
     fn a_request_is_signed_for_a_minute_and_a_body_has_its_length() {
         let server = server("https://s3.example", Addressing::Path, "desk").unwrap();
-        for (ask, length) in [(Ask::Get, None), (Ask::Put(Bytes::new()), Some("0")), (Ask::Delete, None)] {
+        for (ask, length) in
+            [(ObjectCall::Get, None), (ObjectCall::Put(Bytes::new()), Some("0")), (ObjectCall::Delete, None)]
+        {
             let now = Timestamp::from_millis(1_369_353_600_000);
             let request = server.request(ask, "org_1/document/doc_1", now).unwrap();
             let query = request.uri().query().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Source;
 
-/// The longest link text and the longest address that are looked at as one, in bytes. Beyond, a `[` is just a bracket.
+/// The longest link text and the longest address that are read as one, in bytes. Beyond, a `[` is just a bracket.
 const MAX_LABEL: usize = 300;
 const MAX_ADDRESS: usize = 2000;
 
@@ -26,7 +26,7 @@ pub struct CitationFilter {
 }
 
 /// What the front of the pending text is.
-enum Step {
+enum FilterStep {
     /// It cannot be told without more text.
     Wait,
     /// So many bytes become this text.
@@ -76,16 +76,16 @@ impl CitationFilter {
         let mut shown = String::new();
         while let Some(first) = rest.chars().next() {
             let step = match self.step(rest, first, ended) {
-                Step::Wait if ended => Step::Replace(first.len_utf8(), first.to_string()),
+                FilterStep::Wait if ended => FilterStep::Replace(first.len_utf8(), first.to_string()),
                 step => step,
             };
             let used = match step {
-                Step::Wait => break,
-                Step::Replace(used, text) => {
+                FilterStep::Wait => break,
+                FilterStep::Replace(used, text) => {
                     text.chars().for_each(|letter| self.spaces.push(letter, &mut shown));
                     used
                 }
-                Step::Remove(used) => {
+                FilterStep::Remove(used) => {
                     self.spaces.gap();
                     used
                 }
@@ -98,34 +98,34 @@ impl CitationFilter {
         shown
     }
 
-    fn step(&self, rest: &str, first: char, ended: bool) -> Step {
+    fn step(&self, rest: &str, first: char, ended: bool) -> FilterStep {
         match first {
             '[' => self.bracket(rest, ended),
             '!' => match rest.as_bytes().get(1) {
-                None => Step::Wait,
+                None => FilterStep::Wait,
                 Some(b'[') => match self.bracket(rest.get(1..).unwrap_or(""), ended) {
-                    // An image of nobody's is only its description.
-                    Step::Replace(used, text) if !text.starts_with('[') => {
-                        Step::Replace(used.saturating_add(1), text)
+                    // An image that no passage has is only its description.
+                    FilterStep::Replace(used, text) if !text.starts_with('[') => {
+                        FilterStep::Replace(used.saturating_add(1), text)
                     }
-                    Step::Wait if !ended => Step::Wait,
-                    _ => Step::Replace(1, "!".to_owned()),
+                    FilterStep::Wait if !ended => FilterStep::Wait,
+                    _ => FilterStep::Replace(1, "!".to_owned()),
                 },
-                Some(_) => Step::Replace(1, "!".to_owned()),
+                Some(_) => FilterStep::Replace(1, "!".to_owned()),
             },
             'h' | 'H' | 'w' | 'W' if !self.before.is_some_and(char::is_alphanumeric) => {
                 self.address(rest, ended)
             }
-            _ => Step::Replace(first.len_utf8(), first.to_string()),
+            _ => FilterStep::Replace(first.len_utf8(), first.to_string()),
         }
     }
 
     /// `[…` at the front: a reference, a link, or a bracket.
-    fn bracket(&self, rest: &str, ended: bool) -> Step {
-        let bare = || Step::Replace(1, "[".to_owned());
+    fn bracket(&self, rest: &str, ended: bool) -> FilterStep {
+        let bare = || FilterStep::Replace(1, "[".to_owned());
         let inside = rest.get(1..).unwrap_or("");
         let Some(length) = inside.find([']', '[', '\n']) else {
-            return if inside.len() > MAX_LABEL || ended { bare() } else { Step::Wait };
+            return if inside.len() > MAX_LABEL || ended { bare() } else { FilterStep::Wait };
         };
         let label = inside.get(..length).unwrap_or("");
         if length > MAX_LABEL || inside.as_bytes().get(length) != Some(&b']') {
@@ -134,9 +134,9 @@ impl CitationFilter {
         let after = inside.get(length.saturating_add(1)..).unwrap_or("");
         let used = length.saturating_add(2);
         let (link, target) = match after.chars().next() {
-            None if !ended => return Step::Wait,
+            None if !ended => return FilterStep::Wait,
             Some('(') => match target(after, ended) {
-                Target::Unknown => return Step::Wait,
+                Target::Unknown => return FilterStep::Wait,
                 Target::None => (0, None),
                 Target::Found(length, target) => (length, Some(target)),
             },
@@ -149,31 +149,31 @@ impl CitationFilter {
                 .filter(|n| (1..=self.offered).contains(*n))
                 .map(|n| format!("[{n}]"))
                 .collect();
-            return if known.is_empty() { Step::Remove(all) } else { Step::Replace(all, known) };
+            return if known.is_empty() { FilterStep::Remove(all) } else { FilterStep::Replace(all, known) };
         }
         match target {
-            Some(target) if !self.is_known(target) && label.trim().is_empty() => Step::Remove(all),
+            Some(target) if !self.is_known(target) && label.trim().is_empty() => FilterStep::Remove(all),
             // A label that is itself an address must not survive its link.
             Some(target) if !self.is_known(target) => {
                 let kept = without_addresses(label, |address| self.is_known(address));
-                if kept.trim().is_empty() { Step::Remove(all) } else { Step::Replace(all, kept) }
+                if kept.trim().is_empty() { FilterStep::Remove(all) } else { FilterStep::Replace(all, kept) }
             }
-            Some(_) => Step::Replace(all, rest.get(..all).unwrap_or("").to_owned()),
+            Some(_) => FilterStep::Replace(all, rest.get(..all).unwrap_or("").to_owned()),
             None => bare(),
         }
     }
 
     /// A word with `h` or `w` at the front: an address, or a word.
-    fn address(&self, rest: &str, ended: bool) -> Step {
+    fn address(&self, rest: &str, ended: bool) -> FilterStep {
         match address_at(rest, ended) {
-            Address::Unknown => Step::Wait,
-            Address::None => Step::Replace(1, rest.get(..1).unwrap_or("").to_owned()),
+            Address::Unknown => FilterStep::Wait,
+            Address::None => FilterStep::Replace(1, rest.get(..1).unwrap_or("").to_owned()),
             Address::Found(length) => {
                 let address = rest.get(..length).unwrap_or("");
                 if self.is_known(address) {
-                    Step::Replace(length, address.to_owned())
+                    FilterStep::Replace(length, address.to_owned())
                 } else {
-                    Step::Remove(length)
+                    FilterStep::Remove(length)
                 }
             }
         }

@@ -12,7 +12,7 @@ pub(super) fn found(text: &str, words: &[String]) -> bool {
     strong || weak.into_iter().filter(|sign| *sign).count() >= 2
 }
 
-/// Tokens of chat templates. Nobody types them by accident.
+/// Tokens of chat templates. A visitor does not type them by accident.
 const TOKENS: [&str; 6] = ["[inst]", "[/inst]", "<<sys>>", "<</sys>>", "<start_of_turn>", "<end_of_turn>"];
 
 fn template_tokens(text: &str) -> bool {
@@ -26,7 +26,7 @@ fn template_tokens(text: &str) -> bool {
     pipes || TOKENS.iter().any(|token| text.contains(token))
 }
 
-/// A line that poses as somebody else's: `system: …`. Alone it may be a support request ("System: Windows 10").
+/// A line that poses as another speaker's: `system: …`. Alone it may be a support request ("System: Windows 10").
 fn role_marker(text: &str) -> bool {
     const ROLES: [&str; 10] = [
         "system",
@@ -73,7 +73,7 @@ const STRONG: &[&[&str]] = &[
     &["новый", "системный", "промпт"],
 ];
 
-/// Weak: somebody is told who to be.
+/// Weak: the reader is told who to be.
 const NEW_ROLE: &[&[&str]] = &[
     &["you", "are", "now"],
     &["from", "now", "on", "you"],
@@ -158,7 +158,7 @@ const OVERRIDE: &[&str] = &[
     "обойди",
     "обойдите",
 ];
-/// Count only after somebody is told to: "ты должен игнорировать".
+/// Count only after the reader is told to: "ты должен игнорировать".
 const OVERRIDE_INFINITIVE: &[&str] =
     &["игнорировать", "проигнорировать", "забыть", "отбросить", "нарушить", "обойти"];
 const TOLD: &[&str] = &["должен", "должна", "обязан", "обязана", "прошу", "приказываю", "требую", "тебе"];

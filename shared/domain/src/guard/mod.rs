@@ -14,7 +14,7 @@ use crate::settings::Settings;
 use crate::texts::TextKey;
 
 pub use output::OutputFilter;
-pub use personal::{Kind, mask};
+pub use personal::{PersonalKind, mask};
 
 /// Why a guardrail stepped in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 /// What was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PersonalKind {
     /// An e-mail address.
     Email,
     /// A telephone number.
@@ -20,7 +20,7 @@ pub enum Kind {
     Inn,
 }
 
-impl Kind {
+impl PersonalKind {
     /// What stands in its place.
     #[must_use]
     pub const fn mask(self) -> &'static str {
@@ -37,13 +37,13 @@ impl Kind {
 
 /// Something that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    pub kind: Kind,
+pub(super) struct PersonalData {
+    pub kind: PersonalKind,
     /// Bytes of the text.
     pub range: Range<usize>,
 }
 
-/// How many characters before a number are looked at for what it is.
+/// How many characters before a number are read for what it is.
 pub(super) const CONTEXT: usize = 48;
 
 /// The text with personal data replaced by what it was: `[email]`, `[phone]`, …
@@ -53,10 +53,14 @@ pub fn mask(text: &str) -> String {
 }
 
 /// Replaces what was found where `hide` says so.
-pub(super) fn replace(text: &str, found: &[Found], hide: impl Fn(Kind, &str) -> bool) -> String {
+pub(super) fn replace(
+    text: &str,
+    found: &[PersonalData],
+    hide: impl Fn(PersonalKind, &str) -> bool,
+) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
-    for Found { kind, range } in found {
+    for PersonalData { kind, range } in found {
         let (Some(between), Some(itself)) = (text.get(done..range.start), text.get(range.clone())) else {
             continue;
         };
@@ -69,15 +73,15 @@ pub(super) fn replace(text: &str, found: &[Found], hide: impl Fn(Kind, &str) -> 
 }
 
 /// What identifies a piece of personal data however it is written: digits, or the address in lower case.
-pub(super) fn canonical(kind: Kind, text: &str) -> String {
+pub(super) fn canonical(kind: PersonalKind, text: &str) -> String {
     match kind {
-        Kind::Email => text.to_lowercase(),
+        PersonalKind::Email => text.to_lowercase(),
         _ => {
             let digits: String =
                 text.chars().filter_map(digit).map(|digit| char::from(b'0'.saturating_add(digit))).collect();
             match digits.strip_prefix('8') {
                 // The same Russian number with its long-distance prefix or with its country's code.
-                Some(rest) if kind == Kind::Phone && rest.len() == 10 => format!("7{rest}"),
+                Some(rest) if kind == PersonalKind::Phone && rest.len() == 10 => format!("7{rest}"),
                 _ => digits,
             }
         }
@@ -89,7 +93,7 @@ fn digit(letter: char) -> Option<u8> {
 }
 
 /// Everything in `text`, in order and without overlaps; `before` is what stood before it.
-pub(super) fn find(before: &str, text: &str) -> Vec<Found> {
+pub(super) fn find(before: &str, text: &str) -> Vec<PersonalData> {
     let mut found = emails(text);
     // Both are in order: an address that ends before one number ends before the next one, too.
     let addresses: Vec<Range<usize>> = found.iter().map(|found| found.range.clone()).collect();
@@ -108,7 +112,7 @@ pub(super) fn find(before: &str, text: &str) -> Vec<Found> {
             continue;
         }
         if let Some(kind) = text.get(range.clone()).and_then(|number| classify(number, &context)) {
-            found.push(Found { kind, range });
+            found.push(PersonalData { kind, range });
         }
     }
     found.sort_by_key(|found| found.range.start);
@@ -123,8 +127,8 @@ fn context(before: &str, text: &str, at: usize) -> String {
     letters.into_iter().flat_map(char::to_lowercase).collect()
 }
 
-fn emails(text: &str) -> Vec<Found> {
-    let mut found: Vec<Found> = Vec::new();
+fn emails(text: &str) -> Vec<PersonalData> {
+    let mut found: Vec<PersonalData> = Vec::new();
     for (at, _) in text.match_indices('@') {
         let (head, tail) = (text.get(..at).unwrap_or(""), text.get(at.saturating_add(1)..).unwrap_or(""));
         let local = |letter: char| letter.is_alphanumeric() || matches!(letter, '.' | '_' | '%' | '+' | '-');
@@ -139,8 +143,10 @@ fn emails(text: &str) -> Vec<Found> {
         if local_bytes == 0 || !is_host || found.last().is_some_and(|last| last.range.end > start) {
             continue;
         }
-        found
-            .push(Found { kind: Kind::Email, range: start..at.saturating_add(1).saturating_add(host.len()) });
+        found.push(PersonalData {
+            kind: PersonalKind::Email,
+            range: start..at.saturating_add(1).saturating_add(host.len()),
+        });
     }
     found
 }
@@ -180,7 +186,7 @@ fn numbers(text: &str) -> Vec<Range<usize>> {
     runs
 }
 
-fn classify(number: &str, context: &str) -> Option<Kind> {
+fn classify(number: &str, context: &str) -> Option<PersonalKind> {
     let digits: Vec<u8> = number.chars().filter_map(digit).collect();
     let groups: Vec<usize> = number
         .split(|letter: char| digit(letter).is_none())
@@ -198,35 +204,35 @@ fn classify(number: &str, context: &str) -> Option<Kind> {
         && luhn(&digits)
         && (groups.len() == 1 || groups.iter().rev().skip(1).all(|length| matches!(length, 4..=6)))
     {
-        return Some(Kind::Card);
+        return Some(PersonalKind::Card);
     }
     if digits.len() == 11 && !plus && snils(&digits) && (groups == [3, 3, 3, 2] || says(&["снилс", "snils"]))
     {
-        return Some(Kind::Snils);
+        return Some(PersonalKind::Snils);
     }
     if matches!(digits.len(), 10 | 12) && !plus && inn(&digits) && says(&["инн", "inn", "tin"]) {
-        return Some(Kind::Inn);
+        return Some(PersonalKind::Inn);
     }
     if digits.len() == 10
         && !plus
         && (groups == [2, 2, 6] || (passport && matches!(groups.as_slice(), [4, 6] | [10])))
     {
-        return Some(Kind::Passport);
+        return Some(PersonalKind::Passport);
     }
     if passport
         && ((groups == [4] && ends_with_word(context, &["серия", "серии", "series"]))
             || (groups == [6] && ends_with_word(context, &["номер", "№", "number", "no"])))
     {
-        return Some(Kind::Passport);
+        return Some(PersonalKind::Passport);
     }
     if plus && (10..=15).contains(&digits.len()) {
-        return Some(Kind::Phone);
+        return Some(PersonalKind::Phone);
     }
     if digits.len() == 11
         && matches!(digits.as_slice(), [7 | 8, 3..=9, ..])
         && (grouped || digits.first() == Some(&8))
     {
-        return Some(Kind::Phone);
+        return Some(PersonalKind::Phone);
     }
     let telephone = says(&[
         "тел",
@@ -243,7 +249,7 @@ fn classify(number: &str, context: &str) -> Option<Kind> {
     if digits.len() == 10
         && (matches!(groups.as_slice(), [3, 3, 4] | [3, 3, 2, 2]) || (telephone && !grouped))
     {
-        return Some(Kind::Phone);
+        return Some(PersonalKind::Phone);
     }
     None
 }

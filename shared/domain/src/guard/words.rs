@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-/// Characters that nobody sees and that hide text from people or patterns: zero width, direction, tags, soft hyphen.
+/// Characters that are not seen and that hide text from people or patterns: zero width, direction, tags, soft hyphen.
 /// The two joiners are kept: scripts and emoji need them.
 fn is_invisible(letter: char) -> bool {
     matches!(

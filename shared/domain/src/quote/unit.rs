@@ -7,7 +7,7 @@ use crate::text::sentence::sentences;
 
 /// What a unit is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum UnitKind {
     /// A Markdown heading.
     Heading,
     /// A list item or a row of a table.
@@ -20,7 +20,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unit {
     /// What it is.
-    pub kind: Kind,
+    pub kind: UnitKind,
     /// Where it stands, without list markers and white space around it. Never empty.
     pub range: Range<usize>,
     /// Where its line's marker stands.
@@ -53,12 +53,12 @@ pub fn units(passage: &str) -> Vec<Unit> {
         let special = if trimmed.is_empty() || is_rule(trimmed) {
             Some(None)
         } else if let Some((_, skip)) = heading(trimmed) {
-            Some(Some((Kind::Heading, skip)))
+            Some(Some((UnitKind::Heading, skip)))
         } else if let Some(skip) = item(trimmed) {
-            Some(Some((Kind::Item, skip)))
+            Some(Some((UnitKind::Item, skip)))
         } else if is_row(trimmed) {
             // The names of the columns answer nothing.
-            Some((!above_rule(passage, at)).then_some((Kind::Item, 0)))
+            Some((!above_rule(passage, at)).then_some((UnitKind::Item, 0)))
         } else {
             None
         };
@@ -70,7 +70,7 @@ pub fn units(passage: &str) -> Vec<Unit> {
             Some(unit) => {
                 if let Some(range) = paragraph.take() {
                     if trimmed.is_empty() && is_title(passage, &range) {
-                        push(passage, Kind::Heading, range.clone(), range.start, number, &mut units);
+                        push(passage, UnitKind::Heading, range.clone(), range.start, number, &mut units);
                     } else {
                         push_sentences(passage, range, number, &mut units);
                     }
@@ -97,7 +97,7 @@ pub fn units(passage: &str) -> Vec<Unit> {
 
 fn push(
     passage: &str,
-    kind: Kind,
+    kind: UnitKind,
     range: Range<usize>,
     marker: usize,
     paragraph: usize,
@@ -123,7 +123,7 @@ fn push_sentences(passage: &str, range: Range<usize>, paragraph: usize, units: &
     for sentence in sentences(text) {
         let at = |place: usize| range.start.saturating_add(place);
         let whole = at(sentence.start)..at(sentence.end);
-        push(passage, Kind::Sentence, whole.clone(), whole.start, paragraph, units);
+        push(passage, UnitKind::Sentence, whole.clone(), whole.start, paragraph, units);
     }
 }
 

@@ -46,7 +46,7 @@ pub enum Command {
     },
     /// The conversation's head changes.
     Update(Update),
-    /// Somebody has read everything up to `upto`.
+    /// The author has read everything up to `upto`.
     Read {
         /// Who.
         by: Author,
@@ -79,7 +79,7 @@ pub struct Update {
     /// Where it stands. `closed` closes it as the mode of that name does; `snoozed` comes by `snoozed_until`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
-    /// The assignee; `Some(None)` takes it from everybody.
+    /// The assignee; `Some(None)` leaves it without one.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "named")]
     pub assignee: Option<Option<UserId>>,
     /// All labels.
@@ -169,7 +169,7 @@ pub enum Refusal {
     /// The conversation is closed.
     #[error("the conversation is closed")]
     Closed,
-    /// Somebody else may speak now: the epoch moved, or the run is not the one in progress.
+    /// Another speaker may speak now: the epoch moved, or the run is not the one in progress.
     #[error("the turn is not in progress any more; the epoch is {epoch}")]
     Fenced {
         /// The current epoch.

@@ -2,7 +2,7 @@
 //!
 //! The table below is the one place that knows a setting. The struct, the check of a change, the texts of errors, the
 //! documentation and the OpenAPI ranges all come from it. Stored is only what differs from the defaults, so that a
-//! better default reaches everybody who did not choose otherwise.
+//! better default reaches every organisation that did not choose otherwise.
 
 mod field;
 
@@ -129,7 +129,7 @@ settings! {
         upload_bytes_per_day: u64 = 200 * 1024 * 1024, Range::Whole { min: 1_024, max: 1_099_511_627_776 };
         /// What all uploads of the organisation may take together, in bytes.
         uploads_total_bytes: u64 = 10 * 1024 * 1024 * 1024, Range::Whole { min: 1_024, max: 1_125_899_906_842_624 };
-        /// Reads per minute of one visitor or user (of one address where nobody is signed in).
+        /// Reads per minute of one visitor or user (of one address without a login).
         reads_per_minute: u32 = 100, Range::Whole { min: 1, max: 100_000 };
         /// Writes per minute of one address.
         writes_per_minute: u32 = 30, Range::Whole { min: 1, max: 100_000 };
@@ -177,7 +177,7 @@ fn escape(name: &str) -> String {
 
 /// One field that a change touched.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Change {
+pub struct SettingChange {
     /// The JSON pointer to it.
     pub field: String,
     /// Its value before.
@@ -335,12 +335,12 @@ impl Settings {
 
     /// What differs in `next`.
     #[must_use]
-    pub fn changes(&self, next: &Self) -> Vec<Change> {
+    pub fn changes(&self, next: &Self) -> Vec<SettingChange> {
         FIELDS
             .iter()
             .filter_map(|field| {
                 let (old, new) = ((field.get)(self), (field.get)(next));
-                (old != new).then(|| Change { field: field.pointer(), old, new })
+                (old != new).then(|| SettingChange { field: field.pointer(), old, new })
             })
             .collect()
     }

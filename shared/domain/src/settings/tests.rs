@@ -137,7 +137,7 @@ fn changes_name_field_and_values() {
     let new = old.patched(&json!({"model": {"temperature": 1}})).unwrap();
     assert_eq!(
         old.changes(&new),
-        [Change { field: "/model/temperature".into(), old: json!(0.2), new: json!(1.0) }]
+        [SettingChange { field: "/model/temperature".into(), old: json!(0.2), new: json!(1.0) }]
     );
 }
 

@@ -1,4 +1,4 @@
-//! The borders at which a text may be cut, from the coarsest to the finest. Each level looks at a text once.
+//! The borders at which a text may be cut, from the coarsest to the finest. Each level reads a text once.
 
 use std::ops::Range;
 
@@ -107,7 +107,7 @@ fn pieces(text: &str, is_border: impl Fn(char) -> bool) -> Vec<Range<usize>> {
 
 /// What a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum BlockKind {
     Blank,
     Heading,
     List,
@@ -120,34 +120,34 @@ enum Kind {
 #[derive(Default)]
 struct Lines {
     fence: Option<&'static str>,
-    last: Option<Kind>,
+    last: Option<BlockKind>,
 }
 
 impl Lines {
     /// The kind of the next line, and whether an item begins with it.
-    fn next(&mut self, line: &str) -> (Kind, bool) {
+    fn next(&mut self, line: &str) -> (BlockKind, bool) {
         let trimmed = line.trim();
         let mark = line::fence(trimmed);
         let (kind, begins) = if let Some(open) = self.fence {
             if mark == Some(open) {
                 self.fence = None;
             }
-            (Kind::Fence, true)
+            (BlockKind::Fence, true)
         } else if mark.is_some() {
             self.fence = mark;
-            (Kind::Fence, true)
+            (BlockKind::Fence, true)
         } else if trimmed.is_empty() {
-            (Kind::Blank, true)
+            (BlockKind::Blank, true)
         } else if line::heading(trimmed).is_some() {
-            (Kind::Heading, true)
+            (BlockKind::Heading, true)
         } else if line::item(trimmed).is_some() {
-            (Kind::List, true)
+            (BlockKind::List, true)
         } else if line::is_row(trimmed) {
-            (Kind::Table, true)
-        } else if self.last == Some(Kind::List) && line.starts_with([' ', '\t']) {
-            (Kind::List, false)
+            (BlockKind::Table, true)
+        } else if self.last == Some(BlockKind::List) && line.starts_with([' ', '\t']) {
+            (BlockKind::List, false)
         } else {
-            (Kind::Prose, false)
+            (BlockKind::Prose, false)
         };
         self.last = Some(kind);
         (kind, begins)
@@ -165,10 +165,10 @@ fn items(text: &str) -> Vec<Range<usize>> {
 }
 
 /// Lines joined until `parts` says that a new piece begins, given the kind of the piece and the line's.
-fn group(text: &str, parts: impl Fn(Kind, Kind, bool) -> bool) -> Vec<Range<usize>> {
+fn group(text: &str, parts: impl Fn(BlockKind, BlockKind, bool) -> bool) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut lines = Lines::default();
-    let mut current: Option<(Kind, usize)> = None;
+    let mut current: Option<(BlockKind, usize)> = None;
     let mut at: usize = 0;
     for line in text.split_inclusive('\n') {
         let (kind, begins) = lines.next(line);
