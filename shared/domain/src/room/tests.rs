@@ -230,7 +230,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     #[test]
-    fn whatever_happens_the_log_is_dense_and_nobody_speaks_out_of_turn(
+    fn whatever_happens_the_log_is_dense_and_no_author_speaks_out_of_turn(
         steps in prop::collection::vec(step(), 0..60)
     ) {
         let mut room = room();
@@ -301,10 +301,10 @@ proptest! {
                 EventBody::MessageCreated { message } if message.author.kind == AuthorKind::Ai => {
                     prop_assert!(mode == Mode::Ai && open.is_some(), "the AI spoke out of turn");
                 }
-                EventBody::MessageCreated { message } if message.author.kind == AuthorKind::Visitor => {
-                    if mode == Mode::Ai {
-                        asked.push(seq);
-                    }
+                EventBody::MessageCreated { message }
+                    if message.author.kind == AuthorKind::Visitor && mode == Mode::Ai =>
+                {
+                    asked.push(seq);
                 }
                 EventBody::TurnStarted { turn, answers } => {
                     prop_assert!(open.is_none() && mode == Mode::Ai);
