@@ -88,7 +88,7 @@ impl Sim {
             timers: RefCell::default(),
             timer: Cell::new(0),
             chaos: Cell::new(true),
-            storm: seed % 4 == 0,
+            storm: seed.is_multiple_of(4),
             lives: Default::default(),
         })
     }
@@ -508,9 +508,10 @@ impl Schedule {
             let mut shown: (Option<TurnId>, usize) = (None, 0);
             loop {
                 let late = sleep(&self.sim, 5_000 + self.sim.dice.below(20_000));
-                let frame = match futures_util::future::select(joined.frames.next(), late).await {
-                    futures_util::future::Either::Left((Some(frame), _)) => frame,
-                    _ => break,
+                let futures_util::future::Either::Left((Some(frame), _)) =
+                    futures_util::future::select(joined.frames.next(), late).await
+                else {
+                    break;
                 };
                 match frame {
                     Frame::Event(event) => {
@@ -624,7 +625,7 @@ fn schedule(ground: &Rc<Ground>, seed: u64, alone: bool) -> Vec<String> {
             CLIENTS,
             Box::pin(async move {
                 actor.await;
-                done.set(done.get() + 1)
+                done.set(done.get() + 1);
             }),
         );
     }
@@ -641,7 +642,7 @@ fn schedule(ground: &Rc<Ground>, seed: u64, alone: bool) -> Vec<String> {
         let sim = Rc::clone(&sim);
         Box::pin(async move {
             while sim.now.get() < rest {
-                sleep(&sim, 1_000).await
+                sleep(&sim, 1_000).await;
             }
         })
     });
@@ -663,11 +664,11 @@ fn schedule(ground: &Rc<Ground>, seed: u64, alone: bool) -> Vec<String> {
     check(&log, &schedule);
     if number("FRONTDESK_SEED").is_some() {
         for event in &log {
-            eprintln!("{}", Frame::Event(Rc::clone(event)).to_json());
+            tracing::info!("{}", Frame::Event(Rc::clone(event)).to_json());
         }
         let sql = "SELECT last_seq, open_turn, lease_until, log_owner FROM conversations WHERE id = ?1";
         let head = ground.database.query(vec![Statement::new(sql).bind(conversation.to_string())]);
-        eprintln!("{:?}", head.now_or_never());
+        tracing::info!(head = ?head.now_or_never(), "in the end");
     }
     for process in 0..PROCESSES {
         sim.kill(process);
@@ -709,9 +710,8 @@ fn check(log: &[Rc<frontdesk_domain::event::Event>], schedule: &Schedule) {
                 }
             }
             EventBody::TurnStarted { turn, answers } => {
-                if open.replace((*turn, *answers)).is_some() {
-                    complain(format!("a second turn began at {seq}"));
-                }
+                let before = open.replace((*turn, *answers));
+                before.into_iter().for_each(|_| complain(format!("a second turn began at {seq}")));
             }
             EventBody::TurnFinished { turn, outcome, .. } => {
                 match open.take() {
