@@ -2,6 +2,7 @@
 
 mod client;
 mod faults;
+mod heads;
 mod health;
 mod limits;
 mod logins;
