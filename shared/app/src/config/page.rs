@@ -26,7 +26,8 @@ pub fn markdown() -> String {
     text.push_str(
         "\n## Settings of an organisation\n\n\
          Changed while Frontdesk runs, by an administrator: `GET` and `PATCH /api/v1/settings`. A change is in the audit log and \
-         is in force at once in the process that made it, and within 5 seconds elsewhere. `null` brings a default back.\n\n",
+         is in force at once in the process that made it. Elsewhere it is within 5 seconds where the organisation is being \
+         served, and after 60 seconds in any case while the database answers. `null` brings a default back.\n\n",
     );
     text.push_str(&settings::markdown());
     text.push_str(
