@@ -101,9 +101,10 @@ pub struct Metrics {
     pub turns_begun_again: Counter,
     /// Logs of one conversation that say different things.
     pub log_conflicts: Counter,
-    /// From the visitor's message to the first delta, in seconds.
+    /// From the begin of a run to its first delta, in seconds. The visitor of a turn that waited for another one, or was
+    /// begun again, has waited longer.
     pub first_delta_seconds: Histogram,
-    /// Tokens by `direction` (`prompt`, `completion`).
+    /// Tokens by `direction` (`prompt`, `completion`), estimated where the provider does not count.
     pub tokens: Family<L1, Counter>,
     /// Listeners of rooms.
     pub listeners: Gauge,
@@ -174,11 +175,11 @@ impl Default for Metrics {
             ),
             first_delta_seconds: register!(
                 "turn_first_delta",
-                "From the message to the first delta",
+                "From the begin of a run to its first delta",
                 Unit::Seconds,
                 Buckets.new_metric()
             ),
-            tokens: register!("model_tokens", "Tokens as the provider counts them", Family::default()),
+            tokens: register!("model_tokens", "Tokens of calls to models", Family::default()),
             listeners: register!("room_listeners", "Listeners of rooms", Gauge::default()),
             jobs: register!("jobs", "Steps of jobs that ended", Family::default()),
             jobs_waiting: register!("jobs_waiting", "Jobs that are due", Gauge::default()),

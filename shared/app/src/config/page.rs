@@ -13,8 +13,9 @@ pub fn markdown() -> String {
          This page is made from the code; a test fails when it is not up to date (`UPDATE_DOCS=1 cargo test -p \
          frontdesk-app configuration` writes it anew).\n\n\
          ## Variables of a deployment\n\n\
-         Read once at the start. Everything that is missing, weak or wrong is told at once, and Frontdesk does not start. No \
-         secret has a default: `cargo xtask dev` makes the ones it needs and keeps them in the data directory \
+         Read once at the start. Everything that is missing, weak or wrong is told at once, and Frontdesk does not start; \
+         on Cloudflare and Spin the log tells it with the first request, and only `/health/live` works. No secret has a default: \
+         `cargo xtask dev` makes the ones it needs and keeps them in the data directory \
          (`secrets.env`, readable by its owner alone). A variable of the environment comes before that file. An empty variable \
          counts as one that is not set.\n\n\
          | variable | what it means | allowed | default |\n|---|---|---|---|\n",
@@ -26,7 +27,8 @@ pub fn markdown() -> String {
     text.push_str(
         "\n## Settings of an organisation\n\n\
          Changed while Frontdesk runs, by an administrator: `GET` and `PATCH /api/v1/settings`. A change is in the audit log and \
-         is in force at once in the process that made it, and within 5 seconds elsewhere. `null` brings a default back.\n\n",
+         is in force at once in the process that made it. Elsewhere it is within 5 seconds where the organisation is being \
+         served, and after 60 seconds in any case while the database answers. `null` brings a default back.\n\n",
     );
     text.push_str(&settings::markdown());
     text.push_str(
