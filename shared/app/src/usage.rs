@@ -50,6 +50,19 @@ pub async fn record_lost(
     Ok(())
 }
 
+/// Counts one call of an attempt whose process was killed, unless a call of that attempt was counted.
+///
+/// # Errors
+/// When the database does not answer.
+pub async fn record_killed(ctx: &Ctx, scope: &TenantScope, token: &TurnToken, usage: &Usage) -> Result<()> {
+    let known = store::usage::select_calls(scope, token.turn, token.attempt);
+    let results = ctx.db.query(vec![known]).await?;
+    if results.first().and_then(Rows::first).is_some() {
+        return Ok(());
+    }
+    record_lost(ctx, scope, token, None, std::slice::from_ref(usage)).await
+}
+
 /// The calls of one run, numbered alike by every worker that records them: the answer's is 0.
 fn calls<'a>(
     turn: TurnId,

@@ -25,6 +25,8 @@ pub type RoomKey = (OrgId, ConversationId);
 /// Rooms in memory. Those in use stay; of the others the least recently used goes when there are too many.
 pub struct RoomCache {
     most: usize,
+    /// Whether this is the only process: then a turn in progress runs here, and its room stays.
+    alone: bool,
     entries: RefCell<LruCache<RoomKey, Rc<RoomEntry>>>,
 }
 
@@ -61,8 +63,8 @@ pub struct Open {
 
 impl RoomCache {
     /// At most so many rooms that are not in use.
-    pub fn new(most: usize) -> Self {
-        Self { most, entries: RefCell::new(LruCache::unbounded()) }
+    pub fn new(most: usize, alone: bool) -> Self {
+        Self { most, alone, entries: RefCell::new(LruCache::unbounded()) }
     }
 
     /// The entry of a room; a new one that is not read yet when there is none.
@@ -76,7 +78,7 @@ impl RoomCache {
                 break;
             }
             let Some((key, entry)) = entries.pop_lru() else { break };
-            if entry.in_use() {
+            if entry.in_use(self.alone) {
                 entries.put(key, entry);
             }
         }
@@ -106,11 +108,11 @@ impl RoomCache {
 }
 
 impl RoomEntry {
-    /// Held elsewhere, listened to, or with a turn in progress.
-    fn in_use(self: &Rc<Self>) -> bool {
+    /// Held elsewhere (by a call, or by the poller as long as it is followed), listened to, or with a turn of this process.
+    fn in_use(self: &Rc<Self>, alone: bool) -> bool {
         let state = self.state.borrow();
         Rc::strong_count(self) > 1
-            || state.as_ref().is_some_and(|open| open.has_turn() || !open.listeners.is_empty())
+            || state.as_ref().is_some_and(|open| (alone && open.has_turn()) || !open.listeners.is_empty())
     }
 
     /// Whether it has a listener in this process.
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_goes_and_what_is_held_stays() {
-        let cache = RoomCache::new(3);
+        let cache = RoomCache::new(3, true);
         let held = cache.entry(key(1));
         for n in 2..=3 {
             cache.entry(key(n));
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn with_everything_in_use_a_call_tries_a_few_and_goes_on() {
-        let cache = RoomCache::new(2);
+        let cache = RoomCache::new(2, true);
         let held: Vec<_> = (0..50).map(|n| cache.entry(key(n))).collect();
         assert_eq!(cache.entries.borrow().len(), held.len());
         drop(held);

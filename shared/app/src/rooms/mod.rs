@@ -77,7 +77,10 @@ impl LogRooms {
             log,
             worker,
             exclusive,
-            cache: RoomCache::new(if exclusive { ROOMS_IN_MEMORY } else { SHARED_ROOMS_IN_MEMORY }),
+            cache: RoomCache::new(
+                if exclusive { ROOMS_IN_MEMORY } else { SHARED_ROOMS_IN_MEMORY },
+                exclusive,
+            ),
             runs: Rc::default(),
             pollers: Pollers::default(),
             draining: Cell::new(false),
@@ -192,8 +195,7 @@ impl LogRooms {
 const CLOSED: &str = "the conversation is closed";
 const CROWDED: &str = "you are connected to this conversation too often";
 const FENCED: &str = "another speaker may speak now";
-const KEPT_ELSEWHERE: &str =
-    "another deployment on this database keeps this conversation; ROOMS_URL names it to this one";
+const KEPT_ELSEWHERE: &str = "another deployment on this database keeps this conversation; a host on Spin can be told of it by ROOMS_URL";
 
 /// A room's refusal as the caller's error.
 fn refused(refusal: Refusal) -> Error {

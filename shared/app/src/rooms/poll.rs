@@ -100,6 +100,10 @@ impl Open {
             self.log_owner.clone_from(&news.stored.log_owner);
             if let Some(stored) = stored {
                 self.room.note_turn(stored);
+                if stored.worker != worker {
+                    // As its worker says it: one that stops gives its lease up.
+                    self.room.lease(stored.lease_until);
+                }
             }
         }
         any
@@ -231,7 +235,11 @@ impl LogRooms {
             behind.map(|(id, room)| (*id, Rc::clone(&room.entry))).collect()
         };
         for (id, entry) in behind {
-            self.refresh(ctx, scope, id, &entry).await?;
+            if let Err(error) = self.refresh(ctx, scope, id, &entry).await {
+                // It is tried again with the next poll, and holds no other room up.
+                tracing::warn!(conversation = %id, %error, "a room could not be read");
+                continue;
+            }
             if let Some(room) = poller.rooms.borrow_mut().get_mut(&id) {
                 room.behind = false;
             }

@@ -39,6 +39,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How often a run tries to make its answer when something that it needs does not answer.
 const TRIES: u32 = 4;
+/// How long it tries: a visitor who waits longer is better told that people take over.
+const TRIED_FOR: Duration = Duration::from_secs(10);
 /// How many abandoned turns one round trip finds.
 const PAGE: u32 = 100;
 /// How often a process polls for turns whose lease is over.
@@ -235,9 +237,12 @@ impl TurnRun {
     /// Counts one call of each earlier attempt that left no word of what it used: its process was killed.
     async fn count_killed(&self, like: Option<Usage>) {
         let Some(usage) = like else { return };
-        let killed = [Usage { completion_tokens: 0, estimated: true, ..usage }];
+        let killed = Usage { completion_tokens: 0, estimated: true, ..usage };
         for attempt in 1..self.start.token.attempt.min(TURN_ATTEMPTS) {
-            self.count(&TurnToken { attempt, ..self.start.token }, None, &killed).await;
+            let token = TurnToken { attempt, ..self.start.token };
+            if let Err(error) = usage::record_killed(&self.ctx, &self.scope, &token, &killed).await {
+                tracing::warn!(turn = %token.turn, %error, "what a killed run used was not counted");
+            }
         }
     }
 
@@ -365,9 +370,11 @@ impl LogRooms {
         let open = state.as_ref().filter(|open| self.0.log.keeps(&open.log_owner))?;
         let turn = open.room.head().turn.as_ref()?;
         let run = turn.token();
+        // What a newer version said of who may speak came after the turn began: it is the AI's no more.
+        let fenced = turn.epoch != open.room.head().conversation.epoch;
         let runs_here = self.0.runs.has(&(scope.org(), id), &run);
         let gone = self.0.exclusive || turn.worker == self.0.worker || turn.lease_until <= now;
-        if runs_here || !gone || self.0.draining.get() {
+        if runs_here || fenced || !gone || self.0.draining.get() {
             return None;
         }
         open.room.next_attempt(self.0.worker, now).map(|next| (run, next))
@@ -463,13 +470,13 @@ impl LogRooms {
                     return Err(Stopped::Died);
                 }
             }
-            run.ctx.clock.sleep(pause(failures)).await;
-            match run.unsay().await {
-                Err(error) if fenced(&error) => return Err(Stopped::Over),
-                // Should it fail otherwise, the next word is refused.
-                _ => {}
+            if run.ctx.clock.now().since(run.began) > TRIED_FOR {
+                break;
             }
+            run.ctx.clock.sleep(pause(failures)).await;
+            withdraw(run).await?;
         }
+        withdraw(run).await?;
         self.hand_over(run).await
     }
 
@@ -610,6 +617,11 @@ impl Open {
             history: self.room.recent().filter(asked).cloned().collect(),
         }
     }
+}
+
+/// What the run has said is taken back, so that what it says next stands alone. A run that cannot do so begins anew.
+async fn withdraw(run: &TurnRun) -> Result<(), Stopped> {
+    run.unsay().await.map_err(|error| if fenced(&error) { Stopped::Over } else { Stopped::Died })
 }
 
 /// Before the next try: 100 ms, 200 ms, 400 ms, …, at most 5 s.

@@ -94,6 +94,14 @@ pub fn add_call(scope: &TenantScope, call: &ModelCall<'_>, at: Timestamp) -> [St
     ]
 }
 
+/// A row for each counted call of an attempt.
+pub fn select_calls(scope: &TenantScope, turn: TurnId, attempt: u32) -> Statement {
+    Statement::new("SELECT n FROM model_calls WHERE org_id = ?1 AND turn = ?2 AND attempt = ?3")
+        .bind_id(scope.org())
+        .bind_id(turn)
+        .bind(attempt)
+}
+
 /// The tokens of a day, in one row.
 pub fn select_tokens(scope: &TenantScope, day: &str) -> Statement {
     Statement::new(
