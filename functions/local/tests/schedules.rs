@@ -127,7 +127,8 @@ impl Sim {
                 tasks.iter().enumerate().filter(ready).map(|(at, _)| at).collect()
             };
             if ready.is_empty() {
-                let Some(((at, _), waker)) = self.timers.borrow_mut().pop_first() else { return false };
+                let next = self.timers.borrow_mut().pop_first();
+                let Some(((at, _), waker)) = next else { return false };
                 self.now.set(self.now.get().max(at));
                 waker.wake();
                 continue;
@@ -152,21 +153,31 @@ struct SimClock(Rc<Sim>);
 struct Sleep {
     sim: Rc<Sim>,
     until: i64,
-    set: bool,
+    /// Its timer, once it has one.
+    number: Option<u64>,
 }
 
 impl Future for Sleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.sim.now.get() >= self.until && self.set {
-            return Poll::Ready(());
-        }
-        // One round at least: a sleep of nothing gives way, too.
-        self.set = true;
-        let number = self.sim.timer.replace(self.sim.timer.get() + 1);
+        let number = match self.number {
+            Some(_) if self.sim.now.get() >= self.until => return Poll::Ready(()),
+            Some(number) => number,
+            // One round at least: a sleep of nothing gives way, too.
+            None => self.sim.timer.replace(self.sim.timer.get() + 1),
+        };
+        self.number = Some(number);
         self.sim.timers.borrow_mut().insert((self.until, number), cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.sim.timers.borrow_mut().remove(&(self.until, number));
+        }
     }
 }
 
@@ -177,7 +188,7 @@ impl Clock for SimClock {
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let until = self.0.now.get() + i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2);
-        Box::pin(Sleep { sim: Rc::clone(&self.0), until, set: false })
+        Box::pin(Sleep { sim: Rc::clone(&self.0), until, number: None })
     }
 }
 
