@@ -19,7 +19,7 @@ const EDGE: [(&str, &str); 4] = [
 ];
 
 /// The tests that need a database, of the packages that have them.
-const DATABASE: [&str; 32] = [
+const DATABASE: [&str; 34] = [
     "--package",
     "frontdesk-local",
     "--package",
@@ -34,6 +34,8 @@ const DATABASE: [&str; 32] = [
     "documents_http",
     "--test",
     "door",
+    "--test",
+    "feed",
     "--test",
     "jobs",
     "--test",
