@@ -78,7 +78,20 @@ async fn in_force(case: &mut Case, operator: &Caller, version: u64) -> Result<()
     case.title("As it was");
     let back = json!({ "guardrails": { "only_from_evidence": null } });
     case.send(patch(operator, SETTINGS, version + 1, &back), 200).await?;
-    Ok(())
+    // Another process may learn of it a little later, and the next case must not find it so.
+    poll("the change back to be in force", async || {
+        for _ in 0..5 {
+            let conversation = visitor.begin().await?;
+            let question = message("a", "Who is the president of France?");
+            post(&visitor, &messages(&conversation), &question).send().await?;
+            let log = case.answered(&visitor, &conversation, 1).await?;
+            if !log.iter().any(|event| event["outcome"] == "no_answer") {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
+    })
+    .await
 }
 
 #[tokio::test]
