@@ -326,6 +326,9 @@ fn a_run_that_panics_is_begun_again_and_given_up_in_the_end() {
         };
         assert_eq!(log.iter().filter_map(outcome).collect::<Vec<_>>(), ["answered", "handed_off"]);
         assert_eq!(model.asked() - before, attempts);
+        // `/health` says that turns die.
+        let troubles = ctx.metrics.supervision.troubles(ctx.clock.now());
+        assert!(troubles.iter().any(|trouble| trouble.name == "turn"), "{troubles:?}");
         for line in [Line::Words("Again."), Line::End] {
             model.say(before + attempts, line);
         }

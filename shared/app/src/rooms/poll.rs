@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -17,8 +16,7 @@ use frontdesk_domain::id::{ConversationId, Entropy, OrgId, TurnId, WorkerId};
 use frontdesk_domain::room::OpenTurn;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError, Rows};
-use futures_util::FutureExt;
+use frontdesk_ports::{Ctx, DbError, Rows, caught};
 
 use super::cache::{Open, RoomEntry};
 use super::log::News;
@@ -198,15 +196,15 @@ impl LogRooms {
                 self.0.pollers.0.borrow_mut().remove(&org);
                 return;
             }
-            let polled = AssertUnwindSafe(self.poll_once(&ctx, &scope, &poller)).catch_unwind().await;
+            let polled = caught(self.poll_once(&ctx, &scope, &poller)).await;
             failures = match polled {
                 Ok(Ok(())) => 0,
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "what other processes stored could not be read");
                     failures.saturating_add(1)
                 }
-                Err(_) => {
-                    tracing::error!("a poll of the feed panicked");
+                Err(cause) => {
+                    ctx.metrics.supervision.died("poll_feed", &cause, ctx.clock.now());
                     failures.saturating_add(1)
                 }
             };

@@ -6,7 +6,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,9 +18,8 @@ use frontdesk_domain::id::{ConversationId, TurnId};
 use frontdesk_domain::room::{OpenTurn, TURN_ATTEMPTS, TurnEnd, TurnToken};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError};
+use frontdesk_ports::{Ctx, DbError, backoff, caught};
 use futures_channel::oneshot;
-use futures_util::FutureExt;
 use futures_util::future::{Either, select};
 
 use super::cache::{Open, RoomEntry, RoomKey, unread};
@@ -439,7 +437,7 @@ impl LogRooms {
         run.count_lost().await;
         drop(registration);
         if matches!(why, Stopped::Died) {
-            ctx.clock.sleep(pause(start.token.attempt)).await;
+            ctx.clock.sleep(pause(ctx, start.token.attempt)).await;
             if let Err(error) = self.see_to(ctx, scope, start.conversation).await {
                 tracing::warn!(turn = %start.token.turn, %error, "a turn that died waits to be taken up");
             }
@@ -455,7 +453,7 @@ impl LogRooms {
             return self.hand_over(run).await;
         }
         for failures in 1..=TRIES {
-            match AssertUnwindSafe(turn::answer(run)).catch_unwind().await {
+            match caught(turn::answer(run)).await {
                 Ok(Ok(ending)) => return Ok(ending),
                 Ok(Err(error)) if fenced(&error) => return Err(Stopped::Over),
                 Ok(Err(error @ Error::Upstream { retryable: true, .. })) => {
@@ -465,15 +463,15 @@ impl LogRooms {
                     tracing::error!(%turn, %error, "a turn failed");
                     break;
                 }
-                Err(_) => {
-                    tracing::error!(%turn, attempt, "a turn panicked");
+                Err(cause) => {
+                    run.ctx.metrics.supervision.died("turn", &cause, run.ctx.clock.now());
                     return Err(Stopped::Died);
                 }
             }
             if run.ctx.clock.now().since(run.began) > TRIED_FOR {
                 break;
             }
-            run.ctx.clock.sleep(pause(failures)).await;
+            run.ctx.clock.sleep(pause(&run.ctx, failures)).await;
             withdraw(run).await?;
         }
         withdraw(run).await?;
@@ -481,11 +479,15 @@ impl LogRooms {
     }
 
     async fn hand_over(&self, run: &TurnRun) -> Result<Ending, Stopped> {
-        match AssertUnwindSafe(turn::hand_over(run)).catch_unwind().await {
-            Ok(Ok(ending)) => Ok(ending),
-            Ok(Err(error)) if fenced(&error) => Err(Stopped::Over),
-            _ => Ok(Ending { outcome: Outcome::Failed, reply: None, shown: None }),
+        match caught(turn::hand_over(run)).await {
+            Ok(Ok(ending)) => return Ok(ending),
+            Ok(Err(error)) if fenced(&error) => return Err(Stopped::Over),
+            Ok(Err(error)) => {
+                tracing::error!(turn = %run.start.token.turn, %error, "a visitor could not be told that people take over");
+            }
+            Err(cause) => run.ctx.metrics.supervision.died("turn", &cause, run.ctx.clock.now()),
         }
+        Ok(Ending { outcome: Outcome::Failed, reply: None, shown: None })
     }
 
     /// Makes the answer and stores how the turn ended.
@@ -518,7 +520,7 @@ impl LogRooms {
                 }
             }
             failures = failures.saturating_add(1);
-            run.ctx.clock.sleep(pause(failures)).await;
+            run.ctx.clock.sleep(pause(&run.ctx, failures)).await;
         }
     }
 
@@ -624,10 +626,9 @@ async fn withdraw(run: &TurnRun) -> Result<(), Stopped> {
     run.unsay().await.map_err(|error| if fenced(&error) { Stopped::Over } else { Stopped::Died })
 }
 
-/// Before the next try: 100 ms, 200 ms, 400 ms, …, at most 5 s.
-fn pause(failures: u32) -> Duration {
-    let times = 2_u32.saturating_pow(failures.saturating_sub(1).min(10));
-    FIRST_PAUSE.saturating_mul(times).min(LONGEST_PAUSE)
+/// Before the next try.
+fn pause(ctx: &Ctx, failures: u32) -> Duration {
+    backoff(ctx.random.as_ref(), FIRST_PAUSE, LONGEST_PAUSE, failures)
 }
 
 fn fenced(error: &Error) -> bool {
