@@ -6,6 +6,7 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_domain::event::{EventBody, Frame};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
@@ -79,7 +80,7 @@ async fn asked(
     seen: oneshot::Sender<()>,
 ) -> Vec<&'static str> {
     let mut seen = Some(seen);
-    let conversation = chat::begin(ctx, scope).await.unwrap().id;
+    let conversation = chat::begin(ctx, scope, &Via::widget(None)).await.unwrap().id;
     let mut frames = ctx.rooms.subscribe(scope, conversation, 0).await.unwrap().frames;
     journal.borrow_mut().clear();
     let post = PostMessage {
@@ -88,6 +89,7 @@ async fn asked(
         text: "How much is delivery?".to_owned(),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     };
     chat::post_message(ctx, scope, post).await.unwrap();
     while let Some(frame) = frames.next().await {

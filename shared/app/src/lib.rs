@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod life;
 pub mod limits;
 pub mod migrations;
+pub mod policy;
 pub mod reindex;
 pub mod remote;
 pub mod retrieval;

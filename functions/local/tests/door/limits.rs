@@ -1,7 +1,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::limits::DatabaseLimiter;
+use frontdesk_app::policy::Via;
+use frontdesk_domain::conversation::Channel;
+use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::scope::TenantScope;
 use frontdesk_local::testing::{ADMIN_EMAIL, run};
 use frontdesk_testkit::limiter_contract;
 use serde_json::json;
@@ -130,5 +136,82 @@ fn when_the_store_is_down_requests_go_through() {
         let answer = desk.get("/api/v1/me", &token).await;
         assert_eq!((answer.status.as_u16(), answer.header("ratelimit")), (200, ""));
         assert!(desk.world.ctx().metrics.text().contains("verdict=\"error\""));
+    });
+}
+
+/// What a client may do in a conversation; its outcome alone.
+async fn each_command(
+    desk: &Desk,
+    by: &TenantScope,
+    via: &Via,
+    conversation: ConversationId,
+) -> [Result<()>; 4] {
+    let ctx = desk.world.ctx();
+    let post = PostMessage {
+        conversation,
+        client_id: "m".to_owned(),
+        text: "Hello".to_owned(),
+        attachments: Vec::new(),
+        note: false,
+        via: via.clone(),
+    };
+    [
+        chat::begin(ctx, by, via).await.map(|_| ()),
+        chat::post_message(ctx, by, post).await.map(|_| ()),
+        chat::read(ctx, by, via, conversation, 1).await,
+        chat::rate(ctx, by, via, conversation, 5, None).await,
+    ]
+}
+
+#[test]
+fn whatever_a_client_does_in_a_conversation_is_counted_where_it_is_done() {
+    with_limits(async |desk| {
+        let token = desk.token().await;
+        let limits = json!({"limits": {"writes_per_minute": 4}});
+        assert_eq!(desk.patch(&token, 0, limits).await.status, 200);
+        let address = |last: u8| Some([198, 51, 100, last].into());
+        let (visitor, _) = desk.world.visitor().await.unwrap();
+        let begun = chat::begin(desk.world.ctx(), &visitor, &Via::widget(address(1))).await.unwrap();
+
+        // Pages share an address: 1 and 3 are left of its 4.
+        let outcomes = each_command(&desk, &visitor, &Via::widget(address(1)), begun.id).await;
+        let limited =
+            |outcome: &Result<()>| matches!(outcome, Err(Error::Caller(CallerError::RateLimited { .. })));
+        assert_eq!(outcomes.each_ref().map(limited), [false, false, false, true], "{outcomes:?}");
+
+        // Another system writes for all of its visitors from one address: they are counted one by one.
+        let (other, _) = desk.world.visitor().await.unwrap();
+        for channel in [Channel::Telegram, Channel::Chatwoot, Channel::Kommo] {
+            let via = Via::new(channel, address(2));
+            let begun = chat::begin(desk.world.ctx(), &visitor, &via).await;
+            let posted = chat::begin(desk.world.ctx(), &other, &via).await;
+            assert!(begun.is_ok() && posted.is_ok(), "{channel:?} {begun:?} {posted:?}");
+        }
+        let via = Via::new(Channel::Telegram, None);
+        let fourth = chat::begin(desk.world.ctx(), &visitor, &via).await;
+        let fifth = chat::begin(desk.world.ctx(), &visitor, &via).await;
+        assert!(fourth.is_ok() && limited(&fifth.map(|_| ())), "the visitor's own allowance");
+        assert!(!via.standing().unwrap().verdict.allowed);
+        assert!(chat::begin(desk.world.ctx(), &other, &via).await.is_ok(), "of one visitor alone");
+    });
+}
+
+#[test]
+fn a_closed_organisation_is_closed_for_every_channel() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let token = desk.token().await;
+        let (visitor, _) = desk.world.visitor().await.unwrap();
+        let begun = chat::begin(desk.world.ctx(), &visitor, &Via::widget(None)).await.unwrap();
+        assert_eq!(desk.patch(&token, 0, json!({"maintenance": true})).await.status, 200);
+        let before = desk.rows("SELECT 1 FROM events").await.len();
+        for channel in [Channel::Widget, Channel::Api, Channel::Telegram, Channel::Chatwoot, Channel::Kommo] {
+            for outcome in each_command(&desk, &visitor, &Via::new(channel, None), begun.id).await {
+                let closed = matches!(outcome, Err(Error::Caller(CallerError::Unavailable { .. })));
+                assert!(closed, "{channel:?} {outcome:?}");
+            }
+        }
+        assert_eq!(desk.rows("SELECT 1 FROM events").await.len(), before);
+        assert_eq!(desk.rows("SELECT 1 FROM conversations").await.len(), 1);
     });
 }

@@ -1,10 +1,12 @@
 //! Event streams: how long they last.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_api::{Body, BodyError, Peer};
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_local::testing::run;
@@ -28,7 +30,7 @@ impl Room {
     async fn new(vars: &[(&str, &str)]) -> Self {
         let desk = Desk::new(vars).await;
         let (visitor, token) = desk.world.visitor().await.unwrap();
-        let conversation = chat::begin(desk.world.ctx(), &visitor).await.unwrap().id;
+        let conversation = chat::begin(desk.world.ctx(), &visitor, &Via::widget(None)).await.unwrap().id;
         Self { desk, visitor, token, conversation }
     }
 
@@ -54,6 +56,7 @@ impl Room {
             text: text.to_owned(),
             attachments: Vec::new(),
             note: false,
+            via: Via::widget(None),
         };
         chat::post_message(self.desk.world.ctx(), &self.visitor, post).await.unwrap();
     }
@@ -192,9 +195,10 @@ fn a_replay_over_a_stream_costs_as_much_as_its_pages() {
         let operator = room.desk.token().await;
         let patch = json!({ "limits": { "reads_per_minute": 20 } });
         assert_eq!(room.desk.patch(&operator, 0, patch).await.status, 200);
-        // Two pages and a bit.
-        for _ in 0..1_001 {
-            chat::rate(ctx, &room.visitor, room.conversation, 5, None).await.unwrap();
+        // Two pages and a bit, each from an address that has not written yet.
+        for address in 0..1_001 {
+            let via = Via::widget(Some(Ipv4Addr::from(address).into()));
+            chat::rate(ctx, &room.visitor, &via, room.conversation, 5, None).await.unwrap();
         }
         let path = format!("{}?after=0", room.path());
         let left = async || {
