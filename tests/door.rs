@@ -57,6 +57,14 @@ impl Door {
         Ok(self.tell("evictions", events.to_string()).await?)
     }
 
+    /// The next so many times the core wants randomness it panics instead.
+    ///
+    /// # Errors
+    /// When the door does not open.
+    pub async fn panic_next(&self, times: u32) -> Result<()> {
+        Ok(self.tell("panics", times.to_string()).await?)
+    }
+
     /// Lets the clock go on that was set.
     ///
     /// # Errors

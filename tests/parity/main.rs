@@ -25,10 +25,12 @@ mod edge;
 mod faults;
 mod feedback;
 mod health;
+mod hostile;
 mod limits;
 mod messages;
 
 mod objects;
+mod panics;
 mod resume;
 mod search;
 mod sessions;

@@ -8,12 +8,14 @@ use frontdesk_app::limits::RemoteLimiter;
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{HranaDatabase, HranaServer};
 use frontdesk_clients::qdrant::{self, Qdrant};
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
     Blobs, Breakers, Caches, Clock, Config, Ctx, Database, HttpClient, Limiter, MemorySpool, Metrics,
     OwnOrigin, Ports, Random, Rooms, Tasks,
 };
 use worker::Env;
+use worker::js_sys::{Array, Reflect, global};
 
 use crate::blobs::BucketBlobs;
 use crate::extractor::InstanceExtractor;
@@ -28,6 +30,8 @@ const ROOMS: &str = "ROOMS";
 const LIMITERS: &str = "LIMITERS";
 /// The binding of the object that works through the queue.
 const JOBS: &str = "JOBS";
+/// Where supervise.js writes down when the core died.
+const DEATHS: &str = "frontdeskDeaths";
 /// The binding of the bucket for files.
 const BLOBS: &str = "BLOBS";
 
@@ -35,11 +39,21 @@ thread_local! {
     /// What this isolate was told: variables change with a deployment only, which makes a new isolate.
     static CONFIG: RefCell<Option<Rc<Told>>> = const { RefCell::new(None) };
     /// Counters of this isolate; they hold nothing of any request.
-    static METRICS: Rc<Metrics> = Rc::default();
+    static METRICS: Rc<Metrics> = after_deaths();
     /// What this isolate remembers for a short time.
     static CACHES: Rc<Caches> = Rc::default();
     /// What is known in this isolate of the services that are called.
     static BREAKERS: Breakers = Breakers::default();
+}
+
+/// The counters of a new instance of the core. When those before it died, supervise.js has written down.
+fn after_deaths() -> Rc<Metrics> {
+    let metrics: Rc<Metrics> = Rc::default();
+    let deaths = Reflect::get(&global(), &DEATHS.into()).map(|deaths| Array::from(&deaths));
+    for at in deaths.iter().flat_map(Array::iter).filter_map(|at| at.as_string()?.parse().ok()) {
+        metrics.supervision.has_died("instance", Timestamp::from_millis(at));
+    }
+    metrics
 }
 
 /// The configuration.

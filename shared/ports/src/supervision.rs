@@ -68,6 +68,11 @@ impl Supervision {
     /// Something died. `cause` holds no text of a visitor: see [`cause`].
     pub fn died(&self, name: &'static str, cause: &str, now: Timestamp) {
         tracing::error!(name, cause, "died");
+        self.has_died(name, now);
+    }
+
+    /// Something died that could not say so itself.
+    pub fn has_died(&self, name: &'static str, now: Timestamp) {
         self.counter.get_or_create(&[("name", name)]).inc();
         let mut all = self.seen();
         let seen = all.entry(name).or_default();

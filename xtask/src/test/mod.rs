@@ -95,6 +95,9 @@ pub struct TestArgs {
     /// every host, the others on the local one.
     #[arg(long, value_enum, value_name = "HOST")]
     on: Vec<Host>,
+    /// Of the part parity only the cases whose name contains this, once on each host: `cuts::`.
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
 }
 
 /// Every host.
@@ -105,6 +108,8 @@ struct Session<'a> {
     workspace: &'a Workspace,
     /// The hosts under test.
     on: &'a [Host],
+    /// The only cases that are asked for.
+    case: Option<&'a str>,
     /// The part's whole output.
     log: PathBuf,
 }
@@ -144,7 +149,8 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<ExitCode> {
             ([], _) => &[Host::Local],
             (named, _) => named,
         };
-        let session = Session { workspace, on, log: logs.join(format!("{}.log", part.name())) };
+        let (case, log) = (args.case.as_deref(), logs.join(format!("{}.log", part.name())));
+        let session = Session { workspace, on, case, log };
         let _ = std::fs::remove_file(&session.log);
         run::step(&format!("test part: {}", part.name()));
         let begun = Instant::now();

@@ -50,6 +50,10 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
         cases(session, suite, filter)
     };
     let plain = Layout::default();
+    if let Some(case) = session.case {
+        let reuse = matches!(host, Host::Spin).then_some(Reuse { all: 1_000_000, at_once: 1_000 });
+        return suite(case.starts_with("limits::"), Layout { reuse, ..plain }, &[case]);
+    }
     // Limits are counted from the first request on, so they have a host of their own.
     let counts = suite(true, plain, &["limits::"])?;
     if !matches!(host, Host::Spin) {
