@@ -11,6 +11,7 @@ mod log;
 mod outbox;
 mod poll;
 mod remote;
+mod run;
 mod turns;
 
 use std::cell::Cell;
@@ -36,8 +37,8 @@ use outbox::Copied;
 pub use outbox::create as create_own_log;
 use poll::Pollers;
 pub use remote::{RemoteRooms, RoomAnswer, answer, room_name};
-use turns::Runs;
-pub use turns::{TurnRun, TurnStart};
+use run::Runs;
+pub use run::{TurnRun, TurnStart};
 
 /// How many rooms that are not in use stay in memory; others are read again when they are called.
 const ROOMS_IN_MEMORY: usize = 4096;

@@ -4,13 +4,11 @@
 //! A run is registered before it begins, so it can be joined and never doubled; what ends it without an end (a panic, a
 //! lease that could not be kept, a database that was away) leaves a turn that is found abandoned and begun again.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use frontdesk_domain::answer::{Outcome, Usage};
+use frontdesk_domain::answer::Outcome;
 use frontdesk_domain::conversation::{Message, Seq};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::{Frame, Live};
@@ -22,12 +20,12 @@ use frontdesk_ports::{Ctx, DbError, backoff, caught};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
-use super::cache::{Open, RoomEntry, RoomKey, unread};
+use super::cache::{Open, RoomEntry, unread};
 use super::commit::Appending;
+use super::run::{Registration, TurnRun, TurnStart};
 use super::{LogRooms, refused};
 use crate::store::conversations;
 use crate::turn::{self, Ending};
-use crate::usage;
 
 /// How often a run sees to its lease.
 const LEASE_SEEN_TO: Duration = Duration::from_secs(1);
@@ -44,213 +42,6 @@ const PAGE: u32 = 100;
 /// How often a process polls for turns whose lease is over.
 const WATCH_EVERY: Duration = Duration::from_secs(5);
 
-/// What a turn begins from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TurnStart {
-    /// The conversation.
-    pub conversation: ConversationId,
-    /// The run.
-    pub token: TurnToken,
-    /// The `seq` of the last visitor message it answers.
-    pub answers: Seq,
-    /// The name of the site it was begun on.
-    pub site: String,
-    /// The latest messages, oldest first, without private notes.
-    pub history: Vec<(Seq, Rc<Message>)>,
-}
-
-/// The runs of this process, one at most in a room.
-#[derive(Default)]
-pub struct Runs(RefCell<HashMap<RoomKey, Registered>>);
-
-struct Registered {
-    token: TurnToken,
-    stop: Option<oneshot::Sender<()>>,
-}
-
-/// A run that is registered until this is dropped.
-struct Registration {
-    runs: Rc<Runs>,
-    key: RoomKey,
-    token: TurnToken,
-    ctx: Ctx,
-}
-
-impl Runs {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.borrow().len()
-    }
-
-    /// Whether this run is registered.
-    pub fn has(&self, key: &RoomKey, token: &TurnToken) -> bool {
-        self.0.borrow().get(key).is_some_and(|run| run.token == *token)
-    }
-
-    /// The run of a room.
-    pub fn of(&self, key: &RoomKey) -> Option<TurnToken> {
-        self.0.borrow().get(key).map(|run| run.token)
-    }
-
-    /// Registers a run; none when it is registered already. Another run of the room is told to stop.
-    fn register(
-        self: &Rc<Self>,
-        ctx: &Ctx,
-        key: RoomKey,
-        token: TurnToken,
-    ) -> Option<(Registration, oneshot::Receiver<()>)> {
-        let mut runs = self.0.borrow_mut();
-        if runs.get(&key).is_some_and(|run| run.token == token) {
-            return None;
-        }
-        let (stop, stopped) = oneshot::channel();
-        if let Some(other) = runs.insert(key, Registered { token, stop: Some(stop) }) {
-            other.tell();
-        }
-        ctx.metrics.turns_open.inc();
-        Some((Registration { runs: Rc::clone(self), key, token, ctx: ctx.clone() }, stopped))
-    }
-
-    /// Tells the run of this turn that the turn is over.
-    pub fn stop(&self, key: &RoomKey, turn: TurnId) {
-        let stop = match self.0.borrow_mut().get_mut(key) {
-            Some(run) if run.token.turn == turn => run.stop.take(),
-            _ => None,
-        };
-        if let Some(stop) = stop {
-            // It may be over already.
-            let _ = stop.send(());
-        }
-    }
-}
-
-impl Registered {
-    fn tell(self) {
-        if let Some(stop) = self.stop {
-            let _ = stop.send(());
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        let mut runs = self.runs.0.borrow_mut();
-        if runs.get(&self.key).is_some_and(|run| run.token == self.token) {
-            runs.remove(&self.key);
-        }
-        self.ctx.metrics.turns_open.dec();
-    }
-}
-
-/// What a run has at hand: the room as its worker may speak in it, and what its calls to models used.
-pub struct TurnRun {
-    rooms: LogRooms,
-    /// The ports.
-    pub ctx: Ctx,
-    /// Frontdesk itself, in the conversation's organisation.
-    pub scope: TenantScope,
-    /// What it begins from.
-    pub start: TurnStart,
-    began: Timestamp,
-    spoke: Cell<bool>,
-    calls: RefCell<Vec<Usage>>,
-    /// What the end of the run says that they used, once there is one.
-    spent: RefCell<Option<RunSpent>>,
-}
-
-/// What the calls of a run used.
-#[derive(Clone, Default)]
-struct RunSpent {
-    /// The one whose answer was shown.
-    shown: Option<Usage>,
-    /// The others.
-    discarded: Vec<Usage>,
-}
-
-impl TurnRun {
-    /// A piece of the answer, to the listeners.
-    ///
-    /// # Errors
-    /// A conflict when the run is not in progress any more; it stops then.
-    pub async fn say(&self, text: &str) -> Result<()> {
-        self.rooms.say(&self.scope, &self.start, text).await?;
-        if !self.spoke.replace(true) {
-            let waited = self.ctx.clock.now().since(self.began);
-            self.ctx.metrics.first_delta_seconds.observe(waited.as_secs_f64());
-        }
-        Ok(())
-    }
-
-    /// Withdraws what it has said so far.
-    ///
-    /// # Errors
-    /// As [`TurnRun::say`].
-    pub async fn unsay(&self) -> Result<()> {
-        self.rooms.unsay(&self.scope, &self.start).await
-    }
-
-    /// Notes a call to a model that begins; it is counted however the run ends. Gives its number.
-    pub fn call(&self, usage: Usage) -> usize {
-        let mut calls = self.calls.borrow_mut();
-        calls.push(usage);
-        calls.len().saturating_sub(1)
-    }
-
-    /// Changes what is noted of a call.
-    pub fn note_call(&self, number: usize, change: impl FnOnce(&mut Usage)) {
-        if let Some(usage) = self.calls.borrow_mut().get_mut(number) {
-            change(usage);
-        }
-    }
-
-    /// What its first call used, whether or not the run has ended.
-    fn first_call(&self) -> Option<Usage> {
-        let spent = self.spent.borrow();
-        let ended = spent.as_ref().and_then(|spent| spent.shown.as_ref().or(spent.discarded.first()));
-        ended.or(self.calls.borrow().first()).cloned()
-    }
-
-    /// Sums up the calls, once.
-    fn spend(&self, shown: Option<usize>) -> RunSpent {
-        let mut discarded = self.calls.take();
-        for usage in &discarded {
-            let tokens = [("prompt", usage.prompt_tokens), ("completion", usage.completion_tokens)];
-            for (direction, tokens) in tokens {
-                let labels = [("direction", direction)];
-                self.ctx.metrics.tokens.get_or_create(&labels).inc_by(tokens);
-            }
-        }
-        let shown = shown.filter(|number| *number < discarded.len()).map(|number| discarded.remove(number));
-        let spent = RunSpent { shown, discarded };
-        self.spent.replace(Some(spent.clone()));
-        spent
-    }
-
-    /// Counts the calls of a run that did not end its turn. Should its end be stored after all, nothing counts twice.
-    async fn count_lost(&self) {
-        let spent = self.spent.take().unwrap_or_else(|| self.spend(None));
-        self.count(&self.start.token, spent.shown.as_ref(), &spent.discarded).await;
-    }
-
-    /// Counts one call of each earlier attempt that left no word of what it used: its process was killed.
-    async fn count_killed(&self, like: Option<Usage>) {
-        let Some(usage) = like else { return };
-        let killed = Usage { completion_tokens: 0, estimated: true, ..usage };
-        for attempt in 1..self.start.token.attempt.min(TURN_ATTEMPTS) {
-            let token = TurnToken { attempt, ..self.start.token };
-            if let Err(error) = usage::record_killed(&self.ctx, &self.scope, &token, &killed).await {
-                tracing::warn!(turn = %token.turn, %error, "what a killed run used was not counted");
-            }
-        }
-    }
-
-    async fn count(&self, token: &TurnToken, shown: Option<&Usage>, discarded: &[Usage]) {
-        if let Err(error) = usage::record_lost(&self.ctx, &self.scope, token, shown, discarded).await {
-            tracing::warn!(turn = %token.turn, %error, "what a run used was not counted");
-        }
-    }
-}
-
 /// Why a run stopped without an end.
 enum Stopped {
     /// Its turn is over, or another run's: an operator took over, or another worker was quicker.
@@ -260,7 +51,7 @@ enum Stopped {
 }
 
 impl LogRooms {
-    /// Takes up, or closes, every turn that has no run any more. Returns how many it found.
+    /// Takes up every turn that has no run any more. Returns how many it took up.
     ///
     /// # Errors
     /// When the database is out of reach. A single room that is out of reach is left for the next time.
@@ -287,7 +78,7 @@ impl LogRooms {
                 )]
                 let scope = TenantScope::authenticated(org, Actor::System);
                 match self.see_to(&ctx, &scope, conversation).await {
-                    Ok(()) => count = count.saturating_add(1),
+                    Ok(taken_up) => count = count.saturating_add(usize::from(taken_up)),
                     Err(error) => {
                         tracing::warn!(%conversation, %error, "a turn that was left open was not taken up");
                     }
@@ -310,8 +101,8 @@ impl LogRooms {
         }
     }
 
-    /// Reads the room as it is stored, and takes its turn up if it has no run.
-    pub(super) async fn see_to(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<()> {
+    /// Reads the room as it is stored, and takes its turn up if it has no run. Whether it did.
+    pub(super) async fn see_to(&self, ctx: &Ctx, scope: &TenantScope, id: ConversationId) -> Result<bool> {
         let entry = self.0.cache.entry((scope.org(), id));
         let _gate = entry.gate.lock().await;
         if entry.state.borrow().is_some() {
@@ -320,19 +111,18 @@ impl LogRooms {
         } else {
             self.read(ctx, scope, id, &entry).await?;
         }
-        self.take_up(ctx, scope, id, &entry).await?;
-        Ok(())
+        Ok(self.take_up(ctx, scope, id, &entry).await?)
     }
 
-    /// Takes the turn in progress up if it has no run; under the room's gate.
+    /// Takes the turn in progress up if it has no run; under the room's gate. Whether it did.
     pub(super) async fn take_up(
         &self,
         ctx: &Ctx,
         scope: &TenantScope,
         id: ConversationId,
         entry: &Rc<RoomEntry>,
-    ) -> Result<(), DbError> {
-        let Some((run, next)) = self.abandoned(ctx, scope, id, entry) else { return Ok(()) };
+    ) -> Result<bool, DbError> {
+        let Some((run, next)) = self.abandoned(ctx, scope, id, entry) else { return Ok(false) };
         match self.0.log.store_lease(ctx, scope, id, &run, &next).await {
             Ok(true) => {
                 tracing::info!(turn = %next.turn, attempt = next.attempt, "took up a turn");
@@ -341,12 +131,12 @@ impl LogRooms {
                     open.room.note_turn(&next);
                 }
                 self.begin_run(ctx, scope, id, entry);
-                Ok(())
+                Ok(true)
             }
             // Another worker was quicker, or an earlier try was stored and reported as failed.
             Ok(false) => {
                 entry.stale.set(true);
-                Ok(())
+                Ok(false)
             }
             Err(error) => {
                 entry.stale.set(true);
@@ -404,16 +194,7 @@ impl LogRooms {
         if !self.0.exclusive {
             self.follow(ctx, scope, id, entry);
         }
-        let run = TurnRun {
-            rooms: self.clone(),
-            ctx: ctx.clone(),
-            scope: scope.as_system(),
-            began: ctx.clock.now(),
-            spoke: Cell::new(false),
-            calls: RefCell::default(),
-            spent: RefCell::default(),
-            start,
-        };
+        let run = TurnRun::new(self.clone(), ctx, scope.as_system(), start);
         ctx.tasks.spawn_detached("turn", Box::pin(self.clone().work(run, registration, stopped)));
     }
 
@@ -468,7 +249,7 @@ impl LogRooms {
                     return Err(Stopped::Died);
                 }
             }
-            if run.ctx.clock.now().since(run.began) > TRIED_FOR {
+            if run.ctx.clock.now().since(run.began()) > TRIED_FOR {
                 break;
             }
             run.ctx.clock.sleep(pause(&run.ctx, failures)).await;
