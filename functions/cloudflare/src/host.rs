@@ -16,6 +16,7 @@ use frontdesk_ports::{
 };
 use worker::Env;
 use worker::js_sys::{Array, Reflect, global};
+use worker::wasm_bindgen::JsCast;
 
 use crate::blobs::BucketBlobs;
 use crate::extractor::InstanceExtractor;
@@ -49,7 +50,8 @@ thread_local! {
 /// The counters of a new instance of the core. When those before it died, supervise.js has written down.
 fn after_deaths() -> Rc<Metrics> {
     let metrics: Rc<Metrics> = Rc::default();
-    let deaths = Reflect::get(&global(), &DEATHS.into()).map(|deaths| Array::from(&deaths));
+    let deaths =
+        Reflect::get(&global(), &DEATHS.into()).ok().and_then(|deaths| deaths.dyn_into::<Array>().ok());
     for at in deaths.iter().flat_map(Array::iter).filter_map(|at| at.as_string()?.parse().ok()) {
         metrics.supervision.has_died("instance", Timestamp::from_millis(at));
     }
