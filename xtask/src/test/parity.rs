@@ -51,8 +51,12 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
     };
     let plain = Layout::default();
     if let Some(case) = session.case {
-        let reuse = matches!(host, Host::Spin).then_some(Reuse { all: 1_000_000, at_once: 1_000 });
-        return suite(case.starts_with("limits::"), Layout { reuse, ..plain }, &[case]);
+        let layout = match host {
+            Host::Spin if case.starts_with("cuts") => Layout { twice: true, ..plain },
+            Host::Spin => Layout { reuse: Some(Reuse { all: 1_000_000, at_once: 1_000 }), ..plain },
+            Host::Local | Host::Cloudflare => plain,
+        };
+        return suite(case.starts_with("limits"), layout, &[case]);
     }
     // Limits are counted from the first request on, so they have a host of their own.
     let counts = suite(true, plain, &["limits::"])?;
