@@ -29,6 +29,7 @@ mod limits;
 mod messages;
 
 mod objects;
+mod pages;
 mod resume;
 mod search;
 mod sessions;

@@ -22,7 +22,7 @@ use reqwest::{Request, StatusCode};
 use serde_json::Value;
 
 /// Headers that are part of the contract; the fixed ones are in `edge`.
-const HEADERS: [&str; 19] = [
+const HEADERS: [&str; 24] = [
     "authorization",
     "accept",
     "content-type",
@@ -39,9 +39,14 @@ const HEADERS: [&str; 19] = [
     "ratelimit-policy",
     "ratelimit",
     "set-cookie",
+    "access-control-request-method",
+    "access-control-request-headers",
     "access-control-allow-origin",
+    "access-control-allow-methods",
     "access-control-allow-headers",
     "access-control-allow-credentials",
+    "access-control-expose-headers",
+    "access-control-max-age",
 ];
 
 /// A longer body of a request is told by its size.
