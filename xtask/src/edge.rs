@@ -170,6 +170,17 @@ impl Backing {
         run::say(&format!("  Console login  {} / {}", self.text("admin_email"), self.text("admin_password")));
         run::say(&format!("  Data           {}", self.data.display()));
         run::say(&format!("  Database       {}", self.database_url));
+        run::say(&format!("  Site key       {}", self.site_key));
+        run::say(&format!(
+            r#"  Snippet        <script async src="{}/widget.js" data-site-key="{}"></script>"#,
+            self.base_url, self.site_key
+        ));
+        run::say(&format!(
+            "  Other origins  DATABASE_URL={} cargo xtask site set {} --origin https://shop.example --data {}",
+            self.database_url,
+            self.site_key,
+            self.data.display()
+        ));
         run::say("\n  Stop with Ctrl-C.\n");
         if let Some(ready) = &self.ready {
             let mut told = self.told.clone();

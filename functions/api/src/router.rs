@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::OnceLock;
 
 use frontdesk_app::auth::Authenticated;
-use frontdesk_app::schema;
+use frontdesk_app::{schema, sites};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -191,6 +191,9 @@ async fn run(
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
     let guarded = found.route.limit != LimitClass::Unlimited;
     let settings = if guarded { rate_limit::door_settings(ctx, scope.as_ref()).await } else { Rc::default() };
+    if scope.as_ref().is_some_and(|scope| sites::is_removed(ctx, scope)) {
+        return Err(CallerError::Unauthenticated("the site of this token was removed").into());
+    }
     let limited = rate_limit::check(ctx, found.route.limit, scope.as_ref(), peer, &settings).await;
     let outcome = match limited.as_ref().and_then(rate_limit::Limited::refusal) {
         Some(refusal) => Err(refusal.into()),

@@ -189,7 +189,7 @@ impl World {
     /// # Errors
     /// When the database is out of reach.
     pub async fn site(&self) -> anyhow::Result<Site> {
-        let site = frontdesk_app::tenancy::first_site(self.ctx()).await?;
+        let site = frontdesk_app::sites::first(self.ctx()).await?;
         site.ok_or_else(|| anyhow::anyhow!("no site"))
     }
 

@@ -7,7 +7,7 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::site::Site;
 use frontdesk_ports::{Ctx, Rows};
 
-use crate::{auth, documents, settings, store};
+use crate::{auth, documents, settings, sites, store};
 
 /// What the widget says when it begins.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +51,8 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
     if command.site_key.is_empty() || command.site_key.len() > 64 {
         return Err(unknown());
     }
-    let results = ctx.db.query(vec![store::tenancy::select_site_by_key(&command.site_key)]).await?;
-    let site = store::tenancy::site(results.first().and_then(Rows::first).ok_or_else(unknown)?)?;
+    let results = ctx.db.query(vec![store::sites::select_by_key(&command.site_key)]).await?;
+    let site = store::sites::site(results.first().and_then(Rows::first).ok_or_else(unknown)?)?;
     check_origin(&site, command.origin.as_deref())?;
     let now = ctx.clock.now();
     let known =
@@ -93,11 +93,7 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
 /// 403 when not.
 pub async fn check_caller_origin(ctx: &Ctx, scope: &TenantScope, origin: &str) -> Result<()> {
     match scope.actor() {
-        Actor::Visitor { site, .. } => {
-            let results = ctx.db.query(vec![store::tenancy::select_site(scope, *site)]).await?;
-            let row = results.first().and_then(Rows::first).ok_or_else(|| Error::not_found("site"))?;
-            check_origin(&store::tenancy::site(row)?, Some(origin))
-        }
+        Actor::Visitor { site, .. } => check_origin(&sites::get(ctx, scope, *site).await?, Some(origin)),
         Actor::User { .. } if ctx.config.allowed_origins.iter().any(|known| known == origin) => Ok(()),
         Actor::User { .. } | Actor::System => {
             Err(CallerError::Forbidden("this origin is not one of the deployment's").into())

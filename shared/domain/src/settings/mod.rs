@@ -12,6 +12,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type}
 use utoipa::openapi::{RefOr, schema::SchemaType};
 
 pub use field::{ByLanguage, Field, Range, SEARCH_MODES, SearchMode};
+pub(crate) use field::{LANGUAGE, is_language};
 
 use crate::error::FieldError;
 
@@ -171,7 +172,7 @@ pub const UPLOAD_TYPES: &[&str] = &[
 ];
 
 /// `~` and `/` in a name, as JSON pointers write them.
-fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
