@@ -9,7 +9,6 @@ mod description;
 mod documents;
 mod health;
 mod machine;
-mod maintenance;
 mod metrics;
 pub mod openapi;
 mod origin;

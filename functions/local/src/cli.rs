@@ -12,6 +12,7 @@ use frontdesk_app::migrations::{self, MigrationState};
 use frontdesk_app::{life, reindex, sites as app_sites};
 use frontdesk_clients::hrana::HranaServer;
 use frontdesk_clients::qdrant::Qdrant;
+use frontdesk_domain::site::Site;
 use frontdesk_ports::{Clock, Database, OwnOrigin};
 use tokio::net::TcpListener;
 
@@ -111,7 +112,7 @@ struct Serve {
     /// are not counted, as they are a proxy's. Behind a proxy on another machine, give as many as `--connections`.
     #[arg(long, value_name = "COUNT")]
     connections_per_address: Option<NonZeroUsize>,
-    /// When requests are answered, write {base_url, site_key, admin_email, admin_password, data_dir} as JSON there.
+    /// When requests are answered, write {base_url, site_key, snippet, admin_email, admin_password, data_dir} as JSON there.
     #[arg(long)]
     ready: Option<PathBuf>,
 }
@@ -354,12 +355,8 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
         say(&format!("  Console login  {email} / {password}"));
         say(&format!("  Data           {}", data.display()));
         if let Some(site) = app_sites::first(&host.ctx).await? {
-            let base = match &host.ctx.config.own_origin {
-                OwnOrigin::Known(origin) => origin,
-                OwnOrigin::ByAddress | OwnOrigin::Routed => &base_url,
-            };
             say(&format!("  Site key       {}", site.site_key));
-            say(&format!("  Snippet        {}", site.snippet(base)));
+            say(&format!("  Snippet        {}", snippet(&host, &site, &base_url)));
             say(&format!(
                 "  Other origins  frontdesk site set {} --origin https://shop.example",
                 site.site_key
@@ -409,16 +406,25 @@ fn limits(options: &Serve) -> Limits {
 }
 
 async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> Result<()> {
-    let site_key = app_sites::first(&host.ctx).await?.map(|site| site.site_key);
+    let site = app_sites::first(&host.ctx).await?;
     let (email, password) = admin(data)?;
     let ready = serde_json::json!({
         "base_url": base_url,
-        "site_key": site_key,
+        "site_key": site.as_ref().map(|site| &site.site_key),
+        "snippet": site.as_ref().map(|site| snippet(host, site, base_url)),
         "admin_email": email,
         "admin_password": password,
         "data_dir": std::path::absolute(data)?,
     });
     private::write(path, &ready.to_string())
+}
+
+/// What a page has to hold to show the widget of a host that answers at `base_url`.
+fn snippet(host: &Host, site: &Site, base_url: &str) -> String {
+    match &host.ctx.config.own_origin {
+        OwnOrigin::Known(origin) => site.snippet(origin),
+        OwnOrigin::ByAddress | OwnOrigin::Routed => site.snippet(base_url),
+    }
 }
 
 async fn migrate(step: Migrate) -> Result<()> {

@@ -14,6 +14,7 @@ pub mod life;
 pub mod limits;
 pub mod migrations;
 mod origin;
+pub mod policy;
 pub mod reindex;
 pub mod remote;
 pub mod retrieval;

@@ -7,10 +7,11 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::site::Site;
 use frontdesk_ports::{Ctx, Rows};
 
+use crate::policy::{self, Via};
 use crate::{auth, documents, settings, sites, store};
 
 /// What the widget says when it begins.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct BeginSession {
     /// The site's public key.
     pub site_key: String,
@@ -18,9 +19,19 @@ pub struct BeginSession {
     pub visitor_token: Option<String>,
     /// The visitor's language (`ru-RU`).
     pub locale: Option<String>,
+    /// By which way it comes.
+    pub via: Via,
     /// The page's origin, unless it is the deployment's own. A browser always names the origin of a cross-origin
     /// request; without one it is no browser, which no origin check could hold back.
     pub origin: Option<String>,
+}
+
+impl BeginSession {
+    /// A visitor that says nothing of itself.
+    #[must_use]
+    pub const fn new(site_key: String, via: Via) -> Self {
+        Self { site_key, visitor_token: None, locale: None, via, origin: None }
+    }
 }
 
 /// A visitor's session.
@@ -65,14 +76,17 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
     });
     let visitor = known.unwrap_or_else(|| VisitorId::new(now, ctx.random.entropy()));
     let locale = site.locale_for(command.locale.as_deref());
-    ctx.db.batch(vec![store::tenancy::upsert_visitor(site.org, site.id, visitor, &locale, now)]).await?;
-    let visitor_token = auth::issue_visitor_token(ctx, site.org, site.id, visitor)?;
-    #[expect(clippy::disallowed_methods, reason = "the token for exactly this scope was issued a line above")]
+    #[expect(clippy::disallowed_methods, reason = "the site is known, and the visitor by its token or new")]
     let scope = TenantScope::authenticated(site.org, Actor::Visitor { site: site.id, visitor });
-    let conversation = match known {
-        Some(_) => ctx.rooms.latest(&scope, visitor).await?,
-        None => None,
+    // A page view of a visitor that is known writes nothing.
+    let conversation = if known.is_some() {
+        ctx.rooms.latest(&scope, visitor).await?
+    } else {
+        policy::newcomer(ctx, &scope, &command.via).await?;
+        ctx.db.batch(vec![store::tenancy::insert_visitor(site.org, site.id, visitor, &locale, now)]).await?;
+        None
     };
+    let visitor_token = auth::issue_visitor_token(ctx, site.org, site.id, visitor)?;
     let max_message_chars = settings::current(ctx, &scope).await?.limits.max_message_chars;
     let max_upload_bytes = documents::max_upload_bytes(ctx, &scope).await?;
     Ok(WidgetSession {

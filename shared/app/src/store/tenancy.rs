@@ -12,8 +12,8 @@ pub fn insert_organisation(org: OrgId, name: &str, now: Timestamp) -> Statement 
         .bind(now)
 }
 
-/// A visitor that came, or came again.
-pub fn upsert_visitor(
+/// A new visitor.
+pub fn insert_visitor(
     org: OrgId,
     site: SiteId,
     visitor: VisitorId,
@@ -21,8 +21,7 @@ pub fn upsert_visitor(
     now: Timestamp,
 ) -> Statement {
     Statement::new(
-        "INSERT INTO visitors (org_id, id, site_id, locale, created_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-         ON CONFLICT (org_id, id) DO UPDATE SET locale = excluded.locale, last_seen_at = excluded.last_seen_at",
+        "INSERT INTO visitors (org_id, id, site_id, locale, created_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
     )
     .bind_id(org)
     .bind_id(visitor)
