@@ -177,10 +177,10 @@ impl Backing {
         );
         run::say(&format!("  Snippet        {snippet}"));
         run::say(&format!(
-            "  Other origins  DATABASE_URL={} cargo xtask site set {} --origin https://shop.example --data {}",
+            "  Other origins  DATABASE_URL={} cargo xtask site --data {} set {} --origin https://shop.example",
             self.database_url,
-            self.site_key,
-            self.data.display()
+            self.data.display(),
+            self.site_key
         ));
         run::say("\n  Stop with Ctrl-C.\n");
         if let Some(ready) = &self.ready {

@@ -358,7 +358,8 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
             say(&format!("  Site key       {}", site.site_key));
             say(&format!("  Snippet        {}", snippet(&host, &site, &base_url)));
             say(&format!(
-                "  Other origins  frontdesk site set {} --origin https://shop.example",
+                "  Other origins  frontdesk site --data {} set {} --origin https://shop.example   (or cargo xtask site …)",
+                data.display(),
                 site.site_key
             ));
         }

@@ -4,8 +4,10 @@
 //! router asks.
 //!
 //! Counted are people: a visitor or a user by its token. Behind one address there may be an office or half a town, so an
-//! address has a wide allowance: for calls without a token, for new visitors, and for all writes that come from it. When the limiter's store is down or slow, requests go through: a front desk that no visitor can reach is
-//! worse than one that is busy.
+//! address has a wide allowance: for calls without a token, for new visitors, and for all writes that come from it.
+//!
+//! When the limiter's store is down or slow, requests go through: a front desk that no visitor can reach is worse than one
+//! that is busy.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -17,7 +19,7 @@ use frontdesk_domain::error::{CallerError, Result};
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::settings::Settings;
 use frontdesk_ports::{Ctx, LimitKey, Rule, Verdict};
-use futures_util::future::{Either, join, select};
+use futures_util::future::{Either, select};
 use sha2::{Digest, Sha256};
 
 use crate::rooms::MAX_REPLAY;
@@ -130,28 +132,23 @@ pub async fn count(
     if scope.is_some_and(|scope| sites::is_removed(ctx, scope)) {
         return Err(CallerError::Unauthenticated("the site of this token was removed").into());
     }
+    via.standing.set(None);
     let Counted { own, address } = counted(class, scope, via);
-    let own = async {
-        match own {
-            Some((class, whose)) => take(ctx, class, &whose, 1, class.rule(settings)).await,
-            None => None,
-        }
-    };
-    let address = async {
+    if let Some((class, whose)) = own {
+        via.standing.set(take(ctx, class, &whose, 1, class.rule(settings)).await);
+        // First, and alone when it is used up: a page that calls without end takes nothing from its neighbours.
+        admitted(via.standing())?;
+    }
+    if let Some(address) = address {
         let class = LimitClass::Address;
-        match address {
-            Some(address) => take(ctx, class, &address, 1, class.rule(settings)).await,
-            None => None,
+        let standing = take(ctx, class, &address, 1, class.rule(settings)).await;
+        // The fields tell of the allowance that is the caller's own, where it has one, unless the other one is used up.
+        if via.standing().is_none() || admitted(standing).is_err() {
+            via.standing.set(standing);
         }
-    };
-    let (own, address) = join(own, address).await;
-    // The fields tell of the allowance that is the caller's own, unless the other one is used up.
-    let standing = match (own, address) {
-        (Some(own), Some(address)) if own.verdict.allowed && !address.verdict.allowed => Some(address),
-        (own, address) => own.or(address),
-    };
-    via.standing.set(standing);
-    admitted(standing)
+        admitted(standing)?;
+    }
+    Ok(())
 }
 
 /// Takes from the address's allowance what a new visitor costs beside the call itself: with it comes an allowance of its own.

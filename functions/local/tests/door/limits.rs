@@ -10,7 +10,7 @@ use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_local::testing::{ADMIN_EMAIL, run};
 use frontdesk_testkit::limiter_contract;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{Answer, Desk};
 
@@ -141,13 +141,27 @@ fn an_office_behind_one_address_is_not_told_to_wait() {
             let begun = desk.begin(&visitor).await;
             assert_eq!(begun.status, 201, "{}", begun.text);
             let path = format!("/api/v1/conversations/{}/messages", begun.body["id"].as_str().unwrap());
-            for n in 0..5 {
-                let message = json!({ "client_id": format!("m{n}"), "text": "How much is delivery?" });
-                let posted = desk.post(&path, &visitor, message).await;
-                assert_eq!(posted.status, 202, "{}", posted.text);
-            }
+            let message = json!({ "client_id": "m", "text": "How much is delivery?" });
+            let posted = desk.post(&path, &visitor, message).await;
+            assert_eq!(posted.status, 202, "{}", posted.text);
         }
         assert_eq!(desk.rows("SELECT 1 FROM visitors").await.len(), 50);
+    });
+}
+
+#[test]
+fn a_page_that_calls_without_end_takes_nothing_from_its_neighbours() {
+    with_limits(async |desk| {
+        let token = desk.token().await;
+        let limits = json!({"limits": {"writes_per_minute": 3, "address_calls_per_minute": 40}});
+        assert_eq!(desk.patch(&token, 0, limits).await.status, 200);
+        let (wild, calm) = (desk.new_visitor().await, desk.new_visitor().await);
+        for n in 0..100 {
+            assert_eq!(desk.begin(&wild).await.status, if n < 3 { 201 } else { 429 });
+        }
+        for _ in 0..3 {
+            assert_eq!(desk.begin(&calm).await.status, 201);
+        }
     });
 }
 
