@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    fn change(json: serde_json::Value) -> SiteChange {
+    fn change(json: Value) -> SiteChange {
         serde_json::from_value(json).unwrap()
     }
 
