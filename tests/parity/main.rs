@@ -30,11 +30,13 @@ mod limits;
 mod messages;
 
 mod objects;
+mod pages;
 mod panics;
 mod resume;
 mod search;
 mod sessions;
 mod settings;
+mod sites;
 mod socketless;
 mod sockets;
 mod step_down;

@@ -49,8 +49,12 @@ async fn who_may_not_begin_is_told_why() -> Result<()> {
     let begin = case.public(Method::POST, SESSIONS).header("origin", "https://evil.example");
     case.send(begin.json(&json!({ "site_key": key })), 403).await?;
 
-    case.title("May ask what it may send");
-    case.send(case.public(Method::OPTIONS, SESSIONS).header("origin", "https://evil.example"), 204).await?;
+    case.title("May read that, and so it is told what it may send");
+    let preflight = case.public(Method::OPTIONS, SESSIONS).header("origin", "https://evil.example");
+    let preflight = preflight
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "content-type");
+    case.send(preflight, 204).await?;
 
     for (title, body) in [
         ("No such site", json!({ "site_key": "pk_unknown" })),

@@ -169,8 +169,9 @@ const HEADERS: &str = "/*
 /demo/
   ! Cache-Control
   Cache-Control: no-cache
-/widget.js
+/widget*
   Cross-Origin-Resource-Policy: cross-origin
+  Access-Control-Allow-Origin: *
 ";
 
 /// Copies the web pages to where wrangler takes them from. Compressed copies are left out: the runtime compresses.

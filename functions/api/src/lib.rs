@@ -19,6 +19,7 @@ mod router;
 mod routes;
 mod search;
 mod settings;
+mod sites;
 pub mod socket;
 mod sse;
 mod standing;

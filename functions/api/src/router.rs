@@ -8,6 +8,7 @@ use frontdesk_app::schema;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, MethodLabel, RequestLabels, caught};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
@@ -45,57 +46,88 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     let request = request.map(|body| body::incoming(&ctx, body, peer.pace));
     let origin = request.headers().get(header::ORIGIN).cloned();
 
-    let found = find(&method, &path);
-    let (pattern, pages) =
-        found.as_ref().map_or(("unmatched", Pages::Named), |found| (found.route.path, found.route.pages));
-    let outcome = match found {
-        Ok(found) => match caught(run(&ctx, found, request, peer, request_id)).await {
-            Ok(outcome) => outcome,
-            // A defect in one request is that request's alone.
-            Err(cause) => {
-                ctx.metrics.supervision.died("request", &cause, ctx.clock.now());
-                Err(Error::ours(format!("a panic: {cause}")))
-            }
-        },
-        Err(_) if method == Method::OPTIONS && table().at(&path).is_ok() => Ok(cors::preflight()),
-        Err(error) => Err(error),
-    };
+    let matched = find(&path);
+    let pattern = matched.as_ref().map_or("unmatched", Matched::pattern);
+    let pages = matched.as_ref().map_or(Pages::Named, |matched| matched.pages(&method));
+    if let Some(matched) = &matched
+        && method == Method::OPTIONS
+    {
+        let mut response = cors::preflight(&ctx.config.allowed_origins, matched.rows, request.headers());
+        finish(&mut response, request_id);
+        note(&ctx, pattern, &method, &response, started, request_id);
+        return response;
+    }
+    let outcome =
+        match matched.ok_or_else(|| Error::not_found("page")).and_then(|matched| matched.row(&method)) {
+            Ok(found) => match caught(run(&ctx, found, request, peer, request_id)).await {
+                Ok(outcome) => outcome,
+                // A defect in one request is that request's alone.
+                Err(cause) => {
+                    ctx.metrics.supervision.died("request", &cause, ctx.clock.now());
+                    Err(Error::ours(format!("a panic: {cause}")))
+                }
+            },
+            Err(error) => Err(error),
+        };
     let mut response = outcome.unwrap_or_else(|error| problem::response(&error, &path, request_id));
     finish(&mut response, request_id);
-    cors::allow(&ctx, origin.as_ref(), pages, &mut response);
+    cors::allow(&ctx.config.allowed_origins, origin.as_ref(), pages, &mut response);
 
-    let status = response.status().as_u16();
-    let took = ctx.clock.now().since(started);
-    ctx.metrics.requests.get_or_create(&RequestLabels::new(pattern, &method, response.status())).inc();
-    ctx.metrics.request_seconds.get_or_create(&[("route", pattern)]).observe(took.as_secs_f64());
-    let method = MethodLabel::from(&method);
-    tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
+    note(&ctx, pattern, &method, &response, started, request_id);
     response
 }
 
-/// Refuses a request that its host has no room for.
+/// Counts what was answered, and says it.
+fn note(
+    ctx: &Ctx,
+    pattern: &'static str,
+    method: &Method,
+    response: &Response<Body>,
+    started: Timestamp,
+    request_id: RequestId,
+) {
+    let status = response.status().as_u16();
+    let took = ctx.clock.now().since(started);
+    ctx.metrics.requests.get_or_create(&RequestLabels::new(pattern, method, response.status())).inc();
+    ctx.metrics.request_seconds.get_or_create(&[("route", pattern)]).observe(took.as_secs_f64());
+    let method = MethodLabel::from(method);
+    tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
+}
+
+/// Refuses a request that its host has no room for. A pre-flight is answered all the same: without its answer no page could
+/// read the refusal of what follows.
 pub fn refuse<T>(ctx: &Ctx, request: &Request<T>, error: &Error) -> Response<Body> {
     let request_id = RequestId::new(ctx.clock.now(), ctx.random.entropy());
     let path = request.uri().path();
+    let matched = find(path);
+    if let Some(matched) = &matched
+        && request.method() == Method::OPTIONS
+    {
+        let mut response = cors::preflight(&ctx.config.allowed_origins, matched.rows, request.headers());
+        finish(&mut response, request_id);
+        return response;
+    }
     let mut response = problem::response(error, path, request_id);
     finish(&mut response, request_id);
-    let pages = find(request.method(), path).map_or(Pages::Named, |found| found.route.pages);
-    cors::allow(ctx, request.headers().get(header::ORIGIN), pages, &mut response);
+    let pages = matched.map_or(Pages::Named, |matched| matched.pages(request.method()));
+    cors::allow(&ctx.config.allowed_origins, request.headers().get(header::ORIGIN), pages, &mut response);
     response
 }
 
+/// A path of the table.
+struct Matched {
+    rows: &'static [&'static Route],
+    params: Vec<(String, String)>,
+}
+
+/// A row of the table.
 struct Found {
     route: &'static Route,
     params: Vec<(String, String)>,
 }
 
-fn find(method: &Method, path: &str) -> Result<Found> {
-    let matched = table().at(path).map_err(|_| Error::not_found("page"))?;
-    let wanted = if method == Method::HEAD { &Method::GET } else { method };
-    let Some(route) = matched.value.iter().find(|route| route.method == *wanted) else {
-        let allow = matched.value.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
-        return Err(CallerError::MethodNotAllowed { allow }.into());
-    };
+fn find(path: &str) -> Option<Matched> {
+    let matched = table().at(path).ok()?;
     let params = matched
         .params
         .iter()
@@ -103,7 +135,35 @@ fn find(method: &Method, path: &str) -> Result<Found> {
             (key.to_owned(), percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
         })
         .collect();
-    Ok(Found { route, params })
+    Some(Matched { rows: matched.value, params })
+}
+
+impl Matched {
+    fn pattern(&self) -> &'static str {
+        self.rows.first().map_or("unmatched", |row| row.path)
+    }
+
+    fn by(&self, method: &Method) -> Option<&'static Route> {
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        self.rows.iter().find(|route| route.method == *wanted).copied()
+    }
+
+    /// Which pages may read what this method is answered. That there is no such method may be read where any may be called.
+    fn pages(&self, method: &Method) -> Pages {
+        let open = match self.by(method) {
+            Some(route) => route.pages == Pages::Any,
+            None => self.rows.iter().any(|route| route.pages == Pages::Any),
+        };
+        if open { Pages::Any } else { Pages::Named }
+    }
+
+    fn row(self, method: &Method) -> Result<Found> {
+        let Some(route) = self.by(method) else {
+            let allow = self.rows.iter().map(|route| route.method.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(CallerError::MethodNotAllowed { allow }.into());
+        };
+        Ok(Found { route, params: self.params })
+    }
 }
 
 async fn run(

@@ -10,8 +10,8 @@ use http::{Method, Response};
 use crate::body::Body;
 use crate::call::Call;
 use crate::{
-    auth, chat, description, documents, health, metrics, rooms, search, settings, socket, upload, usage,
-    widget,
+    auth, chat, description, documents, health, metrics, rooms, search, settings, sites, socket, upload,
+    usage, widget,
 };
 
 /// Who may call a route.
@@ -120,6 +120,11 @@ routes! {
     GET "/api/v1/settings", Access::User(Role::Viewer), Named, Read, settings::read;
     PATCH "/api/v1/settings", Access::User(Role::Admin), Named, Write, settings::change;
     GET "/api/v1/settings/limits", Access::Public, Any, Read, settings::limits;
+    GET "/api/v1/sites", Access::User(Role::Admin), Named, Read, sites::list;
+    POST "/api/v1/sites", Access::User(Role::Admin), Named, Write, sites::create;
+    GET "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Read, sites::get;
+    PATCH "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Write, sites::change;
+    DELETE "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Write, sites::remove;
     GET "/api/v1/usage", Access::User(Role::Viewer), Named, Read, usage::list;
     GET "/api/v1/openapi.json", Access::Public, Named, Read, description::document;
     POST "/api/v1/widget/sessions", Access::Public, Any, Write, widget::begin;

@@ -69,10 +69,10 @@ impl Web {
             }
         }
         if !path.starts_with("/demo") {
-            // The widget is made to be embedded anywhere.
-            response
-                .headers_mut()
-                .insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+            // The widget is made to be embedded anywhere, also as a module or with `crossorigin`.
+            let headers = response.headers_mut();
+            headers.insert("cross-origin-resource-policy", HeaderValue::from_static("cross-origin"));
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
         }
         utf8(&mut response);
         Some(response)

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::policy::Via;
+use frontdesk_app::widget::{BeginSession, begin_session};
 use frontdesk_domain::event::{EventBody, Frame};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
@@ -141,5 +142,27 @@ fn two_round_trips_before_the_first_word_and_one_after_the_last() {
             asked(ctx, &scope, &journal, see).await,
             ["batch", "query", "model", "first delta", "batch"]
         );
+    });
+}
+
+#[test]
+fn a_page_view_of_a_visitor_that_is_known_writes_nothing() {
+    run(async {
+        let journal: Journal = Rc::default();
+        let noted = Rc::clone(&journal);
+        let overrides = Overrides {
+            database: Some(Box::new(move |inner| Rc::new(Noted { inner, journal: noted }))),
+            ..Overrides::default()
+        };
+        let world = World::new(&[], overrides).await.unwrap();
+        let (scope, token) = world.visitor().await.unwrap();
+        let conversation = chat::begin(world.ctx(), &scope, &Via::widget(None)).await.unwrap();
+        let site_key = world.site().await.unwrap().site_key;
+        journal.borrow_mut().clear();
+        let again =
+            BeginSession { visitor_token: Some(token), ..BeginSession::new(site_key, Via::widget(None)) };
+        let session = begin_session(world.ctx(), again).await.unwrap();
+        assert_eq!(session.conversation.map(|found| found.id), Some(conversation.id));
+        assert_eq!(*journal.borrow(), ["query", "query"], "the site, and the conversation that goes on");
     });
 }

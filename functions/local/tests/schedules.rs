@@ -358,8 +358,8 @@ impl Ground {
         let db = Rc::clone(&database) as Rc<dyn Database>;
         let ctx = Ctx::new(Rc::new(Ports { db, ..frontdesk_testkit::ports(world.ctx()) }));
         organisation(&ctx).await.unwrap();
-        let site_key = frontdesk_app::tenancy::first_site(&ctx).await.unwrap().unwrap().site_key;
-        let begin = widget::BeginSession { site_key, ..widget::BeginSession::default() };
+        let site_key = frontdesk_app::sites::first(&ctx).await.unwrap().unwrap().site_key;
+        let begin = widget::BeginSession::new(site_key, Via::widget(None));
         let session = widget::begin_session(&ctx, begin).await.unwrap();
         let visitor = auth::verify_visitor_token(&ctx, &session.visitor_token).unwrap().scope;
         let patch = SettingsPatch(json!({ "guardrails": { "only_from_evidence": false } }));

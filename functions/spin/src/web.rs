@@ -68,8 +68,9 @@ pub fn serve<T>(request: &Request<T>) -> Option<Response<Body>> {
         set(header::CONTENT_ENCODING, encoding);
     }
     if !path.starts_with("/demo") {
-        // The widget is made to be embedded anywhere.
+        // The widget is made to be embedded anywhere, also as a module or with `crossorigin`.
         set(header::HeaderName::from_static("cross-origin-resource-policy"), "cross-origin");
+        set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
     }
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == file.tag.as_bytes()) {
         *response.status_mut() = StatusCode::NOT_MODIFIED;

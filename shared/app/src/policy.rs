@@ -1,8 +1,13 @@
 //! What stands before an action, by whatever channel its caller came: rate limits and maintenance.
 //!
 //! What clients do in a conversation asks here itself, so that a channel cannot leave it out; for all other routes the
-//! router asks. When the limiter's store is down or slow, requests go through: a front desk that no visitor can reach is
-//! worse than one that is busy.
+//! router asks.
+//!
+//! Counted are people: a visitor or a user by its token. Behind one address there may be an office or half a town, so an
+//! address has a wide allowance: for calls without a token, for new visitors, and for all writes that come from it.
+//!
+//! When the limiter's store is down or slow, requests go through: a front desk that no visitor can reach is worse than one
+//! that is busy.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -18,10 +23,12 @@ use futures_util::future::{Either, select};
 use sha2::{Digest, Sha256};
 
 use crate::rooms::MAX_REPLAY;
-use crate::settings;
+use crate::{settings, sites};
 
 /// In how long a limit's number is allowed.
 pub const WINDOW: Duration = Duration::from_secs(60);
+/// What a new visitor costs beside the call, in calls of its address.
+const NEWCOMER: u32 = 4;
 /// How long a verdict is waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -30,10 +37,12 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub enum LimitClass {
     /// Reads, per visitor or user.
     Read,
-    /// Writes, per address.
+    /// Writes, per visitor or user.
     Write,
     /// Logins, per address and per account.
     Login,
+    /// What an address does without a token, and all of its writes.
+    Address,
 }
 
 impl LimitClass {
@@ -44,6 +53,7 @@ impl LimitClass {
             Self::Read => "read",
             Self::Write => "write",
             Self::Login => "login",
+            Self::Address => "address",
         }
     }
 
@@ -52,6 +62,7 @@ impl LimitClass {
             Self::Read => settings.limits.reads_per_minute,
             Self::Write => settings.limits.writes_per_minute,
             Self::Login => settings.limits.logins_per_minute,
+            Self::Address => settings.limits.address_calls_per_minute,
         };
         Rule { limit, window: WINDOW }
     }
@@ -107,10 +118,10 @@ pub(crate) async fn write(ctx: &Ctx, scope: &TenantScope, via: &Via) -> Result<R
     Ok(settings)
 }
 
-/// Takes one from the caller's allowance.
+/// Takes one from the allowances that a call counts against.
 ///
 /// # Errors
-/// 429.
+/// 429; 401 for a visitor of a site that was removed, whose token counts no longer.
 pub async fn count(
     ctx: &Ctx,
     class: LimitClass,
@@ -118,8 +129,44 @@ pub async fn count(
     via: &Via,
     settings: &Settings,
 ) -> Result<()> {
-    let standing = take(ctx, class, &counted(class, scope, via), 1, class.rule(settings)).await;
-    via.standing.set(standing);
+    if scope.is_some_and(|scope| sites::is_removed(ctx, scope)) {
+        return Err(CallerError::Unauthenticated("the site of this token was removed").into());
+    }
+    via.standing.set(None);
+    let Counted { own, address } = counted(class, scope, via);
+    if let Some((class, whose)) = own {
+        via.standing.set(take(ctx, class, &whose, 1, class.rule(settings)).await);
+        // First, and alone when it is used up: a page that calls without end takes nothing from its neighbours.
+        admitted(via.standing())?;
+    }
+    if let Some(address) = address {
+        let class = LimitClass::Address;
+        let standing = take(ctx, class, &address, 1, class.rule(settings)).await;
+        // The fields tell of the allowance that is the caller's own, where it has one, unless the other one is used up.
+        if via.standing().is_none() || admitted(standing).is_err() {
+            via.standing.set(standing);
+        }
+        admitted(standing)?;
+    }
+    Ok(())
+}
+
+/// Takes from the address's allowance what a new visitor costs beside the call itself: with it comes an allowance of its own.
+///
+/// # Errors
+/// 429.
+pub(crate) async fn newcomer(ctx: &Ctx, scope: &TenantScope, via: &Via) -> Result<()> {
+    let class = LimitClass::Address;
+    let rule = class.rule(&*in_force(ctx, Some(scope)).await);
+    // Never more than a whole allowance has beside the call.
+    let cost = NEWCOMER.min(rule.limit.saturating_sub(1));
+    if cost == 0 {
+        return Ok(());
+    }
+    let standing = take(ctx, class, &address(via.address), cost, rule).await;
+    if standing.is_some_and(|standing| !standing.verdict.allowed) {
+        via.standing.set(standing);
+    }
     admitted(standing)
 }
 
@@ -154,7 +201,8 @@ pub async fn replay(ctx: &Ctx, scope: &TenantScope, via: &Via, pages: u32) -> Re
     let class = LimitClass::Read;
     let rule = class.rule(&*in_force(ctx, Some(scope)).await);
     let cost = pages.min(rule.limit.saturating_sub(1).max(1));
-    admitted(take(ctx, class, &counted(class, Some(scope), via), cost, rule).await)
+    let whose = person(scope).unwrap_or_else(|| address(via.address));
+    admitted(take(ctx, class, &whose, cost, rule).await)
 }
 
 /// Takes one attempt to log in from the allowance of an account, from whichever address it comes.
@@ -214,18 +262,34 @@ async fn take(ctx: &Ctx, class: LimitClass, counted: &str, cost: u32, rule: Rule
     verdict.map(|verdict| Standing { class, verdict })
 }
 
-/// Against what a call counts: reads against the visitor or user, all else against the address, unless the channel's own
-/// system stands there for all of its visitors.
-fn counted(class: LimitClass, scope: Option<&TenantScope>, via: &Via) -> String {
-    let person = scope.and_then(|scope| match scope.actor() {
+/// Against what a call counts.
+struct Counted {
+    /// The allowance that is the caller's own.
+    own: Option<(LimitClass, String)>,
+    /// The address, whoever calls from it.
+    address: Option<String>,
+}
+
+fn counted(class: LimitClass, scope: Option<&TenantScope>, via: &Via) -> Counted {
+    let address = address(via.address);
+    // There the channel's own system stands for all of its visitors.
+    let system = matches!(via.channel, Channel::Telegram | Channel::Chatwoot | Channel::Kommo);
+    match (class, scope.and_then(person)) {
+        (LimitClass::Login, _) => Counted { own: Some((class, address)), address: None },
+        (LimitClass::Read, Some(person)) => Counted { own: Some((class, person)), address: None },
+        (LimitClass::Write, Some(person)) => {
+            Counted { own: Some((class, person)), address: (!system).then_some(address) }
+        }
+        (_, None) | (LimitClass::Address, _) => Counted { own: None, address: Some(address) },
+    }
+}
+
+/// Who is counted, where that is known.
+fn person(scope: &TenantScope) -> Option<String> {
+    match scope.actor() {
         Actor::Visitor { visitor, .. } => Some(format!("{}:{visitor}", scope.org())),
         Actor::User { user, .. } => Some(format!("{}:{user}", scope.org())),
         Actor::System => None,
-    });
-    match (class, via.channel, person) {
-        (LimitClass::Read, _, Some(person))
-        | (_, Channel::Telegram | Channel::Chatwoot | Channel::Kommo, Some(person)) => person,
-        _ => address(via.address),
     }
 }
 

@@ -83,7 +83,7 @@ fn a_method_that_nobody_knows_is_counted_without_its_name() {
             assert_eq!(desk.call(method, "/api/v1/me", &[], None).await.status, 405);
         }
         let text = desk.world.ctx().metrics.text();
-        assert!(text.contains("route=\"unmatched\",method=\"other\",status=\"405\"} 3"), "{text}");
+        assert!(text.contains("route=\"/api/v1/me\",method=\"other\",status=\"405\"} 3"), "{text}");
         assert!(!text.contains("BREW"), "{text}");
     });
 }
