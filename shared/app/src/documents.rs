@@ -301,8 +301,8 @@ async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<D
         store::documents::update_status(scope, id, queued, Some(0), None, now),
         store::document_jobs::delete_ingest(scope, id),
         store::document_jobs::insert_ingest(scope, job, id, &ingest::first_step(&document)?, now, now),
-        store::documents::delete_other_texts(scope, id, Keep::Current),
     ];
+    batch.extend(store::document_texts::delete_others(scope, id, Keep::Current));
     batch.extend(retrieval::unindex(scope, id, Keep::Current));
     let results = ctx.db.batch(batch).await?;
     if results.first().is_some_and(|rows| rows.affected == 0) {
@@ -322,7 +322,7 @@ pub async fn delete(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<()
     let now = ctx.clock.now();
     let job = JobId::new(now, ctx.random.entropy());
     let mut batch = retrieval::unindex(scope, id, Keep::Nothing);
-    batch.push(store::documents::delete_other_texts(scope, id, Keep::Nothing));
+    batch.extend(store::document_texts::delete_others(scope, id, Keep::Nothing));
     batch.push(store::document_jobs::delete_ingest(scope, id));
     batch.push(store::document_jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER), now));
     batch.push(store::documents::delete(scope, id));

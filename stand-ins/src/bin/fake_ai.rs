@@ -37,6 +37,9 @@ struct Arguments {
     /// Dimensions of embeddings
     #[arg(long, default_value_t = 256, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
     dimensions: usize,
+    /// Refuse bodies that come in chunks, without a length, as many servers do
+    #[arg(long)]
+    strict: bool,
     /// How every answer misbehaves: `cut-after=20`, `status=503`, `stall=2000,crlf`, …
     #[arg(long, default_value = "", value_parser = Behaviour::parse)]
     fault: Behaviour,
@@ -53,6 +56,7 @@ async fn main() -> anyhow::Result<()> {
         models: arguments.models,
         context_tokens: arguments.context_tokens,
         dimensions: arguments.dimensions,
+        strict: arguments.strict,
         behaviour: arguments.fault,
     };
     serve((arguments.host, arguments.port).into(), options, |base_url| {

@@ -101,7 +101,9 @@ impl Model {
         run::run(cargo.args(["build", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai"]))?;
         let port = run::free_port()?;
         let mut command = Command::new(session.workspace.target().join("debug/fake-ai"));
-        command.args(["--port", &port.to_string(), "--first-token-ms", "0", "--tokens-per-second", "0"]);
+        command.args(["--port", &port.to_string(), "--first-token-ms", "0"]);
+        // Many servers refuse what states no length.
+        command.args(["--tokens-per-second", "0", "--strict"]);
         let mut server = Guarded::start(&mut command, &session.log)?;
         server.wait_until(START, "the fake model", || run::listens(port))?;
         Ok(Self { _server: server, base_url: format!("http://127.0.0.1:{port}/v1") })
