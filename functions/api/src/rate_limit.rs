@@ -187,7 +187,9 @@ fn address(peer: Peer) -> String {
 pub fn write_fields(limited: &Limited, headers: &mut HeaderMap) {
     let Limited { class, verdict } = limited;
     let name = class.name();
-    let reset = verdict.reset.as_millis().div_ceil(1000);
+    // Who is refused is told one time, here and in Retry-After.
+    let reset = if verdict.allowed { verdict.reset } else { verdict.retry_after };
+    let reset = reset.as_millis().div_ceil(1000).max(u128::from(!verdict.allowed));
     let fields = [
         ("ratelimit-policy", format!("\"{name}\";q={};w={}", verdict.limit, WINDOW.as_secs())),
         ("ratelimit", format!("\"{name}\";r={};t={reset}", verdict.remaining)),
@@ -237,5 +239,19 @@ mod tests {
         write_fields(&Limited { class: LimitClass::Read, verdict }, &mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"read\";q=100;w=60");
         assert_eq!(headers["ratelimit"], "\"read\";r=57;t=12");
+    }
+
+    #[test]
+    fn who_is_refused_is_told_the_time_of_retry_after() {
+        let verdict = Verdict {
+            allowed: false,
+            limit: 100,
+            remaining: 0,
+            reset: Duration::from_secs(60),
+            retry_after: Duration::from_millis(2_001),
+        };
+        let mut headers = HeaderMap::new();
+        write_fields(&Limited { class: LimitClass::Read, verdict }, &mut headers);
+        assert_eq!(headers["ratelimit"], "\"read\";r=0;t=3");
     }
 }

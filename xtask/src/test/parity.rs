@@ -57,9 +57,11 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
     }
     let reuse = |all: u32, at_once: u32| Layout { reuse: Some(Reuse { all, at_once }), ..plain };
     // A change of settings is in force at once in the instance that made it: these have one for all.
-    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "take_over::no_word"];
+    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "left_over::", "take_over::no_word"];
     let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
     let counts = counts.add(suite(false, reuse(1_000_000, 1_000), &skip)?);
+    // Instances that go when they are idle, as the program has it by default.
+    let counts = counts.add(suite(false, plain, &["left_over::"])?);
     // As many as two processes make.
     let counts = counts.add(suite(
         false,

@@ -78,7 +78,9 @@ impl From<Error> for Failure {
             Error::Upstream { service, .. } => {
                 Self::Passing(format!("the {service} service does not answer"))
             }
-            Error::Ours(_) => Self::Passing("a fault of Frontdesk, not of what it worked on; its log says more".to_owned()),
+            Error::Ours(_) => {
+                Self::Passing("a fault of Frontdesk, not of what it worked on; its log says more".to_owned())
+            }
         }
     }
 }
