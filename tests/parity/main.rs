@@ -40,3 +40,4 @@ mod step_down;
 mod take_over;
 mod transcript;
 mod uploads;
+mod wire;

@@ -15,7 +15,7 @@ use wit_bindgen::spawn_local;
 
 /// How often the deployment polls for what was left behind, all instances together. Well under the pauses of those that ask
 /// it anything, so that each of these counts.
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(10);
 /// The name of that among what is done once in a while.
 const LEFT_BEHIND: &str = "left_behind";
 /// How long an instance waits for leases of turns to end: whose worker died just now has one that lasts.
