@@ -11,6 +11,7 @@ use anyhow::{Context, Result, ensure};
 use frontdesk_stand_ins::fake_ai::{Behaviour, Endpoint};
 use frontdesk_tests::client::{Caller, Ready, http, poll};
 use frontdesk_tests::model::Model;
+use reqwest::Method;
 use serde_json::json;
 use tokio::process::Command;
 
@@ -74,7 +75,10 @@ async fn once(host: &Ready, model: &Model, kill: &str, number: u32) -> Result<()
         let log = visitor.log(&conversation).await?;
         Ok(log.iter().any(|event| event["kind"] == "turn.finished").then_some(()))
     })
-    .await
+    .await?;
+    // Other cases search, too.
+    operator.request(Method::DELETE, &format!("/api/v1/documents/{id}")).send().await?.error_for_status()?;
+    Ok(())
 }
 
 fn behaviour(text: &str) -> Result<Behaviour> {

@@ -8,7 +8,7 @@
 //! | `FRONTDESK_TRANSCRIPTS` | a directory to keep the transcripts in (optional) |
 //! | `FRONTDESK_BASE_URL` | the address of a host, for [`edge`] |
 //!
-//! [`limits`] wants a host of its own with rate limits; [`cuts`], [`crowd`], [`left_over`] and [`take_over`] have more variables;
+//! [`limits`] wants a host of its own with rate limits; [`cuts`], [`crowd`], [`large`], [`left_over`] and [`take_over`] have more variables;
 //! [`socketless`] is instead of [`sockets`] where there are none.
 //!
 //! What a host answers is written down and compared with `transcripts/`: two hosts that pass are the same to the byte.
@@ -25,6 +25,7 @@ mod edge;
 mod faults;
 mod feedback;
 mod health;
+mod large;
 mod left_over;
 mod limits;
 mod messages;

@@ -4,14 +4,16 @@ use std::fmt;
 
 use frontdesk_app::config;
 
-/// What names that are probably meant begin with.
-const PREFIXES: [&str; 2] = ["OPENAI_", "FRONTDESK_"];
+/// What names that are probably meant begin with, and how like another one they must be then. `FRONTDESK_` is what tests call
+/// their variables, too.
+const PREFIXES: [(&str, f64); 2] = [("OPENAI_", 0.6), ("FRONTDESK_", 0.75)];
+/// What others call what Frontdesk has under another name.
+const ELSEWHERE: [(&str, &str); 2] =
+    [("OPENAI_API_BASE", "OPENAI_BASE_URL"), ("OPENAI_API_URL", "OPENAI_BASE_URL")];
 /// Names of the program itself beside those of the configuration.
 const OWN: [&str; 1] = ["FRONTDESK_DATA"];
 /// How many letters a slip of the hand changes.
 const SLIP: usize = 2;
-/// Of a name as long as this much of it may be another, where only its beginning tells that it is meant.
-const ALIKE: f64 = 0.6;
 /// How many are told.
 const MOST: usize = 20;
 /// The longest name that is compared, in bytes.
@@ -33,28 +35,37 @@ impl fmt::Display for Misspelt {
     }
 }
 
-/// Those among `names`, at most 20. `FRONTDESK_` is what tests call their variables, too: names that only begin like that count
-/// when they are like one that there is.
+/// Those among `names`, at most 20.
 pub fn find(names: impl IntoIterator<Item = String>) -> Vec<Misspelt> {
     let known: Vec<&'static str> = config::variables().map(|variable| variable.name).chain(OWN).collect();
     let mut found: Vec<Misspelt> = names
         .into_iter()
         .filter(|name| name.len() <= LONGEST && !known.contains(&name.as_str()))
         .filter_map(|name| {
-            let distance =
-                |known: &&'static str| strsim::damerau_levenshtein(known, &name.to_ascii_uppercase());
-            let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
-            let slip = distance(&nearest) <= SLIP && name.len() > 2 * SLIP + 2;
-            let begins = PREFIXES.iter().any(|prefix| name.to_ascii_uppercase().starts_with(prefix));
-            let alike = begins && strsim::normalized_damerau_levenshtein(nearest, &name) >= ALIKE;
-            let meant = (slip || alike).then_some(nearest);
-            let is_told = slip || alike || name.starts_with("OPENAI_");
-            is_told.then_some(Misspelt { name, meant })
+            let meant = meant(&name, &known);
+            (meant.is_some() || name.starts_with("OPENAI_")).then_some(Misspelt { name, meant })
         })
         .collect();
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found.truncate(MOST);
     found
+}
+
+/// The known name that another one was probably meant to be.
+fn meant(name: &str, known: &[&'static str]) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase();
+    if let Some((_, meant)) = ELSEWHERE.iter().find(|(other, _)| *other == name) {
+        return Some(*meant);
+    }
+    let distance = |known: &&'static str| strsim::damerau_levenshtein(known, &name);
+    let nearest = known.iter().copied().min_by_key(|known| distance(known))?;
+    let slip = distance(&nearest) <= SLIP && name.len() > 3 * SLIP;
+    let alike = PREFIXES.iter().any(|(prefix, least)| {
+        name.starts_with(prefix)
+            && nearest.starts_with(prefix)
+            && strsim::normalized_damerau_levenshtein(nearest, &name) >= *least
+    });
+    (slip || alike).then_some(nearest)
 }
 
 #[cfg(test)]

@@ -631,9 +631,10 @@ fn longest_text(end: &str) -> String {
         number += 1;
         text.push_str(&format!("Посылка {number} лежит на полке {} второго склада.\n\n", number % 977));
     }
-    while text.len() < MOST - end.len() {
-        text.push('\n');
+    while text.len() < MOST - end.len() - 2 {
+        text.push('x');
     }
+    text.push_str("\n\n");
     text.push_str(end);
     text
 }

@@ -321,7 +321,7 @@ async fn undisturbed(shop: &Shop) -> Vec<Vec<String>> {
     shop.finish().await;
     let everything = tenant.everything().await;
     assert_eq!(everything[2].len(), 90, "passages of three parts, in two slices");
-    assert_eq!((everything[1].len(), everything[5].len(), everything[6].len()), (1, 90, 0));
+    assert_eq!((everything[1].len(), everything[5].len(), everything[6].len()), (3, 90, 0));
     assert!(everything[3].len() > 500, "terms");
     everything
 }

@@ -8,11 +8,13 @@ use serde_json::json;
 
 use crate::client::Desk;
 
-async fn patch_with(desk: &Desk, token: &str, if_match: Option<&str>) -> (StatusCode, String) {
+async fn patch_with(desk: &Desk, token: &str, if_match: Option<&str>, chars: u32) -> (StatusCode, String) {
     let bearer = format!("Bearer {token}");
     let mut headers = vec![("authorization", bearer.as_str())];
     headers.extend(if_match.map(|tag| ("if-match", tag)));
-    let answer = desk.call("PATCH", "/api/v1/settings", &headers, Some(json!({"maintenance": false}))).await;
+    let answer = desk
+        .call("PATCH", "/api/v1/settings", &headers, Some(json!({"limits": {"max_message_chars": chars}})))
+        .await;
     (answer.status, answer.text)
 }
 
@@ -21,8 +23,10 @@ fn a_version_is_taken_as_proxies_write_it_and_a_star_is_told_why_not() {
     run(async {
         let desk = Desk::new(&[]).await;
         let token = desk.token().await;
-        for (tag, status) in [("\"0\"", 200), ("W/\"1\"", 200), ("2", 200), ("W/\"0\"", 412)] {
-            let (got, text) = patch_with(&desk, &token, Some(tag)).await;
+        for (chars, (tag, status)) in
+            (500..).zip([("\"0\"", 200), ("W/\"1\"", 200), ("2", 200), ("W/\"0\"", 412)])
+        {
+            let (got, text) = patch_with(&desk, &token, Some(tag), chars).await;
             assert_eq!(got, status, "{tag}: {text}");
         }
         for (tag, why) in [
@@ -32,7 +36,7 @@ fn a_version_is_taken_as_proxies_write_it_and_a_star_is_told_why_not() {
             (Some("\"x\""), "must name one version"),
             (None, "is needed"),
         ] {
-            let (got, text) = patch_with(&desk, &token, tag).await;
+            let (got, text) = patch_with(&desk, &token, tag, 700).await;
             assert_eq!(got, 422, "{tag:?}: {text}");
             assert!(text.contains("If-Match") && text.contains(why), "{tag:?}: {text}");
         }
