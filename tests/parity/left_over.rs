@@ -29,12 +29,15 @@ async fn a_turn_and_a_job_are_taken_up_beside_probes() -> Result<()> {
     let tries = std::env::var("FRONTDESK_TRIES").map_or(Ok(1), |tries| tries.parse())?;
     let (host, model) = (host()?, model()?);
     for number in 1..=tries {
-        once(&host, &model, &kill, number).await.with_context(|| format!("try {number} of {tries}"))?;
+        let took = once(&host, &model, &kill, number).await;
+        let took = took.with_context(|| format!("try {number} of {tries}"))?;
+        println!("try {number}: taken up after {:.1} s", took.as_secs_f64());
     }
     Ok(())
 }
 
-async fn once(host: &Ready, model: &Model, kill: &str, number: u32) -> Result<()> {
+/// One try; how long it took until both were taken up.
+async fn once(host: &Ready, model: &Model, kill: &str, number: u32) -> Result<Duration> {
     model.reset().await?;
     let (visitor, operator) = (Caller::visitor(host).await?, Caller::operator(host).await?);
     let conversation = visitor.begin().await?;
@@ -64,9 +67,8 @@ async fn once(host: &Ready, model: &Model, kill: &str, number: u32) -> Result<()
     };
     let took = tokio::select! {
         taken_up = taken_up => { taken_up?; killed.elapsed() }
-        never = probes(host) => return never,
+        failed = probes(host) => return Err(failed),
     };
-    println!("try {number}: taken up after {:.1} s", took.as_secs_f64());
     ensure!(took <= WITHIN, "taken up after {took:?}");
 
     let read = operator.document_read(&id).await?;
@@ -78,7 +80,7 @@ async fn once(host: &Ready, model: &Model, kill: &str, number: u32) -> Result<()
     .await?;
     // Other cases search, too.
     operator.request(Method::DELETE, &format!("/api/v1/documents/{id}")).send().await?.error_for_status()?;
-    Ok(())
+    Ok(took)
 }
 
 fn behaviour(text: &str) -> Result<Behaviour> {
@@ -96,8 +98,12 @@ async fn asked(model: &Model, what: &str, about: &str) -> Result<()> {
 }
 
 /// What a monitor does: nothing but this is asked of the host.
-async fn probes(host: &Ready) -> Result<()> {
-    let (http, live) = (http()?, format!("{}/health/live", host.base_url));
+async fn probes(host: &Ready) -> anyhow::Error {
+    let http = match http() {
+        Ok(http) => http,
+        Err(error) => return error,
+    };
+    let live = format!("{}/health/live", host.base_url);
     let mut every = tokio::time::interval(PROBED_EVERY);
     every.tick().await;
     loop {
