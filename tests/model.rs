@@ -4,7 +4,7 @@ use anyhow::Result;
 use frontdesk_stand_ins::fake_ai::{Behaviour, Counts};
 use reqwest::Client;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::client::{http, poll};
 
@@ -68,6 +68,16 @@ impl Model {
             Ok(condition(&counts).then_some(()))
         })
         .await
+    }
+
+    /// What was asked, oldest first: `path`, `body` and more.
+    ///
+    /// # Errors
+    /// When the stand-in does not answer.
+    pub async fn requests(&self) -> Result<Vec<Value>> {
+        let response = self.http.get(format!("{}/requests", self.control)).send().await?;
+        let mut told: Value = response.error_for_status()?.json().await?;
+        Ok(told["requests"].as_array_mut().map(std::mem::take).unwrap_or_default())
     }
 
     async fn tell(&self, control: &str, body: &impl Serialize) -> Result<()> {

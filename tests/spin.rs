@@ -157,7 +157,7 @@ fn connections_go_where_variables_say_and_nowhere_else() {
         let host = variables.get(host).unwrap_or_else(|| panic!("{host} is not declared"));
         let needed = variables.get(address).is_some_and(|address| address.required);
         assert_eq!(host.required, needed);
-        // Spin takes no empty one.
+        // Earlier versions of Spin take no empty one.
         assert_ne!(host.default.as_deref(), Some(""));
     }
     assert_eq!(component["frontdesk"].allowed_outbound_hosts, allowed);

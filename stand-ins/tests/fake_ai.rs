@@ -115,3 +115,28 @@ async fn the_behaviour_of_all_other_requests_can_be_changed() {
     let counts: Value = serde_json::from_str(&call(&ai, "GET", "/control/counts", "").await.1).unwrap();
     assert_eq!(counts["requests"], 1);
 }
+
+/// What the server answers to bytes as they are.
+async fn raw(ai: &FakeAi, request: &str) -> String {
+    let host = ai.base_url.strip_prefix("http://").unwrap().strip_suffix("/v1").unwrap();
+    let mut socket = TcpStream::connect(host).await.unwrap();
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_refused_by_a_strict_server_alone() {
+    let body = question("Hi", false);
+    let length = body.len();
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n\
+         {length:x}\r\n{body}\r\n0\r\n\r\n"
+    );
+    for (strict, status) in [(true, "HTTP/1.1 411"), (false, "HTTP/1.1 200")] {
+        let ai = FakeAi::start(Options { strict, ..Options::default() }).await.unwrap();
+        let answer = raw(&ai, &request).await;
+        assert!(answer.starts_with(status), "{strict}: {answer}");
+    }
+}

@@ -7,6 +7,7 @@ mod chat;
 mod cuts;
 mod documents;
 mod lifecycle;
+mod newcomer;
 mod program;
 mod sites;
 mod sockets;

@@ -45,7 +45,7 @@ impl Options {
     }
 }
 
-fn binary() -> Result<PathBuf> {
+pub fn binary() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(|deps| deps.parent()).context("the build folder")?;
     let path = folder.join("frontdesk");

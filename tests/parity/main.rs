@@ -8,7 +8,7 @@
 //! | `FRONTDESK_TRANSCRIPTS` | a directory to keep the transcripts in (optional) |
 //! | `FRONTDESK_BASE_URL` | the address of a host, for [`edge`] |
 //!
-//! [`limits`] wants a host of its own with rate limits; [`cuts`], [`crowd`] and [`take_over`] have more variables;
+//! [`limits`] wants a host of its own with rate limits; [`cuts`], [`crowd`], [`large`], [`left_over`] and [`take_over`] have more variables;
 //! [`socketless`] is instead of [`sockets`] where there are none.
 //!
 //! What a host answers is written down and compared with `transcripts/`: two hosts that pass are the same to the byte.
@@ -26,6 +26,8 @@ mod faults;
 mod feedback;
 mod health;
 mod hostile;
+mod large;
+mod left_over;
 mod limits;
 mod messages;
 
@@ -43,3 +45,4 @@ mod step_down;
 mod take_over;
 mod transcript;
 mod uploads;
+mod wire;

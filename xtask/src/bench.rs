@@ -13,6 +13,10 @@ const EDGE: &str = "bench/edge";
 
 /// Becomes the bench, which finds the program it measures beside itself.
 pub fn run(workspace: &Workspace, args: &[String]) -> Result<ExitCode> {
+    if dev::asks_for_help(args) {
+        let program = workspace.target().join("release/frontdesk-bench");
+        return dev::help(&program, args, "cargo build --release --package frontdesk-bench");
+    }
     let program = dev::host(workspace, true)?;
     run::run(workspace.cargo().args(["build", "--quiet", "--release", "--package", "frontdesk-bench"]))?;
     let mut bench = Command::new(program.with_file_name("frontdesk-bench"));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
 use crate::spin::{self, Layout};
@@ -55,6 +55,10 @@ pub struct DevArgs {
 
 /// Builds, then becomes the server.
 pub fn run(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
+    // Before anything is built or made.
+    if run::listens(args.port) {
+        bail!("another program listens on port {}; end it, or name another port with --port", args.port);
+    }
     match args.on {
         On::Local => run::become_(&mut server(workspace, args)?),
         On::Cloudflare => cloudflare::dev(workspace, args),
@@ -83,14 +87,37 @@ pub fn server(workspace: &Workspace, args: &DevArgs) -> Result<Command> {
 
 /// Becomes `frontdesk SUBCOMMAND ARGS…`.
 pub fn frontdesk(workspace: &Workspace, subcommand: &str, args: &[String]) -> Result<ExitCode> {
+    if asks_for_help(args) {
+        let all: Vec<String> = std::iter::once(subcommand.to_owned()).chain(args.iter().cloned()).collect();
+        return help(&host_program(workspace, false), &all, "cargo build --package frontdesk-local");
+    }
     let program = host(workspace, false)?;
     run::become_(Command::new(program).arg(subcommand).args(args))
 }
 
+/// Whether someone only asks what a program takes.
+pub fn asks_for_help(args: &[String]) -> bool {
+    args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--help" || arg == "-h")
+}
+
+/// What a program takes, as it says itself where it is built. It is not built for that.
+pub fn help(program: &Path, args: &[String], build: &str) -> Result<ExitCode> {
+    if program.is_file() {
+        return run::become_(Command::new(program).args(args));
+    }
+    run::print(&format!("The program says what it takes, once it is built: {build}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the one-machine host is once it is built.
+pub fn host_program(workspace: &Workspace, release: bool) -> PathBuf {
+    let profile = if release { "release" } else { "debug" };
+    workspace.target().join(profile).join(format!("frontdesk{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// The one-machine host, built.
 pub fn host(workspace: &Workspace, release: bool) -> Result<PathBuf> {
-    let profile = if release { "release" } else { "debug" };
-    let program = workspace.target().join(profile).join(format!("frontdesk{}", std::env::consts::EXE_SUFFIX));
+    let program = host_program(workspace, release);
     if !program.is_file() {
         run::step("building the server (the first time takes some minutes)");
     }
@@ -106,4 +133,23 @@ pub fn host(workspace: &Workspace, release: bool) -> Result<PathBuf> {
 
 fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).with_context(|| path.display().to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn help_is_asked_for_before_the_end_of_the_options() {
+        let asks =
+            |args: &[&str]| asks_for_help(&args.iter().map(|arg| (*arg).to_owned()).collect::<Vec<_>>());
+        assert!(asks(&["--help"]) && asks(&["up", "-h"]));
+        assert!(!asks(&[]) && !asks(&["--data", "help"]) && !asks(&["--", "--help"]));
+    }
+
+    #[test]
+    fn help_is_given_without_a_build() {
+        let nowhere = Path::new("/nowhere/frontdesk");
+        assert!(help(nowhere, &["seed".to_owned(), "--help".to_owned()], "cargo build").is_ok());
+    }
 }

@@ -5,9 +5,9 @@ use std::process::Command;
 use anyhow::Result;
 use console::style;
 
-use crate::run;
 use crate::setup::{chromium, python, sqld, tools, wasm_std};
 use crate::workspace::{Workspace, which};
+use crate::{run, spin};
 
 /// Looks, and installs nothing.
 pub fn run(workspace: &Workspace) -> Result<()> {
@@ -36,6 +36,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     line("Chromium", chromium::find().map(|path| path.display().to_string()), "cargo xtask setup browser");
     line("python3", version("python3"), "apt-get install python3 python3-venv");
     line("schemathesis", python::installed()?.map(|_| "installed".to_owned()), "cargo xtask setup api");
+    let spin = spin::installed();
+    let found = (spin == spin::Installed::Runs).then(|| spin.to_string());
+    line("spin (4.1 or later)", found, &format!("not needed: wasmtime is used instead ({spin})"));
     line("sqld", sqld::find(workspace).map(|path| path.display().to_string()), "cargo xtask setup database");
     Ok(())
 }

@@ -23,7 +23,7 @@ use crate::workspace::Workspace;
 pub const START: Duration = Duration::from_secs(180);
 
 /// The variables of the deployment that come from the caller.
-const PASSED_ON: [&str; 12] = [
+const PASSED_ON: [&str; 13] = [
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",
@@ -33,6 +33,7 @@ const PASSED_ON: [&str; 12] = [
     "QDRANT_API_KEY",
     "QDRANT_VECTORS",
     "ALLOWED_ORIGINS",
+    "PUBLIC_URL",
     "LOG_LEVEL",
     "ADMIN_EMAIL",
     "METRICS_TOKEN",

@@ -84,6 +84,10 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode>
         Command::Seed(args) => dev::frontdesk(workspace, "seed", &args.args),
         Command::Site(args) => dev::frontdesk(workspace, "site", &args.args),
         Command::Bench(args) => bench::run(workspace, &args.args),
+        Command::FakeAi(args) if dev::asks_for_help(&args.args) => {
+            let program = workspace.target().join("debug/fake-ai");
+            dev::help(&program, &args.args, "cargo build --package frontdesk-stand-ins --bin fake-ai")
+        }
         Command::FakeAi(args) => {
             let cargo = ["run", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai", "--"];
             run::become_(workspace.cargo().args(cargo).args(&args.args))

@@ -71,10 +71,10 @@ impl Layout {
 /// Serves the demo until it is stopped.
 pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     // A test wants what it can kill and configure.
-    if which("spin").is_some() && !args.testing {
-        return on_spin(workspace, args);
+    match installed() {
+        Installed::Runs if !args.testing => return on_spin(workspace, args),
+        found => run::say(&format!("  On wasmtime, with the portable build ({found}).")),
     }
-    run::say("  On wasmtime, with the portable build (there is no `spin` here).");
     let wasmtime = tools::wasmtime().ensure(workspace)?;
     let component = build::component(workspace, false)?;
     let reader = build::reader_component(workspace)?;
@@ -91,9 +91,12 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     reader.wait_until(START, "wasmtime serve", || run::listens(reader_port))?;
 
     let mut variables = backing.variables(args.no_limits)?;
+    let is_told = variables.iter().any(|(name, _)| name == "PUBLIC_URL");
     let mut tell = |name: &str, value: String| variables.push((name.to_owned(), value));
     tell("READER_URL", format!("http://127.0.0.1:{reader_port}"));
-    tell("PUBLIC_URL", backing.base_url.clone());
+    if !is_told {
+        tell("PUBLIC_URL", backing.base_url.clone());
+    }
     let mut servers = vec![Served { server: reader, name: "the reader of files", again: None }];
     if args.layout.rooms_elsewhere {
         let port = run::free_port()?;
@@ -131,6 +134,57 @@ pub fn dev(workspace: &Workspace, args: &DevArgs) -> Result<ExitCode> {
     }
     backing.serve(servers, if args.testing { &told } else { &[] })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The first version of Spin that runs the components.
+const LEAST: (u32, u32) = (4, 1);
+
+/// The `spin` on the path. Other programs have that name, too.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Installed {
+    /// One that runs the components.
+    Runs,
+    /// One that does not.
+    Older(String),
+    /// Something else.
+    Other,
+    /// None.
+    No,
+}
+
+impl fmt::Display for Installed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor) = LEAST;
+        match self {
+            Self::Runs => f.write_str("Spin is installed"),
+            Self::Older(version) => {
+                write!(f, "the `spin` here has version {version}, and the components need {major}.{minor}")
+            }
+            Self::Other => f.write_str("the `spin` here is another program"),
+            Self::No => f.write_str("there is no `spin` here"),
+        }
+    }
+}
+
+/// What `spin` is on the path.
+pub fn installed() -> Installed {
+    let Some(path) = which("spin") else { return Installed::No };
+    // Other programs of the name may read the terminal.
+    Installed::by(&run::output(Command::new(path).arg("--version")).unwrap_or_default())
+}
+
+impl Installed {
+    /// By what it says of its version: `spin 4.1.0 (1a2b3c4 2026-05-01)`.
+    fn by(told: &str) -> Self {
+        let mut words = told.split_whitespace();
+        let (Some("spin"), Some(version)) = (words.next(), words.next()) else { return Self::Other };
+        let mut numbers = version.split(['.', '-', '+']).map(str::parse::<u32>);
+        match (numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= LEAST => Self::Runs,
+            (Some(Ok(_)), Some(Ok(_))) => Self::Older(version.to_owned()),
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A secret between two hosts of this machine.
@@ -212,6 +266,19 @@ fn origin(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_spin_on_the_path_is_told_by_its_version() {
+        for told in ["spin 4.1.0 (1a2b3c4 2026-05-01)", "spin 4.1.0-pre0 (abc)", "spin 5.0.1", "spin 4.10.2"]
+        {
+            assert_eq!(Installed::by(told), Installed::Runs, "{told}");
+        }
+        assert_eq!(Installed::by("spin 4.0.2 (x)"), Installed::Older("4.0.2".to_owned()));
+        assert_eq!(Installed::by("spin 3.6.0"), Installed::Older("3.6.0".to_owned()));
+        for told in ["Spin Version 6.5.2 -- 6 December 2019", "", "spin", "spin of a top"] {
+            assert_eq!(Installed::by(told), Installed::Other, "{told}");
+        }
+    }
 
     #[test]
     fn an_origin_ends_before_the_path() {

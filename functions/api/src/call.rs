@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::accept::weight;
 use crate::body::{Body, Pace};
 
 /// Who is at the other end of the connection, as the host knows it.
@@ -119,22 +120,33 @@ impl Call {
         (self.own_origin.as_deref() != Some(origin)).then_some(origin)
     }
 
-    /// Whether the client prefers an event stream.
+    /// Whether the client takes an event stream, and not less gladly than JSON.
     #[must_use]
     pub fn wants_events(&self) -> bool {
-        self.header(header::ACCEPT).is_some_and(|accept| {
-            accept.split(',').any(|kind| kind.trim().split(';').next() == Some("text/event-stream"))
-        })
+        let accept = self.header(header::ACCEPT).unwrap_or("");
+        let events = weight(accept, "text/event-stream").unwrap_or(0);
+        events > 0 && events >= weight(accept, "application/json").unwrap_or(0)
     }
 
-    /// The number in `If-Match: "7"`.
+    /// The number in `If-Match: "7"`. A proxy that compresses may have made `W/"7"` of the tag that it names.
     ///
     /// # Errors
     /// 422 when it is missing or no number.
     pub fn if_match(&self) -> Result<u64> {
-        self.header(header::IF_MATCH)
-            .and_then(|tag| tag.trim().trim_matches('"').parse().ok())
-            .ok_or_else(|| Error::invalid("If-Match", "the header If-Match: \"<version>\" is needed"))
+        let told = self.header(header::IF_MATCH).map(str::trim);
+        let tag = told.map(|tag| tag.strip_prefix("W/").unwrap_or(tag));
+        tag.and_then(|tag| tag.trim_matches('"').parse().ok()).ok_or_else(|| {
+            Error::invalid(
+                "If-Match",
+                match told {
+                    None => "the header If-Match: \"<version>\" is needed",
+                    Some("*") => {
+                        "must name the version that was read, like \"7\": with * one would overwrite what others changed"
+                    }
+                    Some(_) => "must name one version, like \"7\"",
+                },
+            )
+        })
     }
 
     /// Takes the JSON body.
@@ -161,7 +173,7 @@ impl Call {
             .into());
         }
         let bytes = self.bytes(limit).await?;
-        parse_json(&bytes)
+        parse_object(&bytes)
     }
 
     /// Takes the body as bytes.
@@ -205,6 +217,16 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     parser.end().map_err(not_json)?;
     without_nul(text)?;
     Ok(value)
+}
+
+/// Parses a JSON object. Where one is wanted, an array of its values in their order is none.
+fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        parse_json::<serde::de::IgnoredAny>(bytes)?;
+        return Err(Error::invalid("", "invalid type: array, expected an object"));
+    }
+    parse_json(bytes)
 }
 
 /// What is said of a text with U+0000. SQLite ends a text there, so none is let in, whichever field it is in.
@@ -317,6 +339,23 @@ mod tests {
             (r#"{"a": "u0000 \u0001"}"#, None),
         ] {
             assert_eq!(refused(text).as_deref(), pointer, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        #[derive(serde::Deserialize)]
+        struct Named {
+            _name: String,
+        }
+        for (text, status) in [(r#"["x"]"#, "/"), (" \n[]", "/"), (r#"["x""#, "400")] {
+            match parse_object::<Named>(text.as_bytes()) {
+                Err(Error::Caller(CallerError::Invalid(fields))) => {
+                    assert_eq!(fields[0].pointer, "", "{text}");
+                }
+                Err(Error::Caller(CallerError::Unreadable(_))) => assert_eq!(status, "400", "{text}"),
+                other => panic!("{text}: {:?}", other.err()),
+            }
         }
     }
 

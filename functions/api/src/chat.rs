@@ -200,7 +200,9 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
 pub async fn events(call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let query: EventsQuery = call.query()?;
-    let last = call.header(HeaderName::from_static("last-event-id")).map(|last| {
+    // An empty one is what a client sends that has no event yet.
+    let last = call.header(HeaderName::from_static("last-event-id")).filter(|last| !last.trim().is_empty());
+    let last = last.map(|last| {
         let seq = last.parse::<i64>().ok().and_then(|seq| u64::try_from(seq).ok());
         seq.ok_or_else(|| Error::invalid("Last-Event-ID", "must be a seq"))
     });

@@ -1,5 +1,6 @@
 //! The only HTTP surface of Frontdesk: [`handle`], and one file per function.
 
+mod accept;
 mod auth;
 pub mod body;
 mod call;
@@ -27,6 +28,7 @@ mod upload;
 mod usage;
 mod widget;
 
+pub use accept::weight;
 pub use body::{Body, BodyError, Pace};
 pub use call::Peer;
 pub use problem::Problem;

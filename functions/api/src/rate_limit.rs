@@ -7,7 +7,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 pub fn write_fields(standing: &Standing, headers: &mut HeaderMap) {
     let Standing { class, verdict } = standing;
     let name = class.name();
-    let reset = verdict.reset.as_millis().div_ceil(1000);
+    // Who is refused is told one time, here and in Retry-After.
+    let reset = if verdict.allowed { verdict.reset } else { verdict.retry_after };
+    let reset = reset.as_millis().div_ceil(1000).max(u128::from(!verdict.allowed));
     let fields = [
         ("ratelimit-policy", format!("\"{name}\";q={};w={}", verdict.limit, WINDOW.as_secs())),
         ("ratelimit", format!("\"{name}\";r={};t={reset}", verdict.remaining)),
@@ -41,5 +43,19 @@ mod tests {
         write_fields(&Standing { class: LimitClass::Read, verdict }, &mut headers);
         assert_eq!(headers["ratelimit-policy"], "\"read\";q=100;w=60");
         assert_eq!(headers["ratelimit"], "\"read\";r=57;t=12");
+    }
+
+    #[test]
+    fn who_is_refused_is_told_the_time_of_retry_after() {
+        let verdict = Verdict {
+            allowed: false,
+            limit: 100,
+            remaining: 0,
+            reset: Duration::from_secs(60),
+            retry_after: Duration::from_millis(2_001),
+        };
+        let mut headers = HeaderMap::new();
+        write_fields(&Limited { class: LimitClass::Read, verdict }, &mut headers);
+        assert_eq!(headers["ratelimit"], "\"read\";r=0;t=3");
     }
 }

@@ -13,8 +13,8 @@ use frontdesk_ports::{Ctx, MethodLabel, RequestLabels, caught};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::{self, Body};
-use crate::call::{Call, Peer};
-use crate::routes::{Access, Pages, ROUTES, Route, is_of_health};
+use crate::call::{Call, Peer, no_content};
+use crate::routes::{Access, Pages, ROUTES, Route, is_of_health, is_of_the_api};
 use crate::{cors, origin, problem, rate_limit, socket};
 
 /// The path patterns, each with the rows of its methods.
@@ -67,6 +67,7 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
                     Err(Error::ours(format!("a panic: {cause}")))
                 }
             },
+            Err(_) if !is_of_the_api(&path) && !is_read(&method) => of_files(&method),
             Err(error) => Err(error),
         };
     let mut response = outcome.unwrap_or_else(|error| problem::response(&error, &path, request_id));
@@ -92,6 +93,21 @@ fn note(
     ctx.metrics.request_seconds.get_or_create(&[("route", pattern)]).observe(took.as_secs_f64());
     let method = MethodLabel::from(method);
     tracing::info!(%request_id, %method, route = pattern, status, took_ms = took.as_millis(), "request");
+}
+
+fn is_read(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// Where the API is not, files are: they can be read, and a client may ask what it can do with them.
+fn of_files(method: &Method) -> Result<Response<Body>> {
+    const ALLOW: &str = "GET, HEAD, OPTIONS";
+    if method != Method::OPTIONS {
+        return Err(CallerError::MethodNotAllowed { allow: ALLOW.to_owned() }.into());
+    }
+    let mut response = no_content();
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(ALLOW));
+    Ok(response)
 }
 
 /// Refuses a request that its host has no room for. A pre-flight is answered all the same: without its answer no page could

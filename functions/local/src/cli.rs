@@ -20,7 +20,7 @@ use crate::extractor::Confines;
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::server::{self, Limits, descriptors};
-use crate::{private, secrets, seed, sites};
+use crate::{logs, misspelt, private, secrets, seed, sites};
 
 /// The AI front desk for websites, on one machine.
 #[derive(Parser)]
@@ -181,8 +181,12 @@ pub fn main() -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+fn warn(text: &str) {
+    eprintln!("frontdesk: {text}");
+}
+
 fn fail(error: &anyhow::Error) -> ExitCode {
-    eprintln!("frontdesk: {error:#}");
+    warn(&format!("{error:#}"));
     ExitCode::FAILURE
 }
 
@@ -194,10 +198,15 @@ fn say(text: &str) {
 async fn run(command: Command) -> Result<()> {
     match command {
         Command::Dev(dev) => {
+            // Before anything is made.
+            let listener = listen(&dev.serve).await?;
             prepare(&dev.serve.place.data, &mut |text| say(text)).await?;
-            serve(dev.serve, Some(Demo { documents: !dev.empty })).await
+            serve(dev.serve, listener, Some(Demo { documents: !dev.empty })).await
         }
-        Command::Serve(options) => serve(options, None).await,
+        Command::Serve(options) => {
+            let listener = listen(&options).await?;
+            serve(options, listener, None).await
+        }
         Command::Migrate { step } => migrate(step).await,
         Command::Site(args) => site(args).await,
         Command::Vectors { step: Vectors::Rebuild(place) } => rebuild_vectors(&place.data).await,
@@ -209,6 +218,9 @@ async fn run(command: Command) -> Result<()> {
 async fn seed(options: Seed) -> Result<()> {
     let data = &options.place.data;
     prepare(data, &mut |text| say(text)).await?;
+    for misspelt in misspelt::find(names(data)?) {
+        warn(&misspelt.to_string());
+    }
     let host = open(data, None, true).await?;
     fill(&host, data, !options.empty && options.at.is_none()).await?;
     let (email, password) = admin(data)?;
@@ -276,6 +288,12 @@ fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     })
 }
 
+/// The names of all variables there are, also of those that mean nothing.
+fn names(data: &Path) -> Result<Vec<String>> {
+    let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    Ok(environment.chain(secrets::read(data)?.into_keys()).collect())
+}
+
 fn not_complete(problems: &[ConfigProblem]) -> anyhow::Error {
     let lines: Vec<String> = problems.iter().map(|problem| format!("  {problem}")).collect();
     anyhow::anyhow!("the configuration is not complete:\n{}", lines.join("\n"))
@@ -327,18 +345,34 @@ fn admin(data: &Path) -> Result<(String, String)> {
     Ok((email, password))
 }
 
-async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
+async fn listen(options: &Serve) -> Result<TcpListener> {
+    let address = (options.host, options.port);
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow::anyhow!(
+            "another program listens on {}:{}; end it, or name another port with --port (0 takes any that is free)",
+            options.host,
+            options.port
+        ),
+        _ => anyhow::Error::new(error).context(format!("cannot listen on {}:{}", options.host, options.port)),
+    })
+}
+
+async fn serve(options: Serve, listener: TcpListener, demo: Option<Demo>) -> Result<()> {
     let data = options.place.data.clone();
     if !data.is_dir() {
         bail!("{} is no directory; `frontdesk dev` makes one", data.display());
     }
-    let config = configure(&data, options.no_limits)?;
-    start_logs(&config);
+    let misspelt = misspelt::find(names(&data)?);
+    let config = configure(&data, options.no_limits).map_err(|error| {
+        let lines = misspelt.iter().map(|misspelt| format!("\n  {misspelt}"));
+        anyhow::anyhow!("{error:#}{}", lines.collect::<String>())
+    })?;
+    logs::start(&config.log_level);
+    for misspelt in misspelt {
+        tracing::warn!("{misspelt}");
+    }
     let server = config.database;
     let limits = limits(&options);
-    let listener = TcpListener::bind((options.host, options.port))
-        .await
-        .with_context(|| format!("cannot listen on {}:{}", options.host, options.port))?;
     let mut host = open(&data, options.web.clone(), options.no_limits).await?;
     if let Some(demo) = &demo {
         fill(&host, &data, demo.documents).await?;
@@ -540,24 +574,6 @@ async fn rebuild_vectors(data: &Path) -> Result<()> {
     .await?;
     say(&format!("the vectors of {} documents are new", done.documents));
     Ok(())
-}
-
-/// JSON lines on standard error: one object each, with the request id, never a secret or a message's text.
-fn start_logs(config: &HostConfig) {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|_| EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first.
-    let _ = logs.try_init();
-    // What panics is told where it is caught; this tells the place, and what is caught nowhere.
-    std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        tracing::error!(place, cause = frontdesk_ports::cause(panic.payload()), "a panic");
-    }));
 }
 
 /// Ends at SIGTERM or Ctrl-C.

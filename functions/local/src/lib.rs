@@ -12,6 +12,8 @@ pub mod extractor;
 pub mod host;
 pub mod http_client;
 pub mod limiter;
+mod logs;
+mod misspelt;
 pub mod private;
 mod queued;
 pub mod runtime;

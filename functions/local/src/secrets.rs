@@ -34,12 +34,64 @@ pub fn read(data: &Path) -> Result<BTreeMap<String, String>> {
         .map(|(number, line)| (number, line.trim()))
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
         .map(|(number, line)| {
-            let (name, value) = line.split_once('=').with_context(|| {
+            assignment(line).with_context(|| {
                 format!("{}: line {} is not NAME=value", path.display(), number.saturating_add(1))
-            })?;
-            Ok((name.to_owned(), value.to_owned()))
+            })
         })
         .collect()
+}
+
+/// A line as a shell reads it, for the file may be given to one: with or without `export`, quoted or not.
+fn assignment(line: &str) -> Option<(String, String)> {
+    let line = line.strip_prefix("export ").map_or(line, str::trim_start);
+    let (name, value) = line.split_once('=')?;
+    let name = name.trim();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if name.is_empty() || !name.bytes().all(plain) {
+        return None;
+    }
+    let value = value.trim();
+    let value = match value.chars().next() {
+        Some(quote @ ('"' | '\'')) => quoted(value.get(1..)?, quote)?,
+        _ => value.split(" #").next().unwrap_or_default().trim_end().to_owned(),
+    };
+    Some((name.to_owned(), value))
+}
+
+/// What stands before the closing quote, after which only a comment may come. Between double quotes a backslash takes the
+/// meaning from the characters that have one there.
+fn quoted(text: &str, quote: char) -> Option<String> {
+    let mut value = String::new();
+    let mut letters = text.chars();
+    loop {
+        match letters.next()? {
+            letter if letter == quote => break,
+            '\\' if quote == '"' => match letters.next()? {
+                escaped @ ('"' | '\\' | '$' | '`') => value.push(escaped),
+                other => value.extend(['\\', other]),
+            },
+            letter => value.push(letter),
+        }
+    }
+    let rest = letters.as_str().trim();
+    (rest.is_empty() || rest.starts_with('#')).then_some(value)
+}
+
+/// A value as [`assignment`] and a shell read it.
+fn written(value: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:@%+,=".contains(&byte);
+    if value.bytes().all(plain) {
+        return value.to_owned();
+    }
+    let mut text = String::from('"');
+    for letter in value.chars() {
+        if matches!(letter, '"' | '\\' | '$' | '`') {
+            text.push('\\');
+        }
+        text.push(letter);
+    }
+    text.push('"');
+    text
 }
 
 /// Makes the secrets that are missing and returns all of them.
@@ -59,7 +111,7 @@ pub fn ensure(data: &Path, random: &dyn Random) -> Result<BTreeMap<String, Strin
     }
     let mut text = String::from("# Secrets of this data directory. Made on the first start; keep them.\n");
     for (name, value) in &all {
-        text.push_str(&format!("{name}={value}\n"));
+        text.push_str(&format!("{name}={}\n", written(value)));
     }
     let path = data.join(FILE);
     let new = data.join("secrets.env.new");
@@ -90,5 +142,43 @@ mod tests {
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(read(data.path()).unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn a_line_is_read_as_a_shell_reads_it() {
+        for (line, value) in [
+            ("NAME=plain", Some("plain")),
+            ("NAME=\"quoted\"", Some("quoted")),
+            ("NAME='single'", Some("single")),
+            ("export NAME=\"a b\"  # a comment", Some("a b")),
+            ("NAME=a#b", Some("a#b")),
+            ("NAME=a # a comment", Some("a")),
+            (r#"NAME="a \"b\" \$c \\ \d""#, Some(r#"a "b" $c \ \d"#)),
+            (r"NAME='a\b'", Some(r"a\b")),
+            ("NAME=", Some("")),
+            ("NAME=\"\"", Some("")),
+            ("NAME=key==", Some("key==")),
+            ("NAME=\"open", None),
+            ("NAME=\"closed\" and more", None),
+            ("NAME", None),
+            ("=value", None),
+            ("TWO NAMES=value", None),
+        ] {
+            let read = assignment(line);
+            assert_eq!(read.as_ref().map(|(_, value)| value.as_str()), value, "{line}");
+            assert!(read.is_none_or(|(name, _)| name == "NAME"), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_in_the_file_stays_the_same_when_it_is_written_anew() {
+        let data = tempfile::tempdir().unwrap();
+        let path = data.path().join(FILE);
+        let value = r#"it's "$5" \ `x` # all"#;
+        std::fs::write(&path, format!("OPENAI_API_KEY={}\n", written(value))).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for _ in 0..2 {
+            assert_eq!(ensure(data.path(), &OsRandom).unwrap().get("OPENAI_API_KEY").unwrap(), value);
+        }
     }
 }

@@ -237,6 +237,12 @@ impl http_body::Body for Served {
 async fn answer(client: &Client, mut request: http::Request<Incoming>) -> http::Response<Served> {
     let Client { host, ip, .. } = client;
     let working = client.connection.work();
+    if !has_its_host(&request) {
+        let error = CallerError::Unreadable("HTTP/1.1 wants one Host header".to_owned());
+        let mut response = frontdesk_api::refuse(&host.ctx, &request, &error.into());
+        response.headers_mut().insert(http::header::CONNECTION, CLOSE);
+        return served(response, working);
+    }
     let peer = Peer { ip: Some(*ip), upgrades: false, pace: client.connections.limits().pace };
     let path = request.uri().path();
     if !is_of_the_api(path) && matches!(*request.method(), http::Method::GET | http::Method::HEAD) {
@@ -276,6 +282,12 @@ async fn answer(client: &Client, mut request: http::Request<Incoming>) -> http::
         response.headers_mut().insert(http::header::CONNECTION, CLOSE);
     }
     served(if head { response.map(|_| Body::empty()) } else { response }, working)
+}
+
+/// Whether a request of HTTP/1.1 names its host as it must (RFC 9112, section 3.2). Earlier versions need none.
+fn has_its_host<T>(request: &http::Request<T>) -> bool {
+    let hosts = request.headers().get_all(http::header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < http::Version::HTTP_11)
 }
 
 const CLOSE: http::HeaderValue = http::HeaderValue::from_static("close");

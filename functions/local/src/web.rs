@@ -31,8 +31,11 @@ impl Web {
     pub async fn serve(&self, request: Request<()>) -> Option<Response<FileBody>> {
         let root = self.root.as_ref()?;
         let path = request.uri().path().to_owned();
-        if path == "/" {
+        if matches!(path.as_str(), "/" | "/demo") {
             return Some(redirect(request.uri().query()));
+        }
+        if !can_be_a_file(&path) {
+            return None;
         }
         let head = request.method() == http::Method::HEAD;
         let mut response = if path == "/demo/" {
@@ -88,6 +91,15 @@ impl Web {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         Some(response)
     }
+}
+
+/// Whether a file can have this name: a system refuses longer ones as it refuses a broken disk.
+fn can_be_a_file(path: &str) -> bool {
+    const NAME: usize = 255;
+    const PATH: usize = 1024;
+    // Three characters of the address are one byte where it is escaped.
+    let bytes = |name: &str| name.len().saturating_sub(name.matches('%').count().saturating_mul(2));
+    path.len() <= PATH && path.split('/').all(|name| bytes(name) <= NAME)
 }
 
 fn redirect(query: Option<&str>) -> Response<FileBody> {

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::documents::{self, Document};
 use frontdesk_app::jobs;
+use frontdesk_app::retrieval::{self, Search, SearchMode};
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::{DocumentId, OrgId};
@@ -259,7 +260,7 @@ fn deleting_leaves_nothing_anywhere() {
         assert_eq!(shop.run_jobs().await, 1, "what somebody stored meanwhile");
         for sql in [
             "SELECT count(*) FROM documents",
-            "SELECT count(*) FROM document_texts",
+            "SELECT count(*) FROM document_text_parts",
             "SELECT count(*) FROM passages",
             "SELECT count(*) FROM passages_fts",
             "SELECT count(*) FROM passage_vectors",
@@ -376,7 +377,7 @@ fn a_page_is_read_and_read_again_when_it_changed() {
         assert_eq!(shop.get(id).await.version, 2);
         let text = shop.text(id).await;
         assert!(text.contains("с 10 до 20") && !text.contains("с 9 до 21"), "{text}");
-        assert_eq!(shop.count("SELECT count(*) FROM document_texts").await, 1, "the old text is gone");
+        assert_eq!(shop.count("SELECT count(*) FROM document_text_parts").await, 1, "the old text is gone");
         assert_eq!(shop.count("SELECT count(DISTINCT version) FROM passages").await, 1);
 
         shop.web.put(address, 410, &[], "");
@@ -618,5 +619,54 @@ fn a_document_that_an_earlier_version_was_indexing_is_read_from_its_beginning() 
         assert!(shop.count("SELECT count(*) FROM passages").await > half);
         let twice = "SELECT count(*) FROM (SELECT 1 FROM passages GROUP BY ordinal HAVING count(*) > 1)";
         assert_eq!(shop.count(twice).await, 0);
+    });
+}
+
+/// As long as a text may be, with a sentence of its own at its end, over letters of two bytes that no border may cut.
+fn longest_text(end: &str) -> String {
+    const MOST: usize = 8 << 20;
+    let mut text = String::with_capacity(MOST);
+    let mut number = 0;
+    while text.len() + 200 < MOST - end.len() {
+        number += 1;
+        text.push_str(&format!("Посылка {number} лежит на полке {} второго склада.\n\n", number % 977));
+    }
+    while text.len() < MOST - end.len() - 2 {
+        text.push('x');
+    }
+    text.push_str("\n\n");
+    text.push_str(end);
+    text
+}
+
+#[test]
+fn the_longest_text_is_stored_in_parts_and_found_to_its_end() {
+    run(async {
+        let shop = Shop::open().await;
+        let end = "The lighthouse keeper is called Bartholomew Quince.";
+        let text = longest_text(end);
+        assert_eq!(text.len(), 8 << 20);
+        let id = shop.file("parcels.txt", text.as_bytes()).await.document.id;
+        shop.run_jobs().await;
+        let document = shop.get(id).await;
+        assert_eq!((document.status, document.reason), (DocumentStatus::Ready, None));
+        let search = Search {
+            query: "lighthouse keeper".to_owned(),
+            limit: 1,
+            mode: SearchMode::Lexical,
+            vector_weight: 0.5,
+            min_evidence: 0.0,
+        };
+        let found = retrieval::search(shop.ctx(), &shop.scope, &search).await.unwrap().passages;
+        assert!(found[0].text.ends_with(end) && found[0].end == 8 << 20, "{:?}", found[0]);
+        let longest = shop.count("SELECT max(length(CAST(text AS BLOB))) FROM document_text_parts").await;
+        assert!(longest <= 512 << 10, "a row of {longest} bytes");
+        let mut stored = String::new();
+        while stored.len() < text.len() {
+            let next =
+                Statement::new("SELECT text FROM document_text_parts WHERE start = ?1").bind(stored.len());
+            stored.push_str(shop.ctx().db.query(vec![next]).await.unwrap()[0].rows[0].text(0).unwrap());
+        }
+        assert!(stored == text, "the parts are the text");
     });
 }

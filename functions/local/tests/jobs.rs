@@ -222,6 +222,82 @@ fn what_a_worker_stores_after_its_lease_is_refused() {
     });
 }
 
+/// Until when the only job is its worker's.
+async fn lease_end(queue: &Queue) -> Timestamp {
+    let rows = queue.ctx().db.query(vec![Statement::new("SELECT run_after FROM jobs")]).await.unwrap();
+    rows[0].rows[0].time(0).unwrap()
+}
+
+/// Time passes until the worker has prolonged its lease.
+async fn prolonged(queue: &Queue) {
+    let before = lease_end(queue).await;
+    queue.clock.advance(Duration::from_secs(5));
+    let mut asked = 0;
+    while lease_end(queue).await <= before {
+        asked += 1;
+        // It may have begun to sleep only after the clock was moved.
+        if asked % 2_000 == 0 {
+            queue.clock.advance(Duration::from_secs(1));
+        }
+    }
+}
+
+#[test]
+fn a_step_that_is_at_work_keeps_its_lease_and_one_whose_worker_died_is_soon_taken_up() {
+    run(async {
+        let queue = Queue::open().await;
+        queue.ctx().db.batch(vec![Statement::new("CREATE TABLE made (what TEXT)")]).await.unwrap();
+        queue.add(&queue.organisation(), &SLOW, "parcel").await;
+        STOPS.set(1);
+        let mut worker = Box::pin(queue.round(1));
+        let at_work = async {
+            STOPPED.with(Rc::clone).notified().await;
+            for _ in 0..3 {
+                prolonged(&queue).await;
+                assert!(!queue.round(1).await, "another worker took it");
+            }
+        };
+        tokio::select! {
+            _ = &mut worker => panic!("it waits"),
+            () = at_work => {}
+        }
+        // It dies: nothing of it runs any more.
+        drop(worker);
+        let end = lease_end(&queue).await;
+        assert!(end <= queue.clock.now().after(Duration::from_secs(20)), "it is taken up soon");
+        queue.clock.set(end.before(Duration::from_millis(1)));
+        assert!(!queue.round(1).await, "its lease holds");
+        queue.clock.set(end);
+        assert!(queue.round(1).await, "it is taken up");
+        assert_eq!(queue.rows("SELECT what FROM made").await, ["parcel"]);
+    });
+}
+
+#[test]
+fn a_step_is_kept_no_longer_than_its_kind_allows() {
+    run(async {
+        let queue = Queue::open().await;
+        queue.ctx().db.batch(vec![Statement::new("CREATE TABLE made (what TEXT)")]).await.unwrap();
+        queue.add(&queue.organisation(), &SLOW, "parcel").await;
+        let begun = queue.clock.now();
+        STOPS.set(1);
+        let late = async {
+            queue.round(1).await;
+        };
+        let meanwhile = async {
+            STOPPED.with(Rc::clone).notified().await;
+            while lease_end(&queue).await < begun.after(SLOW.lease) {
+                prolonged(&queue).await;
+            }
+            queue.clock.set(begun.after(SLOW.lease));
+            assert!(queue.round(1).await, "another worker does it again");
+            GO_ON.with(Rc::clone).notify_one();
+        };
+        join(late, meanwhile).await;
+        assert_eq!(queue.rows("SELECT what FROM made").await, ["parcel"], "stored once");
+    });
+}
+
 #[test]
 fn an_organisation_with_a_thousand_jobs_does_not_delay_the_only_one_of_another() {
     run(async {

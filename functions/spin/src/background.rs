@@ -6,16 +6,22 @@ use std::time::Duration;
 
 use frontdesk_app::life::{self, Sign};
 use frontdesk_app::rooms::LogRooms;
-use frontdesk_app::{jobs, schema};
+use frontdesk_app::{jobs, rounds, schema};
+use frontdesk_domain::error::Result;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
 use wit_bindgen::spawn_local;
 
-/// How often an instance that is asked anything polls for what was left behind.
-const EVERY: Duration = Duration::from_secs(15);
-/// Of so many new instances one polls with its first request: where each answers one request only, they must not all.
-const NEW_ONE_IN: u8 = 16;
+/// How often the deployment polls for what was left behind, all instances together. Well under the pauses of those that ask
+/// it anything, so that each of these counts.
+const EVERY: Duration = Duration::from_secs(10);
+/// The name of that among what is done once in a while.
+const LEFT_BEHIND: &str = "left_behind";
+/// How long an instance waits for leases of turns to end: whose worker died just now has one that lasts.
+const TURNS_PATIENCE: Duration = Duration::from_secs(25);
+/// How long it waits at least between two polls for such turns.
+const TURNS_PAUSE: Duration = Duration::from_secs(1);
 /// How long the deployment's sign of life is good; its instances give one sign together.
 const SIGN_LASTS: Duration = Duration::from_secs(90);
 /// How many jobs are worked on at once.
@@ -26,8 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(100);
 
 thread_local! {
-    /// When this instance polled last.
-    static POLLED: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    /// When this instance asked last whether it is to poll.
+    static ASKED: Cell<Option<Timestamp>> = const { Cell::new(None) };
+    /// Whether it waits for leases of turns to end.
+    static WAITING: Cell<bool> = const { Cell::new(false) };
     /// Whether it works through the queue.
     static WORKING: Cell<bool> = const { Cell::new(false) };
     /// Whether what is done once in a while is in the queue for certain.
@@ -36,27 +44,32 @@ thread_local! {
     static ANNOUNCED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Once in a while, beside a request: jobs that are due, and turns that no worker runs any more.
+/// Once in a while, beside a request: jobs that are due, and turns that no worker runs any more. Instances may live for one
+/// request alone, so that when it was done last stands in the database and not here.
 pub fn poll_what_is_due(ctx: &Ctx, rooms: Option<LogRooms>) {
     let now = ctx.clock.now();
-    let [chance, ..] = ctx.random.entropy();
-    let due = POLLED.get().map_or(chance < u8::MAX / NEW_ONE_IN, |at| now.since(at) >= EVERY);
-    if !due {
-        POLLED.set(POLLED.get().or(Some(now)));
+    if ASKED.get().is_some_and(|at| at <= now && now.since(at) < EVERY) {
         return;
     }
-    POLLED.set(Some(now));
+    ASKED.set(Some(now));
     let ctx = ctx.clone();
     spawn_local(async move {
-        let id = "spin".to_owned();
-        life::sign(&ctx, &Sign { id, kind: "spin", lasts: SIGN_LASTS }).await;
         if schema::ready(&ctx).await.is_err() {
+            sign(&ctx).await;
             return;
         }
-        if let Some(rooms) = rooms
-            && let Err(error) = rooms.recover().await
-        {
-            tracing::warn!(%error, "turns that were left open were not taken up");
+        match rounds::claim(&ctx, LEFT_BEHIND, EVERY).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "what was left behind was not polled for");
+                return;
+            }
+        }
+        sign(&ctx).await;
+        if let Some(rooms) = rooms {
+            let ctx = ctx.clone();
+            spawn_local(async move { take_up(&ctx, &rooms).await });
         }
         if !SCHEDULED.get() {
             match jobs::schedule(&ctx).await {
@@ -66,6 +79,40 @@ pub fn poll_what_is_due(ctx: &Ctx, rooms: Option<LogRooms>) {
         }
         work(&ctx).await;
     });
+}
+
+async fn sign(ctx: &Ctx) {
+    let id = "spin".to_owned();
+    life::sign(ctx, &Sign { id, kind: "spin", lasts: SIGN_LASTS }).await;
+}
+
+/// Takes up turns whose lease is over, and those whose lease ends soon.
+async fn take_up(ctx: &Ctx, rooms: &LogRooms) {
+    if WAITING.replace(true) {
+        return;
+    }
+    let until = ctx.clock.now().after(TURNS_PATIENCE);
+    while let Err(error) = take_up_next(ctx, rooms, until).await {
+        tracing::warn!(%error, "turns that were left open were not taken up");
+        if ctx.clock.now() >= until {
+            break;
+        }
+        ctx.clock.sleep(TURNS_PAUSE).await;
+    }
+    WAITING.set(false);
+}
+
+/// As long as a lease ends before `until`.
+async fn take_up_next(ctx: &Ctx, rooms: &LogRooms, until: Timestamp) -> Result<()> {
+    rooms.recover().await?;
+    while let Some(end) = rooms.next_lease_end().await?
+        && end < until
+        && ctx.clock.now() < until
+    {
+        ctx.clock.sleep(end.since(ctx.clock.now()).max(TURNS_PAUSE)).await;
+        rooms.recover().await?;
+    }
+    Ok(())
 }
 
 /// There is a new job.

@@ -22,8 +22,10 @@ const KIND: Duration = Duration::from_secs(15);
 /// Until the reader has a connection for us.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A pdf in parts of modest size; what a file may unpack to.
-const LIMITS: fn() -> Limits = || Limits { max_bytes: 24 << 20, max_unpacked: 64 << 20, ..Limits::default() };
+/// What a file may unpack to, and a pdf in small parts: components of one process do not yield to each other while they compute,
+/// so that a part holds up others for as long as it takes.
+const LIMITS: fn() -> Limits =
+    || Limits { max_bytes: 24 << 20, max_unpacked: 64 << 20, pages_at_once: 20, ..Limits::default() };
 
 /// Has files read by the component at an address.
 pub struct RemoteExtractor {

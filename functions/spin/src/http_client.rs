@@ -7,7 +7,7 @@ use bytes::Bytes;
 use frontdesk_clients::bounded;
 use frontdesk_ports::{ByteStream, Clock, Egress, FetchError, FetchLimits, HttpClient};
 use futures_util::StreamExt;
-use http::{Request, Response, header};
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::{BodyDataStream, Full};
 use wasip3::http_compat::{http_from_wasi_response, http_into_wasi_request};
 
@@ -36,7 +36,7 @@ impl HttpClient for OutboundClient {
         }
         let started = self.clock.now();
         // Connecting and waiting for the head are one step here.
-        let outgoing = http_into_wasi_request(request.map(Full::new))
+        let outgoing = http_into_wasi_request(with_length(request).map(Full::new))
             .map_err(|error| FetchError::Refused(error.to_string()))?;
         let response = bounded::head(&*self.clock, limits, wasip3::http::client::send(outgoing))
             .await?
@@ -53,4 +53,13 @@ impl HttpClient for OutboundClient {
             bounded::body(self.clock.clone(), limits, started, pieces)
         }))
     }
+}
+
+/// The host sends a body in chunks unless its length is stated, which many servers do not take.
+fn with_length(mut request: Request<Bytes>) -> Request<Bytes> {
+    if !request.body().is_empty() {
+        let length = HeaderValue::from(request.body().len());
+        request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    }
+    request
 }

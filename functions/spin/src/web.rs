@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use frontdesk_api::Body;
+use frontdesk_api::{Body, weight};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use sha2::{Digest, Sha256};
 
@@ -35,7 +35,7 @@ pub fn serve<T>(request: &Request<T>) -> Option<Response<Body>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
-    if path == "/" && Path::new(ROOT).is_dir() {
+    if matches!(path, "/" | "/demo") && Path::new(ROOT).is_dir() {
         return Some(redirect(request.uri().query()));
     }
     let name = match path {
@@ -76,27 +76,21 @@ pub fn serve<T>(request: &Request<T>) -> Option<Response<Body>> {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return Some(response);
     }
-    if request.method() == Method::GET {
-        *response.body_mut() = Body::Full(file.bytes);
-    } else {
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(file.bytes.len()));
-    }
+    *response.body_mut() = Body::Full(file.bytes);
     Some(response)
 }
 
 /// What the client takes, best first: the suffix of a copy, and what it is called.
 fn accepted(headers: &HeaderMap) -> impl Iterator<Item = (&'static str, &'static str)> {
     let told = headers.get(header::ACCEPT_ENCODING).and_then(|told| told.to_str().ok()).unwrap_or("");
-    let takes = |name: &str| {
-        told.split(',').any(|one| {
-            let (coding, quality) = one.split_once(';').unwrap_or((one, ""));
-            coding.trim() == name && !matches!(quality.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000")
-        })
-    };
-    [(".br", "br"), (".gz", "gzip"), ("", "")]
-        .map(|(suffix, name)| (name.is_empty() || takes(name)).then_some((suffix, name)))
+    let mut copies = [(".br", "br"), (".gz", "gzip")]
+        .map(|copy| (weight(told, copy.1).unwrap_or(0), copy))
         .into_iter()
-        .flatten()
+        .filter(|(weight, _)| *weight > 0)
+        .collect::<Vec<_>>();
+    // Of equal ones the first, which is the smaller.
+    copies.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+    copies.into_iter().map(|(_, copy)| copy).chain([("", "")])
 }
 
 /// By the name: `None` for what is not made to be served, and for any name that could lead elsewhere.

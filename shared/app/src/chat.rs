@@ -8,6 +8,7 @@ use frontdesk_domain::event::Thumb;
 use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
 use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::text::is_blank;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows};
 
@@ -281,7 +282,7 @@ fn validate(command: &PostMessage, max_chars: u32) -> Result<()> {
         );
     }
     let chars = command.text.chars().count();
-    if command.text.trim().is_empty() && command.attachments.is_empty() {
+    if is_blank(&command.text) && command.attachments.is_empty() {
         wrong("/text", "must not be empty".to_owned());
     } else if chars > usize::try_from(max_chars).unwrap_or(usize::MAX) {
         wrong("/text", format!("has {chars} characters; at most {max_chars} are allowed"));

@@ -7,6 +7,7 @@ use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::{DocumentId, JobId};
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::text::is_blank;
 use frontdesk_ports::{Ctx, ExtractFailure, Rows};
 
 use crate::ingest::{self, blob_key, web};
@@ -97,13 +98,13 @@ pub async fn create_from_file(ctx: &Ctx, scope: &TenantScope, name: &str, bytes:
 /// 422 naming the field, 503 when too many documents wait already.
 pub async fn create_from_text(ctx: &Ctx, scope: &TenantScope, title: &str, text: &str) -> Result<Created> {
     let title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-    if title.is_empty() || title.chars().count() > MAX_TITLE_CHARS {
+    if is_blank(&title) || title.chars().count() > MAX_TITLE_CHARS {
         return Err(Error::invalid(
             "/title",
             format!("the title must have 1 to {MAX_TITLE_CHARS} characters"),
         ));
     }
-    if text.trim().is_empty() || text.len() > MAX_TEXT_BYTES {
+    if is_blank(text) || text.len() > MAX_TEXT_BYTES {
         return Err(Error::invalid("/text", format!("the text must have 1 to {MAX_TEXT_BYTES} bytes")));
     }
     let bytes = Bytes::from(text.to_owned());
@@ -303,8 +304,8 @@ async fn enqueue(ctx: &Ctx, scope: &TenantScope, document: Document) -> Result<D
         store::documents::update_status(scope, id, queued, Some(0), None, now),
         store::document_jobs::delete_ingest(scope, id),
         store::document_jobs::insert_ingest(scope, job, id, &ingest::first_step(&document)?, now, now),
-        store::documents::delete_other_texts(scope, id, Keep::Current),
     ];
+    batch.extend(store::document_texts::delete_others(scope, id, Keep::Current));
     batch.extend(retrieval::unindex(scope, id, Keep::Current));
     let results = ctx.db.batch(batch).await?;
     if results.first().is_some_and(|rows| rows.affected == 0) {
@@ -324,7 +325,7 @@ pub async fn delete(ctx: &Ctx, scope: &TenantScope, id: DocumentId) -> Result<()
     let now = ctx.clock.now();
     let job = JobId::new(now, ctx.random.entropy());
     let mut batch = retrieval::unindex(scope, id, Keep::Nothing);
-    batch.push(store::documents::delete_other_texts(scope, id, Keep::Nothing));
+    batch.extend(store::document_texts::delete_others(scope, id, Keep::Nothing));
     batch.push(store::document_jobs::delete_ingest(scope, id));
     batch.push(store::document_jobs::insert_purge(scope, job, id, now.after(PURGE_AFTER), now));
     batch.push(store::documents::delete(scope, id));

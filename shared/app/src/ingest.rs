@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::jobs::{self, Ended, Failure};
 use crate::retrieval::{self, Keep, NewPassage, Origin};
-use crate::store::documents::{Document, TextPart};
+use crate::store::documents::Document;
 use crate::store::jobs::Claimed;
 use crate::{documents, store};
 
@@ -45,9 +45,12 @@ const MAX_PASSAGES: usize = 100_000;
 enum IngestStep {
     /// The web page becomes the document's file.
     Fetch,
-    /// The file is read, from the beginning or where the part before ended.
+    /// The file is read, from the beginning.
     Read { source: IngestSource, from: Option<Resume> },
-    /// Passages are indexed, so far those before `at`.
+    /// It is read on where the part before ended. Versions that do not know that texts are in parts refuse this step.
+    ReadOn { source: IngestSource, from: Resume },
+    /// Passages are indexed, so far those before `at`. Its name is another one since texts are in parts, for the same reason.
+    #[serde(rename = "passages_of_parts", alias = "passages")]
     Passages { new: Version, at: At },
     /// Where an earlier version of Frontdesk was indexing. That it begins anew.
     Index { new: Version },
@@ -134,6 +137,7 @@ pub(crate) async fn step(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Resul
     match step {
         IngestStep::Fetch => reading.fetch().await,
         IngestStep::Read { source, from } => reading.read(source, from).await,
+        IngestStep::ReadOn { source, from } => reading.read(source, Some(from)).await,
         IngestStep::Passages { new, at } => reading.index(new, at).await,
         IngestStep::Index { new } => reading.begin_anew(new.source).await,
     }
@@ -207,14 +211,18 @@ impl Reading<'_> {
         }
         let number =
             document.version.checked_add(1).ok_or_else(|| Error::ours("a document has no versions left"))?;
+        let mut made = Vec::new();
+        if from.is_none() {
+            // What an attempt that was given up may have left.
+            made.extend(store::document_texts::delete_others(scope, document.id, Keep::Current));
+        }
         let request = ExtractRequest { bytes, name: source.name.clone(), from, deadline: EXTRACT_DEADLINE };
         let part = ctx.extractor.extract(request).await.map_err(unread)?;
 
-        let text = TextPart { version: number, text: &part.text, pages: part.pages };
-        let append = store::documents::append_text(scope, document.id, &text, ctx.clock.now());
-        if let Some(rest) = part.rest {
-            let per_cent = share(10, 50, u64::from(rest.page), u64::from(part.pages.unwrap_or(0)));
-            return self.go_on(&IngestStep::Read { source, from: Some(rest) }, per_cent, vec![append]).await;
+        made.extend(store::document_texts::append(scope, document.id, number, &part.text));
+        if let Some(from) = part.rest {
+            let per_cent = share(10, 50, u64::from(from.page), u64::from(part.pages.unwrap_or(0)));
+            return self.go_on(&IngestStep::ReadOn { source, from }, per_cent, made).await;
         }
         let title = match document.source {
             DocumentSource::Text => document.title.clone(),
@@ -224,23 +232,23 @@ impl Reading<'_> {
             }
         };
         let new = Version { number, title, media_type: part.media_type, source };
-        self.go_on(&IngestStep::Passages { new, at: At::default() }, 50, vec![append]).await
+        self.go_on(&IngestStep::Passages { new, at: At::default() }, 50, made).await
     }
 
     /// Throws away what there is of the new version, and reads the file from its beginning.
     async fn begin_anew(&self, source: IngestSource) -> Result<Ended, Failure> {
         let Self { scope, document, .. } = self;
         let mut made = retrieval::unindex(scope, document.id, Keep::Current);
-        made.push(store::documents::delete_other_texts(scope, document.id, Keep::Current));
+        made.extend(store::document_texts::delete_others(scope, document.id, Keep::Current));
         self.go_on(&IngestStep::Read { source, from: None }, 10, made).await
     }
 
     async fn index(&self, new: Version, at: At) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, job } = self;
-        let window = store::documents::select_window(scope, document.id, new.number, at.byte, WINDOW_BYTES);
-        let results = ctx.db.query(vec![window]).await?;
-        let row = results.first().and_then(|rows| rows.first()).ok_or(Failure::Superseded)?;
-        let (text, length) = store::documents::window(row)?;
+        let window =
+            store::document_texts::select_window(scope, document.id, new.number, at.byte, WINDOW_BYTES);
+        let results = ctx.db.query(window).await?;
+        let (text, length) = store::document_texts::window(&results)?.ok_or(Failure::Superseded)?;
         let request = SplitRequest {
             is_last: at.byte.saturating_add(text.len()) >= length,
             text,
@@ -291,7 +299,7 @@ impl Reading<'_> {
         let Self { ctx, scope, document, job } = self;
         let keep = Keep::Version(new.number);
         batch.extend(retrieval::unindex(scope, document.id, keep));
-        batch.push(store::documents::delete_other_texts(scope, document.id, keep));
+        batch.extend(store::document_texts::delete_others(scope, document.id, keep));
         let row = Document {
             title: new.title,
             media_type: Some(new.media_type),

@@ -32,8 +32,14 @@ pub use queue::{
 /// How often a step of most kinds is tried.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// How long a worker keeps a step of most kinds.
+/// How long a worker may keep a step of most kinds, all in all.
 pub const LEASE: Duration = Duration::from_secs(120);
+
+/// How long a worker keeps a step without a sign that it is at work. What a worker that died has left is taken up after that.
+const HELD: Duration = Duration::from_secs(20);
+
+/// How often a worker gives that sign.
+const SIGN_EVERY: Duration = Duration::from_secs(5);
 
 /// Before the second attempt of most kinds.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -71,8 +77,17 @@ pub async fn run_kinds(ctx: &Ctx, kinds: &[&'static Kind], at_once: u32) -> Resu
         return Ok(next);
     }
     let mut running = FuturesUnordered::new();
-    running.extend(claim(ctx, kinds, &names, at_once).await?);
+    let (worker, steps) = claim(ctx, kinds, at_once).await?;
+    running.extend(steps);
+    let (mut workers, mut signed) = (vec![worker], now);
     while !running.is_empty() {
+        let now = ctx.clock.now();
+        if now.since(signed) >= SIGN_EVERY {
+            signed = now;
+            if let Err(error) = ctx.db.batch(vec![store::jobs::prolong(&workers, &names, HELD, now)]).await {
+                tracing::warn!(%error, "the leases of jobs were not prolonged");
+            }
+        }
         if let Either::Left(_) = select(running.next(), ctx.clock.sleep(SLOW)).await {
             continue;
         }
@@ -80,8 +95,12 @@ pub async fn run_kinds(ctx: &Ctx, kinds: &[&'static Kind], at_once: u32) -> Resu
         let taken = u32::try_from(running.len()).unwrap_or(u32::MAX);
         let free = at_once.saturating_sub(taken);
         if free > 0 {
-            match claim(ctx, kinds, &names, free).await {
-                Ok(more) => running.extend(more),
+            match claim(ctx, kinds, free).await {
+                Ok((_, more)) if more.is_empty() => {}
+                Ok((worker, more)) => {
+                    running.extend(more);
+                    workers.push(worker);
+                }
                 Err(error) => tracing::warn!(%error, "jobs beside a slow one could not be claimed"),
             }
         }
@@ -89,16 +108,16 @@ pub async fn run_kinds(ctx: &Ctx, kinds: &[&'static Kind], at_once: u32) -> Resu
     Ok(next)
 }
 
-/// Claims the next steps of up to `limit` jobs that are due; what they have to do.
+/// Claims the next steps of up to `limit` jobs that are due: under which name, and what they have to do.
 async fn claim<'a>(
     ctx: &'a Ctx,
     kinds: &[&'static Kind],
-    names: &str,
     limit: u32,
-) -> Result<Vec<BoxFuture<'a, ()>>> {
+) -> Result<(WorkerId, Vec<BoxFuture<'a, ()>>)> {
     let now = ctx.clock.now();
     let worker = WorkerId::new(now, ctx.random.entropy());
-    let mut batch = store::jobs::claim(worker, names, now, limit).to_vec();
+    let held = times(kinds, |kind| kind.lease.min(HELD));
+    let mut batch = store::jobs::claim(worker, &held, now, limit).to_vec();
     batch.extend(kinds.iter().filter_map(|kind| kind.claimed).map(|claimed| claimed(worker, now)));
     let results = ctx.db.batch(batch).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
@@ -116,14 +135,19 @@ async fn claim<'a>(
             steps.push(Box::pin(async move { step(ctx, kind, &job).await }));
         }
     }
-    Ok(steps)
+    Ok((worker, steps))
 }
 
-/// The names of kinds with their leases in milliseconds, as the store takes them.
+/// The names of kinds with their leases, as the store takes them.
 fn leases(kinds: &[&Kind]) -> String {
-    let millis = |kind: &&&Kind| u64::try_from(kind.lease.as_millis()).unwrap_or(u64::MAX);
-    let leases: BTreeMap<_, _> = kinds.iter().map(|kind| (kind.name, millis(&kind))).collect();
-    serde_json::json!(leases).to_string()
+    times(kinds, |kind| kind.lease)
+}
+
+/// The names of kinds with a time of each in milliseconds.
+fn times(kinds: &[&Kind], time: impl Fn(&Kind) -> Duration) -> String {
+    let millis = |kind: &&Kind| u64::try_from(time(kind).as_millis()).unwrap_or(u64::MAX);
+    let times: BTreeMap<_, _> = kinds.iter().map(|kind| (kind.name, millis(kind))).collect();
+    serde_json::json!(times).to_string()
 }
 
 /// When the first job is due. Measures the queue in the same round trip, once in a while.

@@ -19,6 +19,7 @@ pub mod reindex;
 pub mod remote;
 pub mod retrieval;
 pub mod rooms;
+pub mod rounds;
 pub mod schema;
 pub mod search;
 pub mod settings;

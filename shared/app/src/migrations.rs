@@ -50,6 +50,7 @@ migrations! {
     11 "0011_access"
     12 "0012_heads_and_feed"
     13 "0013_sites"
+    14 "0014_rounds_and_text_parts"
 }
 
 /// Where a database stands with one step.

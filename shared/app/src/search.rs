@@ -3,6 +3,7 @@
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::SearchMode;
+use frontdesk_domain::text::is_blank;
 use frontdesk_ports::Ctx;
 
 use crate::retrieval::{self, MAX_QUERY_CHARS, Results, Search};
@@ -38,7 +39,7 @@ pub struct Answer {
 pub async fn search(ctx: &Ctx, scope: &TenantScope, ask: Ask) -> Result<Answer> {
     let mut wrong = Vec::new();
     let chars = ask.query.chars().count();
-    if ask.query.trim().is_empty() || chars > MAX_QUERY_CHARS {
+    if is_blank(&ask.query) || chars > MAX_QUERY_CHARS {
         let detail = format!("must have 1 to {MAX_QUERY_CHARS} characters, has {chars}");
         wrong.push(FieldError { pointer: "/query".to_owned(), detail });
     }

@@ -310,3 +310,35 @@ fn vectors_in_the_database_keep_the_contract() {
         vector_index_contract(&index, &*ctx.db, &tenant(ctx), &tenant(ctx)).await;
     });
 }
+
+#[test]
+fn the_only_passage_of_an_organisation_answers_what_it_is_about_and_nothing_else() {
+    run(async {
+        let (world, _) = world().await;
+        let ctx = world.ctx();
+        let lighthouse = "The lighthouse opens at nine in the morning and closes at six.";
+        for (title, body, asked, unasked) in [
+            (
+                "notes.txt",
+                lighthouse,
+                ["When does the lighthouse open?", "When does the lighthouse open on Sundays?"],
+                ["When does the library open?", "How much is a ticket for the museum?"],
+            ),
+            (
+                "Заметки",
+                "Маяк открывается в девять утра и закрывается в шесть вечера.",
+                ["Во сколько открывается маяк?", "Во сколько открывается маяк по воскресеньям?"],
+                ["Во сколько открывается библиотека?", "Сколько стоит билет в музей?"],
+            ),
+        ] {
+            let scope = tenant(ctx);
+            add(ctx, &scope, title, body).await;
+            for question in asked {
+                assert_eq!(find(ctx, &scope, question, MIN_EVIDENCE).await.len(), 1, "{question}");
+            }
+            for question in unasked {
+                assert!(find(ctx, &scope, question, MIN_EVIDENCE).await.is_empty(), "{question}");
+            }
+        }
+    });
+}

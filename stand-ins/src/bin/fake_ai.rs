@@ -28,7 +28,7 @@ struct Arguments {
     /// Key that requests have to bring
     #[arg(long, env = "FAKE_AI_KEY", hide_env_values = true)]
     api_key: Option<String>,
-    /// Models there are
+    /// Models there are: for chat, as fallback, for embeddings
     #[arg(long = "model", default_values_t = MODELS.map(str::to_owned))]
     models: Vec<String>,
     /// Tokens that context and answer may have together
@@ -37,6 +37,9 @@ struct Arguments {
     /// Dimensions of embeddings
     #[arg(long, default_value_t = 256, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=4096))]
     dimensions: usize,
+    /// Refuse bodies that come in chunks, without a length, as many servers do
+    #[arg(long)]
+    strict: bool,
     /// How every answer misbehaves: `cut-after=20`, `status=503`, `stall=2000,crlf`, …
     #[arg(long, default_value = "", value_parser = Behaviour::parse)]
     fault: Behaviour,
@@ -53,14 +56,43 @@ async fn main() -> anyhow::Result<()> {
         models: arguments.models,
         context_tokens: arguments.context_tokens,
         dimensions: arguments.dimensions,
+        strict: arguments.strict,
         behaviour: arguments.fault,
     };
+    let (models, keyed) = (options.models.clone(), options.api_key.is_some());
     serve((arguments.host, arguments.port).into(), options, |base_url| {
-        #[expect(clippy::print_stdout, reason = "the base URL is what the program is started for")]
+        #[expect(clippy::print_stdout, reason = "what to set is what the program is started for")]
         {
-            println!("{base_url}");
+            println!("{}", variables(base_url, &models, keyed));
         }
     })
     .await?;
     Ok(())
+}
+
+/// What to set where Frontdesk is started, as a shell takes it.
+fn variables(base_url: &str, models: &[String], keyed: bool) -> String {
+    const NAMES: [&str; 3] = ["OPENAI_MODEL", "OPENAI_FALLBACK_MODEL", "OPENAI_EMBEDDING_MODEL"];
+    let mut lines = vec![format!("export OPENAI_BASE_URL={base_url}")];
+    lines.extend(NAMES.iter().zip(models).map(|(name, model)| format!("export {name}={model}")));
+    if keyed {
+        lines.push("# and OPENAI_API_KEY: the key that this was started with".to_owned());
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_set_is_told_as_a_shell_takes_it() {
+        let models = MODELS.map(str::to_owned);
+        assert_eq!(
+            variables("http://127.0.0.1:8100/v1", &models, false),
+            "export OPENAI_BASE_URL=http://127.0.0.1:8100/v1\nexport OPENAI_MODEL=fake-chat\n\
+             export OPENAI_FALLBACK_MODEL=fake-chat-small\nexport OPENAI_EMBEDDING_MODEL=fake-embedding"
+        );
+        assert!(variables("x", &models, true).contains("OPENAI_API_KEY"));
+    }
 }

@@ -57,6 +57,8 @@ pub struct Options {
     pub context_tokens: usize,
     /// Dimensions of vectors.
     pub dimensions: usize,
+    /// Whether a body without a stated length is refused.
+    pub strict: bool,
     /// How requests are treated that neither script nor marker says anything about, until `POST /control/behaviour`.
     pub behaviour: Behaviour,
 }
@@ -71,6 +73,7 @@ impl Default for Options {
             models: MODELS.map(str::to_owned).to_vec(),
             context_tokens: 128_000,
             dimensions: 256,
+            strict: true,
             behaviour: Behaviour::default(),
         }
     }

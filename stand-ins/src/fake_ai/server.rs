@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
@@ -92,6 +92,9 @@ impl Drop for OpenConnection {
 
 async fn route(request: Request<Incoming>, options: Arc<Options>, record: Arc<Record>) -> Answer {
     let (head, body) = request.into_parts();
+    if options.strict && head.method == Method::POST && !head.headers.contains_key(CONTENT_LENGTH) {
+        return refuse(&Refusal::new(StatusCode::LENGTH_REQUIRED, "The request states no Content-Length."));
+    }
     let bytes = match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => body.to_bytes(),
         Err(_) => return refuse(&Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the request is over 32 MiB")),

@@ -65,9 +65,11 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
     }
     let reuse = |all: u32, at_once: u32| Layout { reuse: Some(Reuse { all, at_once }), ..plain };
     // A change of settings is in force at once in the instance that made it: these have one for all.
-    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "take_over::no_word"];
+    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "left_over::", "take_over::no_word"];
     let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
     let counts = counts.add(suite(false, reuse(1_000_000, 1_000), &skip)?);
+    // Instances that go when they are idle, as the program has it by default.
+    let counts = counts.add(suite(false, plain, &["left_over::"])?);
     // As many as two processes make.
     let counts = counts.add(suite(
         false,
@@ -109,7 +111,9 @@ impl Model {
         run::run(cargo.args(["build", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai"]))?;
         let port = run::free_port()?;
         let mut command = Command::new(session.workspace.target().join("debug/fake-ai"));
-        command.args(["--port", &port.to_string(), "--first-token-ms", "0", "--tokens-per-second", "0"]);
+        command.args(["--port", &port.to_string(), "--first-token-ms", "0"]);
+        // Many servers refuse what states no length.
+        command.args(["--tokens-per-second", "0", "--strict"]);
         let mut server = Guarded::start(&mut command, &session.log)?;
         server.wait_until(START, "the fake model", || run::listens(port))?;
         Ok(Self { _server: server, base_url: format!("http://127.0.0.1:{port}/v1") })

@@ -73,7 +73,7 @@ fn the_sixth_login_in_a_minute_waits_and_is_told_how_long() {
         assert_eq!(refused.status, 429);
         assert_eq!(refused.header("retry-after"), "12");
         assert_eq!(refused.header("content-type"), "application/problem+json");
-        assert_eq!(refused.header("ratelimit"), "\"login\";r=0;t=60");
+        assert_eq!(refused.header("ratelimit"), "\"login\";r=0;t=12");
         desk.clock.advance(Duration::from_secs(12));
         assert_eq!(desk.log_in_raw().await.status, 200);
     });

@@ -7,6 +7,7 @@ mod health;
 mod limits;
 mod logins;
 mod nul;
+mod papers;
 mod ratings;
 mod settings;
 mod sites;

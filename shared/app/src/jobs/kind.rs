@@ -20,7 +20,8 @@ pub struct Kind {
     pub name: &'static str,
     /// How often a step is tried; `None` where it must not be given up.
     pub max_attempts: Option<u32>,
-    /// How long a worker keeps a step. Longer than everything in a step together may take.
+    /// How long a worker may keep a step, all in all, while it shows that it is at work. Longer than everything in a step
+    /// together may take.
     pub lease: Duration,
     /// About how long it waits before the second attempt; four times as long before the third, at most an hour.
     pub pause: Duration,
@@ -77,7 +78,9 @@ impl From<Error> for Failure {
             Error::Upstream { service, .. } => {
                 Self::Passing(format!("the {service} service does not answer"))
             }
-            Error::Ours(_) => Self::Passing("an internal error; it is in the log".to_owned()),
+            Error::Ours(_) => {
+                Self::Passing("a fault of Frontdesk, not of what it worked on; its log says more".to_owned())
+            }
         }
     }
 }
@@ -189,7 +192,7 @@ fn ingest_failed(scope: &TenantScope, job: &Claimed, failed: &Failed<'_>) -> Res
         vec![store::documents::update_status(scope, document, status, progress, reason, failed.at)];
     if !failed.again {
         batch.extend(retrieval::unindex(scope, document, Keep::Current));
-        batch.push(store::documents::delete_other_texts(scope, document, Keep::Current));
+        batch.extend(store::document_texts::delete_others(scope, document, Keep::Current));
     }
     Ok(batch)
 }

@@ -228,6 +228,10 @@ async fn vectors_of(ctx: &Ctx, scope: &TenantScope, query: &str, limit: u32) -> 
     }
 }
 
+/// With fewer passages than these an organisation's words are weighed as if it had so many: where there is one passage, every
+/// word of it is in all of them, and a single word of the question that it lacks would outweigh the rest.
+const FEWEST_PASSAGES: u64 = 8;
+
 /// The words of the question with their inverse document frequencies; a word that stands nowhere has the highest.
 fn weigh(words: Vec<QueryTerm>, counts: &Counts) -> Vec<(QueryTerm, f64)> {
     words
@@ -235,7 +239,7 @@ fn weigh(words: Vec<QueryTerm>, counts: &Counts) -> Vec<(QueryTerm, f64)> {
         .enumerate()
         .map(|(number, word)| {
             let df = counts.words.iter().find(|(other, _)| *other == number).map_or(0, |(_, df)| *df);
-            (word, idf(counts.passages, df))
+            (word, idf(counts.passages.max(FEWEST_PASSAGES), df))
         })
         .collect()
 }

@@ -6,6 +6,7 @@
 
 mod cache;
 mod commit;
+mod leases;
 mod listeners;
 mod log;
 mod outbox;

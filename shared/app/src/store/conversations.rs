@@ -178,6 +178,14 @@ pub fn update_lease(
     .bind(owner)
 }
 
+/// When the first lease of a turn in progress ends; no row when none is.
+pub fn select_next_lease_end() -> Statement {
+    Statement::new(
+        "SELECT lease_until FROM conversations WHERE open_turn IS NOT NULL AND log_owner = ''
+         ORDER BY lease_until, id LIMIT 1",
+    )
+}
+
 /// Conversations of every organisation whose log is in the main database and whose turn has no worker any more at `now`,
 /// page by page: those after a lease's end and an id.
 pub fn select_abandoned(now: Timestamp, after: (Timestamp, &str), limit: u32) -> Statement {

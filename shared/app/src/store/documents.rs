@@ -1,4 +1,4 @@
-//! `documents` and `document_texts`: what answers come from, and how far each is.
+//! `documents`: what answers come from, and how far each is.
 
 use frontdesk_domain::document::{DocumentSource, DocumentStatus};
 use frontdesk_domain::id::{DocumentId, OrgId};
@@ -219,69 +219,6 @@ pub fn update_status(
     .bind(now)
 }
 
-/// A part of the text of a version that is being made.
-#[derive(Debug)]
-pub struct TextPart<'a> {
-    /// The version.
-    pub version: u32,
-    /// What comes after the text that is there.
-    pub text: &'a str,
-    /// Pages of the whole, where there are any.
-    pub pages: Option<u32>,
-}
-
-/// Adds a part to the text of a version.
-pub fn append_text(scope: &TenantScope, id: DocumentId, part: &TextPart<'_>, now: Timestamp) -> Statement {
-    Statement::new(
-        "INSERT INTO document_texts (org_id, document_id, version, text, pages, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT (org_id, document_id, version) DO UPDATE SET text = text || excluded.text",
-    )
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind(part.version)
-    .bind(part.text)
-    .bind(part.pages)
-    .bind(now)
-}
-
-/// Up to `limit` bytes of the text of a version from byte `from` on.
-pub fn select_window(
-    scope: &TenantScope,
-    id: DocumentId,
-    version: u32,
-    from: usize,
-    limit: usize,
-) -> Statement {
-    Statement::new(
-        "SELECT substr(CAST(text AS BLOB), ?4 + 1, ?5), length(CAST(text AS BLOB))
-         FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version = ?3",
-    )
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind(version)
-    .bind(from)
-    .bind(limit)
-}
-
-/// A row of [`select_window`]: the window without a character that its end cuts, and how many bytes the whole text has.
-///
-/// # Errors
-/// When the row is of another shape.
-pub fn window(row: &Row) -> Result<(String, usize), DbError> {
-    let bytes = row.blob(0)?;
-    let whole = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) => bytes
-            .get(..error.valid_up_to())
-            .filter(|_| error.error_len().is_none())
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-            .ok_or_else(|| DbError::Schema("a text is no UTF-8".to_owned()))?,
-    };
-    let length = usize::try_from(row.count(1)?).map_err(|error| DbError::Schema(error.to_string()))?;
-    Ok((whole.to_owned(), length))
-}
-
 /// Makes the new version, whose passages are all there, the one that is searched.
 pub fn update_version(scope: &TenantScope, new: &Document) -> Statement {
     Statement::new(
@@ -298,17 +235,6 @@ pub fn update_version(scope: &TenantScope, new: &Document) -> Statement {
     .bind(new.version)
     .bind(new.language.clone())
     .bind(new.updated_at)
-}
-
-/// Takes the texts of a document away, but for the version to keep.
-pub fn delete_other_texts(scope: &TenantScope, id: DocumentId, keep: Keep) -> Statement {
-    Statement::new(concat!(
-        "DELETE FROM document_texts WHERE org_id = ?1 AND document_id = ?2 AND version <> ",
-        kept!()
-    ))
-    .bind_id(scope.org())
-    .bind_id(id)
-    .bind(keep.version())
 }
 
 /// Takes the document away.

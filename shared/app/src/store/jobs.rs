@@ -149,7 +149,7 @@ pub fn select_next(kinds: &str) -> Statement {
 /// owner, then the second of each, beginning with whose turn was longest ago.
 ///
 /// Owners are found by skipping through an index, and of each only its first `limit` jobs are compared: how many wait behind
-/// them costs nothing.
+/// them costs nothing. `kinds` is a JSON object: how long the worker keeps a step of each at first, in milliseconds.
 pub fn claim(worker: WorkerId, kinds: &str, now: Timestamp, limit: u32) -> [Statement; 2] {
     [
         Statement::new(CLAIM).bind_id(worker).bind(now).bind(kinds).bind(limit),
@@ -202,6 +202,19 @@ pub fn claimed(row: &Row) -> Result<Claimed, DbError> {
         worker: row.parse(7)?,
         every: row.opt_int(8)?.and_then(|millis| u64::try_from(millis).ok()).map(Duration::from_millis),
     })
+}
+
+/// These workers are at work: each keeps its steps for `held` from now on, but no step longer than the lease of its kind, all
+/// in all. `leases` is a JSON object: those leases in milliseconds.
+pub fn prolong(workers: &[WorkerId], leases: &str, held: Duration, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE jobs SET run_after = max(run_after, min(?3, updated_at
+            + coalesce((SELECT value FROM json_each(?2) WHERE key = jobs.kind), 0)))
+         WHERE state = 'running' AND worker IN (SELECT value FROM json_each(?1))",
+    )
+    .bind(serde_json::json!(workers).to_string())
+    .bind(leases)
+    .bind(now.after(held))
 }
 
 /// Refuses the whole batch, as a conflict, when the job is another worker's by now or gone: a row that the table cannot

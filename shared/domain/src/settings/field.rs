@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{AdditionalProperties, Array, ArrayBuilder, ObjectB
 use utoipa::openapi::{RefOr, schema::SchemaType};
 
 use super::Settings;
+use crate::text::is_blank;
 
 /// The kind and range of one setting.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -143,7 +144,7 @@ fn fits(value: &Value, max_chars: usize) -> bool {
     value.as_str().is_some_and(|text| {
         text.len() <= max_chars.saturating_mul(4)
             && text.chars().count() <= max_chars
-            && !text.trim().is_empty()
+            && !is_blank(text)
             && !text.contains('\0')
     })
 }

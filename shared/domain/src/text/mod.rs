@@ -2,6 +2,7 @@
 //!
 //! The same functions serve the index and the query; whatever they do to a word, they do it on both sides.
 
+mod blank;
 mod cut;
 mod evidence;
 mod language;
@@ -14,6 +15,7 @@ mod stop;
 mod term;
 mod word;
 
+pub use blank::is_blank;
 pub use evidence::{Coverage, MIN_EVIDENCE, combine};
 pub use language::{Language, Script, detect};
 pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, parts, passages};

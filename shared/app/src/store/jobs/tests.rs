@@ -81,6 +81,7 @@ fn nothing_else_reads_all_jobs_either() {
             select_open(job.owner, job.id, "ingest", Some("k")),
             select_next(KINDS),
             fence(&job),
+            prolong(&[job.worker], KINDS, Duration::from_secs(20), now),
             select_dead(&scope, 100),
             update_revive(&scope, job.id, now),
         ];

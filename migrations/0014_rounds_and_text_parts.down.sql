@@ -1,0 +1,2 @@
+DROP TABLE document_text_parts;
+DROP TABLE rounds;
