@@ -4,7 +4,7 @@
 
 import { Problem, Unreachable, type Api } from './api';
 import { Backoff } from './backoff';
-import { emptyConversation, liveEntry, reduce, type Action, type ConversationState } from './conversation';
+import { emptyConversation, liveEntry, MAX_ENTRIES, reduce, type Action, type ConversationState, type Entry } from './conversation';
 import type { Outbox } from './outbox';
 import { isFinal, Session, type SessionOptions } from './session';
 import { RoomSocket } from './socket';
@@ -13,15 +13,15 @@ import type { Box } from './storage';
 import type { Conversation, ServerEvent, Site } from './wire';
 
 export type Link = 'idle' | 'connecting' | 'live' | 'offline';
-/** Why sending waits: too many messages, a server that cannot take it now, or no way to reach it. */
-export type WaitReason = 'rate' | 'busy' | 'network';
+/** Why it waits: too many messages, a server that cannot take them now or is closed, or no way to reach it. */
+export type WaitReason = 'rate' | 'busy' | 'closed' | 'network';
 
 export interface Snapshot {
   conversation: ConversationState;
   link: Link;
   site: Site | null;
-  /** The server does not serve this page: wrong site key or a foreign origin. Nothing will change until a reload. */
-  refused: boolean;
+  /** The status with which the server refuses this page: a wrong site key, a foreign origin. Nothing will change until a reload. */
+  refused: number | null;
   /** `until` is in milliseconds since 1970. */
   waiting: { reason: WaitReason; until: number } | null;
   /** A conversation exists, and its history has not arrived yet. */
@@ -29,6 +29,11 @@ export interface Snapshot {
   outboxFull: boolean;
   /** Everything up to this `seq` was seen by the visitor. */
   read: number;
+  /** What was said in conversations before this one, as far as it was asked for; `more` where there is more of it. */
+  earlier: readonly Entry[];
+  more: boolean;
+  /** Milliseconds to add to this clock for that of the server, as far as it is known. */
+  skew: number;
 }
 
 export interface Surroundings {
@@ -44,6 +49,8 @@ export interface Surroundings {
 export interface ConnectionOptions extends SessionOptions {
   /** Milliseconds. */
   backoff?: { base: number; max: number };
+  /** Milliseconds between two questions for news where there is no connection. */
+  poll?: { min: number; max: number };
   /** Milliseconds in which the event stream is used after a socket that did not hold. */
   socketRest?: number;
 }
@@ -52,8 +59,16 @@ export interface ConnectionOptions extends SessionOptions {
 const SILENCE = 40_000;
 /** A closed widget in which nothing happens gives its connection back to the page. */
 const IDLE = 10 * 60_000;
-/** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. */
+/** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. A socket
+ * is none of these, and stays. */
 const HIDDEN = 60_000;
+/** Without a connection the server is asked for news this often: the longer nothing happened, the less often. */
+const POLL = { min: 20_000, max: 5 * 60_000 };
+const POLL_SHARE = 20;
+/** Events in one answer. */
+const PAGE = 100;
+/** Clocks that differ less than this agree. */
+const SKEW = 30_000;
 const TYPING = 6_000;
 /** How often an author who writes says so. */
 const TYPING_AGAIN = 3_000;
@@ -69,6 +84,10 @@ export class Connection {
   private link: Link = 'idle';
   private waiting: Snapshot['waiting'] = null;
   private outboxFull = false;
+  private earlier: readonly Entry[] = [];
+  private skew = 0;
+  private lastPoll = -Infinity;
+  private toldActivity = 0;
 
   private readonly session: Session;
 
@@ -76,6 +95,9 @@ export class Connection {
   private closed = false;
   private hiddenSince: number | null = null;
   private lastActivity = 0;
+  /** The conversation that `state` is of, and those that are on the screen before it. */
+  private followed: string | null = null;
+  private readonly shown = new Set<string>();
   private stream: AbortController | null = null;
   /** Set while it is open. */
   private socket: RoomSocket | null = null;
@@ -96,6 +118,7 @@ export class Connection {
     private readonly options: ConnectionOptions,
   ) {
     this.session = new Session(api, box, options, {
+      now: () => around.now(),
       exclusively: (name, work) => around.exclusively(name, work),
       onSwitch: (conversation, first) => this.onSwitch(conversation, first),
       onChange: () => this.changed(),
@@ -103,27 +126,71 @@ export class Connection {
   }
 
   snapshot(): Snapshot {
-    const { state: conversation, link, waiting, outboxFull } = this;
+    const { state: conversation, link, waiting, outboxFull, earlier, skew } = this;
     const { site, refused, read, knownSeq } = this.session;
     const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
-    return { conversation, link, site, refused, waiting, loading, outboxFull, read };
+    const more = this.session.earlier.some((id) => !this.shown.has(id));
+    return { conversation, link, site, refused, waiting, loading, outboxFull, read, earlier, more, skew };
   }
 
   /** Opens the session and goes on with whatever was left undone. */
   async start(): Promise<void> {
     this.dispatch({ type: 'outbox', items: this.outbox.all() });
+    // A tab that was open a while ago asks as if nothing had happened since: what did, the first poll says.
+    const active = this.box.get<number>('active') ?? 0;
+    this.lastActivity = Math.min(active, this.around.now() - IDLE);
+    if (!this.around.online()) this.setLink('offline');
+    if (this.session.resume()) this.check();
+    else await this.begin();
+    void this.pump();
+    void this.follow();
+    void this.poll();
+  }
+
+  private async begin(): Promise<void> {
     const backoff = this.newBackoff();
-    while (!this.closed && !this.session.refused && !this.session.ready) {
+    while (!this.closed && this.session.refused === null && !this.session.ready) {
       try {
         await this.session.open();
-        this.setLink(this.around.online() ? 'idle' : 'offline');
+        if (!this.streaming) this.setLink(this.around.online() ? 'idle' : 'offline');
+        if (this.waiting?.reason === 'closed') this.waiting = null;
       } catch (cause) {
         this.setLink(this.around.online() ? 'connecting' : 'offline');
+        if (isClosed(cause)) this.waiting = { reason: 'closed', until: 0 };
         await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
       }
     }
-    void this.pump();
-    void this.follow();
+  }
+
+  /** The page itself keeps us from the server. */
+  refuse(status: number): void {
+    this.session.refuse(status);
+    this.stream?.abort();
+    this.wake();
+  }
+
+  /** Shows the conversation before the earliest one that is shown. */
+  async loadEarlier(): Promise<void> {
+    const id = this.session.earlier.filter((other) => !this.shown.has(other)).pop();
+    if (!id) return;
+    this.shown.add(id);
+    try {
+      if (!this.session.ready) await this.session.open();
+      const { token } = this.session;
+      if (!token) return;
+      let past = emptyConversation;
+      for (let last = 1; past.lastSeq < last && past.entries.length < MAX_ENTRIES; ) {
+        const page = await this.api.replay(token, id, past.lastSeq, PAGE);
+        if (!page.events.length) break;
+        last = page.last_seq;
+        past = page.events.reduce((state, event) => reduce(state, { type: 'event', event }), past);
+      }
+      this.earlier = [...past.entries.map((entry) => ({ ...entry, key: `${id} ${entry.key}`, live: false })), ...this.earlier];
+    } catch (cause) {
+      // One that is gone is not asked for again; any other may be.
+      if (!(cause instanceof Problem && isFinal(cause))) this.shown.delete(id);
+    }
+    this.changed();
   }
 
   /** Stops everything for good. */
@@ -137,7 +204,16 @@ export class Connection {
 
   setOpen(open: boolean): void {
     this.open = open;
-    if (open) this.resume();
+    if (!open) return;
+    this.check();
+    this.resume();
+  }
+
+  /** Before anything is promised: is the server there, and is the site as it was? */
+  private check(): void {
+    if (!this.open || !this.session.ready || !this.session.stale) return;
+    this.session.expire();
+    void this.begin();
   }
 
   /** The page is seen, online, or back from the back-forward cache: try now instead of waiting. */
@@ -185,9 +261,9 @@ export class Connection {
 
   /** False where too many messages are waiting already. */
   send(text: string): boolean {
-    const kept = this.outbox.add({ client_id: this.around.newId(), text, at: this.around.now() });
+    const kept = this.outbox.add({ client_id: this.around.newId(), text, at: this.around.now() + this.skew });
     this.outboxFull = !kept;
-    this.lastActivity = this.around.now();
+    this.active();
     this.dispatch({ type: 'outbox', items: this.outbox.all() });
     this.wake();
     void this.pump();
@@ -214,10 +290,16 @@ export class Connection {
   }
 
   private onSwitch(conversation: Conversation | null, first: boolean): void {
+    // What is on the screen stays on it.
+    if (conversation && this.state.mode === 'closed' && this.followed) {
+      this.shown.add(this.followed);
+      this.earlier = [...this.earlier, ...this.state.entries].slice(-MAX_ENTRIES);
+    }
+    this.followed = conversation?.id ?? null;
     // Into the first conversation goes what was written before it existed; any other begins empty.
     if (!first) this.dispatch({ type: 'reset', ...(conversation?.mode ? { mode: conversation.mode } : {}) });
     this.toldRead = this.session.read;
-    if (this.session.knownSeq > this.session.read) this.lastActivity = this.around.now();
+    if (this.session.knownSeq > this.session.read) this.active();
     this.stream?.abort();
   }
 
@@ -229,7 +311,7 @@ export class Connection {
     const backoff = this.newBackoff();
     let strikes = 0;
     try {
-      for (let item = this.outbox.next(); item && !this.closed && !this.session.refused; item = this.outbox.next()) {
+      for (let item = this.outbox.next(); item && !this.closed && this.session.refused === null; item = this.outbox.next()) {
         const clientId = item.client_id;
         try {
           const { token, conversation } = await this.session.writable(this.state.mode === 'closed');
@@ -239,7 +321,7 @@ export class Connection {
           this.outbox.remove(clientId);
           this.outboxFull = false;
           this.waiting = null;
-          this.lastActivity = this.around.now();
+          this.active();
           this.toldTyping = 0;
           this.session.knownSeq = Math.max(this.session.knownSeq, seq);
           backoff.reset();
@@ -286,7 +368,8 @@ export class Connection {
       if (this.session.conversation === before) this.session.leave();
       return true;
     }
-    if (isFinal(problem)) {
+    if (status === 403) this.session.refuse(status);
+    else if (isFinal(problem)) {
       this.outbox.reject(clientId, status, detail);
       this.dispatch({ type: 'outbox', items: this.outbox.all() });
       return true;
@@ -296,7 +379,7 @@ export class Connection {
 
   private async wait(cause: unknown, backoff: Backoff): Promise<void> {
     const delay = this.delayAfter(cause, backoff);
-    const reason: WaitReason = cause instanceof Problem ? (cause.status === 429 ? 'rate' : 'busy') : 'network';
+    const reason: WaitReason = !(cause instanceof Problem) ? 'network' : cause.status === 429 ? 'rate' : isClosed(cause) ? 'closed' : 'busy';
     this.waiting = { reason, until: this.around.now() + delay };
     this.changed();
     await this.rest(delay, !isThrottled(cause));
@@ -307,10 +390,11 @@ export class Connection {
   // --- the events ---------------------------------------------------------------------------------------------
 
   private wanted(): boolean {
-    if (this.closed || this.session.refused || !this.session.conversation) return false;
+    if (this.closed || this.session.refused !== null || !this.session.conversation) return false;
     const now = this.around.now();
     const writing = liveEntry(this.state) !== undefined || this.state.outgoing.length > 0;
-    if (this.hiddenSince !== null && now - this.hiddenSince > HIDDEN) return this.hiddenSince !== 0 && writing;
+    if (this.hiddenSince === 0) return false;
+    if (this.hiddenSince !== null && !this.socket && now - this.hiddenSince > HIDDEN) return writing;
     return this.open || writing || now - this.lastActivity < IDLE;
   }
 
@@ -337,6 +421,7 @@ export class Connection {
             this.session.expire();
             this.session.leave();
           }
+          else if (cause instanceof Problem && cause.status === 403) this.session.refuse(403);
           // The server has less than we do: it came back from a backup.
           else if (cause instanceof Problem && cause.status === 422) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
@@ -349,6 +434,40 @@ export class Connection {
       this.streaming = false;
       if (this.link !== 'offline') this.setLink('idle');
     }
+  }
+
+  /** Asks now and then whether something new is there, for as long as there is no connection that would say so. */
+  private async poll(): Promise<void> {
+    const { min, max } = this.options.poll ?? POLL;
+    while (!this.closed && this.session.refused === null) {
+      const now = this.around.now();
+      if (!this.streaming && this.session.conversation && now - this.lastPoll >= min) {
+        this.lastPoll = now;
+        try {
+          await this.ask();
+        } catch (cause) {
+          if (cause instanceof Problem && [401, 404].includes(cause.status)) {
+            this.session.expire();
+            if (cause.status === 404) this.session.leave();
+            await this.refreshSession();
+          } else if (cause instanceof Problem && cause.status === 403) this.session.refuse(403);
+        }
+        void this.follow();
+      }
+      await this.rest(Math.min(max, Math.max(min, (now - this.lastActivity) / POLL_SHARE)), true);
+    }
+  }
+
+  private async ask(): Promise<void> {
+    const { token, conversation, read } = this.session;
+    if (!token || !conversation) return;
+    const { lastSeq } = this.state;
+    // What was seen before is not fetched again for the sake of a badge.
+    const { events, last_seq } = await this.api.replay(token, conversation, lastSeq || read, PAGE);
+    if (conversation !== this.session.conversation) return;
+    this.session.knownSeq = Math.max(this.session.knownSeq, last_seq);
+    if (last_seq > (lastSeq || read)) this.active();
+    if (lastSeq) for (const event of events) this.onEvent(event);
   }
 
   private async refreshSession(): Promise<void> {
@@ -443,8 +562,22 @@ export class Connection {
     this.socketsAfter = this.around.now() + (this.options.socketRest ?? SOCKET_REST);
   }
 
+  /** Something happens in this conversation; tabs that are opened later know it, too. */
+  private active(): void {
+    const now = (this.lastActivity = this.around.now());
+    if (now - this.toldActivity < POLL.min) return;
+    this.toldActivity = now;
+    this.box.set('active', now);
+  }
+
   private onEvent(event: ServerEvent): void {
-    this.lastActivity = this.around.now();
+    this.active();
+    if ('at' in event && event.at) {
+      const ahead = Date.parse(event.at) - this.around.now();
+      const mine = event.kind === 'message.created' && this.state.outgoing.some((out) => out.client_id === event.message.client_id && out.status !== 'queued');
+      // What was just stored tells the server's time, and so does what comes from the future.
+      if (mine || ahead > this.skew) this.skew = Math.abs(ahead) < SKEW ? 0 : ahead;
+    }
     this.dispatch({ type: 'event', event });
     if (event.kind === 'message.created' && event.message.client_id) this.outbox.remove(event.message.client_id);
     if (event.kind === 'typing') {
@@ -505,6 +638,11 @@ export class Connection {
   private changed(): void {
     if (!this.closed) this.around.onChange(this.snapshot());
   }
+}
+
+/** The service is closed for a while, and says so. */
+function isClosed(cause: unknown): boolean {
+  return cause instanceof Problem && cause.status === 503 && /maintenance/i.test(cause.detail);
 }
 
 /** The server asked for a pause: an impatient visitor does not shorten it. */

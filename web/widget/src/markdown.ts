@@ -64,6 +64,15 @@ export function plainText(list: readonly Block[]): string {
     .join('\n');
 }
 
+const SCRIPTS = { ru: 'Cyrillic', ar: 'Arabic', he: 'Hebrew', el: 'Greek', hi: 'Devanagari', th: 'Thai', ko: 'Hangul', ja: 'Hiragana', zh: 'Han', en: 'Latin' };
+
+/** The language that a text is most likely in, by the script of its first letter; null where there is none. It is for voices and fonts. */
+export function langOf(text: string): string | null {
+  const letter = /\p{L}/u.exec(text)?.[0];
+  const found = letter && Object.entries(SCRIPTS).find(([, script]) => new RegExp(`\\p{Script=${script}}`, 'u').test(letter));
+  return found ? found[0] : null;
+}
+
 const BULLET = /^( {0,3})([-*+•])\s+(.*)$/;
 const NUMBER = /^( {0,3})(\d{1,9})[.)]\s+(.*)$/;
 const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;

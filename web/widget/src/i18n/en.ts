@@ -3,6 +3,8 @@
 import type { Outcome } from '../wire';
 import type { Notice } from '../conversation';
 
+export type State = 'online' | 'operator' | 'busy' | 'connecting' | 'offline' | 'closed';
+
 /** Forms by CLDR plural category (Intl.PluralRules); `other` is always there. */
 export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
 
@@ -14,11 +16,9 @@ export interface Messages {
   assistant: string;
   you: string;
   colleague: string;
-  online: string;
-  connecting: string;
-  offline: string;
-  offlineBanner: string;
-  connectingBanner: string;
+  states: Record<State, string>;
+  /** What a state means for what the visitor writes. */
+  banners: Record<'offline' | 'closed', string>;
   greeting: string;
   welcome: string;
   suggestions: string;
@@ -35,6 +35,7 @@ export interface Messages {
   typing: string;
   loading: string;
   newMessages: string;
+  earlier: string;
   sources: string;
   source: string;
   /** {n} {title} */
@@ -66,11 +67,18 @@ export const en: Messages = {
   assistant: 'Assistant',
   you: 'You',
   colleague: 'Colleague',
-  online: 'Online, replies in seconds',
-  connecting: 'Connecting…',
-  offline: 'No connection',
-  offlineBanner: 'You are offline. Messages are kept and go out when the connection is back.',
-  connectingBanner: 'Reconnecting…',
+  states: {
+    online: 'Online, replies in seconds',
+    operator: 'A colleague is here',
+    busy: 'Answers may take longer',
+    connecting: 'Connecting…',
+    offline: 'No connection',
+    closed: 'Closed for maintenance',
+  },
+  banners: {
+    offline: 'You are offline. Messages are kept and go out when the connection is back.',
+    closed: 'We are doing maintenance. Your messages are kept and go out as soon as we are back.',
+  },
   greeting: 'Hello! How can we help?',
   welcome: 'Ask anything. Answers come with their source.',
   suggestions: 'Suggested questions',
@@ -85,6 +93,7 @@ export const en: Messages = {
   typing: 'Typing',
   loading: 'Loading the conversation',
   newMessages: 'New messages',
+  earlier: 'Earlier conversation',
   sources: 'Sources',
   source: 'Source',
   openSource: 'Source {n}: {title}',

@@ -1,7 +1,7 @@
 // The card of one citation: which document, which version, and the words that were quoted.
 
 import type { Language } from '../i18n/index';
-import { safeHref } from '../markdown';
+import { langOf, safeHref } from '../markdown';
 import type { Citation } from '../wire';
 import { el, icon } from './element';
 
@@ -35,11 +35,11 @@ export class CitationCard {
           'div',
           { class: 'head' },
           el('div', { class: 'kicker' }, [`${messages.source} ${citation.n}`, version].filter(Boolean).join(' · ')),
-          el('h2', { id: 'card-title' }, citation.title),
+          el('h3', { id: 'card-title', dir: 'auto' }, citation.title),
         ),
         close,
       ),
-      el('blockquote', { tabindex: 0 }, citation.quote),
+      el('blockquote', { tabindex: 0, dir: 'auto', lang: langOf(citation.quote) }, citation.quote),
       href && el('a', { class: 'button', href, target: '_blank', rel: 'noopener noreferrer' }, messages.openDocument, icon('out')),
     );
     this.node.replaceChildren(card);
