@@ -34,18 +34,26 @@ export class WidgetPage {
     this.card = this.panel.locator('section.card');
   }
 
-  /** A visitor nobody has seen before, on the demo page. `errors` collects what the page complained of. */
-  static async visit(browser, baseUrl, { lang = 'en', transport = 'socket', ...options } = {}) {
+  /** A new visitor on the demo page. */
+  static async visit(browser, baseUrl, options) {
+    const visit = await WidgetPage.arrive(browser, `${baseUrl}/demo/?lang=${options?.lang ?? 'en'}`, options);
+    await visit.launcher.waitFor();
+    return visit;
+  }
+
+  /** A new visitor on any page. `errors` collects what the page complained of, `said` what the widget wrote to the console. */
+  static async arrive(browser, url, { lang = 'en', transport = 'socket', ...options } = {}) {
     const context = await browser.newContext({ locale: lang === 'ru' ? 'ru-RU' : 'en-GB', timezoneId: 'Europe/Moscow', viewport: { width: 1280, height: 860 }, ...options });
     context.setDefaultTimeout(DEADLINE);
     if (transport === 'stream') await context.addInitScript(() => delete window.WebSocket);
     const page = await context.newPage();
     const visit = new WidgetPage(page, lang);
     visit.errors = [];
+    visit.said = [];
     page.on('pageerror', (error) => visit.errors.push(String(error)));
     page.on('console', (message) => /Content Security Policy|Refused to/.test(message.text()) && visit.errors.push(message.text()));
-    await page.goto(`${baseUrl}/demo/?lang=${lang}`);
-    await visit.launcher.waitFor();
+    page.on('console', (message) => /Frontdesk/.test(message.text()) && visit.said.push(message.text()));
+    await page.goto(url);
     return visit;
   }
 

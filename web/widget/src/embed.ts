@@ -49,6 +49,7 @@ export function createApi(server: string): FrontdeskApi {
       removed: () => api.destroy(widget.siteKey),
     });
     widgets.push(widget);
+    widget.start();
   };
 
   const api: FrontdeskApi = {

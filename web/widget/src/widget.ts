@@ -70,7 +70,7 @@ export class Widget {
   private refusalTold = false;
 
   constructor(
-    settings: Settings,
+    private readonly settings: Settings,
     script: HTMLScriptElement | null,
     private readonly hooks: WidgetHooks,
   ) {
@@ -147,12 +147,15 @@ export class Widget {
     });
     on(this.dark, 'change', () => this.paintTheme());
 
+  }
+
+  start(): void {
     if (document.hidden) this.connection.hide();
     this.host.attach();
     this.paint();
     void this.connection.start();
-    const wish = settings.open !== undefined && String(settings.open) !== 'false';
-    if (this.tab.get<boolean>('open') ?? wish) this.setOpen(true, false);
+    const { open } = this.settings;
+    if (this.tab.get<boolean>('open') ?? (open !== undefined && String(open) !== 'false')) this.setOpen(true, false);
   }
 
   get side(): 'left' | 'right' {
