@@ -24,7 +24,7 @@ export async function servePages(site) {
     response.writeHead(script === null ? 404 : 200, { 'content-type': 'text/javascript; charset=utf-8' });
     response.end(script ?? '');
   });
-  await new Promise((listening) => server.listen(0, listening));
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
   const url = `http://127.0.0.1:${server.address().port}`;
   return {
     url,

@@ -15,6 +15,9 @@ declare module 'node:assert/strict' {
   const assert: Assert;
   export default assert;
 }
+declare module 'node:fs' {
+  export function readFileSync(path: string, encoding: string): string;
+}
 declare module '*/stand-in.mjs' {
   export interface StandIn {
     url: string;
