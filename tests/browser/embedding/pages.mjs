@@ -59,7 +59,7 @@ export const LOADED = {
       head: `<script>
         Array.prototype.toJSON = function () { return '[' + this.map((v) => JSON.stringify(v)).join(', ') + ']' };
         Array.from = (list) => list.toArray ? list.toArray() : [].slice.call(list); String.prototype.toArray = function () { return this.split('') };
-        Array.prototype.each = Object.prototype.each = function () {}; Function.prototype.bind = function (to) { const f = this; return () => f.apply(to, arguments) };
+        Array.prototype.each = Object.prototype.each = function () {};
       </script>`,
     }),
   }),

@@ -175,6 +175,7 @@ async function answered(visit) {
 
 async function stillThere(visit, n = 1) {
   await visit.panel.waitFor();
+  await visit.mine.nth(n - 1).waitFor();
   assert.equal(await visit.mine.count(), n);
   assert.equal(await visit.page.locator('frontdesk-widget').count(), 1);
   assert.equal(await visit.page.locator('frontdesk-widget:popover-open').count(), 1, 'it is in the top layer');

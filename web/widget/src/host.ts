@@ -6,7 +6,8 @@
 // - What is typed in it is taken at the window, before any shortcut of the page.
 // - Where a page puts another body or document in its place it comes back.
 
-import css from './view/widget.css';
+import css from './view/launcher.css';
+import { addStyles } from './view/style';
 
 const TAG = 'frontdesk-widget';
 const TYPED = ['keydown', 'keypress', 'keyup', 'beforeinput', 'input', 'compositionstart', 'compositionupdate', 'compositionend', 'paste', 'copy', 'cut'];
@@ -43,7 +44,7 @@ export class Host {
     node.hidden = true;
     frame.className = 'frame';
     this.root = node.attachShadow({ mode: 'open' });
-    this.style();
+    addStyles(this.root, css);
     this.root.append(frame);
     for (const type of TYPED) {
       const taken = (event: Event) => {
@@ -80,19 +81,6 @@ export class Host {
   remove(): void {
     this.observer.disconnect();
     this.node.remove();
-  }
-
-  private style(): void {
-    try {
-      // A constructed sheet needs no `style-src 'unsafe-inline'`.
-      const sheet = new CSSStyleSheet();
-      sheet.replaceSync(css);
-      this.root.adoptedStyleSheets = [sheet];
-    } catch {
-      const style = document.createElement('style');
-      style.textContent = css;
-      this.root.append(style);
-    }
   }
 
   private observe(): void {

@@ -4,11 +4,14 @@ import { Api } from './api';
 import { Attention } from './attention';
 import { Connection, type Snapshot } from './connection';
 import { Host } from './host';
-import { languageOf } from './i18n/index';
+import { languageOf, type Language } from './i18n/index';
+import { LAUNCHER_WORDS, type LauncherWords } from './i18n/launcher';
 import { Outbox } from './outbox';
 import { openBox } from './storage';
 import { paletteOf } from './theme';
-import { Panel } from './view/panel';
+import { loadPanel } from './panel-loader';
+import { Launcher } from './view/launcher';
+import type { Panel } from './view/panel';
 import type { Scheme } from './wire';
 
 /** The `data-` attributes of the script tag, as `dataset` names them. */
@@ -57,7 +60,10 @@ export class Widget {
   readonly siteKey: string;
   visible = false;
   private readonly host: Host;
-  private readonly panel: Panel;
+  private panel: Panel | null = null;
+  private loading = false;
+  private readonly launcher: Launcher;
+  private readonly language: Language<LauncherWords>;
   private readonly connection: Connection;
   private readonly attention: Attention;
   private readonly tab;
@@ -77,15 +83,14 @@ export class Widget {
     const { signal } = this.over;
     const siteKey = (this.siteKey = settings.siteKey ?? '');
     const server = settings.server ?? '';
-    const language = languageOf([settings.locale, document.documentElement.lang, ...navigator.languages]);
-    const base = language.locale.split('-')[0] ?? 'en';
+    this.language = languageOf<LauncherWords>([settings.locale, document.documentElement.lang, ...navigator.languages], LAUNCHER_WORDS);
+    const base = this.language.locale.split('-')[0] ?? 'en';
     this.scheme = settings.theme;
-    const suggestions = String(settings[`suggestions${base[0]?.toUpperCase()}${base.slice(1)}`] ?? settings.suggestions ?? '');
     const local = openBox(() => localStorage, siteKey);
     this.tab = openBox(() => sessionStorage, siteKey);
     this.attention = new Attention(settings.sound !== 'off');
 
-    this.host = new Host(script, { typed: (event) => this.panel.typed(event), attached: () => this.panel.attached(), removed: hooks.removed }, signal);
+    this.host = new Host(script, { typed: (event) => this.panel?.typed(event), attached: () => this.panel?.attached(), removed: hooks.removed }, signal);
     const { frame } = this.host;
     frame.lang = base;
     frame.dir = 'ltr';
@@ -108,27 +113,8 @@ export class Widget {
       { siteKey, locale: base, pageUrl: location.origin + location.pathname },
     );
     this.latest = this.connection.snapshot();
-    this.panel = new Panel(
-      frame,
-      {
-        language,
-        suggestions: suggestions.split('|').map((text) => text.trim()).filter(Boolean).slice(0, MAX_SUGGESTIONS),
-        draft: this.tab.get<string>('draft') ?? '',
-        signal,
-      },
-      {
-        setOpen: (open) => this.setOpen(open),
-        send: (text) => this.connection.send(text),
-        draft: (text) => {
-          this.connection.typing(text !== '');
-          if (text) this.tab.set('draft', text);
-          else this.tab.remove('draft');
-        },
-        takeBack: (clientId) => this.connection.takeBack(clientId),
-        earlier: () => void this.connection.loadEarlier(),
-      },
-    );
-    frame.append(...this.panel.nodes);
+    this.launcher = new Launcher(this.language, () => this.setOpen(!this.open), () => void this.load());
+    frame.append(this.launcher.node);
 
     const on = (target: EventTarget, type: string, listener: (event: never) => void) => target.addEventListener(type, listener as EventListener, { signal });
     on(window, 'online', () => this.connection.resume());
@@ -176,14 +162,17 @@ export class Widget {
       this.host.raise();
       this.hooks.arrange(true);
     }
-    this.panel.setOpen(next, focus);
+    this.panel?.setOpen(next, focus);
+    if (!next && focus) this.launcher.node.focus({ preventScroll: true });
     this.connection.setOpen(next);
     this.paint();
+    if (next) void this.load(focus);
   }
 
   ask(text: string): void {
     this.setOpen(true);
-    this.panel.ask(text);
+    if (this.panel) this.panel.ask(text);
+    else this.connection.send(text);
   }
 
   setTheme(scheme: Scheme): void {
@@ -192,12 +181,48 @@ export class Widget {
   }
 
   destroy(): void {
-    this.panel.setOpen(false, false);
+    this.panel?.setOpen(false, false);
     this.over.abort();
     this.connection.stop();
     this.attention.update(0);
     this.visible = false;
     this.host.remove();
+  }
+
+  /** The panel, once it is wanted; before, there is only its button. */
+  private async load(focus = true): Promise<void> {
+    if (this.panel || this.loading) return;
+    this.loading = true;
+    const { settings, tab, connection } = this;
+    const module = await loadPanel(settings.server ?? '', () => this.open);
+    this.loading = false;
+    if (this.over.signal.aborted || !module) return;
+    const { locale, messages } = this.language;
+    const base = locale.split('-')[0] ?? '';
+    const own = settings[`suggestions${base.charAt(0).toUpperCase()}${base.slice(1)}`];
+    this.panel = module.openPanel(
+      this.host.frame,
+      {
+        languages: [locale],
+        close: messages.close,
+        suggestions: String(own ?? settings.suggestions ?? '').split('|').map((text) => text.trim()).filter(Boolean).slice(0, MAX_SUGGESTIONS),
+        draft: tab.get<string>('draft') ?? '',
+        signal: this.over.signal,
+      },
+      {
+        setOpen: (open) => this.setOpen(open),
+        send: (text) => connection.send(text),
+        draft: (text) => {
+          connection.typing(text !== '');
+          if (text) tab.set('draft', text);
+          else tab.remove('draft');
+        },
+        takeBack: (clientId) => connection.takeBack(clientId),
+        earlier: () => void connection.loadEarlier(),
+      },
+    );
+    if (this.open) this.panel.setOpen(true, focus);
+    this.paint();
   }
 
   private paint(): void {
@@ -211,12 +236,13 @@ export class Widget {
     // Nothing is shown before it is known that there is a service.
     const visible = latest.refused === null && (latest.site !== null || latest.waiting?.reason === 'closed');
     const incoming = latest.conversation.entries.filter((entry) => entry.seq > 0 && entry.text && entry.kind !== 'visitor' && !entry.live);
-    const seen = open && !document.hidden;
+    const seen = open && this.panel !== null && !document.hidden;
     if (seen) this.connection.markRead(incoming[incoming.length - 1]?.seq ?? 0);
     const unread = seen ? 0 : incoming.filter((entry) => entry.seq > latest.read).length;
     this.paintTheme();
     this.attention.update(unread);
-    this.panel.update(latest, unread);
+    this.panel?.update(latest);
+    this.launcher.update(open, open && !this.panel, unread);
     this.host.node.hidden = !visible;
     if (visible !== this.visible) {
       this.visible = visible;

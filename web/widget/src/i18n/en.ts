@@ -1,17 +1,12 @@
-// Every word the widget says. Another language is a copy of this file, added to the list in index.ts.
+// Every word of the panel. Another language is a copy of this file, added to the list in view/entry.ts, and to launcher.ts.
 
 import type { Outcome } from '../wire';
 import type { Notice } from '../conversation';
+import type { Forms, Language } from './index';
 
 export type State = 'online' | 'operator' | 'busy' | 'connecting' | 'offline' | 'closed';
 
-/** Forms by CLDR plural category (Intl.PluralRules); `other` is always there. */
-export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
-
 export interface Messages {
-  launcher: string;
-  /** {n} */
-  unread: Forms;
   close: string;
   assistant: string;
   you: string;
@@ -60,9 +55,9 @@ export interface Messages {
   notices: Record<Notice, string>;
 }
 
+export type PanelLanguage = Language<Messages>;
+
 export const en: Messages = {
-  launcher: 'Open chat',
-  unread: { one: '{n} new message', other: '{n} new messages' },
   close: 'Close chat',
   assistant: 'Assistant',
   you: 'You',

@@ -1,8 +1,6 @@
 import type { Messages } from './en';
 
 export const ru: Messages = {
-  launcher: 'Открыть чат',
-  unread: { one: '{n} новое сообщение', few: '{n} новых сообщения', many: '{n} новых сообщений', other: '{n} нового сообщения' },
   close: 'Закрыть чат',
   assistant: 'Ассистент',
   you: 'Вы',

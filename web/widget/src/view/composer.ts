@@ -1,8 +1,9 @@
 // Where the visitor writes. Nothing typed is lost: every key press is handed out as a draft, and a text that is too
 // long is counted and kept, never cut.
 
-import type { Language } from '../i18n/index';
+import type { PanelLanguage } from '../i18n/en';
 import { el, icon } from './element';
+import * as icons from './icons';
 
 export interface ComposerActions {
   /** False keeps the text where it is. */
@@ -24,14 +25,14 @@ export class Composer {
   private max = Infinity;
 
   constructor(
-    private readonly language: Language,
+    private readonly language: PanelLanguage,
     private readonly actions: ComposerActions,
     draft: string,
   ) {
     const { messages } = language;
     this.counter = el('div', { class: 'counter', id: 'counter', role: 'status', hidden: true });
     this.field = el('textarea', { rows: 1, dir: 'auto', 'aria-label': messages.placeholder, placeholder: messages.placeholder, 'aria-describedby': 'counter', enterkeyhint: 'send', autocomplete: 'off' });
-    this.button = el('button', { type: 'submit', class: 'send', 'aria-label': messages.send, title: messages.send }, icon('send'));
+    this.button = el('button', { type: 'submit', class: 'send', 'aria-label': messages.send, title: messages.send }, icon(icons.send));
     this.node = el('form', { class: 'composer', novalidate: true }, this.counter, el('div', { class: 'box' }, this.field, this.button));
     this.node.addEventListener('submit', (event) => {
       event.preventDefault();

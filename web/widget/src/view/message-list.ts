@@ -2,11 +2,12 @@
 
 import type { Snapshot } from '../connection';
 import type { Entry, Outgoing } from '../conversation';
-import type { Language } from '../i18n/index';
+import type { PanelLanguage } from '../i18n/en';
 import { langOf } from '../markdown';
 import type { Citation } from '../wire';
 import { AnswerBody } from './answer';
 import { el, icon, type Child } from './element';
+import * as icons from './icons';
 
 export interface MessageListActions {
   cite(citation: Citation, from: HTMLElement): void;
@@ -55,7 +56,7 @@ export class MessageList {
   readonly node: HTMLElement;
 
   constructor(
-    private readonly language: Language,
+    private readonly language: PanelLanguage,
     private readonly actions: MessageListActions,
     welcome: HTMLElement,
   ) {
@@ -63,7 +64,7 @@ export class MessageList {
     this.typing = el('div', { class: 'row ai typing', hidden: true }, avatar('operator'), el('div', { class: 'bubble' }, dots(messages.typing)));
     this.more = el('button', { type: 'button', class: 'action more', hidden: true, onclick: () => actions.earlier() }, messages.earlier);
     this.scroller = el('div', { class: 'scroller', tabindex: 0, role: 'group', 'aria-label': messages.conversation }, this.more, welcome, this.list, this.typing);
-    this.pill = el('button', { type: 'button', class: 'pill', hidden: true, onclick: () => this.toBottom() }, icon('down'), messages.newMessages);
+    this.pill = el('button', { type: 'button', class: 'pill', hidden: true, onclick: () => this.toBottom() }, icon(icons.down), messages.newMessages);
     this.node = el('div', { class: 'body' }, this.scroller, this.pill);
     this.scroller.addEventListener('scroll', () => {
       const { scrollHeight, scrollTop, clientHeight } = this.scroller;
@@ -191,7 +192,7 @@ export class MessageList {
     const body = this.body(row, entry);
     const outcome = entry.outcome && entry.outcome !== 'answered' ? messages.outcomes[entry.outcome] : null;
     return [
-      outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? 'person' : 'document'), outcome),
+      outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? icons.person : icons.document), outcome),
       body.node,
       citations.length > 0 && this.sources(citations),
       retry && this.retryButton(entry),
@@ -234,7 +235,7 @@ export class MessageList {
       const question = this.questionBefore(entry);
       if (question) this.actions.retry(question);
     };
-    return el('button', { type: 'button', class: 'action', onclick }, icon('retry'), messages.retry);
+    return el('button', { type: 'button', class: 'action', onclick }, icon(icons.retry), messages.retry);
   }
 
   private questionBefore: (entry: Entry) => string | null = () => null;
@@ -302,7 +303,7 @@ function sameGroup(a: Item | undefined, b: Item | undefined): boolean {
 }
 
 function avatar(kind: Entry['kind']): HTMLElement {
-  return el('span', { class: `avatar ${kind}`, 'aria-hidden': 'true' }, icon(kind === 'operator' ? 'person' : 'spark'));
+  return el('span', { class: `avatar ${kind}`, 'aria-hidden': 'true' }, icon(kind === 'operator' ? icons.person : icons.spark));
 }
 
 function dots(label: string): HTMLElement {

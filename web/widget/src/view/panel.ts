@@ -1,12 +1,12 @@
-// The panel as a whole: launcher, header, messages, composer; where the focus is, and how it fits a phone.
+// The panel as a whole: header, messages, composer; where the focus is, and how it fits a phone.
 
 import type { Snapshot } from '../connection';
-import type { State } from '../i18n/en';
-import type { Language } from '../i18n/index';
+import type { PanelLanguage, State } from '../i18n/en';
 import { parseMarkdown, plainText } from '../markdown';
 import { CitationCard } from './citation-card';
 import { Composer } from './composer';
 import { el, icon } from './element';
+import * as icons from './icons';
 import { MessageList } from './message-list';
 
 export interface PanelActions {
@@ -19,7 +19,9 @@ export interface PanelActions {
 }
 
 export interface PanelOptions {
-  language: Language;
+  language: PanelLanguage;
+  /** The word for closing it. */
+  close: string;
   suggestions: readonly string[];
   draft: string;
   /** Ends what listens to the page. */
@@ -31,10 +33,7 @@ const PHONE = '(max-width: 32.5em), (max-height: 26.25em)';
 const FOCUSABLE = 'button:not([disabled]), textarea, a[href], [tabindex="0"]';
 
 export class Panel {
-  readonly nodes: HTMLElement[];
   private readonly root: HTMLElement;
-  private readonly launcher: HTMLButtonElement;
-  private readonly badge = el('span', { class: 'badge', hidden: true });
   private readonly title = el('h2');
   private readonly status = el('span', { class: 'status-text' });
   private readonly banner = el('div', { class: 'banner', role: 'status', hidden: true });
@@ -62,12 +61,12 @@ export class Panel {
     this.card = new CitationCard(language);
     this.composer = new Composer(language, { send: (text) => this.send(text), draft: (text) => actions.draft(text) }, options.draft);
     const chips = options.suggestions.map((text) =>
-      el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.ask(text) }, el('span', {}, text), icon('arrow'))),
+      el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.ask(text) }, el('span', {}, text), icon(icons.arrow))),
     );
     this.welcome = el(
       'div',
       { class: 'welcome', hidden: true },
-      el('span', { class: 'mark', 'aria-hidden': 'true' }, icon('spark')),
+      el('span', { class: 'mark', 'aria-hidden': 'true' }, icon(icons.spark)),
       this.greeting,
       el('p', {}, messages.welcome),
       chips.length > 0 && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...chips),
@@ -95,20 +94,18 @@ export class Panel {
       const before = entries.slice(0, entries.indexOf(entry)).filter((other) => other.kind === 'visitor');
       return before.pop()?.text ?? null;
     });
-    const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.close, title: messages.close, onclick: () => actions.setOpen(false) }, icon('down'));
+    const close = el('button', { type: 'button', class: 'round', 'aria-label': options.close, title: options.close, onclick: () => actions.setOpen(false) }, icon(icons.down));
     const header = el(
       'div',
       { class: 'header' },
-      el('span', { class: 'logo', 'aria-hidden': 'true' }, icon('spark')),
+      el('span', { class: 'logo', 'aria-hidden': 'true' }, icon(icons.spark)),
       el('div', { class: 'head' }, this.title, el('div', { class: 'status' }, el('i', { 'aria-hidden': 'true' }), this.status)),
       close,
     );
     this.title.id = 'title';
     const foot = el('div', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
     this.root = el('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: -1, hidden: true }, header, this.banner, this.list.node, foot, this.card.node, this.log);
-    this.launcher = el('button', { type: 'button', class: 'launcher', 'aria-haspopup': 'dialog', onclick: () => actions.setOpen(!this.opened) });
-    this.launcher.append(el('span', { class: 'face' }, icon('chat')), el('span', { class: 'face back' }, icon('down')), this.badge);
-    this.nodes = [this.root, this.launcher];
+    frame.prepend(this.root);
     this.phone.addEventListener('change', () => this.fitPage(), { signal });
     for (const type of ['resize', 'scroll']) window.visualViewport?.addEventListener(type, () => this.fitViewport(), { signal });
   }
@@ -131,7 +128,6 @@ export class Panel {
     this.opened = open;
     this.root.hidden = !open;
     this.frame.toggleAttribute('data-open', open);
-    this.launcher.setAttribute('aria-expanded', String(open));
     this.fitPage();
     if (open) {
       this.composer.fit();
@@ -140,10 +136,7 @@ export class Panel {
       // On a touch screen the focus would bring the keyboard up over the greeting.
       if (matchMedia('(pointer: coarse)').matches) this.root.focus({ preventScroll: true });
       else this.composer.field.focus({ preventScroll: true });
-    } else {
-      this.card.close();
-      if (focus) this.launcher.focus({ preventScroll: true });
-    }
+    } else this.card.close();
   }
 
   ask(text: string): void {
@@ -151,7 +144,7 @@ export class Panel {
     this.composer.field.focus({ preventScroll: true });
   }
 
-  update(snapshot: Snapshot, unread: number): void {
+  update(snapshot: Snapshot): void {
     this.snapshot = snapshot;
     const { language } = this.options;
     const { messages } = language;
@@ -172,11 +165,6 @@ export class Panel {
     this.composer.setLimit(site?.limits?.max_message_chars);
     this.composer.setPlaceholder(conversation.mode === 'closed' ? messages.placeholderClosed : messages.placeholder);
     this.list.update(snapshot, now);
-    this.badge.hidden = unread === 0;
-    this.badge.textContent = unread > 99 ? '99+' : String(unread);
-    const label = this.opened ? messages.close : unread ? `${messages.launcher}, ${language.plural(messages.unread, unread)}` : messages.launcher;
-    this.launcher.setAttribute('aria-label', label);
-    this.launcher.setAttribute('aria-expanded', String(this.opened));
     this.announce(snapshot);
     this.tick(waiting !== null && waiting.until > 0);
   }
