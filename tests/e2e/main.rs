@@ -8,5 +8,6 @@ mod cuts;
 mod documents;
 mod lifecycle;
 mod program;
+mod sites;
 mod sockets;
 mod strangers;

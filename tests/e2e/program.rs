@@ -56,6 +56,14 @@ fn binary() -> Result<PathBuf> {
 }
 
 impl Program {
+    /// Runs another command of the program on its data directory; gives whether it ended well, and what it said.
+    pub async fn run(&self, args: &[&str]) -> Result<(bool, String, String)> {
+        let mut command = Command::new(binary()?);
+        let output = command.args(args).arg("--data").arg(self.data()).stdin(Stdio::null()).output().await?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok((output.status.success(), text(output.stdout), text(output.stderr)))
+    }
+
     /// Starts it on a free port with a new data directory; it answers when this returns.
     pub async fn start(options: Options) -> Result<Self> {
         let directory = tempfile::tempdir()?;

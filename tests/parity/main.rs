@@ -34,6 +34,7 @@ mod resume;
 mod search;
 mod sessions;
 mod settings;
+mod sites;
 mod socketless;
 mod sockets;
 mod step_down;

@@ -75,7 +75,7 @@ async fn a_page_of_another_origin_reads_answers_and_refusals() -> Result<()> {
     let mut case = Case::begin().await?;
     let (visitor, operator) = (case.visitor("visitor").await?, case.operator().await?);
     let conversation = visitor.begin().await?;
-    let change = json!({ "mode": "human" });
+    let change = json!({ "mode": "closed" });
     for (what, request, status) in [
         ("a message", post(&visitor, &messages(&conversation), &message("a", "How much is delivery?")), 202),
         ("a read", get(&visitor, &format!("/api/v1/conversations/{conversation}/events?after=0")), 200),

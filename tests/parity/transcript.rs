@@ -4,8 +4,9 @@
 //!
 //! | what | becomes |
 //! |---|---|
-//! | identifiers and refresh tokens | `conv#1`, `msg#2`: numbered as they are first seen |
+//! | identifiers, keys of new sites and refresh tokens | `conv#1`, `msg#2`: numbered as they are first seen |
 //! | tokens, times, durations, the version, addresses and secrets of the deployment | `<token>`, `<time>`, … |
+//! | what is left of an address's allowance | `<n>`: it comes back while the next call is on its way |
 //! | scores | 6 decimals: logarithms of two C libraries differ in the last one |
 //! | the pieces of an answer that is streamed | one piece, as a client shows it in the end; offsets are checked |
 //! | keep-alive comments | nothing |
@@ -247,12 +248,14 @@ fn normal(text: &str, host: &Ready) -> String {
     text = replaced(&text, r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", |_| "<token>".to_owned());
     let type_id = r"\b([a-z]+)_[0-7][0-9a-hjkmnp-tv-z]{25}\b";
     text = numbered(&text, type_id, |found| found[1].to_owned());
+    text = numbered(&text, r"\bpk_[0-9a-f]{32}\b", |_| "key".to_owned());
     text = replaced(&text, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", |_| "<time>".to_owned());
     text = replaced(&text, r#"("(?:took|latency)_ms": ?)\d+"#, |found| format!("{}<ms>", &found[1]));
     let version = format!("\"{}\"", env!("CARGO_PKG_VERSION"));
     text = text.replace(&version, "\"<version>\"");
     let wait = r#"(retry-after: |"retry_after": ?|ratelimit: .*;t=|try again in )\d+"#;
     text = replaced(&text, wait, |found| format!("{}<s>", &found[1]));
+    text = replaced(&text, r#"(ratelimit: "address";r=)\d+"#, |found| format!("{}<n>", &found[1]));
     replaced(&text, r#"("(?:(?:lexical_|vector_)?score|evidence)": ?)(-?[\d.eE+-]+)"#, |found| {
         let score = found[2].parse::<f64>().map_or(found[2].to_owned(), |score| format!("{score:.6}"));
         format!("{}{score}", &found[1])

@@ -170,12 +170,25 @@ impl Backing {
         run::say(&format!("  Console login  {} / {}", self.text("admin_email"), self.text("admin_password")));
         run::say(&format!("  Data           {}", self.data.display()));
         run::say(&format!("  Database       {}", self.database_url));
+        run::say(&format!("  Site key       {}", self.site_key));
+        let snippet = format!(
+            r#"<script async src="{}/widget.js" data-site-key="{}"></script>"#,
+            self.base_url, self.site_key
+        );
+        run::say(&format!("  Snippet        {snippet}"));
+        run::say(&format!(
+            "  Other origins  DATABASE_URL={} cargo xtask site set {} --origin https://shop.example --data {}",
+            self.database_url,
+            self.site_key,
+            self.data.display()
+        ));
         run::say("\n  Stop with Ctrl-C.\n");
         if let Some(ready) = &self.ready {
             let mut told = self.told.clone();
             if let Some(told) = told.as_object_mut() {
                 let mut tell = |name: &str, value: Value| told.insert(name.to_owned(), value);
                 tell("base_url", self.base_url.as_str().into());
+                tell("snippet", snippet.into());
                 tell("data_dir", self.data.to_string_lossy().into());
                 tell("database_url", self.database_url.as_str().into());
                 if !also.is_empty() {

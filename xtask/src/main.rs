@@ -42,6 +42,8 @@ enum Command {
     Migrate(HostArgs),
     /// Put the demo organisation and its documents into a data directory.
     Seed(HostArgs),
+    /// Make, list, change or remove the sites on whose pages the widget is shown.
+    Site(HostArgs),
     /// Measure: `bench all`, or `bench turn`, `posts`, `memory`, `retrieval --data DIR`, `edge`.
     Bench(HostArgs),
     /// Run an OpenAI-compatible model that follows a script.
@@ -80,6 +82,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode>
         Command::Build(args) => build::run(workspace, &args).map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => dev::frontdesk(workspace, "migrate", &args.args),
         Command::Seed(args) => dev::frontdesk(workspace, "seed", &args.args),
+        Command::Site(args) => dev::frontdesk(workspace, "site", &args.args),
         Command::Bench(args) => bench::run(workspace, &args.args),
         Command::FakeAi(args) => {
             let cargo = ["run", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai", "--"];

@@ -5,6 +5,7 @@
 //! `Sec-Fetch-Site`, where the browser sends it) is checked on top.
 
 use frontdesk_app::auth::{self, Organisation, Session, User};
+use frontdesk_app::policy;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_ports::Ctx;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
@@ -14,7 +15,6 @@ use serde::{Deserialize, Serialize};
 use crate::body::Body;
 use crate::call::{Call, json, no_content};
 use crate::problem::Problem;
-use crate::rate_limit;
 
 /// The cookie with the refresh token. It is written and read by hand: the crate `cookie` brings `time` for dates that are
 /// not used, and would add 45 KB (16 KB compressed) to a Worker.
@@ -72,7 +72,7 @@ pub struct Me {
 )]
 pub async fn login(mut call: Call) -> Result<Response<Body>> {
     let request: LoginRequest = call.json().await?;
-    rate_limit::account(&call.ctx, &request.email).await?;
+    policy::account(&call.ctx, &request.email).await?;
     let session = auth::login(&call.ctx, &request.email, request.password.expose_secret()).await?;
     logged_in(&call.ctx, session)
 }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
+use frontdesk_app::policy::Via;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::TenantScope;
@@ -52,6 +53,8 @@ pub struct Call {
     pub expires: Option<Timestamp>,
     /// The other end.
     pub peer: Peer,
+    /// By which way it comes.
+    pub via: Via,
     /// The origin of this deployment's own pages, as far as it is certain.
     pub own_origin: Option<String>,
     /// The headers.

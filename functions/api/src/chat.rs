@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy;
 use frontdesk_app::rooms::MAX_REPLAY;
 use frontdesk_domain::conversation::{Conversation, Epoch, Mode, Priority, Seq, Status};
 use frontdesk_domain::error::{Error, Result};
@@ -15,7 +16,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::body::Body;
 use crate::call::{Call, json, no_content};
 use crate::problem::Problem;
-use crate::rate_limit;
 use crate::sse::{self, Until};
 use crate::standing;
 
@@ -154,7 +154,7 @@ fn conversation(call: &Call) -> Result<ConversationId> {
     security(("bearer" = [])), responses((status = 201, body = Conversation), crate::problem::WriteProblems))]
 pub async fn begin(mut call: Call) -> Result<Response<Body>> {
     let BeginRequest {} = call.json().await?;
-    json(StatusCode::CREATED, &chat::begin(&call.ctx, call.scope()?).await?)
+    json(StatusCode::CREATED, &chat::begin(&call.ctx, call.scope()?, &call.via).await?)
 }
 
 /// Posts a message. With `Accept: text/event-stream` the answer is the room's events from this message on, until it is
@@ -175,6 +175,7 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
         text: request.text,
         attachments: request.attachments,
         note: request.note,
+        via: call.via.clone(),
     };
     let posted = chat::post_message(&call.ctx, call.scope()?, command).await?;
     let seq = posted.receipt.seq;
@@ -211,8 +212,8 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
         standing::admit(&call.ctx, scope).await?;
         let from = call.ctx.rooms.subscribe(scope, id, after).await?;
         // The call itself has paid for the first page.
-        let more = rate_limit::pages(from.conversation.last_seq, after).saturating_sub(1);
-        rate_limit::replay(&call.ctx, scope, call.peer, more).await?;
+        let more = policy::pages(from.conversation.last_seq, after).saturating_sub(1);
+        policy::replay(&call.ctx, scope, &call.via, more).await?;
         return sse::response(&call, from.frames, Until::Forever);
     }
     let limit = query.limit.unwrap_or(100);
@@ -242,7 +243,7 @@ pub async fn change(mut call: Call) -> Result<Response<Body>> {
         let names = "mode, status, assignee, labels, snoozed_until or priority";
         return Err(Error::invalid("", format!("name what is to change: {names}")));
     }
-    json(StatusCode::OK, &chat::change(&call.ctx, call.scope()?, id, epoch, change).await?)
+    json(StatusCode::OK, &chat::change(&call.ctx, call.scope()?, &call.via, id, epoch, change).await?)
 }
 
 /// Notes up to where the caller has read.
@@ -252,7 +253,7 @@ pub async fn change(mut call: Call) -> Result<Response<Body>> {
 pub async fn read(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let request: ReadRequest = call.json().await?;
-    chat::read(&call.ctx, call.scope()?, id, request.seq).await?;
+    chat::read(&call.ctx, call.scope()?, &call.via, id, request.seq).await?;
     Ok(no_content())
 }
 
@@ -263,7 +264,7 @@ pub async fn read(mut call: Call) -> Result<Response<Body>> {
 pub async fn rate(mut call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let request: RatingRequest = call.json().await?;
-    chat::rate(&call.ctx, call.scope()?, id, request.score, request.comment).await?;
+    chat::rate(&call.ctx, call.scope()?, &call.via, id, request.score, request.comment).await?;
     Ok(no_content())
 }
 
@@ -274,6 +275,6 @@ pub async fn rate(mut call: Call) -> Result<Response<Body>> {
 pub async fn feedback(mut call: Call) -> Result<Response<Body>> {
     let id: MessageId = call.id("id", "message")?;
     let request: FeedbackRequest = call.json().await?;
-    chat::feedback(&call.ctx, call.scope()?, id, request.rating, request.comment).await?;
+    chat::feedback(&call.ctx, call.scope()?, &call.via, id, request.rating, request.comment).await?;
     Ok(no_content())
 }

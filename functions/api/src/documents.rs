@@ -141,11 +141,12 @@ pub struct Part {
     #[param(minimum = 1, maximum = 100, default = 20)]
     limit: Option<u32>,
     /// `next_cursor` of the page before.
-    cursor: Option<String>,
+    pub cursor: Option<String>,
 }
 
 impl Part {
-    fn limit(&self) -> Result<u32> {
+    /// How many items, as asked for.
+    pub fn limit(&self) -> Result<u32> {
         match self.limit.unwrap_or(DEFAULT_LIMIT) {
             limit @ 1..=MAX_LIMIT => Ok(limit),
             _ => Err(Error::invalid("?limit", format!("limit must be 1 to {MAX_LIMIT}"))),

@@ -1,23 +1,21 @@
 //! The one entry: route → authentication → rate limit → handler → response.
 
-use std::rc::Rc;
 use std::sync::OnceLock;
 
 use frontdesk_app::auth::Authenticated;
+use frontdesk_app::policy::{self, Via};
 use frontdesk_app::schema;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
-use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, MethodLabel, RequestLabels, caught};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::{self, Body};
 use crate::call::{Call, Peer};
-use crate::rate_limit::LimitClass;
 use crate::routes::{Access, Pages, ROUTES, Route, is_of_health};
-use crate::{cors, maintenance, origin, problem, rate_limit, socket};
+use crate::{cors, origin, problem, rate_limit, socket};
 
 /// The path patterns, each with the rows of its methods.
 fn table() -> &'static matchit::Router<Vec<&'static Route>> {
@@ -189,29 +187,25 @@ async fn run(
     let own_is_unknown = own_origin.is_none() && parts.headers.contains_key(header::ORIGIN);
     let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
-    let guarded = found.route.limit != LimitClass::Unlimited;
-    let settings = if guarded { rate_limit::door_settings(ctx, scope.as_ref()).await } else { Rc::default() };
-    let limited = rate_limit::check(ctx, found.route.limit, scope.as_ref(), peer, &settings).await;
-    let outcome = match limited.as_ref().and_then(rate_limit::Limited::refusal) {
-        Some(refusal) => Err(refusal.into()),
-        None => match closed(found.route, scope.as_ref(), &settings) {
-            Some(closed) => Err(closed.into()),
-            None => {
-                let call = Call {
-                    ctx: ctx.clone(),
-                    request_id,
-                    scope,
-                    expires,
-                    peer,
-                    own_origin,
-                    headers: parts.headers,
-                    params: found.params,
-                    query: parts.uri.query().unwrap_or("").to_owned(),
-                    body,
-                };
-                (found.route.handler)(call).await
-            }
-        },
+    let via = Via::widget(peer.ip);
+    let outcome = match admit(ctx, found.route, scope.as_ref(), &via).await {
+        Err(refusal) => Err(refusal),
+        Ok(()) => {
+            let call = Call {
+                ctx: ctx.clone(),
+                request_id,
+                scope,
+                expires,
+                peer,
+                via: via.clone(),
+                own_origin,
+                headers: parts.headers,
+                params: found.params,
+                query: parts.uri.query().unwrap_or("").to_owned(),
+                body,
+            };
+            (found.route.handler)(call).await
+        }
     };
     if own_is_unknown && matches!(outcome, Err(Error::Caller(CallerError::Forbidden(_)))) {
         tracing::warn!(%request_id, "a page was refused; if it is this deployment's own, PUBLIC_URL has to say where it is reached");
@@ -219,8 +213,8 @@ async fn run(
     // A refusal tells where the caller stands, too.
     let mut response =
         outcome.unwrap_or_else(|error| problem::response(&error, parts.uri.path(), request_id));
-    if let Some(limited) = limited {
-        rate_limit::write_fields(&limited, response.headers_mut());
+    if let Some(standing) = via.standing() {
+        rate_limit::write_fields(&standing, response.headers_mut());
     }
     Ok(response)
 }
@@ -259,10 +253,14 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// During maintenance only reading goes on, and what an administrator does; logging in stays possible for that.
-fn closed(route: &Route, scope: Option<&TenantScope>, settings: &Settings) -> Option<CallerError> {
+/// The policy of routes that have no channel of their own. During maintenance only reading goes on, and what an administrator
+/// does; logging in stays possible for that.
+async fn admit(ctx: &Ctx, route: &Route, scope: Option<&TenantScope>, via: &Via) -> Result<()> {
+    let Some(class) = route.limit.class() else { return Ok(()) };
+    let settings = policy::in_force(ctx, scope).await;
+    policy::count(ctx, class, scope, via, &settings).await?;
     let exempt = route.method == Method::GET || route.path.starts_with("/api/v1/auth/");
-    if exempt { None } else { maintenance::closed_for(scope, settings) }
+    if exempt { Ok(()) } else { policy::open(scope, &settings) }
 }
 
 /// What every response carries.

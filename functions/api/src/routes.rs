@@ -1,6 +1,7 @@
 //! The table of the API: one row for each call, with all that is decided of it before its handler runs. The router, the
 //! description, cross-origin answers and the hosts' static files all go by it.
 
+use frontdesk_app::policy::LimitClass;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::scope::Role;
 use frontdesk_ports::BoxFuture;
@@ -8,10 +9,9 @@ use http::{Method, Response};
 
 use crate::body::Body;
 use crate::call::Call;
-use crate::rate_limit::LimitClass;
 use crate::{
-    auth, chat, description, documents, health, metrics, rooms, search, settings, socket, upload, usage,
-    widget,
+    auth, chat, description, documents, health, metrics, rooms, search, settings, sites, socket, upload,
+    usage, widget,
 };
 
 /// Who may call a route.
@@ -38,6 +38,33 @@ pub enum Pages {
     Named,
 }
 
+/// What a call of a route counts as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing.
+    Unlimited,
+    /// The handler's command counts it, and knows when the organisation is closed.
+    Inside,
+    /// A read.
+    Read,
+    /// A write.
+    Write,
+    /// A login.
+    Login,
+}
+
+impl Limit {
+    /// What the router counts it as.
+    pub const fn class(self) -> Option<LimitClass> {
+        match self {
+            Self::Unlimited | Self::Inside => None,
+            Self::Read => Some(LimitClass::Read),
+            Self::Write => Some(LimitClass::Write),
+            Self::Login => Some(LimitClass::Login),
+        }
+    }
+}
+
 /// What runs for a route.
 pub type Handler = fn(Call) -> BoxFuture<'static, Result<Response<Body>>>;
 
@@ -51,8 +78,8 @@ pub struct Route {
     pub access: Access,
     /// Which pages may read the answer.
     pub pages: Pages,
-    /// Which limit it counts against.
-    pub limit: LimitClass,
+    /// What it counts as.
+    pub limit: Limit,
     /// What runs.
     pub handler: Handler,
 }
@@ -66,7 +93,7 @@ macro_rules! routes {
             path: $path,
             access: $access,
             pages: Pages::$pages,
-            limit: LimitClass::$limit,
+            limit: Limit::$limit,
             handler: |call| Box::pin($module::$handler(call)),
         },)*];
 
@@ -93,17 +120,22 @@ routes! {
     GET "/api/v1/settings", Access::User(Role::Viewer), Named, Read, settings::read;
     PATCH "/api/v1/settings", Access::User(Role::Admin), Named, Write, settings::change;
     GET "/api/v1/settings/limits", Access::Public, Any, Read, settings::limits;
+    GET "/api/v1/sites", Access::User(Role::Admin), Named, Read, sites::list;
+    POST "/api/v1/sites", Access::User(Role::Admin), Named, Write, sites::create;
+    GET "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Read, sites::get;
+    PATCH "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Write, sites::change;
+    DELETE "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Write, sites::remove;
     GET "/api/v1/usage", Access::User(Role::Viewer), Named, Read, usage::list;
     GET "/api/v1/openapi.json", Access::Public, Named, Read, description::document;
     POST "/api/v1/widget/sessions", Access::Public, Any, Write, widget::begin;
-    POST "/api/v1/conversations", Access::Visitor, Any, Write, chat::begin;
-    PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Any, Write, chat::change;
-    POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Any, Write, chat::post_message;
+    POST "/api/v1/conversations", Access::Visitor, Any, Inside, chat::begin;
+    PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Any, Inside, chat::change;
+    POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Any, Inside, chat::post_message;
     GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Any, Read, chat::events;
     GET "/api/v1/conversations/{id}/socket", Access::VisitorOr(Role::Viewer), Any, Read, socket::open;
-    POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Any, Write, chat::read;
-    POST "/api/v1/conversations/{id}/rating", Access::Visitor, Any, Write, chat::rate;
-    POST "/api/v1/messages/{id}/feedback", Access::Visitor, Any, Write, chat::feedback;
+    POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Any, Inside, chat::read;
+    POST "/api/v1/conversations/{id}/rating", Access::Visitor, Any, Inside, chat::rate;
+    POST "/api/v1/messages/{id}/feedback", Access::Visitor, Any, Inside, chat::feedback;
     POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Any, Write, upload::create;
     GET "/api/v1/uploads/{id}", Access::VisitorOr(Role::Viewer), Any, Read, upload::fetch;
     GET "/api/v1/documents", Access::User(Role::Viewer), Named, Read, documents::list;

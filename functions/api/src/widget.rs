@@ -110,6 +110,7 @@ pub async fn begin(mut call: Call) -> Result<Response<Body>> {
             site_key: request.site_key,
             visitor_token: request.visitor_token,
             locale: request.locale,
+            via: call.via.clone(),
             origin: call.foreign_origin().map(str::to_owned),
         },
     )

@@ -9,17 +9,18 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use frontdesk_app::config::{self, ConfigProblem, HostConfig};
 use frontdesk_app::migrations::{self, MigrationState};
-use frontdesk_app::{life, reindex, tenancy};
+use frontdesk_app::{life, reindex, sites as app_sites};
 use frontdesk_clients::hrana::HranaServer;
 use frontdesk_clients::qdrant::Qdrant;
-use frontdesk_ports::{Clock, Database};
+use frontdesk_domain::site::Site;
+use frontdesk_ports::{Clock, Database, OwnOrigin};
 use tokio::net::TcpListener;
 
 use crate::extractor::Confines;
 use crate::host::{self, Host, HostOptions, Overrides};
 use crate::runtime::{OsRandom, SystemClock};
 use crate::server::{self, Limits, descriptors};
-use crate::{private, secrets, seed};
+use crate::{private, secrets, seed, sites};
 
 /// The AI front desk for websites, on one machine.
 #[derive(Parser)]
@@ -43,6 +44,8 @@ enum Command {
     },
     /// Adds the demo organisation and its documents where they are missing.
     Seed(Seed),
+    /// The sites on whose pages the widget is shown. Works beside a process that serves.
+    Site(SiteArgs),
     /// The vectors that documents are searched by.
     Vectors {
         #[command(subcommand)]
@@ -69,9 +72,20 @@ struct Seed {
 }
 
 #[derive(Args)]
+struct SiteArgs {
+    #[command(flatten)]
+    place: Place,
+    /// One JSON object a site.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    step: sites::Step,
+}
+
+#[derive(Args)]
 struct Place {
     /// The data directory.
-    #[arg(long, env = "FRONTDESK_DATA", default_value = ".frontdesk")]
+    #[arg(long, global = true, env = "FRONTDESK_DATA", default_value = ".frontdesk")]
     data: PathBuf,
 }
 
@@ -98,7 +112,7 @@ struct Serve {
     /// are not counted, as they are a proxy's. Behind a proxy on another machine, give as many as `--connections`.
     #[arg(long, value_name = "COUNT")]
     connections_per_address: Option<NonZeroUsize>,
-    /// When requests are answered, write {base_url, site_key, admin_email, admin_password, data_dir} as JSON there.
+    /// When requests are answered, write {base_url, site_key, snippet, admin_email, admin_password, data_dir} as JSON there.
     #[arg(long)]
     ready: Option<PathBuf>,
 }
@@ -185,6 +199,7 @@ async fn run(command: Command) -> Result<()> {
         }
         Command::Serve(options) => serve(options, None).await,
         Command::Migrate { step } => migrate(step).await,
+        Command::Site(args) => site(args).await,
         Command::Vectors { step: Vectors::Rebuild(place) } => rebuild_vectors(&place.data).await,
         Command::Seed(options) => seed(options).await,
         Command::Extract(_) => Ok(()),
@@ -203,11 +218,28 @@ async fn seed(options: Seed) -> Result<()> {
         say(&format!("read {count} documents"));
     }
     if options.json {
-        let site_key = tenancy::first_site(&host.ctx).await?.map(|site| site.site_key);
+        let site_key = app_sites::first(&host.ctx).await?.map(|site| site.site_key);
         let told =
             serde_json::json!({ "site_key": site_key, "admin_email": email, "admin_password": password });
         say(&told.to_string());
     }
+    Ok(())
+}
+
+async fn site(args: SiteArgs) -> Result<()> {
+    let SiteArgs { place, json, step } = args;
+    let data = &place.data;
+    if !data.is_dir() {
+        bail!("{} is no directory; `frontdesk dev` makes one", data.display());
+    }
+    if let sites::Step::Remove { site, yes: false } = &step {
+        say(&format!("removing {site}: its pages show no widget any more, and the key does not come back"));
+        if !confirmed()? {
+            bail!("nothing was removed");
+        }
+    }
+    let host = beside(data).await?;
+    say(&sites::run(&host.ctx, step, json).await?);
     Ok(())
 }
 
@@ -268,6 +300,13 @@ async fn open(data: &Path, web: Option<PathBuf>, no_limits: bool) -> Result<Rc<H
     Host::open(HostOptions { data: data.to_path_buf(), web, config, program }, Overrides::default()).await
 }
 
+/// For a command that may run while a process serves from the directory.
+async fn beside(data: &Path) -> Result<Rc<Host>> {
+    let config = configure(data, true)?;
+    let program = std::env::current_exe().context("the path of this program")?;
+    Host::beside(HostOptions { data: data.to_path_buf(), web: None, config, program }).await
+}
+
 /// Makes the demo organisation and its documents where they are missing.
 async fn fill(host: &Host, data: &Path, documents: bool) -> Result<()> {
     let (email, password) = admin(data)?;
@@ -315,6 +354,14 @@ async fn serve(options: Serve, demo: Option<Demo>) -> Result<()> {
         say(&format!("\n  Demo page      {base_url}/demo/"));
         say(&format!("  Console login  {email} / {password}"));
         say(&format!("  Data           {}", data.display()));
+        if let Some(site) = app_sites::first(&host.ctx).await? {
+            say(&format!("  Site key       {}", site.site_key));
+            say(&format!("  Snippet        {}", snippet(&host, &site, &base_url)));
+            say(&format!(
+                "  Other origins  frontdesk site set {} --origin https://shop.example",
+                site.site_key
+            ));
+        }
         if let Some(server) = &server {
             say(&format!("  Database       {server}"));
         }
@@ -359,16 +406,25 @@ fn limits(options: &Serve) -> Limits {
 }
 
 async fn write_ready(path: &Path, host: &Host, base_url: &str, data: &Path) -> Result<()> {
-    let site_key = tenancy::first_site(&host.ctx).await?.map(|site| site.site_key);
+    let site = app_sites::first(&host.ctx).await?;
     let (email, password) = admin(data)?;
     let ready = serde_json::json!({
         "base_url": base_url,
-        "site_key": site_key,
+        "site_key": site.as_ref().map(|site| &site.site_key),
+        "snippet": site.as_ref().map(|site| snippet(host, site, base_url)),
         "admin_email": email,
         "admin_password": password,
         "data_dir": std::path::absolute(data)?,
     });
     private::write(path, &ready.to_string())
+}
+
+/// What a page has to hold to show the widget of a host that answers at `base_url`.
+fn snippet(host: &Host, site: &Site, base_url: &str) -> String {
+    match &host.ctx.config.own_origin {
+        OwnOrigin::Known(origin) => site.snippet(origin),
+        OwnOrigin::ByAddress | OwnOrigin::Routed => site.snippet(base_url),
+    }
 }
 
 async fn migrate(step: Migrate) -> Result<()> {
@@ -470,9 +526,7 @@ async fn rebuild_vectors(data: &Path) -> Result<()> {
     let Some(server) = config.qdrant.clone() else {
         bail!("QDRANT_URL is not set; vectors in the database are made when a document is read");
     };
-    let program = std::env::current_exe().context("the path of this program")?;
-    let options = HostOptions { data: data.to_path_buf(), web: None, config, program };
-    let host = Host::beside(options).await?;
+    let host = beside(data).await?;
     let qdrant = Qdrant::new(Rc::downgrade(host.ctx.shared()), server);
     let mut shown = None;
     let done = reindex::rebuild(&host.ctx, &qdrant, &mut |at| {

@@ -174,7 +174,7 @@ impl Host {
             SchemaState::Wrong(reason) => bail!("{reason}"),
             SchemaState::Unreachable => bail!("the database does not answer"),
         }
-        if let Some(site) = frontdesk_app::tenancy::first_site(&ctx).await? {
+        if let Some(site) = frontdesk_app::sites::first(&ctx).await? {
             site_key.replace(site.site_key);
         }
         let web = Web::new(options.web.as_deref(), &site_key.into_inner());

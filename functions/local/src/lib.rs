@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod secrets;
 mod seed;
 pub mod server;
+mod sites;
 mod socket;
 pub mod spool;
 pub mod testing;

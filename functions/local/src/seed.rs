@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use frontdesk_app::{auth, documents, jobs, tenancy};
+use frontdesk_app::{auth, documents, jobs, sites, tenancy};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::site::Theme;
 use frontdesk_ports::Ctx;
@@ -25,7 +25,7 @@ pub struct Admin<'a> {
 /// # Errors
 /// When the password is too weak, or the database is out of reach.
 pub async fn organisation(ctx: &Ctx, admin: &Admin<'_>) -> Result<bool> {
-    if tenancy::first_site(ctx).await?.is_some() {
+    if tenancy::any(ctx).await? {
         return Ok(false);
     }
     let greeting = BTreeMap::from([
@@ -53,7 +53,7 @@ pub async fn organisation(ctx: &Ctx, admin: &Admin<'_>) -> Result<bool> {
 /// # Errors
 /// When one cannot be read.
 pub async fn demo_documents(ctx: &Ctx, mut progress: impl FnMut(&str)) -> Result<usize> {
-    let Some(site) = tenancy::first_site(ctx).await? else { return Ok(0) };
+    let Some(site) = sites::first(ctx).await? else { return Ok(0) };
     #[expect(
         clippy::disallowed_methods,
         reason = "the command line acts for the organisation of its data directory"

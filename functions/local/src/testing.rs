@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_app::config::HostConfig;
+use frontdesk_app::policy::Via;
 use frontdesk_app::{auth, migrations, widget};
 use frontdesk_clients::hrana::HranaServer;
 use frontdesk_domain::scope::TenantScope;
@@ -189,7 +190,7 @@ impl World {
     /// # Errors
     /// When the database is out of reach.
     pub async fn site(&self) -> anyhow::Result<Site> {
-        let site = frontdesk_app::tenancy::first_site(self.ctx()).await?;
+        let site = frontdesk_app::sites::first(self.ctx()).await?;
         site.ok_or_else(|| anyhow::anyhow!("no site"))
     }
 
@@ -199,7 +200,7 @@ impl World {
     /// When the session is refused.
     pub async fn visitor(&self) -> anyhow::Result<(TenantScope, String)> {
         let site_key = self.site().await?.site_key;
-        let begin = widget::BeginSession { site_key, ..widget::BeginSession::default() };
+        let begin = widget::BeginSession::new(site_key, Via::widget(None));
         let session = widget::begin_session(self.ctx(), begin).await?;
         let scope = auth::verify_visitor_token(self.ctx(), &session.visitor_token)?.scope;
         Ok((scope, session.visitor_token))

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_domain::event::{EventBody, Frame, Live};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::settings::SettingsPatch;
@@ -70,7 +71,7 @@ async fn answer(between: Duration) -> (Vec<String>, String) {
     let version = frontdesk_app::settings::read(ctx, &admin).await.unwrap().version;
     frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
 
-    let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+    let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
     let mut frames = ctx.rooms.subscribe(&scope, conversation, 0).await.unwrap().frames;
     let post = PostMessage {
         conversation,
@@ -78,6 +79,7 @@ async fn answer(between: Duration) -> (Vec<String>, String) {
         text: "How much is delivery?".to_owned(),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     };
     chat::post_message(ctx, &scope, post).await.unwrap();
     let (mut deltas, mut stored) = (Vec::new(), String::new());

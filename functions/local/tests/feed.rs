@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::feed;
+use frontdesk_app::policy::Via;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::id::{ConversationId, WorkerId};
@@ -126,9 +127,9 @@ fn each_reader_meets_each_event_once_and_in_order_over_kills() {
         let mut ids: Vec<ConversationId> = Vec::new();
         for _ in 0..rooms {
             // In an operator's hands, so that no turn adds to what is counted.
-            let begun = chat::begin(ctx, &visitor).await.unwrap();
+            let begun = chat::begin(ctx, &visitor, &Via::widget(None)).await.unwrap();
             let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-            chat::change(ctx, &operator, begun.id, begun.epoch, take).await.unwrap();
+            chat::change(ctx, &operator, &Via::widget(None), begun.id, begun.epoch, take).await.unwrap();
             ids.push(begun.id);
         }
 
@@ -151,6 +152,7 @@ fn each_reader_meets_each_event_once_and_in_order_over_kills() {
                         text: format!("message {n}"),
                         attachments: Vec::new(),
                         note: false,
+                        via: Via::widget(None),
                     };
                     // As a client does: until it is told that its message is stored.
                     loop {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::rooms::{Alarm, Log, LogRooms, OwnLog, create_own_log};
 use frontdesk_domain::conversation::Mode;
 use frontdesk_domain::error::{CallerError, Error};
@@ -66,6 +67,7 @@ fn message(conversation: ConversationId, client_id: &str) -> PostMessage {
         text: format!("text of {client_id}"),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     }
 }
 
@@ -77,9 +79,11 @@ fn operator(of: &TenantScope) -> TenantScope {
 
 /// A conversation in an operator's hands, so that no turn begins.
 async fn begin(process: &Process, visitor: &TenantScope) -> ConversationId {
-    let begun = chat::begin(&process.ctx, visitor).await.unwrap();
+    let begun = chat::begin(&process.ctx, visitor, &Via::widget(None)).await.unwrap();
     let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-    chat::change(&process.ctx, &operator(visitor), begun.id, begun.epoch, take).await.unwrap();
+    chat::change(&process.ctx, &operator(visitor), &Via::widget(None), begun.id, begun.epoch, take)
+        .await
+        .unwrap();
     begun.id
 }
 

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use frontdesk_api::{Body, Peer, handle};
 use frontdesk_app::blobs::DatabaseBlobs;
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::rooms::{Alarm, Log, LogRooms, OwnLog, create_own_log};
 use frontdesk_app::search::{self, Ask};
 use frontdesk_app::{auth, documents, jobs, migrations, settings};
@@ -95,6 +96,7 @@ fn question(id: &str, client_id: &str, text: &str) -> PostMessage {
         text: text.to_owned(),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     }
 }
 
@@ -168,7 +170,7 @@ fn conversations_of_before_are_read_and_go_on() {
         );
 
         // A new conversation of the same visitor is answered from the documents of before.
-        let begun = chat::begin(&ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&ctx, &visitor, &Via::widget(None)).await.unwrap();
         let id = begun.id.to_string();
         chat::post_message(&ctx, &visitor, question(&id, "n1", "How much is delivery across Moscow?"))
             .await

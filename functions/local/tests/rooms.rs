@@ -11,6 +11,7 @@ use bytes::Bytes;
 use dictated::{Dictated, answers_without_evidence};
 use frontdesk_api::{Body, BodyError, Peer};
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::remote::{Deployment, Transport};
 use frontdesk_app::rooms::{self, RemoteRooms, RoomAnswer};
 use frontdesk_domain::conversation::Mode;
@@ -36,6 +37,7 @@ fn message(conversation: ConversationId, client_id: &str, text: &str) -> PostMes
         text: text.to_owned(),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     }
 }
 
@@ -115,7 +117,7 @@ fn rooms_of_another_deployment_are_open_to_who_shows_its_token() {
             let deployment = Deployment::new(Rc::new(Wire(of.clone())), &url, token.to_owned().into());
             RemoteRooms::new(Rc::downgrade(of.shared()), Rc::new(deployment))
         };
-        let conversation = chat::begin(world.ctx(), &visitor).await.unwrap().id;
+        let conversation = chat::begin(world.ctx(), &visitor, &Via::widget(None)).await.unwrap().id;
         let reached =
             async |of: &Ctx, token: &str| rooms(of, token).replay(&visitor, conversation, 0, 1).await.is_ok();
         assert!(reached(world.ctx(), TOKEN).await);
@@ -151,7 +153,7 @@ fn faults_of_the_database_lose_and_double_nothing() {
         let ctx = world.ctx();
         let random = SeededRandom::new(7);
         for _ in 0..20 {
-            let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+            let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
             for number in 0..10 {
                 let post = message(conversation, &format!("m{number}"), &format!("text {number}"));
                 // The client tries until it is told that its message is stored.
@@ -189,7 +191,7 @@ fn a_message_older_than_those_in_memory_is_still_recognised() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
-        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         let mut first = None;
         for number in 0..60 {
             let posted = chat::post_message(ctx, &scope, message(conversation, &format!("m{number}"), "x"))
@@ -210,13 +212,22 @@ fn a_stale_epoch_changes_nothing_and_a_note_is_hidden_from_the_visitor() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let (ctx, operator) = (world.ctx(), operator(&scope));
-        let conversation = chat::begin(ctx, &scope).await.unwrap();
+        let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap();
         let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-        let taken =
-            chat::change(ctx, &operator, conversation.id, conversation.epoch, take.clone()).await.unwrap();
+        let taken = chat::change(
+            ctx,
+            &operator,
+            &Via::widget(None),
+            conversation.id,
+            conversation.epoch,
+            take.clone(),
+        )
+        .await
+        .unwrap();
         assert_eq!((taken.mode, taken.epoch), (Mode::Operator, conversation.epoch + 1));
         let back = Change { mode: Some(Mode::Ai), ..Change::default() };
-        let stale = chat::change(ctx, &operator, conversation.id, conversation.epoch, back).await;
+        let stale =
+            chat::change(ctx, &operator, &Via::widget(None), conversation.id, conversation.epoch, back).await;
         assert_eq!(stale, Err(Error::Caller(CallerError::Stale { current: taken.epoch })));
 
         let note = PostMessage { note: true, ..message(conversation.id, "n", "secret") };
@@ -239,7 +250,7 @@ fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
         let (scope, _) = world.visitor().await.unwrap();
         let (ctx, system) = (world.ctx(), scope.as_system());
         answers_without_evidence(ctx, &scope).await;
-        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         chat::post_message(ctx, &scope, message(conversation, "q", "x")).await.unwrap();
         let start = world.host.rooms.turn(&system, conversation).await.unwrap().unwrap();
         let listener = ctx.rooms.subscribe(&scope, conversation, 2).await.unwrap();
@@ -249,7 +260,9 @@ fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
             tokio::task::yield_now().await;
             world.host.rooms.say(&system, &start, "two ").await
         };
-        let (read, said) = futures_util::join!(chat::read(ctx, &scope, conversation, 1), while_it_is_stored);
+        let via = Via::widget(None);
+        let (read, said) =
+            futures_util::join!(chat::read(ctx, &scope, &via, conversation, 1), while_it_is_stored);
         assert_eq!((read, said), (Ok(()), Ok(())));
         world.host.rooms.say(&system, &start, "three").await.unwrap();
 
@@ -271,11 +284,12 @@ fn an_operators_message_that_is_sent_again_does_not_take_over_again() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let (ctx, vera) = (world.ctx(), operator(&scope));
-        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         let first = chat::post_message(ctx, &vera, message(id, "m1", "Vera here")).await.unwrap();
         assert_eq!((first.conversation.mode, first.receipt.seq), (Mode::Operator, 3));
         let back = Change { mode: Some(Mode::Ai), assignee: Some(None), ..Change::default() };
-        let given = chat::change(ctx, &vera, id, first.conversation.epoch, back).await.unwrap();
+        let given =
+            chat::change(ctx, &vera, &Via::widget(None), id, first.conversation.epoch, back).await.unwrap();
         // Long ago, too: beyond what the room has in memory.
         for count in 0..50 {
             chat::post_message(ctx, &scope, message(id, &format!("q{count}"), "x")).await.unwrap();
@@ -298,7 +312,7 @@ fn of_two_operators_who_write_at_once_one_takes_over() {
             scope.org(),
             Actor::User { user, name: "Oleg".to_owned(), role: Role::Operator },
         );
-        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         let (one, other) = futures_util::join!(
             chat::post_message(ctx, &vera, message(id, "v", "I take it")),
             chat::post_message(ctx, &oleg, message(id, "o", "No, I")),
@@ -316,11 +330,11 @@ fn a_conversation_is_assigned_to_an_operator_of_the_organisation_alone() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let (ctx, vera) = (world.ctx(), operator(&scope));
-        let begun = chat::begin(ctx, &scope).await.unwrap();
+        let begun = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap();
         let assign = async |assignee: &str| {
             let assignee = Some(Some(assignee.parse().unwrap()));
             let change = Change { assignee, ..Change::default() };
-            chat::change(ctx, &vera, begun.id, begun.epoch, change).await
+            chat::change(ctx, &vera, &Via::widget(None), begun.id, begun.epoch, change).await
         };
         let nobody = assign("user_01h455vb4pex5vsknk084sn02r").await;
         assert!(
@@ -346,7 +360,7 @@ fn another_visitors_conversation_is_not_there() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let ((one, _), (other, _)) = (world.visitor().await.unwrap(), world.visitor().await.unwrap());
         let ctx = world.ctx();
-        let conversation = chat::begin(ctx, &one).await.unwrap().id;
+        let conversation = chat::begin(ctx, &one, &Via::widget(None)).await.unwrap().id;
         let not_found = Err(Error::not_found("conversation"));
         assert_eq!(ctx.rooms.replay(&other, conversation, 0, 1).await.map(|_| ()), not_found);
         assert_eq!(ctx.rooms.subscribe(&other, conversation, 0).await.map(|_| ()), not_found);
@@ -354,7 +368,7 @@ fn another_visitors_conversation_is_not_there() {
             chat::post_message(ctx, &other, message(conversation, "a", "x")).await.map(|_| ()),
             not_found
         );
-        assert_eq!(chat::read(ctx, &other, conversation, 0).await, not_found);
+        assert_eq!(chat::read(ctx, &other, &Via::widget(None), conversation, 0).await, not_found);
     });
 }
 
@@ -366,7 +380,7 @@ fn a_clock_that_goes_back_leaves_events_in_order() {
         let world = World::new(&[], overrides).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
-        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         for number in 0..5 {
             chat::post_message(ctx, &scope, message(conversation, &format!("m{number}"), "x")).await.unwrap();
             clock.set(Timestamp::from_millis(clock.now().millis() - 60_000));
@@ -382,10 +396,10 @@ fn a_slow_listener_is_let_go_and_misses_nothing_when_it_comes_back() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
-        let conversation = chat::begin(ctx, &scope).await.unwrap().id;
+        let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         let mut slow = ctx.rooms.subscribe(&scope, conversation, 0).await.unwrap().frames;
         for number in 0..1200 {
-            chat::read(ctx, &scope, conversation, number).await.unwrap();
+            chat::read(ctx, &scope, &Via::widget(None), conversation, number).await.unwrap();
         }
         let mut last = 0;
         while let Some(Frame::Event(event)) = slow.next().await {
@@ -414,7 +428,7 @@ fn a_word_that_broke_a_stemmer_is_answered_and_so_is_what_comes_after_it() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
-        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         for (client_id, text) in [("a", "ισαισα"), ("b", "hello")] {
             chat::post_message(ctx, &scope, message(id, client_id, text)).await.unwrap();
             world.host.tasks.idle().await;

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
+use frontdesk_app::widget::{BeginSession, begin_session};
 use frontdesk_domain::event::{EventBody, Frame};
 use frontdesk_local::Overrides;
 use frontdesk_local::testing::{World, run};
@@ -79,7 +81,7 @@ async fn asked(
     seen: oneshot::Sender<()>,
 ) -> Vec<&'static str> {
     let mut seen = Some(seen);
-    let conversation = chat::begin(ctx, scope).await.unwrap().id;
+    let conversation = chat::begin(ctx, scope, &Via::widget(None)).await.unwrap().id;
     let mut frames = ctx.rooms.subscribe(scope, conversation, 0).await.unwrap().frames;
     journal.borrow_mut().clear();
     let post = PostMessage {
@@ -88,6 +90,7 @@ async fn asked(
         text: "How much is delivery?".to_owned(),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     };
     chat::post_message(ctx, scope, post).await.unwrap();
     while let Some(frame) = frames.next().await {
@@ -139,5 +142,27 @@ fn two_round_trips_before_the_first_word_and_one_after_the_last() {
             asked(ctx, &scope, &journal, see).await,
             ["batch", "query", "model", "first delta", "batch"]
         );
+    });
+}
+
+#[test]
+fn a_page_view_of_a_visitor_that_is_known_writes_nothing() {
+    run(async {
+        let journal: Journal = Rc::default();
+        let noted = Rc::clone(&journal);
+        let overrides = Overrides {
+            database: Some(Box::new(move |inner| Rc::new(Noted { inner, journal: noted }))),
+            ..Overrides::default()
+        };
+        let world = World::new(&[], overrides).await.unwrap();
+        let (scope, token) = world.visitor().await.unwrap();
+        let conversation = chat::begin(world.ctx(), &scope, &Via::widget(None)).await.unwrap();
+        let site_key = world.site().await.unwrap().site_key;
+        journal.borrow_mut().clear();
+        let again =
+            BeginSession { visitor_token: Some(token), ..BeginSession::new(site_key, Via::widget(None)) };
+        let session = begin_session(world.ctx(), again).await.unwrap();
+        assert_eq!(session.conversation.map(|found| found.id), Some(conversation.id));
+        assert_eq!(*journal.borrow(), ["query", "query"], "the site, and the conversation that goes on");
     });
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_app::{auth, migrations, widget};
 use frontdesk_domain::conversation::{AuthorKind, Mode, Seq};
@@ -357,8 +358,8 @@ impl Ground {
         let db = Rc::clone(&database) as Rc<dyn Database>;
         let ctx = Ctx::new(Rc::new(Ports { db, ..frontdesk_testkit::ports(world.ctx()) }));
         organisation(&ctx).await.unwrap();
-        let site_key = frontdesk_app::tenancy::first_site(&ctx).await.unwrap().unwrap().site_key;
-        let begin = widget::BeginSession { site_key, ..widget::BeginSession::default() };
+        let site_key = frontdesk_app::sites::first(&ctx).await.unwrap().unwrap().site_key;
+        let begin = widget::BeginSession::new(site_key, Via::widget(None));
         let session = widget::begin_session(&ctx, begin).await.unwrap();
         let visitor = auth::verify_visitor_token(&ctx, &session.visitor_token).unwrap().scope;
         let patch = SettingsPatch(json!({ "guardrails": { "only_from_evidence": false } }));
@@ -457,6 +458,7 @@ impl Schedule {
             text: format!("What about {client_id}?"),
             attachments: Vec::new(),
             note: false,
+            via: Via::widget(None),
         }
     }
 
@@ -486,7 +488,7 @@ impl Schedule {
             }
             if self.sim.chance(2) {
                 let process = self.any().await;
-                let _ = chat::read(&process.ctx, &scope, self.conversation, 1).await;
+                let _ = chat::read(&process.ctx, &scope, &Via::widget(None), self.conversation, 1).await;
             }
         }
     }
@@ -498,7 +500,7 @@ impl Schedule {
         self.insist(async |ctx| {
             let epoch = ctx.rooms.replay(&scope, self.conversation, 0, 1).await.ok()?.conversation.epoch;
             let back = Change { mode: Some(Mode::Ai), assignee: Some(None), ..Change::default() };
-            chat::change(ctx, &scope, self.conversation, epoch, back).await.ok()
+            chat::change(ctx, &scope, &Via::widget(None), self.conversation, epoch, back).await.ok()
         })
         .await;
         if self.sim.chance(2) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::rooms::{Log, LogRooms, TurnStart};
 use frontdesk_domain::conversation::{Channel, Conversation, Mode, Seq};
 use frontdesk_domain::error::{Error, Result};
@@ -179,13 +180,14 @@ fn message(conversation: ConversationId, client_id: String) -> PostMessage {
         client_id,
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     }
 }
 
 /// A conversation whose turn begins and says nothing by itself.
 async fn with_a_silent_turn(process: &Process, scope: &TenantScope) -> (ConversationId, TurnStart) {
     process.dead.set(true);
-    let conversation = chat::begin(&process.ctx, scope).await.unwrap().id;
+    let conversation = chat::begin(&process.ctx, scope, &Via::widget(None)).await.unwrap().id;
     chat::post_message(&process.ctx, scope, message(conversation, "q".to_owned())).await.unwrap();
     let start = process.rooms.turn(scope, conversation).await.unwrap().unwrap();
     (conversation, start)
@@ -243,9 +245,11 @@ fn appends_of_two_processes_at_once_are_dense_and_each_is_there_once() {
         let (visitor, _) = world.visitor().await.unwrap();
         let (one, other) = (process(world.ctx()), process(world.ctx()));
         let rooms = join_all((0..4).map(|_| async {
-            let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+            let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
             let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-            chat::change(&other.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+            chat::change(&other.ctx, &operator(&visitor), &Via::widget(None), begun.id, begun.epoch, take)
+                .await
+                .unwrap();
             begun.id
         }))
         .await;
@@ -283,7 +287,7 @@ fn who_listens_elsewhere_hears_a_turn_and_who_takes_over_elsewhere_silences_it()
         answers_without_evidence(world.ctx(), &visitor).await;
         let (one, other) = (process(world.ctx()), process(world.ctx()));
 
-        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
         let mut here = one.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
         chat::post_message(&one.ctx, &visitor, message(begun.id, "q".to_owned())).await.unwrap();
         // A filter holds the last words back.
@@ -297,7 +301,7 @@ fn who_listens_elsewhere_hears_a_turn_and_who_takes_over_elsewhere_silences_it()
         assert!(rest.contains("when it is not"), "{rest}");
 
         let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-        chat::change(&other.ctx, &operator, begun.id, begun.epoch, take).await.unwrap();
+        chat::change(&other.ctx, &operator, &Via::widget(None), begun.id, begun.epoch, take).await.unwrap();
         next(&mut here, |frame| finished(frame).filter(|(_, outcome)| *outcome == "cancelled")).await;
         // The model is hung up on, though it never ends.
         while !speak.is_closed() {
@@ -324,7 +328,7 @@ fn who_listens_elsewhere_gets_the_whole_answer_however_late_it_looks() {
         answers_without_evidence(world.ctx(), &visitor).await;
         let (one, other) = (process(world.ctx()), process(world.ctx()));
 
-        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
         chat::post_message(&one.ctx, &visitor, message(begun.id, "q".to_owned())).await.unwrap();
         let mut elsewhere = other.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
         speak.unbounded_send("Delivery costs little.").unwrap();
@@ -417,9 +421,11 @@ fn a_write_that_fails_does_not_hide_the_room_from_who_looks_meanwhile() {
             World::new(&[], Overrides { database: Some(wrap), ..Overrides::default() }).await.unwrap();
         let (visitor, _) = world.visitor().await.unwrap();
         let one = process(world.ctx());
-        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
         let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-        chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+        chat::change(&one.ctx, &operator(&visitor), &Via::widget(None), begun.id, begun.epoch, take)
+            .await
+            .unwrap();
 
         armed.set(true);
         let post = message(begun.id, "q".to_owned());
@@ -470,9 +476,10 @@ fn a_listener_that_stops_reading_in_the_middle_of_a_poll_holds_no_other_up() {
             ..frontdesk_testkit::ports(world.ctx())
         }));
         let (one, other) = (process(&slow), process(world.ctx()));
-        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
         let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-        let taken = chat::change(&one.ctx, &operator, begun.id, begun.epoch, take).await.unwrap();
+        let taken =
+            chat::change(&one.ctx, &operator, &Via::widget(None), begun.id, begun.epoch, take).await.unwrap();
         let mut stalls = one.ctx.rooms.subscribe(&visitor, begun.id, taken.last_seq).await.unwrap();
         let mut reads = one.ctx.rooms.subscribe(&operator, begun.id, taken.last_seq).await.unwrap();
         held.held.set(true);
@@ -533,9 +540,11 @@ fn a_replica_that_is_behind_leaves_no_gap_in_a_replay() {
                 ..frontdesk_testkit::ports(world.ctx())
             }));
             let one = process(&behind);
-            let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+            let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
             let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-            chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+            chat::change(&one.ctx, &operator(&visitor), &Via::widget(None), begun.id, begun.epoch, take)
+                .await
+                .unwrap();
             for n in 0..3 {
                 let post = message(begun.id, format!("m{n}"));
                 chat::post_message(&one.ctx, &visitor, post).await.unwrap();
@@ -605,7 +614,7 @@ fn a_turn_costs_what_it_costs_a_process_that_is_alone() {
         let (visitor, _) = world.visitor().await.unwrap();
         answers_without_evidence(world.ctx(), &visitor).await;
         let one = process(world.ctx());
-        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
         let mut listener = one.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
 
         let before = (count.0.get(), writes.get());
@@ -632,9 +641,11 @@ fn many_who_listen_cost_no_more_than_one() {
         let world = World::new(&[], overrides).await.unwrap();
         let (visitor, _) = world.visitor().await.unwrap();
         let one = process(world.ctx());
-        let begun = chat::begin(&one.ctx, &visitor).await.unwrap();
+        let begun = chat::begin(&one.ctx, &visitor, &Via::widget(None)).await.unwrap();
         let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-        chat::change(&one.ctx, &operator(&visitor), begun.id, begun.epoch, take).await.unwrap();
+        chat::change(&one.ctx, &operator(&visitor), &Via::widget(None), begun.id, begun.epoch, take)
+            .await
+            .unwrap();
         let mut listeners = Vec::new();
         for _ in 0..LISTENERS {
             let listener = one.ctx.rooms.subscribe(&visitor, begun.id, 1).await.unwrap();

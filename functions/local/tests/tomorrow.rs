@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::remote::Transport;
 use frontdesk_app::rooms::{self, Alarm, Log, LogRooms, OwnLog, RemoteRooms, RoomAnswer, create_own_log};
 use frontdesk_domain::conversation::{Mode, Status};
@@ -27,6 +28,7 @@ fn message(conversation: ConversationId, client_id: &str) -> PostMessage {
         text: "Hello?".to_owned(),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     }
 }
 
@@ -115,9 +117,9 @@ async fn store_newer(db: &dyn Database, scope: &TenantScope, id: ConversationId)
 /// A conversation that an operator has, with the newer events in `db`, the log's.
 async fn begun(ctx: &Ctx, scope: &TenantScope, db: &dyn Database) -> ConversationId {
     // A room of its own takes it over from the main database.
-    let begun = chat::begin(&process(ctx, Log::Main).0, scope).await.unwrap();
+    let begun = chat::begin(&process(ctx, Log::Main).0, scope, &Via::widget(None)).await.unwrap();
     let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-    chat::change(ctx, &operator(scope), begun.id, begun.epoch, take).await.unwrap();
+    chat::change(ctx, &operator(scope), &Via::widget(None), begun.id, begun.epoch, take).await.unwrap();
     store_newer(db, scope, begun.id).await;
     begun.id
 }
@@ -220,7 +222,7 @@ fn in_a_mode_that_is_not_known_the_ai_is_silent() {
         let world = World::new(&[], Overrides::default()).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
-        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         let newer = "UPDATE conversations SET mode = 'second_bot', status = 'parked' WHERE id = ?1";
         ctx.db.batch(vec![Statement::new(newer).bind(id.to_string())]).await.unwrap();
         let fresh = process(ctx, Log::Main).0;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use dictated::{Dictated, Line, answers_without_evidence, until};
 use frontdesk_app::chat::{self, Change, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::rooms::{Log, LogRooms};
 use frontdesk_domain::conversation::{AuthorKind, Mode, Seq};
 use frontdesk_domain::event::{Event, EventBody, Frame, Live};
@@ -32,6 +33,7 @@ fn message(conversation: ConversationId, client_id: &str) -> PostMessage {
         text: format!("What about {client_id}?"),
         attachments: Vec::new(),
         note: false,
+        via: Via::widget(None),
     }
 }
 
@@ -142,13 +144,13 @@ fn a_read_mark_that_fails_during_an_answer_leaves_the_answer_alone() {
             let (scope, _) = faltering.world.visitor().await.unwrap();
             answers_without_evidence(faltering.world.ctx(), &scope).await;
             let ctx = if alone { faltering.world.ctx().clone() } else { process(faltering.world.ctx()).0 };
-            let id = chat::begin(&ctx, &scope).await.unwrap().id;
+            let id = chat::begin(&ctx, &scope, &Via::widget(None)).await.unwrap().id;
             chat::post_message(&ctx, &scope, message(id, "q")).await.unwrap();
             let mut early = ctx.rooms.subscribe(&scope, id, 2).await.unwrap();
             model.say(0, Line::Words("Hello and "));
             until(async || (model.taken(0) == 1).then_some(())).await;
             faltering.database.plan([fault]);
-            assert!(chat::read(&ctx, &scope, id, 1).await.is_err());
+            assert!(chat::read(&ctx, &scope, &Via::widget(None), id, 1).await.is_err());
             // The widget comes back, and the room is read anew.
             let mut late = ctx.rooms.subscribe(&scope, id, 2).await.unwrap();
             model.say(0, Line::Words("good day, how are you?"));
@@ -172,7 +174,7 @@ fn a_closing_that_fails_is_stored_again_and_the_model_is_not_asked_again() {
             let (scope, _) = world.visitor().await.unwrap();
             let ctx = world.ctx();
             answers_without_evidence(ctx, &scope).await;
-            let id = chat::begin(ctx, &scope).await.unwrap().id;
+            let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
             chat::post_message(ctx, &scope, message(id, "q")).await.unwrap();
             until(async || (model.asked() == 1).then_some(())).await;
             database.plan([fault, Fault::NotStored, fault]);
@@ -191,7 +193,7 @@ fn a_take_up_that_fails_after_a_restart_is_tried_again() {
             let world = World::new(&[], Overrides::default()).await.unwrap();
             let (scope, _) = world.visitor().await.unwrap();
             world.host.rooms.drain();
-            let id = chat::begin(world.ctx(), &scope).await.unwrap().id;
+            let id = chat::begin(world.ctx(), &scope, &Via::widget(None)).await.unwrap().id;
             chat::post_message(world.ctx(), &scope, message(id, "q")).await.unwrap();
             world.host.tasks.idle().await;
             let (kept, wrap) = faulty();
@@ -221,7 +223,7 @@ fn a_message_while_the_process_stops_is_left_to_the_next_process() {
         let (scope, _) = world.visitor().await.unwrap();
         let (other, rooms) = process(world.ctx());
         let (stopping, draining) = process(world.ctx());
-        let id = chat::begin(&stopping, &scope).await.unwrap().id;
+        let id = chat::begin(&stopping, &scope, &Via::widget(None)).await.unwrap().id;
         // The other process has the room in memory.
         let listener = other.rooms.subscribe(&scope, id, 0).await.unwrap();
         draining.drain();
@@ -255,7 +257,7 @@ fn a_turn_whose_process_died_is_found_by_the_watch_when_its_lease_is_over() {
         let (scope, _) = world.visitor().await.unwrap();
         let ctx = world.ctx();
         // Of a process that is no more, as its row says.
-        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         {
             let (dead, rooms) = process(ctx);
             rooms.drain();
@@ -305,7 +307,7 @@ fn a_run_that_panics_is_begun_again_and_given_up_in_the_end() {
         let ctx = world.ctx();
         answers_without_evidence(ctx, &scope).await;
         // Once: the second attempt answers.
-        let id = chat::begin(ctx, &scope).await.unwrap().id;
+        let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         model.say(0, Line::Panic);
         for line in [Line::Words("Here I am."), Line::End] {
             model.say(1, line);
@@ -346,11 +348,11 @@ async fn whole_conversation(faltering: &Faltering, scope: &TenantScope, alone: b
         process(faltering.world.ctx())
     };
     let watch = tokio::task::spawn_local(async move { rooms.watch().await });
-    let id = until(async || chat::begin(&ctx, scope).await.ok()).await.id;
+    let id = until(async || chat::begin(&ctx, scope, &Via::widget(None)).await.ok()).await.id;
     let mut listener = until(async || ctx.rooms.subscribe(scope, id, 0).await.ok()).await;
     for (number, client_id) in ["a", "b"].into_iter().enumerate() {
         until(async || chat::post_message(&ctx, scope, message(id, client_id)).await.ok()).await;
-        let _ = chat::read(&ctx, scope, id, 1).await;
+        let _ = chat::read(&ctx, scope, &Via::widget(None), id, 1).await;
         finished(&ctx, scope, id, number + 1).await;
         let _ = listener.frames.next().now_or_never();
     }
@@ -401,7 +403,7 @@ fn every_call_to_a_model_is_counted_however_its_turn_ends() {
         let ctx = world.ctx();
         answers_without_evidence(ctx, &scope).await;
         let ask = async |client_id: &str| {
-            let id = chat::begin(ctx, &scope).await.unwrap().id;
+            let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
             chat::post_message(ctx, &scope, message(id, client_id)).await.unwrap();
             id
         };
@@ -422,7 +424,7 @@ fn every_call_to_a_model_is_counted_however_its_turn_ends() {
         model.say(2, Line::Words("I think that "));
         until(async || (model.taken(2) == 1).then_some(())).await;
         let take = Change { mode: Some(Mode::Operator), ..Change::default() };
-        chat::change(ctx, &operator(&scope), taken, 1, take).await.unwrap();
+        chat::change(ctx, &operator(&scope), &Via::widget(None), taken, 1, take).await.unwrap();
         let cancelled = until(async || counted(ctx).await.get(2).copied()).await;
         assert!(cancelled.0 > 0 && cancelled.1 > 0 && cancelled.2 && !cancelled.3, "{cancelled:?}");
         assert!(model.hung_up(2), "the model goes on for nobody");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk_domain::conversation::{AuthorKind, Channel, Conversation, Epoch, Mode, Priority, Seq, Status};
+use frontdesk_domain::conversation::{AuthorKind, Conversation, Epoch, Mode, Priority, Seq, Status};
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Thumb;
 use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
@@ -11,7 +11,8 @@ use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows};
 
-use crate::{settings, store};
+use crate::policy::{self, Via};
+use crate::store;
 
 /// The longest `client_id`, in bytes.
 pub const MAX_CLIENT_ID: usize = 64;
@@ -45,6 +46,8 @@ pub struct PostMessage {
     pub attachments: Vec<UploadId>,
     /// A private note of operators.
     pub note: bool,
+    /// By which way it comes.
+    pub via: Via,
 }
 
 /// Where a posted message stands.
@@ -61,21 +64,23 @@ pub struct Posted {
 /// Begins a conversation of the visitor.
 ///
 /// # Errors
-/// 403 for any other caller.
-pub async fn begin(ctx: &Ctx, scope: &TenantScope) -> Result<Conversation> {
+/// 403 for any other caller; 429 and 503 by the channel's policy.
+pub async fn begin(ctx: &Ctx, scope: &TenantScope, via: &Via) -> Result<Conversation> {
+    policy::write(ctx, scope, via).await?;
     let id = ConversationId::new(ctx.clock.now(), ctx.random.entropy());
-    ctx.rooms.create(scope, id, Channel::Widget).await
+    ctx.rooms.create(scope, id, via.channel).await
 }
 
 /// Posts a message: the only writer of messages. It is stored when this returns. An operator that writes to a visitor
 /// takes over; the room decides that, after it has recognised repetitions.
 ///
 /// # Errors
-/// 422 naming the field; 404 for another visitor's conversation; 409 when it is closed.
+/// 429 and 503 by the channel's policy; 422 naming the field; 404 for another visitor's conversation; 409 when it is closed.
 pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) -> Result<Posted> {
+    let settings = policy::write(ctx, scope, &command.via).await?;
     let author = scope.actor().author();
     let limit = match author.kind {
-        AuthorKind::Visitor => settings::current(ctx, scope).await?.limits.max_message_chars,
+        AuthorKind::Visitor => settings.limits.max_message_chars,
         _ => MAX_OPERATOR_CHARS,
     };
     validate(&command, limit)?;
@@ -124,14 +129,17 @@ pub struct Change {
 /// Changes a conversation's head, if the epoch is still the one the caller has seen.
 ///
 /// # Errors
-/// 412 when it is not; 422 for an assignee who is no operator of the organisation, and for a moment that has passed.
+/// 412 when it is not; 422 for an assignee who is no operator of the organisation, and for a moment that has passed; 429
+/// and 503 by the channel's policy.
 pub async fn change(
     ctx: &Ctx,
     scope: &TenantScope,
+    via: &Via,
     id: ConversationId,
     if_epoch: Epoch,
     change: Change,
 ) -> Result<Conversation> {
+    policy::write(ctx, scope, via).await?;
     if let Some(Some(assignee)) = change.assignee {
         check_assignee(ctx, scope, assignee).await?;
     }
@@ -171,22 +179,25 @@ async fn check_assignee(ctx: &Ctx, scope: &TenantScope, assignee: UserId) -> Res
 /// Notes that the caller has read everything up to `upto`.
 ///
 /// # Errors
-/// 422 when there is no such `seq` yet.
-pub async fn read(ctx: &Ctx, scope: &TenantScope, id: ConversationId, upto: Seq) -> Result<()> {
+/// 422 when there is no such `seq` yet; 429 and 503 by the channel's policy.
+pub async fn read(ctx: &Ctx, scope: &TenantScope, via: &Via, id: ConversationId, upto: Seq) -> Result<()> {
+    policy::write(ctx, scope, via).await?;
     ctx.rooms.append(scope, id, Command::Read { by: scope.actor().author(), upto }).await.map(|_| ())
 }
 
 /// Rates a conversation with 1 to 5 stars.
 ///
 /// # Errors
-/// 422 naming the field.
+/// 422 naming the field; 429 and 503 by the channel's policy.
 pub async fn rate(
     ctx: &Ctx,
     scope: &TenantScope,
+    via: &Via,
     id: ConversationId,
     score: u8,
     comment: Option<String>,
 ) -> Result<()> {
+    policy::write(ctx, scope, via).await?;
     if !(1..=5).contains(&score) {
         return Err(Error::invalid("/score", "must be from 1 to 5"));
     }
@@ -198,14 +209,16 @@ pub async fn rate(
 /// Thumb up or down for one answer.
 ///
 /// # Errors
-/// 404 when the caller cannot see the message; 422 naming the field.
+/// 404 when the caller cannot see the message; 422 naming the field; 429 and 503 by the channel's policy.
 pub async fn feedback(
     ctx: &Ctx,
     scope: &TenantScope,
+    via: &Via,
     message: MessageId,
     rating: Thumb,
     comment: Option<String>,
 ) -> Result<()> {
+    policy::write(ctx, scope, via).await?;
     check_comment(comment.as_deref())?;
     let place = place_of(ctx, scope, message).await?;
     let rated = if !place.rateable {

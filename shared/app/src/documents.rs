@@ -229,15 +229,17 @@ pub async fn list(
     let results = ctx.db.query(vec![page]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items = rows.iter().map(store::documents::document).collect::<Result<Vec<_>, _>>()?;
-    Ok(cut(items, limit, |last| last.id.to_string()))
+    Ok(Page::cut(items, limit, |last| last.id.to_string()))
 }
 
-/// Takes the one row more than asked for away; it only told that there is a next page.
-fn cut<T>(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Page<T> {
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = items.len() > limit;
-    items.truncate(limit);
-    Page { next_cursor: items.last().filter(|_| more).map(cursor), items }
+impl<T> Page<T> {
+    /// Takes the one row more than asked for away; it only told that there is a next page.
+    pub(crate) fn cut(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let more = items.len() > limit;
+        items.truncate(limit);
+        Self { next_cursor: items.last().filter(|_| more).map(cursor), items }
+    }
 }
 
 /// One document.
@@ -271,7 +273,7 @@ pub async fn passages(
     let document = first_document(&results, 0)?.ok_or(Error::not_found("document"))?;
     let rows = results.get(1).map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items = rows.iter().map(store::passage_pages::passage).collect::<Result<Vec<_>, _>>()?;
-    Ok((document, cut(items, limit, |last| last.ordinal.saturating_add(1).to_string())))
+    Ok((document, Page::cut(items, limit, |last| last.ordinal.saturating_add(1).to_string())))
 }
 
 /// Reads a document again: fetches the page anew, or the stored file (for another embedding model, say). It is searched

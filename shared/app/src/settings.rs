@@ -6,10 +6,10 @@ use std::time::Duration;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::{Settings, SettingsPatch};
-use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{CachedSettings, Ctx};
 use serde_json::{Value, json};
 
+use crate::auth::tokens::VISITOR_SECONDS;
 use crate::{audit, auth, store};
 
 /// Until settings are read again.
@@ -81,31 +81,32 @@ fn count(ctx: &Ctx, result: &'static str) {
 /// # Errors
 /// When the database does not answer.
 pub async fn read(ctx: &Ctx, scope: &TenantScope) -> Result<Versioned> {
-    Ok(read_stored(ctx, scope).await?.0)
+    Ok(versioned(&read_stored(ctx, scope).await?.0))
+}
+
+fn versioned(entry: &CachedSettings) -> Versioned {
+    Versioned { version: entry.version, values: Rc::clone(&entry.settings) }
 }
 
 /// The settings, and what is stored of them: a newer version may have stored more.
-async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(Versioned, Value)> {
+async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, Value)> {
     let read_at = ctx.clock.now();
-    let results = ctx.db.query(vec![store::settings::select(scope)]).await?;
+    let since = read_at.before(Duration::from_secs(VISITOR_SECONDS));
+    let statements = vec![store::settings::select(scope), store::sites::select_removed(scope, since)];
+    let results = ctx.db.query(statements).await?;
     let (version, stored) = store::settings::changed(results.first().unwrap_or(&EMPTY))?;
-    let settings = Rc::new(Settings::from_stored(&stored));
-    Ok((remember(ctx, scope, version, settings, read_at), stored))
+    let entry = CachedSettings {
+        version,
+        settings: Rc::new(Settings::from_stored(&stored)),
+        read_at,
+        refreshing: None,
+        removed_sites: Rc::new(store::sites::removed(results.get(1).unwrap_or(&EMPTY))?),
+    };
+    ctx.caches.settings.put(scope.org(), entry.clone());
+    Ok((entry, stored))
 }
 
 static EMPTY: frontdesk_ports::Rows = frontdesk_ports::Rows { rows: Vec::new(), affected: 0 };
-
-fn remember(
-    ctx: &Ctx,
-    scope: &TenantScope,
-    version: u64,
-    settings: Rc<Settings>,
-    read_at: Timestamp,
-) -> Versioned {
-    let entry = CachedSettings { version, settings: Rc::clone(&settings), read_at, refreshing: None };
-    ctx.caches.settings.put(scope.org(), entry);
-    Versioned { version, values: settings }
-}
 
 /// Changes settings by a JSON merge patch, if their version is still `if_match`. The audit entry is stored with it.
 ///
@@ -121,10 +122,10 @@ pub async fn patch(
     if old.version != if_match {
         return Err(CallerError::Stale { current: old.version }.into());
     }
-    let new = old.values.patched(&patch.0).map_err(CallerError::Invalid)?;
-    let changes = old.values.changes(&new);
+    let new = old.settings.patched(&patch.0).map_err(CallerError::Invalid)?;
+    let changes = old.settings.changes(&new);
     if changes.is_empty() {
-        return Ok(old);
+        return Ok(versioned(&old));
     }
     let now = ctx.clock.now();
     let entry = audit::entry(
@@ -148,8 +149,10 @@ pub async fn patch(
     ctx.caches.settings.forget(scope.org());
     match outcome?.first().and_then(frontdesk_ports::Rows::first) {
         Some(row) => {
-            let version = row.count(0)?;
-            Ok(remember(ctx, scope, version, Rc::new(new), now))
+            let entry =
+                CachedSettings { version: row.count(0)?, settings: Rc::new(new), read_at: now, ..old };
+            ctx.caches.settings.put(scope.org(), entry.clone());
+            Ok(versioned(&entry))
         }
         None => Err(CallerError::Stale { current: read(ctx, scope).await?.version }.into()),
     }

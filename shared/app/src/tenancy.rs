@@ -1,13 +1,13 @@
-//! Organisations and their sites.
+//! Organisations.
 
 use std::collections::BTreeMap;
 
 use frontdesk_domain::error::Result;
-use frontdesk_domain::id::{OrgId, SiteId};
+use frontdesk_domain::id::OrgId;
 use frontdesk_domain::site::{Site, Theme};
-use frontdesk_ports::{Ctx, Rows};
+use frontdesk_ports::Ctx;
 
-use crate::store;
+use crate::{auth, sites, store};
 
 /// A new organisation with its first site.
 pub struct NewSite<'a> {
@@ -32,31 +32,27 @@ pub struct NewSite<'a> {
 pub async fn create(ctx: &Ctx, new: NewSite<'_>) -> Result<Site> {
     let now = ctx.clock.now();
     let org = OrgId::new(now, ctx.random.entropy());
-    let mut key = [0_u8; 16];
-    ctx.random.fill(&mut key);
     let site = Site {
-        org,
-        id: SiteId::new(now, ctx.random.entropy()),
-        site_key: format!("pk_{}", hex::encode(key)),
         name: new.name.to_owned(),
         origins: new.origins,
         theme: new.theme,
         greeting: new.greeting,
         locale: new.locale.to_owned(),
+        ..sites::blank(ctx, &auth::system(org))
     };
     let batch = vec![
         store::tenancy::insert_organisation(org, new.organisation, now),
-        store::tenancy::insert_site(&site, now),
+        store::sites::insert(&site, sites::MAX_SITES),
     ];
     ctx.db.batch(batch).await?;
     Ok(site)
 }
 
-/// The first site of the deployment: the demo page's.
+/// Whether there is any organisation yet.
 ///
 /// # Errors
 /// When the database is out of reach.
-pub async fn first_site(ctx: &Ctx) -> Result<Option<Site>> {
-    let results = ctx.db.query(vec![store::tenancy::select_first_site()]).await?;
-    Ok(results.first().and_then(Rows::first).map(store::tenancy::site).transpose()?)
+pub async fn any(ctx: &Ctx) -> Result<bool> {
+    let results = ctx.db.query(vec![store::settings::select_two_organisations()]).await?;
+    Ok(results.first().is_some_and(|rows| rows.first().is_some()))
 }

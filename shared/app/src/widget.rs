@@ -7,10 +7,11 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::site::Site;
 use frontdesk_ports::{Ctx, Rows};
 
-use crate::{auth, documents, settings, store};
+use crate::policy::{self, Via};
+use crate::{auth, documents, settings, sites, store};
 
 /// What the widget says when it begins.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct BeginSession {
     /// The site's public key.
     pub site_key: String,
@@ -18,9 +19,19 @@ pub struct BeginSession {
     pub visitor_token: Option<String>,
     /// The visitor's language (`ru-RU`).
     pub locale: Option<String>,
+    /// By which way it comes.
+    pub via: Via,
     /// The page's origin, unless it is the deployment's own. A browser always names the origin of a cross-origin
     /// request; without one it is no browser, which no origin check could hold back.
     pub origin: Option<String>,
+}
+
+impl BeginSession {
+    /// A visitor that says nothing of itself.
+    #[must_use]
+    pub const fn new(site_key: String, via: Via) -> Self {
+        Self { site_key, visitor_token: None, locale: None, via, origin: None }
+    }
 }
 
 /// A visitor's session.
@@ -51,8 +62,8 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
     if command.site_key.is_empty() || command.site_key.len() > 64 {
         return Err(unknown());
     }
-    let results = ctx.db.query(vec![store::tenancy::select_site_by_key(&command.site_key)]).await?;
-    let site = store::tenancy::site(results.first().and_then(Rows::first).ok_or_else(unknown)?)?;
+    let results = ctx.db.query(vec![store::sites::select_by_key(&command.site_key)]).await?;
+    let site = store::sites::site(results.first().and_then(Rows::first).ok_or_else(unknown)?)?;
     check_origin(&site, command.origin.as_deref())?;
     let now = ctx.clock.now();
     let known =
@@ -65,14 +76,17 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
     });
     let visitor = known.unwrap_or_else(|| VisitorId::new(now, ctx.random.entropy()));
     let locale = site.locale_for(command.locale.as_deref());
-    ctx.db.batch(vec![store::tenancy::upsert_visitor(site.org, site.id, visitor, &locale, now)]).await?;
-    let visitor_token = auth::issue_visitor_token(ctx, site.org, site.id, visitor)?;
-    #[expect(clippy::disallowed_methods, reason = "the token for exactly this scope was issued a line above")]
+    #[expect(clippy::disallowed_methods, reason = "the site is known, and the visitor by its token or new")]
     let scope = TenantScope::authenticated(site.org, Actor::Visitor { site: site.id, visitor });
-    let conversation = match known {
-        Some(_) => ctx.rooms.latest(&scope, visitor).await?,
-        None => None,
+    // A page view of a visitor that is known writes nothing.
+    let conversation = if known.is_some() {
+        ctx.rooms.latest(&scope, visitor).await?
+    } else {
+        policy::newcomer(ctx, &scope, &command.via).await?;
+        ctx.db.batch(vec![store::tenancy::insert_visitor(site.org, site.id, visitor, &locale, now)]).await?;
+        None
     };
+    let visitor_token = auth::issue_visitor_token(ctx, site.org, site.id, visitor)?;
     let max_message_chars = settings::current(ctx, &scope).await?.limits.max_message_chars;
     let max_upload_bytes = documents::max_upload_bytes(ctx, &scope).await?;
     Ok(WidgetSession {
@@ -93,11 +107,7 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
 /// 403 when not.
 pub async fn check_caller_origin(ctx: &Ctx, scope: &TenantScope, origin: &str) -> Result<()> {
     match scope.actor() {
-        Actor::Visitor { site, .. } => {
-            let results = ctx.db.query(vec![store::tenancy::select_site(scope, *site)]).await?;
-            let row = results.first().and_then(Rows::first).ok_or_else(|| Error::not_found("site"))?;
-            check_origin(&store::tenancy::site(row)?, Some(origin))
-        }
+        Actor::Visitor { site, .. } => check_origin(&sites::get(ctx, scope, *site).await?, Some(origin)),
         Actor::User { .. } if ctx.config.allowed_origins.iter().any(|known| known == origin) => Ok(()),
         Actor::User { .. } | Actor::System => {
             Err(CallerError::Forbidden("this origin is not one of the deployment's").into())

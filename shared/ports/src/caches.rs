@@ -1,12 +1,12 @@
 //! What one process remembers for a short time. It lives here, not in statics: one process may carry several hosts.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
 
-use frontdesk_domain::id::{OrgId, UserId};
+use frontdesk_domain::id::{OrgId, SiteId, UserId};
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use lru::LruCache;
@@ -78,6 +78,8 @@ pub struct CachedSettings {
     pub read_at: Timestamp,
     /// When a request began to read them again.
     pub refreshing: Option<Timestamp>,
+    /// Sites that were removed, of those whose visitors may have a token still.
+    pub removed_sites: Rc<BTreeSet<SiteId>>,
 }
 
 /// Settings by organisation, at most [`SettingsCache::CAPACITY`] of them. Those that were asked for longest ago are
@@ -190,6 +192,7 @@ mod tests {
             settings: Rc::default(),
             read_at: Timestamp::from_millis(at),
             refreshing: None,
+            removed_sites: Rc::default(),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::rc::Rc;
 
 use frontdesk_app::chat::{self, Change, PostMessage, Posted};
+
+use frontdesk_app::policy::Via;
 use frontdesk_domain::conversation::{Author, Mode, Seq};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::{Event, EventBody, Frame, Live};
@@ -84,14 +86,17 @@ struct RoomUnderTest<'a> {
 impl RoomUnderTest<'_> {
     /// A new conversation in an operator's hands, so that no message begins a turn; its log has one event.
     async fn begin(&self) -> ConversationId {
-        let conversation = chat::begin(self.ctx, &self.callers.visitor).await.expect("a conversation");
+        let conversation =
+            chat::begin(self.ctx, &self.callers.visitor, &Via::widget(None)).await.expect("a conversation");
         self.set_mode(conversation.id, conversation.epoch, Mode::Operator).await.expect("taken over");
         conversation.id
     }
 
     async fn set_mode(&self, id: ConversationId, if_epoch: u64, mode: Mode) -> Result<u64> {
         let change = Change { mode: Some(mode), ..Change::default() };
-        Ok(chat::change(self.ctx, &self.callers.operator, id, if_epoch, change).await?.epoch)
+        Ok(chat::change(self.ctx, &self.callers.operator, &Via::widget(None), id, if_epoch, change)
+            .await?
+            .epoch)
     }
 
     async fn post(&self, id: ConversationId, client_id: &str) -> Result<Posted> {
@@ -106,7 +111,14 @@ impl RoomUnderTest<'_> {
         note: bool,
     ) -> Result<Posted> {
         let (text, client_id) = (format!("text of {client_id}"), client_id.to_owned());
-        let command = PostMessage { conversation: id, client_id, text, attachments: Vec::new(), note };
+        let command = PostMessage {
+            conversation: id,
+            client_id,
+            text,
+            attachments: Vec::new(),
+            note,
+            via: Via::widget(None),
+        };
         chat::post_message(self.ctx, scope, command).await
     }
 
@@ -126,7 +138,7 @@ impl RoomUnderTest<'_> {
 
     async fn a_new_one(&self) {
         let (rooms, visitor) = (&self.ctx.rooms, &self.callers.visitor);
-        let begun = chat::begin(self.ctx, visitor).await.expect("a conversation");
+        let begun = chat::begin(self.ctx, visitor, &Via::widget(None)).await.expect("a conversation");
         assert_eq!((begun.mode, begun.last_seq), (Mode::Ai, 0));
         let replay = rooms.replay(visitor, begun.id, 0, 500).await.expect("its log");
         assert_eq!((replay.conversation, replay.events), (begun.clone(), Vec::new()));
@@ -168,7 +180,8 @@ impl RoomUnderTest<'_> {
     }
 
     async fn who_takes_over_has_seen_what_there_is(&self) {
-        let begun = chat::begin(self.ctx, &self.callers.visitor).await.expect("a conversation");
+        let begun =
+            chat::begin(self.ctx, &self.callers.visitor, &Via::widget(None)).await.expect("a conversation");
         let taken = self.set_mode(begun.id, begun.epoch, Mode::Operator).await;
         assert_eq!(taken, Ok(begun.epoch.saturating_add(1)));
         let current = begun.epoch.saturating_add(1);
@@ -250,7 +263,7 @@ impl RoomUnderTest<'_> {
         assert_eq!(rooms.subscribe(other, id, 0).await.err(), Some(nothing.clone()));
         assert_eq!(rooms.typing(other, id, true).await.err(), Some(nothing.clone()));
         assert_eq!(self.post_by(other, id, "x", false).await.err(), Some(nothing.clone()));
-        assert_eq!(chat::read(self.ctx, other, id, 0).await.err(), Some(nothing.clone()));
+        assert_eq!(chat::read(self.ctx, other, &Via::widget(None), id, 0).await.err(), Some(nothing.clone()));
 
         let visitor = &self.callers.visitor;
         let unknown = ConversationId::new(self.ctx.clock.now(), self.ctx.random.entropy());

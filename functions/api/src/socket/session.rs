@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::{self, Via};
 use frontdesk_domain::conversation::Seq;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::Frame;
@@ -23,10 +24,8 @@ use serde::{Deserialize, Serialize};
 
 use super::SocketGrant;
 use super::frame::{ClientFrame, ReadFrame, SendFrame, ServerFrame};
-use crate::call::Peer;
-use crate::rate_limit::{self, LimitClass};
+use crate::problem;
 use crate::standing::{self, Ended};
-use crate::{maintenance, problem};
 
 /// The longest frame of a client, in bytes of its text.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
@@ -372,12 +371,12 @@ impl Session {
     }
 
     async fn hello(&self, after: Seq) -> Result<()> {
-        let peer = Peer { ip: self.ip, ..Peer::default() };
+        let via = self.via();
         // The first page before anything is read: a replay that is refused costs nothing.
-        rate_limit::replay(&self.ctx, &self.scope, peer, 1).await?;
+        policy::replay(&self.ctx, &self.scope, &via, 1).await?;
         let joined = self.ctx.rooms.subscribe(&self.scope, self.conversation, after).await?;
-        let more = rate_limit::pages(joined.conversation.last_seq, after).saturating_sub(1);
-        rate_limit::replay(&self.ctx, &self.scope, peer, more).await?;
+        let more = policy::pages(joined.conversation.last_seq, after).saturating_sub(1);
+        policy::replay(&self.ctx, &self.scope, &via, more).await?;
         self.upto.set(Some(after));
         let mut out = self.out.borrow_mut();
         let left = out.frames.replace(joined.frames);
@@ -395,20 +394,21 @@ impl Session {
 
     /// Posts a message; it is stored when its `seq` is there.
     async fn post(&self, message: SendFrame) -> Result<Seq> {
-        self.may_write().await?;
+        self.check_role()?;
         let command = PostMessage {
             conversation: self.conversation,
             client_id: message.client_id,
             text: message.text,
             attachments: message.attachments,
             note: false,
+            via: self.via(),
         };
         Ok(chat::post_message(&self.ctx, &self.scope, command).await?.receipt.seq)
     }
 
     async fn read(&self, read: ReadFrame) -> Result<()> {
-        self.may_write().await?;
-        chat::read(&self.ctx, &self.scope, self.conversation, read.seq).await
+        self.check_role()?;
+        chat::read(&self.ctx, &self.scope, &self.via(), self.conversation, read.seq).await
     }
 
     async fn typing(&self, on: bool) -> Result<()> {
@@ -424,17 +424,8 @@ impl Session {
         Err(CallerError::Forbidden("your role does not allow this").into())
     }
 
-    /// What stands before a write over HTTP: the role, the rate limit, maintenance.
-    async fn may_write(&self) -> Result<()> {
-        self.check_role()?;
-        let settings = rate_limit::door_settings(&self.ctx, Some(&self.scope)).await;
-        let peer = Peer { ip: self.ip, ..Peer::default() };
-        let limited =
-            rate_limit::check(&self.ctx, LimitClass::Write, Some(&self.scope), peer, &settings).await;
-        let refusal = limited
-            .and_then(|limited| limited.refusal())
-            .or_else(|| maintenance::closed_for(Some(&self.scope), &settings));
-        refusal.map_or(Ok(()), |refusal| Err(refusal.into()))
+    fn via(&self) -> Via {
+        Via::widget(self.ip)
     }
 
     fn refuse(&self, client_id: Option<String>, error: &Error) {

@@ -118,6 +118,15 @@ impl Desk {
         self.call("GET", path, &[("authorization", &format!("Bearer {token}"))], None).await
     }
 
+    pub async fn post(&self, path: &str, token: &str, body: Value) -> Answer {
+        self.call("POST", path, &[("authorization", &format!("Bearer {token}"))], Some(body)).await
+    }
+
+    /// Begins a conversation.
+    pub async fn begin(&self, token: &str) -> Answer {
+        self.post("/api/v1/conversations", token, json!({})).await
+    }
+
     pub async fn log_in(&self) -> Answer {
         let answer = self.try_log_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
         assert_eq!(answer.status, 200, "{}", answer.text);

@@ -1,6 +1,8 @@
 //! What an operator changes of a conversation's head over HTTP.
 
 use frontdesk_app::chat;
+
+use frontdesk_app::policy::Via;
 use frontdesk_local::testing::run;
 use serde_json::json;
 
@@ -12,7 +14,7 @@ fn an_operator_changes_what_it_names_and_is_told_what_is_wrong() {
         let desk = Desk::new(&[]).await;
         let (visitor, visitor_token) = desk.world.visitor().await.unwrap();
         let token = desk.token().await;
-        let begun = chat::begin(desk.world.ctx(), &visitor).await.unwrap();
+        let begun = chat::begin(desk.world.ctx(), &visitor, &Via::widget(None)).await.unwrap();
         let path = format!("/api/v1/conversations/{}", begun.id);
         let change = async |token: &str, body| {
             let token = format!("Bearer {token}");

@@ -9,6 +9,7 @@ mod logins;
 mod nul;
 mod ratings;
 mod settings;
+mod sites;
 mod sockets;
 mod streams;
 mod uploads;

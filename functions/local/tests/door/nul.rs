@@ -64,6 +64,7 @@ impl Shape<'_> {
             object[name] = match field["type"].as_str() {
                 Some("integer") => json!(1),
                 Some("boolean") => json!(true),
+                Some("array") => json!([]),
                 _ => field["enum"].get(0).cloned().unwrap_or_else(|| json!("tea")),
             };
         }
@@ -77,6 +78,8 @@ fn with_ids(path: &str) -> String {
         "conv"
     } else if path.contains("/messages/") {
         "msg"
+    } else if path.contains("/sites/") {
+        "site"
     } else {
         "doc"
     };

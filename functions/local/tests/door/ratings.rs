@@ -1,6 +1,8 @@
 //! What a visitor may rate.
 
 use frontdesk_app::chat::{self, PostMessage};
+
+use frontdesk_app::policy::Via;
 use frontdesk_domain::conversation::AuthorKind;
 use frontdesk_domain::event::EventBody;
 use frontdesk_domain::id::{ConversationId, MessageId};
@@ -17,6 +19,7 @@ async fn post(desk: &Desk, scope: &TenantScope, conversation: ConversationId, no
         text: "Hello".to_owned(),
         attachments: Vec::new(),
         note,
+        via: Via::widget(None),
     };
     chat::post_message(desk.world.ctx(), scope, post).await.unwrap().receipt.message.id
 }
@@ -34,8 +37,8 @@ fn only_answers_are_rated_that_the_visitor_sees() {
             Actor::User { user, name: "Vera".to_owned(), role: Role::Operator },
         );
         let ctx = desk.world.ctx();
-        let conversation = chat::begin(ctx, &visitor).await.unwrap().id;
-        let elsewhere = chat::begin(ctx, &other).await.unwrap().id;
+        let conversation = chat::begin(ctx, &visitor, &Via::widget(None)).await.unwrap().id;
+        let elsewhere = chat::begin(ctx, &other, &Via::widget(None)).await.unwrap().id;
         let own = post(&desk, &visitor, conversation, false).await;
         let foreign = post(&desk, &other, elsewhere, false).await;
         let ai = loop {

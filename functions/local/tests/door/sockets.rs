@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use frontdesk_api::socket::{Close, EXPIRED, MAX_FRAME_BYTES, Outgoing, Session, SocketGrant, SocketState};
 use frontdesk_api::{Pace, Peer};
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_domain::conversation::{Channel, Conversation};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::event::{Event, EventBody, Frame};
@@ -49,7 +50,7 @@ impl Room {
     async fn new(vars: &[(&str, &str)]) -> Self {
         let desk = Desk::new(vars).await;
         let (visitor, token) = desk.world.visitor().await.unwrap();
-        let conversation = chat::begin(desk.world.ctx(), &visitor).await.unwrap().id;
+        let conversation = chat::begin(desk.world.ctx(), &visitor, &Via::widget(None)).await.unwrap().id;
         Self { desk, visitor, token, conversation }
     }
 
@@ -78,6 +79,7 @@ impl Room {
             text: text.to_owned(),
             attachments: Vec::new(),
             note: false,
+            via: Via::widget(None),
         };
         chat::post_message(self.desk.world.ctx(), &self.visitor, post).await.unwrap().receipt.seq
     }
@@ -356,7 +358,8 @@ fn posts_are_limited_as_over_http_and_the_socket_stays() {
                 break;
             }
         }
-        assert_eq!((&refused["status"], &refused["client_id"]), (&json!(429), &json!("m30")), "{refused}");
+        // Thirty a minute; beginning the conversation was the first.
+        assert_eq!((&refused["status"], &refused["client_id"]), (&json!(429), &json!("m29")), "{refused}");
         assert!(refused["retry_after"].as_u64().unwrap() >= 1);
         // The same allowance as over HTTP, in both directions.
         let http = format!("/api/v1/conversations/{}/messages", room.conversation);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use frontdesk_api::{Body, BodyError, Peer};
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_local::testing::run;
@@ -28,7 +29,7 @@ impl Room {
     async fn new(vars: &[(&str, &str)]) -> Self {
         let desk = Desk::new(vars).await;
         let (visitor, token) = desk.world.visitor().await.unwrap();
-        let conversation = chat::begin(desk.world.ctx(), &visitor).await.unwrap().id;
+        let conversation = chat::begin(desk.world.ctx(), &visitor, &Via::widget(None)).await.unwrap().id;
         Self { desk, visitor, token, conversation }
     }
 
@@ -54,6 +55,7 @@ impl Room {
             text: text.to_owned(),
             attachments: Vec::new(),
             note: false,
+            via: Via::widget(None),
         };
         chat::post_message(self.desk.world.ctx(), &self.visitor, post).await.unwrap();
     }
@@ -190,11 +192,14 @@ fn a_replay_over_a_stream_costs_as_much_as_its_pages() {
         let room = Room::new(&[("RATE_LIMIT_STORE", "memory")]).await;
         let ctx = room.desk.world.ctx();
         let operator = room.desk.token().await;
-        let patch = json!({ "limits": { "reads_per_minute": 20 } });
+        let patch = json!({ "limits": {
+            "reads_per_minute": 20, "writes_per_minute": 10_000, "address_calls_per_minute": 10_000,
+        } });
         assert_eq!(room.desk.patch(&operator, 0, patch).await.status, 200);
         // Two pages and a bit.
         for _ in 0..1_001 {
-            chat::rate(ctx, &room.visitor, room.conversation, 5, None).await.unwrap();
+            let via = Via::widget(None);
+            chat::rate(ctx, &room.visitor, &via, room.conversation, 5, None).await.unwrap();
         }
         let path = format!("{}?after=0", room.path());
         let left = async || {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use frontdesk_api::{Body, Peer, handle};
 use frontdesk_app::chat::{self, PostMessage};
+use frontdesk_app::policy::Via;
 use frontdesk_app::{migrations, uploads};
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::{ConversationId, UploadId};
@@ -33,7 +34,7 @@ impl Shop {
     async fn open() -> Self {
         let desk = Desk::new(&[]).await;
         let (visitor, token) = desk.world.visitor().await.unwrap();
-        let conversation = chat::begin(desk.world.ctx(), &visitor).await.unwrap().id;
+        let conversation = chat::begin(desk.world.ctx(), &visitor, &Via::widget(None)).await.unwrap().id;
         Self { desk, visitor, token, conversation }
     }
 
@@ -116,6 +117,7 @@ impl Shop {
             text: text.to_owned(),
             attachments: attached.to_vec(),
             note,
+            via: Via::widget(None),
         };
         chat::post_message(self.ctx(), by, post).await.map(|_| ())
     }

@@ -100,7 +100,8 @@ fn a_listener_that_takes_nothing_is_gone_and_its_room_is_not_held() {
         let desk = Desk::serving(Limits { write: Duration::from_millis(300), ..limits() }).await;
         let (scope, token) = desk.world.visitor().await.unwrap();
         let ctx = desk.world.ctx();
-        let conversation = frontdesk_app::chat::begin(ctx, &scope).await.unwrap();
+        let conversation =
+            frontdesk_app::chat::begin(ctx, &scope, &frontdesk_app::policy::Via::widget(None)).await.unwrap();
         let mut connection = desk.connect_narrow(4096).await;
         connection
             .send(format!(
@@ -119,6 +120,7 @@ fn a_listener_that_takes_nothing_is_gone_and_its_room_is_not_held() {
                 text: text.clone(),
                 attachments: Vec::new(),
                 note: false,
+                via: frontdesk_app::policy::Via::widget(None),
             };
             frontdesk_app::chat::post_message(ctx, &scope, command).await.unwrap();
         }

@@ -128,7 +128,10 @@ fn a_socket_is_at_work_as_long_as_it_is_open() {
     run(async {
         let desk = Desk::serving(Limits { most: 1, reserve: 1, ..limits() }).await;
         let (scope, token) = desk.world.visitor().await.unwrap();
-        let conversation = frontdesk_app::chat::begin(desk.world.ctx(), &scope).await.unwrap();
+        let conversation =
+            frontdesk_app::chat::begin(desk.world.ctx(), &scope, &frontdesk_app::policy::Via::widget(None))
+                .await
+                .unwrap();
         let mut socket = desk.connect().await;
         socket
             .send(format!(

@@ -1,10 +1,10 @@
 //! Under which addresses the deployment is reached, and from which pages.
 
 use frontdesk_ports::OwnOrigin;
-use url::Url;
 
 use super::variable::{Variable, variable};
 use super::vars::Vars;
+use crate::origin;
 
 pub(super) const VARIABLES: &[Variable] = &[
     variable(
@@ -38,7 +38,7 @@ pub(super) fn origins(vars: &mut Vars<'_>) -> Vec<String> {
     let Some(list) = vars.text("ALLOWED_ORIGINS") else { return Vec::new() };
     let mut origins = Vec::new();
     for (at, text) in list.split(',').map(str::trim).filter(|text| !text.is_empty()).enumerate() {
-        match exact_origin(text) {
+        match origin::exact(text) {
             Some(origin) => origins.push(origin),
             None => vars.problem(
                 "ALLOWED_ORIGINS",
@@ -52,19 +52,6 @@ pub(super) fn origins(vars: &mut Vars<'_>) -> Vec<String> {
     origins
 }
 
-/// An origin as browsers write it: scheme, host and a port that is not the usual one. `None` for anything more.
-fn exact_origin(text: &str) -> Option<String> {
-    let url = Url::parse(text).ok()?;
-    let bare = matches!(url.scheme(), "https" | "http")
-        && url.has_host()
-        && url.path() == "/"
-        && url.query().is_none()
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none();
-    bare.then(|| url.origin().ascii_serialization())
-}
-
 #[cfg(test)]
 mod tests {
     use crate::config::testing::{problems, read as configured};
@@ -75,7 +62,7 @@ mod tests {
             configured(&[("ALLOWED_ORIGINS", "https://Desk.Example.org:443/, http://localhost:5173")])
                 .unwrap();
         assert_eq!(config.core.allowed_origins, ["https://desk.example.org", "http://localhost:5173"]);
-        for wrong in ["*", "desk.example.org", "https://a.example/x", "https://u:p@a.example", "file:///x"] {
+        for wrong in ["*", "https://*.a.example", "desk.example.org", "https://a.example/x", "file:///x"] {
             assert_eq!(problems(&[("ALLOWED_ORIGINS", wrong)]), ["ALLOWED_ORIGINS"], "{wrong}");
         }
     }

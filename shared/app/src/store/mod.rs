@@ -19,6 +19,7 @@ pub mod passages;
 pub mod probe;
 pub mod rate_limits;
 pub mod settings;
+pub mod sites;
 pub mod tenancy;
 pub mod uploads;
 pub mod usage;

@@ -148,8 +148,11 @@ fn fits(value: &Value, max_chars: usize) -> bool {
     })
 }
 
+/// What is said of a text that is none.
+pub(crate) const LANGUAGE: &str = "a language is two or three small letters, like ru or en";
+
 /// Whether this is a language as settings name it: `ru`, `en`, `deu`.
-fn is_language(text: &str) -> bool {
+pub(crate) fn is_language(text: &str) -> bool {
     (2..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
@@ -190,10 +193,7 @@ impl Range {
                     .filter_map(|(language, text)| {
                         let pointer = format!("/{}", super::escape(language));
                         if !is_language(language) {
-                            Some((
-                                pointer,
-                                "a language is two or three small letters, like ru or en".to_owned(),
-                            ))
+                            Some((pointer, LANGUAGE.to_owned()))
                         } else if !fits(text, *max_chars) {
                             Some((pointer, format!("must be a text of 1 to {max_chars} characters")))
                         } else {

@@ -12,6 +12,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type}
 use utoipa::openapi::{RefOr, schema::SchemaType};
 
 pub use field::{ByLanguage, Field, Range, SEARCH_MODES, SearchMode};
+pub(crate) use field::{LANGUAGE, is_language};
 
 use crate::error::FieldError;
 
@@ -129,10 +130,13 @@ settings! {
         upload_bytes_per_day: u64 = 200 * 1024 * 1024, Range::Whole { min: 1_024, max: 1_099_511_627_776 };
         /// What all uploads of the organisation may take together, in bytes.
         uploads_total_bytes: u64 = 10 * 1024 * 1024 * 1024, Range::Whole { min: 1_024, max: 1_125_899_906_842_624 };
-        /// Reads per minute of one visitor or user (of one address without a login).
+        /// Reads per minute of one visitor or user.
         reads_per_minute: u32 = 100, Range::Whole { min: 1, max: 100_000 };
-        /// Writes per minute of one address.
+        /// Writes per minute of one visitor or user.
         writes_per_minute: u32 = 30, Range::Whole { min: 1, max: 100_000 };
+        /// Calls per minute of one address, behind which there may be many people: those without a token (a page view is one, a
+        /// new visitor counts as four more), and all writes.
+        address_calls_per_minute: u32 = 1_200, Range::Whole { min: 1, max: 1_000_000 };
         /// Attempts to log in per minute of one address, and for one account.
         logins_per_minute: u32 = 5, Range::Whole { min: 1, max: 1_000 };
     }
@@ -171,7 +175,7 @@ pub const UPLOAD_TYPES: &[&str] = &[
 ];
 
 /// `~` and `/` in a name, as JSON pointers write them.
-fn escape(name: &str) -> String {
+pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
