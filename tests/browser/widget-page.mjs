@@ -11,10 +11,11 @@ const WORDS = {
   ru: { open: /^Открыть чат/, close: 'Закрыть чат', send: 'Отправить', closeSource: 'Закрыть источник' },
 };
 
-export const launchBrowser = () =>
+/** `more`: further switches. */
+export const launchBrowser = (...more) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more],
   });
 
 export class WidgetPage {

@@ -1,43 +1,12 @@
 // The widget on pages of another origin: it works, and looks as on a plain page, whatever the page does.
 
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { answers, onPage, shared } from '../embedding/on-page.mjs';
 import { LOADED, LOOKS } from '../embedding/pages.mjs';
-import { embed } from '../embedding/site.mjs';
-import { openTarget, questions } from '../target.mjs';
-import { launchBrowser, WidgetPage } from '../widget-page.mjs';
+import { questions } from '../target.mjs';
+import { WidgetPage } from '../widget-page.mjs';
 
-const { question, expect } = questions.en;
-const shared = {};
-before(async () => {
-  shared.target = await openTarget();
-  shared.pages = await embed(shared.target);
-  shared.browser = await launchBrowser();
-});
-after(async () => {
-  await shared.browser?.close();
-  await shared.pages?.stop();
-  await shared.target?.stop();
-});
-
-/** `allowed`: complaints of the browser that the page itself asks for. `host`: another name of this machine is another origin. */
-function onPage(name, title, { allowed, host = '127.0.0.1', ...options }, body) {
-  test(title, async () => {
-    const visit = await WidgetPage.arrive(shared.browser, `${shared.pages.url.replace('127.0.0.1', host)}/${name}`, { reducedMotion: 'reduce', ...options });
-    try {
-      await body(visit, visit.page);
-      assert.deepEqual(visit.errors.filter((error) => !allowed?.test(error)), []);
-    } finally {
-      await visit.close();
-    }
-  });
-}
-
-async function answers(visit) {
-  await visit.ask(question);
-  const answer = await visit.answer();
-  for (const part of expect) assert.ok(answer.includes(part), answer);
-}
+const { question } = questions.en;
 
 /** Where each thing of the widget stands and how it is drawn; and that nothing of the page is over it. */
 const looks = (page) =>
