@@ -2,26 +2,12 @@
 
 import assert from 'node:assert/strict';
 import { answers, onPage, shared } from '../embedding/on-page.mjs';
+import { looks } from '../embedding/looks.mjs';
 import { LOADED, LOOKS } from '../embedding/pages.mjs';
 import { questions } from '../target.mjs';
 import { WidgetPage } from '../widget-page.mjs';
 
 const { question } = questions.en;
-
-/** Where each thing of the widget stands and how it is drawn; and that nothing of the page is over it. */
-const looks = (page) =>
-  page.evaluate(() => {
-    const styles = ['display', 'visibility', 'position', 'color', 'backgroundColor', 'opacity', 'filter', 'fontFamily', 'fontSize', 'lineHeight', 'letterSpacing', 'wordSpacing', 'textAlign', 'textIndent', 'textTransform', 'direction', 'cursor', 'padding', 'margin', 'borderWidth', 'boxSizing', 'float'];
-    const host = document.querySelector('frontdesk-widget');
-    const covered = (box) => document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2) !== host;
-    return [...host.shadowRoot.querySelectorAll('.frame, .frame *')].flatMap((node) => {
-      const box = node.getBoundingClientRect();
-      if (!box.width) return [];
-      const style = getComputedStyle(node);
-      const name = `${node.localName}.${node.getAttribute('class') ?? ''}`;
-      return [[name, [box.x, box.y, box.width, box.height].map(Math.round), covered(box) && node.matches('.launcher, .panel') ? 'covered' : '', ...styles.map((property) => `${property}: ${style[property]}`)].join(' | ')];
-    });
-  });
 
 /** The pixels within the panel, where nothing of the page can be seen behind round corners. */
 async function pixels(visit) {
@@ -50,13 +36,13 @@ async function difference(page, ...pictures) {
 
 async function portrait(visit) {
   await visit.launcher.waitFor();
-  const closed = await looks(visit.page);
+  const closed = await visit.page.evaluate(looks);
   await visit.open();
   await visit.panel.locator('.welcome').waitFor();
   // The pointer is on the launcher still.
   await visit.page.mouse.move(5, 5);
   await visit.page.waitForFunction(() => document.querySelector('frontdesk-widget').shadowRoot.querySelector('.launcher').getBoundingClientRect().width === 60);
-  return { closed, open: await looks(visit.page), pixels: await pixels(visit) };
+  return { closed, open: await visit.page.evaluate(looks), pixels: await pixels(visit) };
 }
 
 let model;
