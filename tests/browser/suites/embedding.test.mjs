@@ -83,7 +83,7 @@ async function saysAndShowsNothing(visit, word) {
 }
 
 onPage('nokey', 'without a key it says so in the console, and nothing else', {}, (visit) => saysAndShowsNothing(visit, /^Frontdesk: .*data-site-key/));
-onPage('csp-without-calls', 'where a policy blocks its calls it says so in the console', { allowed: /./ }, (visit) => saysAndShowsNothing(visit, /Content-Security-Policy.*connect-src/));
+onPage('csp-without-calls', 'where a policy blocks its calls it says so in the console', { allowed: /./ }, (visit) => saysAndShowsNothing(visit, /Content-Security-Policy of this page blocks it; add http:\/\/127\.0\.0\.1:\d+ to connect-src/));
 
 onPage('wrongkey', 'with a wrong key it says so in the console, and nothing else', {}, (visit) => saysAndShowsNothing(visit, /there is no site pk_unknown/));
 onPage('plain', 'on a page without permission it says so in the console, and nothing else', { host: 'localhost' }, (visit) => saysAndShowsNothing(visit, /pages of http:\/\/localhost:\d+ may not use the site pk_/));

@@ -1,22 +1,25 @@
 // What tells a visitor in another tab that something came: the page's title and a short sound.
 
-export class Attention {
-  private title = '';
-  private shown = '';
-  private unread = 0;
+/** Of the widgets of this page: how many messages wait in each. */
+const waiting = new Map<Attention, number>();
+/** The page's own title, and what was made of it. */
+let title = '';
+let shown = '';
 
+export class Attention {
   constructor(private readonly sound: boolean) {}
 
   /** `unread` messages are waiting; in a page that is seen the launcher says so. */
   update(unread: number): void {
-    const hidden = document.hidden;
-    if (hidden && unread > this.unread && this.sound && navigator.userActivation?.hasBeenActive) chime();
-    this.unread = unread;
+    const { hidden } = document;
+    if (hidden && this.sound && unread > (waiting.get(this) ?? 0) && navigator.userActivation?.hasBeenActive) chime();
+    if (unread) waiting.set(this, unread);
+    else waiting.delete(this);
+    const all = [...waiting.values()].reduce((sum, some) => sum + some, 0);
     // The page may have given itself another title meanwhile.
-    if (document.title !== this.shown) this.title = document.title;
-    const next = hidden && unread ? `(${unread}) ${this.title}` : this.title;
-    this.shown = next;
-    if (document.title !== next) document.title = next;
+    if (document.title !== shown) title = document.title;
+    shown = hidden && all ? `(${all}) ${title}` : title;
+    if (document.title !== shown) document.title = shown;
   }
 }
 

@@ -64,7 +64,7 @@ export function createApi(server: string): FrontdeskApi {
       arrange();
     },
     boot: (what) => {
-      if (what instanceof HTMLScriptElement) start({ server: new URL(what.src).origin, ...what.dataset }, what);
+      if (what instanceof HTMLScriptElement) start({ server: new URL(what.src, location.href).origin, ...what.dataset }, what);
       else if (what) start({ server, ...what }, null);
       else if (last) start(...last);
     },

@@ -17,7 +17,7 @@ function begin(): void {
   // A tag that was taken away while this loaded is not wanted any more.
   const wanted = tags.filter((tag) => tag.isConnected);
   const early: unknown = window.Frontdesk;
-  const api = window.Frontdesk?.boot ? window.Frontdesk : createApi(new URL(tags[0]?.src ?? location.href).origin);
+  const api = window.Frontdesk?.boot ? window.Frontdesk : createApi(new URL(tags[0]?.src ?? '', location.href).origin);
   window.Frontdesk = api;
   for (const tag of wanted) if (tag.dataset['siteKey']) api.boot(tag);
   if (Array.isArray(early)) api.push(...early);

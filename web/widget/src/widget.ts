@@ -74,6 +74,8 @@ export class Widget {
   private open = false;
   private frame = 0;
   private refusalTold = false;
+  /** The directive of the page's policy that keeps it from its server. */
+  private blocked = '';
 
   constructor(
     private readonly settings: Settings,
@@ -129,7 +131,9 @@ export class Widget {
     });
     on(document, 'securitypolicyviolation', (event: SecurityPolicyViolationEvent) => {
       // Where only sockets are blocked the event stream is there.
-      if (event.disposition === 'enforce' && event.blockedURI.startsWith(server)) this.connection.refuse(0);
+      if (event.disposition !== 'enforce' || !event.blockedURI.startsWith(server)) return;
+      this.blocked = event.effectiveDirective.replace('-elem', '');
+      this.connection.refuse(0);
     });
     on(this.dark, 'change', () => this.paintTheme());
 
@@ -253,7 +257,7 @@ export class Widget {
   /** Why there is no widget, for who made the page. */
   private refusal(status: number): string {
     const { siteKey } = this;
-    if (status === 0) return `the Content-Security-Policy of this page blocks its calls; add its server to connect-src`;
+    if (status === 0) return `the Content-Security-Policy of this page blocks it; add ${this.settings.server} to ${this.blocked}`;
     if (status === 403) return `pages of ${self.origin} may not use the site ${siteKey}; add this origin to the site's`;
     if (status === 422) return `there is no site ${siteKey}; take the snippet anew`;
     return `its server refuses the site ${siteKey} with status ${status}`;

@@ -24,6 +24,8 @@ export class CitationCard {
     const { messages, fill } = this.language;
     const href = citation.url ? safeHref(citation.url) : null;
     const version = citation.version === undefined || citation.version === '' ? null : fill(messages.version, { version: citation.version });
+    // Lines of a text that was wrapped by hand are one paragraph.
+    const quote = citation.quote.replace(/\n(?=\p{Ll})/gu, ' ');
     const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.closeSource, onclick: () => this.close() }, icon(icons.close));
     const card = el(
       'section',
@@ -40,7 +42,7 @@ export class CitationCard {
         ),
         close,
       ),
-      el('blockquote', { tabindex: 0, dir: 'auto', lang: langOf(citation.quote) }, citation.quote),
+      el('blockquote', { tabindex: 0, dir: 'auto', lang: langOf(quote) }, quote),
       href && el('a', { class: 'button', href, target: '_blank', rel: 'noopener noreferrer' }, messages.openDocument, icon(icons.out)),
     );
     this.node.replaceChildren(card);
