@@ -36,6 +36,8 @@ interface RememberedSite {
 const MARGIN = 3600_000;
 /** What is known of the site is asked for anew after this, when the panel is opened. */
 const FRESH = 10 * 60_000;
+/** And after this in any case: a site may have another look, or this page no permission any more. */
+const KNOWN = 24 * 3600_000;
 const MAX_EARLIER = 20;
 
 /** Milliseconds for which a token is good from when it is issued: by its own words, so that a wrong clock does no harm. */
@@ -92,7 +94,7 @@ export class Session {
   /** Goes on where the page before was, without a word to the server: true where all that takes is remembered. */
   resume(): boolean {
     const now = this.hooks.now();
-    this.opened = this.token !== null && this.site !== null && this.asked <= now && now < this.until;
+    this.opened = this.token !== null && this.site !== null && this.asked <= now && now < this.asked + KNOWN && now < this.until;
     const conversation = this.remembered()?.conversation;
     if (this.opened && conversation) this.switchTo({ id: conversation });
     return this.opened;

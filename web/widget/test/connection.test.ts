@@ -307,7 +307,8 @@ test('a page view of a visitor who came before asks for no session, and learns w
 test('a token that has ended, a clock that was set back, and a site that was asked for long ago are asked about', () =>
   withServer({ pace: 1 }, async (server, visit) => {
     const DAY = 86_400_000;
-    for (const [shift, open, asks] of [[0, true, 0], [29 * DAY, false, 0], [31 * DAY, false, 1], [-DAY, false, 1], [DAY, true, 1]] as const) {
+    let rounds = 0;
+    for (const [shift, open, asks] of [[0, true, 0], [DAY / 2, false, 0], [DAY / 2, true, 1], [29 * DAY, false, 1], [31 * DAY, false, 1], [-DAY, false, 1]] as const) {
       const storage = fakeStorage();
       const before = visit(storage);
       await before.until((snapshot) => snapshot.site !== null && snapshot.link === 'idle');
@@ -316,6 +317,7 @@ test('a token that has ended, a clock that was set back, and a site that was ask
       const after = visit(storage, { shift, open, seed: 2 });
       after.connection.send(QUESTION);
       await after.until(answered(1));
+      assert.equal(server.conversations.size, (rounds += 1));
       assert.equal(server.counts.sessions - sessions, asks, `${shift / DAY} days later, ${open ? 'open' : 'closed'}`);
     }
   }));
