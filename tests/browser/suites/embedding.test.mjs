@@ -74,6 +74,14 @@ for (const name of Object.keys(LOADED)) {
   });
 }
 
+onPage('backdrop', 'it lays nothing over the page, whatever the page lays under its own dialogs', {}, async (visit, page) => {
+  await visit.open();
+  const clip = { x: 0, y: 0, width: 780, height: 860 };
+  const found = (await page.screenshot({ clip })).toString('base64');
+  await page.evaluate(() => document.querySelector('frontdesk-widget').hidePopover());
+  assert.ok((await difference(page, found, (await page.screenshot({ clip })).toString('base64'))) < 1);
+});
+
 async function saysAndShowsNothing(visit, word) {
   await visit.page.waitForFunction(() => document.readyState === 'complete');
   if (!visit.said.length) await visit.page.waitForEvent('console', (message) => message.text().includes('Frontdesk'));

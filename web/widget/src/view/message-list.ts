@@ -85,7 +85,8 @@ export class MessageList {
   toBottom(): void {
     this.stuck = true;
     this.pill.hidden = true;
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    // The first screen begins at its top.
+    this.scroller.scrollTop = this.rows.size ? this.scroller.scrollHeight : 0;
   }
 
   update(snapshot: Snapshot, now: number): void {
@@ -114,9 +115,8 @@ export class MessageList {
     this.more.hidden = !snapshot.more;
     const grown = snapshot.earlier.length - this.earlier;
     this.earlier = snapshot.earlier.length;
-    // The first screen begins at its top, and what comes before what is read does not move it.
-    if (!items.length) this.scroller.scrollTop = 0;
-    else if (grown > 0 && this.seen) this.scroller.scrollTop = this.top + scrollHeight - this.height;
+    // What comes before what is read does not move it.
+    if (grown > 0 && this.seen) this.scroller.scrollTop = this.top + scrollHeight - this.height;
     else if (this.stuck) this.toBottom();
     else if (seen !== this.seen && last?.kind !== 'visitor') this.pill.hidden = false;
     this.seen = seen;
