@@ -164,6 +164,7 @@ const CITE = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()/y;
 const LINK = /!?\[((?:[^[\]\\]|\\.){0,500})\]\(\s*<?([^\s()<>]{1,2000}(?:\([^\s()<>]*\)[^\s()<>]*)?)>?(?:\s+"[^"]*")?\s*\)/y;
 const BARE = /https?:\/\/[^\s<>"'`|\\^{}]+/y;
 const WORD = /[\p{L}\p{N}]/u;
+const SMALL = /\p{Ll}/u;
 
 function inlines(text: string, open: boolean, depth = 0): Inline[] {
   const out: Inline[] = [];
@@ -186,7 +187,9 @@ function inlines(text: string, open: boolean, depth = 0): Inline[] {
       plain += text[i + 1];
       i += 2;
     } else if (c === '\n') {
-      put({ t: 'br' });
+      // A text that was wrapped by hand goes on in small letters.
+      if (SMALL.test(text[i + 1] ?? '')) plain += ' ';
+      else put({ t: 'br' });
       i += 1;
     } else if (c === '`') {
       const mark = /^`+/.exec(text.slice(i, i + 8))?.[0] ?? '`';
