@@ -4,11 +4,13 @@
 
 import { Problem, Unreachable, type Api } from './api';
 import { Backoff } from './backoff';
-import { emptyConversation, liveEntry, MAX_ENTRIES, reduce, type Action, type ConversationState, type Entry } from './conversation';
+import { emptyConversation, liveEntry, reduce, type Action, type ConversationState, type Entry } from './conversation';
+import { Earlier } from './earlier';
 import type { Outbox } from './outbox';
+import { Pauses } from './pauses';
 import { isFinal, Session, type SessionOptions } from './session';
 import { RoomSocket } from './socket';
-import { SseDecoder } from './sse';
+import { parseEvent, SseDecoder } from './sse';
 import type { Box } from './storage';
 import type { Conversation, ServerEvent, Site } from './wire';
 
@@ -84,20 +86,19 @@ export class Connection {
   private link: Link = 'idle';
   private waiting: Snapshot['waiting'] = null;
   private outboxFull = false;
-  private earlier: readonly Entry[] = [];
   private skew = 0;
   private lastPoll = -Infinity;
   private toldActivity = 0;
 
   private readonly session: Session;
+  private readonly earlier: Earlier;
 
   private open = false;
   private closed = false;
   private hiddenSince: number | null = null;
   private lastActivity = 0;
-  /** The conversation that `state` is of, and those that are on the screen before it. */
+  /** The conversation that `state` is of. */
   private followed: string | null = null;
-  private readonly shown = new Set<string>();
   private stream: AbortController | null = null;
   /** Set while it is open. */
   private socket: RoomSocket | null = null;
@@ -107,8 +108,7 @@ export class Connection {
   private streaming = false;
   private pumping = false;
   private typingTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly sleepers = new Set<() => void>();
-  private readonly everyTimer = new Set<ReturnType<typeof setTimeout>>();
+  private readonly pauses = new Pauses();
 
   constructor(
     private readonly api: Api,
@@ -123,13 +123,14 @@ export class Connection {
       onSwitch: (conversation, first) => this.onSwitch(conversation, first),
       onChange: () => this.changed(),
     });
+    this.earlier = new Earlier(api, this.session);
   }
 
   snapshot(): Snapshot {
-    const { state: conversation, link, waiting, outboxFull, earlier, skew } = this;
+    const { state: conversation, link, waiting, outboxFull, skew } = this;
     const { site, refused, read, knownSeq } = this.session;
     const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
-    const more = this.session.earlier.some((id) => !this.shown.has(id));
+    const { entries: earlier, more } = this.earlier;
     return { conversation, link, site, refused, waiting, loading, outboxFull, read, earlier, more, skew };
   }
 
@@ -157,7 +158,7 @@ export class Connection {
       } catch (cause) {
         this.setLink(this.around.online() ? 'connecting' : 'offline');
         if (isClosed(cause)) this.waiting = { reason: 'closed', until: 0 };
-        await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
+        await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
       }
     }
   }
@@ -166,30 +167,12 @@ export class Connection {
   refuse(status: number): void {
     this.session.refuse(status);
     this.stream?.abort();
-    this.wake();
+    this.pauses.wake();
   }
 
   /** Shows the conversation before the earliest one that is shown. */
   async loadEarlier(): Promise<void> {
-    const id = this.session.earlier.filter((other) => !this.shown.has(other)).pop();
-    if (!id) return;
-    this.shown.add(id);
-    try {
-      if (!this.session.ready) await this.session.open();
-      const { token } = this.session;
-      if (!token) return;
-      let past = emptyConversation;
-      for (let last = 1; past.lastSeq < last && past.entries.length < MAX_ENTRIES; ) {
-        const page = await this.api.replay(token, id, past.lastSeq, PAGE);
-        if (!page.events.length) break;
-        last = page.last_seq;
-        past = page.events.reduce((state, event) => reduce(state, { type: 'event', event }), past);
-      }
-      this.earlier = [...past.entries.map((entry) => ({ ...entry, key: `${id} ${entry.key}`, live: false })), ...this.earlier];
-    } catch (cause) {
-      // One that is gone is not asked for again; any other may be.
-      if (!(cause instanceof Problem && isFinal(cause))) this.shown.delete(id);
-    }
+    await this.earlier.load();
     this.changed();
   }
 
@@ -198,8 +181,7 @@ export class Connection {
     this.closed = true;
     this.stream?.abort();
     clearTimeout(this.typingTimer);
-    for (const timer of this.everyTimer) clearTimeout(timer);
-    this.wake();
+    this.pauses.stop();
   }
 
   setOpen(open: boolean): void {
@@ -220,7 +202,7 @@ export class Connection {
   resume(): void {
     this.hiddenSince = null;
     if (this.link === 'offline') this.setLink(this.streaming ? 'connecting' : 'idle');
-    this.wake();
+    this.pauses.wake();
     void this.pump();
     void this.follow();
   }
@@ -265,7 +247,7 @@ export class Connection {
     this.outboxFull = !kept;
     this.active();
     this.dispatch({ type: 'outbox', items: this.outbox.all() });
-    this.wake();
+    this.pauses.wake();
     void this.pump();
     return kept;
   }
@@ -290,10 +272,8 @@ export class Connection {
   }
 
   private onSwitch(conversation: Conversation | null, first: boolean): void {
-    // What is on the screen stays on it.
     if (conversation && this.state.mode === 'closed' && this.followed) {
-      this.shown.add(this.followed);
-      this.earlier = [...this.earlier, ...this.state.entries].slice(-MAX_ENTRIES);
+      this.earlier.keep(this.followed, this.state.entries);
     }
     this.followed = conversation?.id ?? null;
     // Into the first conversation goes what was written before it existed; any other begins empty.
@@ -382,7 +362,7 @@ export class Connection {
     const reason: WaitReason = !(cause instanceof Problem) ? 'network' : cause.status === 429 ? 'rate' : isClosed(cause) ? 'closed' : 'busy';
     this.waiting = { reason, until: this.around.now() + delay };
     this.changed();
-    await this.rest(delay, !isThrottled(cause));
+    await this.pauses.rest(delay, !isThrottled(cause));
     this.waiting = null;
     this.changed();
   }
@@ -412,7 +392,7 @@ export class Connection {
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
           if (!this.wanted()) break;
           // Also after an orderly end there is a pause: the server may be ending every stream.
-          await this.rest(ended ? Math.max(250, backoff.next()) : backoff.next(), true);
+          await this.pauses.rest(ended ? Math.max(250, backoff.next()) : backoff.next(), true);
         } catch (cause) {
           if (this.closed) break;
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
@@ -426,7 +406,7 @@ export class Connection {
           else if (cause instanceof Problem && cause.status === 422) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
-          await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
+          await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
           await this.refreshSession();
         }
       }
@@ -454,7 +434,7 @@ export class Connection {
         }
         void this.follow();
       }
-      await this.rest(Math.min(max, Math.max(min, (now - this.lastActivity) / POLL_SHARE)), true);
+      await this.pauses.rest(Math.min(max, Math.max(min, (now - this.lastActivity) / POLL_SHARE)), true);
     }
   }
 
@@ -603,25 +583,6 @@ export class Connection {
     return this.around.online() ? pause : Math.max(pause, OFFLINE_PROBE);
   }
 
-  private rest(delay: number, wakeable: boolean): Promise<void> {
-    if (this.closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.everyTimer.delete(timer);
-        this.sleepers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, delay);
-      this.everyTimer.add(timer);
-      if (wakeable) this.sleepers.add(done);
-    });
-  }
-
-  private wake(): void {
-    for (const sleeper of [...this.sleepers]) sleeper();
-  }
-
   private setLink(link: Link): void {
     if (this.link === link) return;
     this.link = link;
@@ -648,13 +609,4 @@ function isClosed(cause: unknown): boolean {
 /** The server asked for a pause: an impatient visitor does not shorten it. */
 function isThrottled(cause: unknown): boolean {
   return cause instanceof Problem && cause.retryAfter !== null;
-}
-
-function parseEvent(data: string): ServerEvent | null {
-  try {
-    const event = JSON.parse(data) as ServerEvent | null;
-    return event && typeof event === 'object' && typeof event.kind === 'string' ? event : null;
-  } catch {
-    return null;
-  }
 }
