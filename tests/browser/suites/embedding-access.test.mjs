@@ -1,4 +1,4 @@
-// Everyone can use it on the pages of strangers, too: by keyboard, with large text, zoomed, in the system's own colours.
+// It can be used on the pages of strangers by every visitor: by keyboard, with large text, zoomed, in the system's own colours.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

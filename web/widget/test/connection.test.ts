@@ -322,7 +322,7 @@ test('a token that has ended, a clock that was set back, and a site that was ask
     }
   }));
 
-test('a tab in the background hears of what comes: over its socket, or by asking now and then', () =>
+test('a tab in the background learns what comes: over its socket, or by asking now and then', () =>
   withServer({ pace: 1 }, async (server, visit) => {
     const visitor = visit(undefined, { poll: { min: 5, max: 5 } });
     visitor.connection.send(QUESTION);
@@ -333,12 +333,12 @@ test('a tab in the background hears of what comes: over its socket, or by asking
     const [room] = server.conversations.values();
     assert.ok(room);
     const say = (text: string) => server.emit(room.id, { kind: 'message.created', message: { id: `msg_${text}`, author: { kind: 'operator' }, text } });
-    const heard = (text: string) => visitor.until(({ conversation: { entries } }) => entries.some((entry) => entry.text === text));
+    const learns = (text: string) => visitor.until(({ conversation: { entries } }) => entries.some((entry) => entry.text === text));
     say('one');
-    await heard('one');
+    await learns('one');
     if (!rooms) await visitor.until((snapshot) => snapshot.link === 'idle');
     say('two');
-    await heard('two');
+    await learns('two');
     assert.equal(visitor.connection.snapshot().link, rooms ? 'live' : 'idle');
   }));
 
