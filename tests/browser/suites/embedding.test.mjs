@@ -96,6 +96,12 @@ onPage('csp-without-calls', 'where a policy blocks its calls it says so in the c
 onPage('wrongkey', 'with a wrong key it says so in the console, and nothing else', {}, (visit) => saysAndShowsNothing(visit, /there is no site pk_unknown/));
 onPage('plain', 'on a page without permission it says so in the console, and nothing else', { host: 'localhost' }, (visit) => saysAndShowsNothing(visit, /pages of http:\/\/localhost:\d+ may not use the site pk_/));
 
+onPage('open', 'a panel that was open on a phone leaves the page as it was when the page has no permission', { host: 'localhost', viewport: { width: 390, height: 780 } }, async (visit, page) => {
+  await saysAndShowsNothing(visit, /may not use the site/);
+  await page.waitForLoadState('networkidle');
+  assert.equal(await page.evaluate(() => document.documentElement.style.overflow), '');
+});
+
 onPage('frames', 'in frames it works, also in a small one; a frame without an origin is told why it has none', {}, async (visit, page) => {
   const frame = (name) => page.frameLocator(`iframe[name=${name}]`);
   for (const name of ['wide', 'small']) {

@@ -136,7 +136,6 @@ export class Widget {
       this.connection.refuse(0);
     });
     on(this.dark, 'change', () => this.paintTheme());
-
   }
 
   start(): void {
@@ -236,6 +235,8 @@ export class Widget {
     if (latest.refused !== null && !this.refusalTold) {
       this.refusalTold = true;
       console.error(`Frontdesk: ${this.refusal(latest.refused)}`);
+      // What an open panel did to the page is undone.
+      if (this.open) return this.setOpen(false, false);
     }
     // Nothing is shown before it is known that there is a service.
     const visible = latest.refused === null && (latest.site !== null || latest.waiting?.reason === 'closed');
