@@ -118,6 +118,16 @@ visitorTest('during maintenance it says so, and what was written goes out afterw
   await visit.panel.locator('.banner').waitFor({ state: 'hidden' });
 });
 
+visitorTest('a new visitor during maintenance is told so, too', { lang: 'en' }, async (visit, target) => {
+  target.server.setFaults({ fail: [{ path: '/widget/sessions', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  await visit.page.evaluate(() => localStorage.clear());
+  await visit.page.reload();
+  await visit.open();
+  await visit.panel.getByText('We are doing maintenance.', { exact: false }).waitFor();
+  await visit.ask(QUESTION);
+  await visit.answer();
+});
+
 visitorTest('that several messages wait is told once', { lang: 'en' }, async (visit) => {
   await visit.open();
   await visit.panel.getByText('Online, replies in seconds').waitFor();

@@ -85,6 +85,8 @@ export class Connection {
   private state: ConversationState = emptyConversation;
   private link: Link = 'idle';
   private waiting: Snapshot['waiting'] = null;
+  /** No session is given, because the service is closed. */
+  private shut = false;
   private outboxFull = false;
   private skew = 0;
   private lastPoll = -Infinity;
@@ -127,7 +129,8 @@ export class Connection {
   }
 
   snapshot(): Snapshot {
-    const { state: conversation, link, waiting, outboxFull, skew } = this;
+    const { state: conversation, link, outboxFull, skew } = this;
+    const waiting = this.waiting ?? (this.shut ? { reason: 'closed', until: 0 } : null);
     const { site, refused, read, knownSeq } = this.session;
     const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
     const { entries: earlier, more } = this.earlier;
@@ -154,10 +157,12 @@ export class Connection {
       try {
         await this.session.open();
         if (!this.streaming) this.setLink(this.around.online() ? 'idle' : 'offline');
-        if (this.waiting?.reason === 'closed') this.waiting = null;
+        this.shut = false;
+        this.changed();
       } catch (cause) {
+        this.shut = isClosed(cause);
         this.setLink(this.around.online() ? 'connecting' : 'offline');
-        if (isClosed(cause)) this.waiting = { reason: 'closed', until: 0 };
+        this.changed();
         await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
       }
     }
