@@ -198,6 +198,21 @@ visitorTest('a panel that cannot be had yet comes when the network is back', { l
   await visit.panel.waitFor();
 });
 
+visitorTest('a first file that is older than the panel works with it, and the next page gets the new one', { lang: 'en' }, async (visit) => {
+  await visit.page.route('**/widget-panel.js*', async (route) => {
+    const response = await route.fetch();
+    const version = new URL(route.request().url()).search.slice(1);
+    const body = await response.text();
+    assert.ok(body.includes(version));
+    await route.fulfill({ response, body: body.replaceAll(version, 'another') });
+  });
+  const anew = visit.page.waitForRequest((request) => new URL(request.url()).pathname === '/widget.js');
+  await visit.open();
+  await anew;
+  await visit.ask(QUESTION);
+  await visit.answer();
+});
+
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {
   await visit.page.route('**/demo/?lang=en', async (route) => {
     const response = await route.fetch();
