@@ -9,8 +9,8 @@ export const questions = JSON.parse(await readFile(new URL('./questions.json', i
 export async function openTarget() {
   const { FRONTDESK_READY: ready, FRONTDESK_BASE_URL: address, FRONTDESK_STAND_IN: standIn } = process.env;
   if (ready) {
-    const { base_url: baseUrl, sockets } = JSON.parse(await readFile(ready, 'utf8'));
-    return { baseUrl: baseUrl.replace(/\/$/, ''), sockets, stop: async () => {} };
+    const told = JSON.parse(await readFile(ready, 'utf8'));
+    return { baseUrl: told.base_url.replace(/\/$/, ''), sockets: told.sockets, admin: { email: told.admin_email, password: told.admin_password }, stop: async () => {} };
   }
   if (address) return { baseUrl: address.replace(/\/$/, ''), stop: async () => {} };
   if (standIn) {

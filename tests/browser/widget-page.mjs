@@ -11,10 +11,11 @@ const WORDS = {
   ru: { open: /^Открыть чат/, close: 'Закрыть чат', send: 'Отправить', closeSource: 'Закрыть источник' },
 };
 
-export const launchBrowser = () =>
+/** `more`: further switches. */
+export const launchBrowser = (...more) =>
   chromium.launch({
     executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more],
   });
 
 export class WidgetPage {
@@ -34,18 +35,26 @@ export class WidgetPage {
     this.card = this.panel.locator('section.card');
   }
 
-  /** A visitor nobody has seen before, on the demo page. `errors` collects what the page complained of. */
-  static async visit(browser, baseUrl, { lang = 'en', transport = 'socket', ...options } = {}) {
+  /** A new visitor on the demo page. */
+  static async visit(browser, baseUrl, options) {
+    const visit = await WidgetPage.arrive(browser, `${baseUrl}/demo/?lang=${options?.lang ?? 'en'}`, options);
+    await visit.launcher.waitFor();
+    return visit;
+  }
+
+  /** A new visitor on any page. `errors` collects what the page complained of, `said` what the widget wrote to the console. */
+  static async arrive(browser, url, { lang = 'en', transport = 'socket', ...options } = {}) {
     const context = await browser.newContext({ locale: lang === 'ru' ? 'ru-RU' : 'en-GB', timezoneId: 'Europe/Moscow', viewport: { width: 1280, height: 860 }, ...options });
     context.setDefaultTimeout(DEADLINE);
     if (transport === 'stream') await context.addInitScript(() => delete window.WebSocket);
     const page = await context.newPage();
     const visit = new WidgetPage(page, lang);
     visit.errors = [];
+    visit.said = [];
     page.on('pageerror', (error) => visit.errors.push(String(error)));
     page.on('console', (message) => /Content Security Policy|Refused to/.test(message.text()) && visit.errors.push(message.text()));
-    await page.goto(`${baseUrl}/demo/?lang=${lang}`);
-    await visit.launcher.waitFor();
+    page.on('console', (message) => /Frontdesk/.test(message.text()) && visit.said.push(message.text()));
+    await page.goto(url);
     return visit;
   }
 

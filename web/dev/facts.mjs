@@ -4,8 +4,8 @@ export const FACTS = [
   {
     words: /deliver|shipping|cost.*moscow|moscow/i,
     title: 'Delivery and payment',
-    quote: 'Delivery within Moscow costs 300 ₽. Orders from 5000 ₽ are delivered free of charge.',
-    text: 'Delivery in Moscow costs **300 ₽** [1]. From **5000 ₽** it is free:\n\n- couriers come every day\n- you choose a two-hour slot\n- payment by card or in cash',
+    quote: 'Delivery within Moscow costs 300 ₽. Orders from 5,000 ₽ are delivered free of charge.',
+    text: 'Delivery in Moscow costs **300 ₽** [1]. From **5,000 ₽** it is free:\n\n- couriers come every day\n- you choose a two-hour slot\n- payment by card or in cash',
   },
   {
     words: /warrant|guarantee|kettle/i,

@@ -12,6 +12,9 @@ const DIST = join(dirname(fileURLToPath(import.meta.url)), '../dist');
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml', '.map': 'application/json' };
 const CSP = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 const SITE_KEY = 'pk_standin';
+/** A second site, for pages with two. */
+const OTHER_KEY = 'pk_standinother';
+const MONTH = 30 * 86_400;
 const MAX_CHARS = 2000;
 const KEEP_ALIVE = 15_000;
 
@@ -23,12 +26,13 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
   let ids = 0;
   let server = null;
   let port = 0;
-  const counts = { posts: 0, streams: 0, sockets: 0, sends: 0, cut: 0 };
+  const counts = { sessions: 0, replays: 0, posts: 0, streams: 0, sockets: 0, sends: 0, cut: 0 };
   const frames = [];
   const upgrades = new WebSocketServer({ noServer: true, handleProtocols: () => 'frontdesk.v1' });
   const id = (prefix) => `${prefix}_${(ids += 1).toString(36).padStart(6, '0')}`;
 
   const emit = (conversation, event) => {
+    if (event.kind === 'status.changed') conversation.mode = event.status;
     const stored = { seq: conversation.events.length + 1, at: new Date().toISOString(), epoch: 1, ...event };
     conversation.events.push(stored);
     for (const listener of conversation.listeners) listener(stored);
@@ -156,7 +160,7 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
       counts.sends += 1;
       const fault = failing('/messages', 'POST');
       if (fault?.drop) return socket.terminate();
-      if (fault) return refuse(frame.client_id, fault.status, 'A fault that was asked for', fault.retryAfter);
+      if (fault) return refuse(frame.client_id, fault.status, fault.detail ?? 'A fault that was asked for', fault.retryAfter);
       const { status, detail, stored } = post(conversation, frame);
       if (status) return refuse(frame.client_id, status, detail);
       if (loses()) return socket.terminate();
@@ -206,11 +210,15 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
     }
     const fault = failing(path, request.method);
     if (fault?.drop) return void request.socket.destroy();
-    if (fault) return problem(response, fault.status, 'A fault that was asked for', fault.retryAfter ? { 'retry-after': String(fault.retryAfter) } : {});
+    if (fault) return problem(response, fault.status, fault.detail ?? 'A fault that was asked for', fault.retryAfter ? { 'retry-after': String(fault.retryAfter) } : {});
     if (path === '/api/v1/widget/sessions') {
-      if (body.site_key !== SITE_KEY) return problem(response, 404, 'Unknown site key');
-      if (body.visitor_token && !visitors.has(body.visitor_token)) return problem(response, 401, 'Unknown visitor');
-      const token = body.visitor_token ?? id('token');
+      counts.sessions += 1;
+      if (![SITE_KEY, OTHER_KEY].includes(body.site_key)) return problem(response, 422, 'no site has this key');
+      // Only pages of 127.0.0.1 may use its sites.
+      if (/null|localhost/.test(request.headers.origin) || faults.foreign) return problem(response, 403, "this origin is not one of the site's");
+      const now = Math.floor(Date.now() / 1000);
+      const claims = { sub: id('vis'), iat: now, exp: now + MONTH };
+      const token = visitors.has(body.visitor_token) ? body.visitor_token : `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
       if (!visitors.has(token)) visitors.set(token, { id: id('vis') });
       const own = [...conversations.values()].filter((conversation) => conversation.token === token).pop();
       const russian = body.locale?.startsWith('ru');
@@ -218,8 +226,8 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
         visitor_token: token,
         visitor: visitors.get(token),
         site: {
-          name: russian ? 'Ромашка' : 'Camomile',
-          theme: { accent: '#2f6f5e', position: 'right', scheme: 'auto' },
+          name: body.site_key === OTHER_KEY ? 'Thyme' : russian ? 'Ромашка' : 'Camomile',
+          theme: { accent: body.site_key === OTHER_KEY ? '#7a3e9d' : '#2f6f5e', position: 'right', scheme: 'auto' },
           greeting: russian ? 'Здравствуйте! Чем помочь?' : 'Hello! How can we help?',
           locale: russian ? 'ru' : 'en',
           limits: { max_message_chars: MAX_CHARS, max_upload_bytes: 1, upload_types: [] },
@@ -243,8 +251,10 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
     if (!conversation || conversation.token !== token) return problem(response, 404, 'No such conversation');
     if (what === 'events') {
       const after = Number(query.get('after') ?? 0);
+      const limit = Number(query.get('limit') ?? 100);
       if (/event-stream/.test(request.headers.accept ?? '')) return openStream(response, conversation, after);
-      return json(response, 200, { events: conversation.events.slice(after), last_seq: conversation.events.length, epoch: 1 });
+      counts.replays += 1;
+      return json(response, 200, { events: conversation.events.slice(after, after + limit), last_seq: conversation.events.length, epoch: 1 });
     }
     if (what === 'read') {
       frames.push({ t: 'read', ...body });
@@ -271,6 +281,14 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
 
   const handle = (request, response) => {
     const url = new URL(request.url, 'http://local');
+    // Any page may call, and read why it may not.
+    response.setHeader('access-control-allow-origin', request.headers.origin ?? '*');
+    response.setHeader('access-control-expose-headers', 'x-request-id, retry-after');
+    response.setHeader('cross-origin-resource-policy', 'cross-origin');
+    if (request.method === 'OPTIONS') {
+      response.setHeader('access-control-allow-headers', 'authorization, content-type, accept');
+      return void response.writeHead(204).end();
+    }
     const work = /^\/(api\/|__)/.test(url.pathname) ? api(request, response, url.pathname, url.searchParams) : file(response, url.pathname);
     work.catch(() => problem(response, 400, 'Unreadable'));
   };
@@ -297,6 +315,7 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
 
   return {
     siteKey: SITE_KEY,
+    otherKey: OTHER_KEY,
     counts,
     /** What clients said over sockets, and their read marks. */
     frames,

@@ -84,7 +84,8 @@ pub async fn through_the_api(url: &str, admin: &Admin<'_>, mut progress: impl Fn
     let mut waiting = Vec::new();
     for (name, bytes) in DOCUMENTS {
         let part = reqwest::multipart::Part::bytes(*bytes).file_name(*name);
-        let form = reqwest::multipart::Form::new().part("file", part);
+        // Names go as browsers send them, in UTF-8; what is percent-encoded would not be read.
+        let form = reqwest::multipart::Form::new().percent_encode_noop().part("file", part);
         let request = client.post(format!("{url}/api/v1/documents")).bearer_auth(token).multipart(form);
         let answer: Value = request.send().await?.error_for_status().context(*name)?.json().await?;
         waiting.push((*name, text(&answer, "id").context("a document without an id")?.to_owned()));

@@ -89,6 +89,130 @@ visitorTest('a colleague who takes over is announced, and shown typing', { lang:
   await visit.panel.locator('.typing').waitFor({ state: 'hidden' });
 });
 
+visitorTest('a tab in the background tells in its title what came, and takes it back', { lang: 'en' }, async (visit, target) => {
+  const background = (hidden) =>
+    visit.page.evaluate((value) => {
+      Object.defineProperty(document, 'hidden', { get: () => value, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  const title = await visit.page.title();
+  await background(true);
+  await say(target, operator('msg_t', 'Are you there?'));
+  await visit.page.waitForFunction((own) => document.title === `(1) ${own}`, title);
+  await visit.page.evaluate(() => (document.title = 'Another page'));
+  await say(target, operator('msg_u', 'Hello?'));
+  await visit.page.waitForFunction(() => document.title === '(2) Another page');
+  await background(false);
+  await visit.page.waitForFunction(() => document.title === 'Another page');
+});
+
+visitorTest('during maintenance it says so, and what was written goes out afterwards', { lang: 'ru' }, async (visit, target) => {
+  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  await visit.open();
+  await visit.ask('Сколько стоит доставка?');
+  await visit.panel.getByText(/^Идут технические работы/).waitFor();
+  await visit.answer();
+  await visit.panel.locator('.banner').waitFor({ state: 'hidden' });
+});
+
+visitorTest('a new visitor during maintenance is told so, too', { lang: 'en' }, async (visit, target) => {
+  target.server.setFaults({ fail: [{ path: '/widget/sessions', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  await visit.page.evaluate(() => localStorage.clear());
+  await visit.page.reload();
+  await visit.open();
+  await visit.panel.getByText('We are doing maintenance.', { exact: false }).waitFor();
+  await visit.ask(QUESTION);
+  await visit.answer();
+});
+
+visitorTest('that several messages wait is told once', { lang: 'en' }, async (visit) => {
+  await visit.open();
+  await visit.panel.getByText('Online, replies in seconds').waitFor();
+  await visit.page.context().setOffline(true);
+  await visit.panel.locator('.banner').waitFor();
+  for (const text of ['one', 'two', 'three']) await visit.ask(text);
+  await visit.panel.getByText('Waiting to be sent').waitFor();
+  assert.equal(await visit.panel.locator('.mine .meta').count(), 1);
+  assert.equal(await visit.panel.locator('.status').isVisible(), false, 'the banner says it');
+});
+
+visitorTest('that answers come in seconds is not said while a colleague answers, nor after one that failed', { lang: 'en' }, async (visit) => {
+  const online = visit.panel.getByText('Online, replies in seconds');
+  await visit.open();
+  await online.waitFor();
+  await visit.ask('fail please');
+  await visit.panel.getByText('Answers may take longer').waitFor();
+  assert.equal(await online.isVisible(), false);
+  await visit.ask('operator, please');
+  await visit.panel.getByText('A colleague is here').waitFor();
+});
+
+visitorTest('each message runs as its own script does, and says its language', { lang: 'en' }, async (visit) => {
+  await visit.open();
+  await visit.ask('كم سعر التوصيل؟');
+  const mine = visit.mine.first();
+  await mine.waitFor();
+  assert.deepEqual(await mine.evaluate((node) => [getComputedStyle(node).direction, node.lang]), ['rtl', 'ar']);
+  await visit.ask('Сколько стоит доставка?');
+  await visit.answer(1);
+  assert.equal(await visit.answers.nth(1).getAttribute('lang'), 'ru');
+});
+
+visitorTest('a wide table can be seen to go on, and is scrolled', { lang: 'en' }, async (visit, target) => {
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  const row = `| ${'a long cell | '.repeat(12)}`;
+  await say(target, { kind: 'message.created', message: { id: 'msg_w', author: { kind: 'ai' }, text: `${row}\n|${'---|'.repeat(12)}\n${row}` } });
+  const table = visit.panel.locator('.md .table');
+  await table.waitFor();
+  assert.ok(await table.evaluate((node) => node.scrollWidth > node.clientWidth && getComputedStyle(node).backgroundImage.includes('gradient')));
+});
+
+visitorTest('what was said before is shown when it is asked for', { lang: 'en' }, async (visit, target) => {
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  await say(target, { kind: 'status.changed', status: 'closed' });
+  await visit.panel.getByText('This conversation is closed').first().waitFor();
+  await visit.ask('When are you open?');
+  await visit.answer(1);
+  assert.equal(await visit.mine.count(), 2, 'what is on the screen stays on it');
+  await visit.page.reload();
+  await visit.panel.waitFor();
+  await visit.panel.getByText('When are you open?').last().waitFor();
+  assert.equal(await visit.mine.count(), 1);
+  await visit.page.getByRole('button', { name: 'Earlier conversation' }).click();
+  await visit.mine.nth(1).waitFor();
+  assert.equal(await visit.mine.first().innerText(), QUESTION);
+});
+
+visitorTest('a panel that cannot be had yet comes when the network is back', { lang: 'en' }, async (visit) => {
+  await visit.page.context().setOffline(true);
+  await visit.launcher.click();
+  await visit.page.locator('button.launcher[aria-busy="true"]').waitFor();
+  await visit.page.context().setOffline(false);
+  await visit.panel.waitFor();
+});
+
+visitorTest('a first file that is older than the panel works with it, and the next page gets the new one', { lang: 'en' }, async (visit) => {
+  await visit.page.route('**/widget-panel.js*', async (route) => {
+    const response = await route.fetch();
+    const version = new URL(route.request().url()).search.slice(1);
+    const body = await response.text();
+    assert.ok(body.includes(version));
+    await route.fulfill({ response, body: body.replaceAll(version, 'another') });
+  });
+  const anew = visit.page.waitForRequest((request) => new URL(request.url()).pathname === '/widget.js');
+  await visit.open();
+  await anew;
+  await visit.ask(QUESTION);
+  await visit.answer();
+});
+
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {
   await visit.page.route('**/demo/?lang=en', async (route) => {
     const response = await route.fetch();

@@ -1,16 +1,9 @@
 import assert from 'node:assert/strict';
-import axe from 'axe-core';
+import { violations } from '../axe.mjs';
 import { questions } from '../target.mjs';
 import { suite } from '../with-visitor.mjs';
 
 const visitorTest = suite();
-
-async function violations(page) {
-  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => {}))));
-  await page.evaluate(axe.source);
-  const { violations: found } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return found.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((node) => node.target.flat().join(' ')).join('; ')}`);
-}
 
 for (const lang of ['en', 'ru']) {
   for (const colorScheme of ['light', 'dark']) {

@@ -17,12 +17,12 @@ for (const lang of ['en', 'ru']) {
     await visit.card.waitFor();
     const words = await visit.card.locator('blockquote').innerText();
     for (const part of quote) assert.ok(words.includes(part), `"${part}" is in: ${words}`);
-    const title = await visit.card.locator('h2').innerText();
+    const title = await visit.card.locator('h3').innerText();
     assert.ok(title.trim().length > 0);
     await visit.page.getByRole('button', { name: visit.words.closeSource }).click();
     await visit.card.waitFor({ state: 'detached' });
     await visit.sources.first().click();
-    assert.equal(await visit.card.locator('h2').innerText(), title);
+    assert.equal(await visit.card.locator('h3').innerText(), title);
   });
 }
 

@@ -14,7 +14,7 @@ visitorTest('on a phone the panel is the screen, and the page behind it stays ou
   assert.equal(await visit.panel.getAttribute('aria-modal'), 'true');
   assert.equal(await visit.launcher.isVisible(), false);
   assert.equal(await visit.page.evaluate(() => getComputedStyle(document.documentElement).overflow), 'hidden');
-  assert.equal(await visit.field.evaluate((field) => getComputedStyle(field).fontSize), '16px', 'smaller makes iOS zoom');
+  assert.ok((await visit.field.evaluate((field) => parseFloat(getComputedStyle(field).fontSize))) >= 16, 'smaller makes iOS zoom');
   await visit.ask(questions.ru.question);
   const answer = await visit.answer();
   for (const part of questions.ru.expect) assert.ok(answer.includes(part), answer);

@@ -1,6 +1,7 @@
 // The HTTP client: deadlines on every call, problem documents (RFC 9457) as typed errors, nothing else.
 
-import type { Conversation, Posted, SessionAnswer } from './wire';
+import { toJson } from './json';
+import type { Conversation, Posted, Replay, SessionAnswer } from './wire';
 
 /** An answer of the server that is not a success. `status` decides what the widget does. */
 export class Problem extends Error {
@@ -105,13 +106,20 @@ export class Api {
     }
   }
 
-  private async call<T>(path: string, { token, body }: { token?: string; body: unknown }): Promise<T> {
-    const headers: Record<string, string> = { accept: 'application/json', 'content-type': 'application/json' };
+  /** Up to `limit` stored events after `after`. */
+  replay(token: string, conversation: string, after: number, limit: number): Promise<Replay> {
+    return this.call(`/conversations/${encodeURIComponent(conversation)}/events?after=${after}&limit=${limit}`, { token });
+  }
+
+  /** GET without a body. */
+  private async call<T>(path: string, { token, body }: { token?: string; body?: unknown }): Promise<T> {
+    const headers: Record<string, string> = { accept: 'application/json' };
+    if (body) headers['content-type'] = 'application/json';
     if (token) headers['authorization'] = `Bearer ${token}`;
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(), CALL_DEADLINE);
     try {
-      const response = await this.fetch(path, { method: 'POST', headers, body: JSON.stringify(body), signal: abort.signal });
+      const response = await this.fetch(path, { method: body ? 'POST' : 'GET', headers, cache: 'no-store', signal: abort.signal, ...(body ? { body: toJson(body) } : {}) });
       if (!response.ok) throw await problemOf(response);
       return (response.status === 204 ? undefined : await response.json()) as T;
     } catch (cause) {

@@ -4,24 +4,26 @@
 
 import { Problem, Unreachable, type Api } from './api';
 import { Backoff } from './backoff';
-import { emptyConversation, liveEntry, reduce, type Action, type ConversationState } from './conversation';
+import { emptyConversation, liveEntry, reduce, type Action, type ConversationState, type Entry } from './conversation';
+import { Earlier } from './earlier';
 import type { Outbox } from './outbox';
+import { Pauses } from './pauses';
 import { isFinal, Session, type SessionOptions } from './session';
 import { RoomSocket } from './socket';
-import { SseDecoder } from './sse';
+import { parseEvent, SseDecoder } from './sse';
 import type { Box } from './storage';
 import type { Conversation, ServerEvent, Site } from './wire';
 
 export type Link = 'idle' | 'connecting' | 'live' | 'offline';
-/** Why sending waits: too many messages, a server that cannot take it now, or no way to reach it. */
-export type WaitReason = 'rate' | 'busy' | 'network';
+/** Why it waits: too many messages, a server that cannot take them now or is closed, or no way to reach it. */
+export type WaitReason = 'rate' | 'busy' | 'closed' | 'network';
 
 export interface Snapshot {
   conversation: ConversationState;
   link: Link;
   site: Site | null;
-  /** The server does not serve this page: wrong site key or a foreign origin. Nothing will change until a reload. */
-  refused: boolean;
+  /** The status with which the server refuses this page: a wrong site key, a foreign origin. Nothing will change until a reload. */
+  refused: number | null;
   /** `until` is in milliseconds since 1970. */
   waiting: { reason: WaitReason; until: number } | null;
   /** A conversation exists, and its history has not arrived yet. */
@@ -29,6 +31,11 @@ export interface Snapshot {
   outboxFull: boolean;
   /** Everything up to this `seq` was seen by the visitor. */
   read: number;
+  /** What was said in conversations before this one, as far as it was asked for; `more` where there is more of it. */
+  earlier: readonly Entry[];
+  more: boolean;
+  /** Milliseconds to add to this clock for that of the server, as far as it is known. */
+  skew: number;
 }
 
 export interface Surroundings {
@@ -44,6 +51,8 @@ export interface Surroundings {
 export interface ConnectionOptions extends SessionOptions {
   /** Milliseconds. */
   backoff?: { base: number; max: number };
+  /** Milliseconds between two questions for news where there is no connection. */
+  poll?: { min: number; max: number };
   /** Milliseconds in which the event stream is used after a socket that did not hold. */
   socketRest?: number;
 }
@@ -52,8 +61,16 @@ export interface ConnectionOptions extends SessionOptions {
 const SILENCE = 40_000;
 /** A closed widget in which nothing happens gives its connection back to the page. */
 const IDLE = 10 * 60_000;
-/** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. */
+/** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. A socket
+ * is none of these, and stays. */
 const HIDDEN = 60_000;
+/** Without a connection the server is asked for news this often: the longer nothing happened, the less often. */
+const POLL = { min: 20_000, max: 5 * 60_000 };
+const POLL_SHARE = 20;
+/** Events in one answer. */
+const PAGE = 100;
+/** Clocks that differ less than this agree. */
+const SKEW = 30_000;
 const TYPING = 6_000;
 /** How often an author who writes says so. */
 const TYPING_AGAIN = 3_000;
@@ -68,14 +85,22 @@ export class Connection {
   private state: ConversationState = emptyConversation;
   private link: Link = 'idle';
   private waiting: Snapshot['waiting'] = null;
+  /** No session is given, because the service is closed. */
+  private shut = false;
   private outboxFull = false;
+  private skew = 0;
+  private lastPoll = -Infinity;
+  private toldActivity = 0;
 
   private readonly session: Session;
+  private readonly earlier: Earlier;
 
   private open = false;
   private closed = false;
   private hiddenSince: number | null = null;
   private lastActivity = 0;
+  /** The conversation that `state` is of. */
+  private followed: string | null = null;
   private stream: AbortController | null = null;
   /** Set while it is open. */
   private socket: RoomSocket | null = null;
@@ -85,8 +110,7 @@ export class Connection {
   private streaming = false;
   private pumping = false;
   private typingTimer: ReturnType<typeof setTimeout> | undefined;
-  private readonly sleepers = new Set<() => void>();
-  private readonly everyTimer = new Set<ReturnType<typeof setTimeout>>();
+  private readonly pauses = new Pauses();
 
   constructor(
     private readonly api: Api,
@@ -96,34 +120,65 @@ export class Connection {
     private readonly options: ConnectionOptions,
   ) {
     this.session = new Session(api, box, options, {
+      now: () => around.now(),
       exclusively: (name, work) => around.exclusively(name, work),
       onSwitch: (conversation, first) => this.onSwitch(conversation, first),
       onChange: () => this.changed(),
     });
+    this.earlier = new Earlier(api, this.session);
   }
 
   snapshot(): Snapshot {
-    const { state: conversation, link, waiting, outboxFull } = this;
+    const { state: conversation, link, outboxFull, skew } = this;
+    const waiting = this.waiting ?? (this.shut ? { reason: 'closed', until: 0 } : null);
     const { site, refused, read, knownSeq } = this.session;
     const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
-    return { conversation, link, site, refused, waiting, loading, outboxFull, read };
+    const { entries: earlier, more } = this.earlier;
+    return { conversation, link, site, refused, waiting, loading, outboxFull, read, earlier, more, skew };
   }
 
   /** Opens the session and goes on with whatever was left undone. */
   async start(): Promise<void> {
     this.dispatch({ type: 'outbox', items: this.outbox.all() });
-    const backoff = this.newBackoff();
-    while (!this.closed && !this.session.refused && !this.session.ready) {
-      try {
-        await this.session.open();
-        this.setLink(this.around.online() ? 'idle' : 'offline');
-      } catch (cause) {
-        this.setLink(this.around.online() ? 'connecting' : 'offline');
-        await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
-      }
-    }
+    // A tab that was open a while ago asks as if nothing had happened since: what did, the first poll says.
+    const active = this.box.get<number>('active') ?? 0;
+    this.lastActivity = Math.min(active, this.around.now() - IDLE);
+    if (!this.around.online()) this.setLink('offline');
+    if (this.session.resume()) this.check();
+    else await this.begin();
     void this.pump();
     void this.follow();
+    void this.poll();
+  }
+
+  private async begin(): Promise<void> {
+    const backoff = this.newBackoff();
+    while (!this.closed && this.session.refused === null && !this.session.ready) {
+      try {
+        await this.session.open();
+        if (!this.streaming) this.setLink(this.around.online() ? 'idle' : 'offline');
+        this.shut = false;
+        this.changed();
+      } catch (cause) {
+        this.shut = isClosed(cause);
+        this.setLink(this.around.online() ? 'connecting' : 'offline');
+        this.changed();
+        await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
+      }
+    }
+  }
+
+  /** The page itself keeps us from the server. */
+  refuse(status: number): void {
+    this.session.refuse(status);
+    this.stream?.abort();
+    this.pauses.wake();
+  }
+
+  /** Shows the conversation before the earliest one that is shown. */
+  async loadEarlier(): Promise<void> {
+    await this.earlier.load();
+    this.changed();
   }
 
   /** Stops everything for good. */
@@ -131,20 +186,28 @@ export class Connection {
     this.closed = true;
     this.stream?.abort();
     clearTimeout(this.typingTimer);
-    for (const timer of this.everyTimer) clearTimeout(timer);
-    this.wake();
+    this.pauses.stop();
   }
 
   setOpen(open: boolean): void {
     this.open = open;
-    if (open) this.resume();
+    if (!open) return;
+    this.check();
+    this.resume();
+  }
+
+  /** Before anything is promised: is the server there, and is the site as it was? */
+  private check(): void {
+    if (!this.open || !this.session.ready || !this.session.stale) return;
+    this.session.expire();
+    void this.begin();
   }
 
   /** The page is seen, online, or back from the back-forward cache: try now instead of waiting. */
   resume(): void {
     this.hiddenSince = null;
     if (this.link === 'offline') this.setLink(this.streaming ? 'connecting' : 'idle');
-    this.wake();
+    this.pauses.wake();
     void this.pump();
     void this.follow();
   }
@@ -185,11 +248,11 @@ export class Connection {
 
   /** False where too many messages are waiting already. */
   send(text: string): boolean {
-    const kept = this.outbox.add({ client_id: this.around.newId(), text, at: this.around.now() });
+    const kept = this.outbox.add({ client_id: this.around.newId(), text, at: this.around.now() + this.skew });
     this.outboxFull = !kept;
-    this.lastActivity = this.around.now();
+    this.active();
     this.dispatch({ type: 'outbox', items: this.outbox.all() });
-    this.wake();
+    this.pauses.wake();
     void this.pump();
     return kept;
   }
@@ -214,10 +277,14 @@ export class Connection {
   }
 
   private onSwitch(conversation: Conversation | null, first: boolean): void {
+    if (conversation && this.state.mode === 'closed' && this.followed) {
+      this.earlier.keep(this.followed, this.state.entries);
+    }
+    this.followed = conversation?.id ?? null;
     // Into the first conversation goes what was written before it existed; any other begins empty.
     if (!first) this.dispatch({ type: 'reset', ...(conversation?.mode ? { mode: conversation.mode } : {}) });
     this.toldRead = this.session.read;
-    if (this.session.knownSeq > this.session.read) this.lastActivity = this.around.now();
+    if (this.session.knownSeq > this.session.read) this.active();
     this.stream?.abort();
   }
 
@@ -229,7 +296,7 @@ export class Connection {
     const backoff = this.newBackoff();
     let strikes = 0;
     try {
-      for (let item = this.outbox.next(); item && !this.closed && !this.session.refused; item = this.outbox.next()) {
+      for (let item = this.outbox.next(); item && !this.closed && this.session.refused === null; item = this.outbox.next()) {
         const clientId = item.client_id;
         try {
           const { token, conversation } = await this.session.writable(this.state.mode === 'closed');
@@ -239,7 +306,7 @@ export class Connection {
           this.outbox.remove(clientId);
           this.outboxFull = false;
           this.waiting = null;
-          this.lastActivity = this.around.now();
+          this.active();
           this.toldTyping = 0;
           this.session.knownSeq = Math.max(this.session.knownSeq, seq);
           backoff.reset();
@@ -286,7 +353,8 @@ export class Connection {
       if (this.session.conversation === before) this.session.leave();
       return true;
     }
-    if (isFinal(problem)) {
+    if (status === 403) this.session.refuse(status);
+    else if (isFinal(problem)) {
       this.outbox.reject(clientId, status, detail);
       this.dispatch({ type: 'outbox', items: this.outbox.all() });
       return true;
@@ -296,10 +364,10 @@ export class Connection {
 
   private async wait(cause: unknown, backoff: Backoff): Promise<void> {
     const delay = this.delayAfter(cause, backoff);
-    const reason: WaitReason = cause instanceof Problem ? (cause.status === 429 ? 'rate' : 'busy') : 'network';
+    const reason: WaitReason = !(cause instanceof Problem) ? 'network' : cause.status === 429 ? 'rate' : isClosed(cause) ? 'closed' : 'busy';
     this.waiting = { reason, until: this.around.now() + delay };
     this.changed();
-    await this.rest(delay, !isThrottled(cause));
+    await this.pauses.rest(delay, !isThrottled(cause));
     this.waiting = null;
     this.changed();
   }
@@ -307,10 +375,11 @@ export class Connection {
   // --- the events ---------------------------------------------------------------------------------------------
 
   private wanted(): boolean {
-    if (this.closed || this.session.refused || !this.session.conversation) return false;
+    if (this.closed || this.session.refused !== null || !this.session.conversation) return false;
     const now = this.around.now();
     const writing = liveEntry(this.state) !== undefined || this.state.outgoing.length > 0;
-    if (this.hiddenSince !== null && now - this.hiddenSince > HIDDEN) return this.hiddenSince !== 0 && writing;
+    if (this.hiddenSince === 0) return false;
+    if (this.hiddenSince !== null && !this.socket && now - this.hiddenSince > HIDDEN) return writing;
     return this.open || writing || now - this.lastActivity < IDLE;
   }
 
@@ -328,7 +397,7 @@ export class Connection {
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
           if (!this.wanted()) break;
           // Also after an orderly end there is a pause: the server may be ending every stream.
-          await this.rest(ended ? Math.max(250, backoff.next()) : backoff.next(), true);
+          await this.pauses.rest(ended ? Math.max(250, backoff.next()) : backoff.next(), true);
         } catch (cause) {
           if (this.closed) break;
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
@@ -337,11 +406,12 @@ export class Connection {
             this.session.expire();
             this.session.leave();
           }
+          else if (cause instanceof Problem && cause.status === 403) this.session.refuse(403);
           // The server has less than we do: it came back from a backup.
           else if (cause instanceof Problem && cause.status === 422) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
-          await this.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
+          await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
           await this.refreshSession();
         }
       }
@@ -349,6 +419,40 @@ export class Connection {
       this.streaming = false;
       if (this.link !== 'offline') this.setLink('idle');
     }
+  }
+
+  /** Asks now and then whether something new is there, for as long as there is no connection that would say so. */
+  private async poll(): Promise<void> {
+    const { min, max } = this.options.poll ?? POLL;
+    while (!this.closed && this.session.refused === null) {
+      const now = this.around.now();
+      if (!this.streaming && this.session.conversation && now - this.lastPoll >= min) {
+        this.lastPoll = now;
+        try {
+          await this.ask();
+        } catch (cause) {
+          if (cause instanceof Problem && [401, 404].includes(cause.status)) {
+            this.session.expire();
+            if (cause.status === 404) this.session.leave();
+            await this.refreshSession();
+          } else if (cause instanceof Problem && cause.status === 403) this.session.refuse(403);
+        }
+        void this.follow();
+      }
+      await this.pauses.rest(Math.min(max, Math.max(min, (now - this.lastActivity) / POLL_SHARE)), true);
+    }
+  }
+
+  private async ask(): Promise<void> {
+    const { token, conversation, read } = this.session;
+    if (!token || !conversation) return;
+    const { lastSeq } = this.state;
+    // What was seen before is not fetched again for the sake of a badge.
+    const { events, last_seq } = await this.api.replay(token, conversation, lastSeq || read, PAGE);
+    if (conversation !== this.session.conversation) return;
+    this.session.knownSeq = Math.max(this.session.knownSeq, last_seq);
+    if (last_seq > (lastSeq || read)) this.active();
+    if (lastSeq) for (const event of events) this.onEvent(event);
   }
 
   private async refreshSession(): Promise<void> {
@@ -443,8 +547,22 @@ export class Connection {
     this.socketsAfter = this.around.now() + (this.options.socketRest ?? SOCKET_REST);
   }
 
+  /** Something happens in this conversation; tabs that are opened later know it, too. */
+  private active(): void {
+    const now = (this.lastActivity = this.around.now());
+    if (now - this.toldActivity < POLL.min) return;
+    this.toldActivity = now;
+    this.box.set('active', now);
+  }
+
   private onEvent(event: ServerEvent): void {
-    this.lastActivity = this.around.now();
+    this.active();
+    if ('at' in event && event.at) {
+      const ahead = Date.parse(event.at) - this.around.now();
+      const mine = event.kind === 'message.created' && this.state.outgoing.some((out) => out.client_id === event.message.client_id && out.status !== 'queued');
+      // What was just stored tells the server's time, and so does what comes from the future.
+      if (mine || ahead > this.skew) this.skew = Math.abs(ahead) < SKEW ? 0 : ahead;
+    }
     this.dispatch({ type: 'event', event });
     if (event.kind === 'message.created' && event.message.client_id) this.outbox.remove(event.message.client_id);
     if (event.kind === 'typing') {
@@ -470,25 +588,6 @@ export class Connection {
     return this.around.online() ? pause : Math.max(pause, OFFLINE_PROBE);
   }
 
-  private rest(delay: number, wakeable: boolean): Promise<void> {
-    if (this.closed) return Promise.resolve();
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        this.everyTimer.delete(timer);
-        this.sleepers.delete(done);
-        resolve();
-      };
-      const timer = setTimeout(done, delay);
-      this.everyTimer.add(timer);
-      if (wakeable) this.sleepers.add(done);
-    });
-  }
-
-  private wake(): void {
-    for (const sleeper of [...this.sleepers]) sleeper();
-  }
-
   private setLink(link: Link): void {
     if (this.link === link) return;
     this.link = link;
@@ -507,16 +606,12 @@ export class Connection {
   }
 }
 
+/** The service is closed for a while, and says so. */
+function isClosed(cause: unknown): boolean {
+  return cause instanceof Problem && cause.status === 503 && /maintenance/i.test(cause.detail);
+}
+
 /** The server asked for a pause: an impatient visitor does not shorten it. */
 function isThrottled(cause: unknown): boolean {
   return cause instanceof Problem && cause.retryAfter !== null;
-}
-
-function parseEvent(data: string): ServerEvent | null {
-  try {
-    const event = JSON.parse(data) as ServerEvent | null;
-    return event && typeof event === 'object' && typeof event.kind === 'string' ? event : null;
-  } catch {
-    return null;
-  }
 }

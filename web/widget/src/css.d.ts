@@ -3,3 +3,6 @@ declare module '*.css' {
   const text: string;
   export default text;
 }
+
+/** Of the sources of both files. Set by build.mjs. */
+declare const VERSION: string;

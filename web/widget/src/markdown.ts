@@ -64,6 +64,15 @@ export function plainText(list: readonly Block[]): string {
     .join('\n');
 }
 
+const SCRIPTS = { ru: 'Cyrillic', ar: 'Arabic', he: 'Hebrew', el: 'Greek', hi: 'Devanagari', th: 'Thai', ko: 'Hangul', ja: 'Hiragana', zh: 'Han', en: 'Latin' };
+
+/** The language that a text is most likely in, by the script of its first letter; null where there is none. It is for voices and fonts. */
+export function langOf(text: string): string | null {
+  const letter = /\p{L}/u.exec(text)?.[0];
+  const found = letter && Object.entries(SCRIPTS).find(([, script]) => new RegExp(`\\p{Script=${script}}`, 'u').test(letter));
+  return found ? found[0] : null;
+}
+
 const BULLET = /^( {0,3})([-*+•])\s+(.*)$/;
 const NUMBER = /^( {0,3})(\d{1,9})[.)]\s+(.*)$/;
 const TABLE_RULE = /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
@@ -155,6 +164,7 @@ const CITE = /\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\](?!\()/y;
 const LINK = /!?\[((?:[^[\]\\]|\\.){0,500})\]\(\s*<?([^\s()<>]{1,2000}(?:\([^\s()<>]*\)[^\s()<>]*)?)>?(?:\s+"[^"]*")?\s*\)/y;
 const BARE = /https?:\/\/[^\s<>"'`|\\^{}]+/y;
 const WORD = /[\p{L}\p{N}]/u;
+const SMALL = /\p{Ll}/u;
 
 function inlines(text: string, open: boolean, depth = 0): Inline[] {
   const out: Inline[] = [];
@@ -177,7 +187,9 @@ function inlines(text: string, open: boolean, depth = 0): Inline[] {
       plain += text[i + 1];
       i += 2;
     } else if (c === '\n') {
-      put({ t: 'br' });
+      // A text that was wrapped by hand goes on in small letters.
+      if (SMALL.test(text[i + 1] ?? '')) plain += ' ';
+      else put({ t: 'br' });
       i += 1;
     } else if (c === '`') {
       const mark = /^`+/.exec(text.slice(i, i + 8))?.[0] ?? '`';

@@ -11,6 +11,7 @@ export interface SessionOptions {
 }
 
 export interface SessionHooks {
+  now(): number;
   /** Runs `work` while no other tab of this origin runs something under the same name. */
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
   /** The visitor's conversation is another one now, or none. `first` where there was none before. */
@@ -21,11 +22,32 @@ export interface SessionHooks {
 interface Remembered {
   token: string;
   conversation: string | null;
+  /** The token is good until then, and the server was asked then: milliseconds since 1970, by this clock. */
+  until?: number;
+  asked?: number;
 }
 
 interface RememberedSite {
   locale: string;
   site: Site;
+}
+
+/** A token is used up to this many milliseconds before its end. */
+const MARGIN = 3600_000;
+/** What is known of the site is asked for anew after this, when the panel is opened. */
+const FRESH = 10 * 60_000;
+/** And after this in any case: a site may have another look, or this page no permission any more. */
+const KNOWN = 24 * 3600_000;
+const MAX_EARLIER = 20;
+
+/** Milliseconds for which a token is good from when it is issued: by its own words, so that a wrong clock does no harm. */
+function lifetime(token: string): number {
+  try {
+    const { iat, exp } = JSON.parse(atob((token.split('.')[1] ?? '').replace(/-/g, '+').replace(/_/g, '/'))) as { iat: number; exp: number };
+    return (exp - iat) * 1000 - MARGIN || 0;
+  } catch {
+    return 0;
+  }
 }
 
 interface Seen {
@@ -46,9 +68,11 @@ export class Session {
   /** Everything up to this `seq` was seen by the visitor. */
   read = 0;
   site: Site | null = null;
-  /** The server does not serve this page: wrong site key or a foreign origin. */
-  refused = false;
+  /** The status with which the server refuses this page; 0 where the page keeps us from asking. */
+  refused: number | null = null;
   private opened = false;
+  private until = 0;
+  private asked = 0;
   private opening: Promise<void> | null = null;
   /** A request for a conversation got no answer: it may exist all the same. */
   private doubtful = false;
@@ -61,8 +85,37 @@ export class Session {
   ) {
     const known = this.remembered();
     this.token = typeof known?.token === 'string' ? known.token : null;
+    this.until = known?.until ?? 0;
+    this.asked = known?.asked ?? 0;
     const site = box.get<RememberedSite>('site');
     if (site?.locale === options.locale) this.site = site.site;
+  }
+
+  /** Goes on where the page before was, without a word to the server: true where all that takes is remembered. */
+  resume(): boolean {
+    const now = this.hooks.now();
+    this.opened = this.token !== null && this.site !== null && this.asked <= now && now < this.asked + KNOWN && now < this.until;
+    const conversation = this.remembered()?.conversation;
+    if (this.opened && conversation) this.switchTo({ id: conversation });
+    return this.opened;
+  }
+
+  /** What is known of the site may have changed. */
+  get stale(): boolean {
+    const age = this.hooks.now() - this.asked;
+    return age < 0 || age > FRESH;
+  }
+
+  /** The visitor's conversations before this one, the latest last. */
+  get earlier(): string[] {
+    const ids = this.box.get<unknown>('earlier');
+    return Array.isArray(ids) ? ids.filter((id): id is string => typeof id === 'string' && id !== this.conversation) : [];
+  }
+
+  refuse(status: number): void {
+    if (this.refused !== null) return;
+    this.refused = status;
+    this.hooks.onChange();
   }
 
   get ready(): boolean {
@@ -116,7 +169,7 @@ export class Session {
       if (known?.conversation && known.conversation !== old && known.token === token) return { id: known.conversation };
       try {
         const created = await this.api.createConversation(token);
-        this.box.set('session', { token, conversation: created.id } satisfies Remembered);
+        this.remember(created.id);
         return created;
       } catch (cause) {
         this.doubtful = cause instanceof Unreachable;
@@ -129,29 +182,19 @@ export class Session {
 
   private async ask(): Promise<void> {
     const { siteKey, locale, pageUrl } = this.options;
-    const ask = (token: string | null): Promise<SessionAnswer> =>
-      this.api.openSession({
-        site_key: siteKey,
-        ...(token ? { visitor_token: token } : {}),
-        locale,
-        ...(pageUrl ? { page_url: pageUrl } : {}),
-      });
+    const { token } = this;
     let answer: SessionAnswer;
     try {
-      try {
-        answer = await ask(this.token);
-      } catch (cause) {
-        // A token that is no longer good must not lock the visitor out: begin as a new one.
-        if (!(this.token && cause instanceof Problem && isFinal(cause))) throw cause;
-        answer = await ask(null);
-      }
+      // A token that is not good any more begins a new visitor.
+      answer = await this.api.openSession({ site_key: siteKey, ...(token ? { visitor_token: token } : {}), locale, ...(pageUrl ? { page_url: pageUrl } : {}) });
     } catch (cause) {
-      this.refused = cause instanceof Problem && isFinal(cause);
-      if (this.refused) this.hooks.onChange();
+      if (cause instanceof Problem && isFinal(cause)) this.refuse(cause.status);
       throw cause;
     }
     this.opened = true;
     this.token = answer.visitor_token;
+    this.asked = this.hooks.now();
+    this.until = this.asked + lifetime(this.token);
     this.site = answer.site;
     this.box.set('site', { locale, site: answer.site } satisfies RememberedSite);
     if (answer.conversation?.id !== this.conversation) this.switchTo(answer.conversation);
@@ -162,6 +205,10 @@ export class Session {
 
   private switchTo(conversation: Conversation | null): void {
     const first = this.conversation === null && conversation !== null;
+    const before = this.conversation ?? this.remembered()?.conversation;
+    if (before && before !== conversation?.id) {
+      this.box.set('earlier', [...this.earlier.filter((id) => id !== before), before].slice(-MAX_EARLIER));
+    }
     this.conversation = conversation?.id ?? null;
     this.knownSeq = conversation?.last_seq ?? 0;
     const seen = this.box.get<Seen>('read');
@@ -173,7 +220,8 @@ export class Session {
     return this.box.get<Remembered>('session');
   }
 
-  private remember(): void {
-    if (this.token) this.box.set('session', { token: this.token, conversation: this.conversation } satisfies Remembered);
+  private remember(conversation = this.conversation): void {
+    const { token, until, asked } = this;
+    if (token) this.box.set('session', { token, conversation, until, asked } satisfies Remembered);
   }
 }

@@ -1,6 +1,7 @@
 // One WebSocket to a conversation, as the protocol "frontdesk.v1" has it: it brings events and takes messages.
 
 import { Problem, Unreachable } from './api';
+import { toJson } from './json';
 import type { ServerEvent, ServerFrame } from './wire';
 
 /** Milliseconds until the server has to say welcome; longer than that, and the event stream is asked instead. */
@@ -70,7 +71,7 @@ export class RoomSocket {
   }
 
   say(frame: object): void {
-    if (this.socket.readyState === 1) this.socket.send(JSON.stringify(frame));
+    if (this.socket.readyState === 1) this.socket.send(toJson(frame));
   }
 
   private take(data: unknown): void {

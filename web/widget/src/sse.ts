@@ -1,6 +1,8 @@
 // Server-sent events over fetch. EventSource cannot send an Authorization header, and tokens never stand in a URL.
 // Follows the WHATWG "event stream" grammar: LF, CR or CRLF ends a line, a blank line dispatches, ':' begins a comment.
 
+import type { ServerEvent } from './wire';
+
 export interface Frame {
   /** The last `id:` of the stream so far, as EventSource's lastEventId. */
   id: string;
@@ -67,5 +69,15 @@ export class SseDecoder {
       this.size += value.length;
     } else if (field === 'event') this.event = value;
     else if (field === 'id' && !value.includes('\0')) this.id = value;
+  }
+}
+
+/** Null where it is no event. */
+export function parseEvent(data: string): ServerEvent | null {
+  try {
+    const event = JSON.parse(data) as ServerEvent | null;
+    return event && typeof event === 'object' && typeof event.kind === 'string' ? event : null;
+  } catch {
+    return null;
   }
 }

@@ -1,6 +1,8 @@
 // Web storage that never throws: it may be full, switched off, or refused in a third-party frame.
 // What could not be written is kept in memory for as long as the page lives.
 
+import { toJson } from './json';
+
 export interface Box {
   get<T>(name: string): T | null;
   set(name: string, value: unknown): void;
@@ -33,7 +35,7 @@ export function openBox(area: () => Area, siteKey: string): Box {
       }
     },
     set(name, value) {
-      const text = JSON.stringify(value);
+      const text = toJson(value);
       try {
         if (!store) throw new Error('no storage');
         store.setItem(key(name), text);

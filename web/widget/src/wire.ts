@@ -92,6 +92,11 @@ export interface SessionAnswer {
   conversation: Conversation | null;
 }
 
+export interface Replay {
+  events: StoredEvent[];
+  last_seq: number;
+}
+
 export interface Posted {
   message: { id: string; seq: number };
   deduplicated: boolean;

@@ -27,11 +27,14 @@ function exclusively<T>(_name: string, work: () => Promise<T>): Promise<T> {
 class Visitor {
   readonly connection: Connection;
   online = true;
+  /** Milliseconds by which this clock is wrong. */
+  shift = 0;
   latest: Snapshot | null = null;
   private readonly waiting = new Set<() => void>();
   watch: (snapshot: Snapshot) => void = () => {};
 
-  constructor(server: StandIn, storage = fakeStorage(), { siteKey = server.siteKey, seed = 1, socketRest = 0 } = {}) {
+  constructor(server: StandIn, storage = fakeStorage(), { siteKey = server.siteKey, seed = 1, socketRest = 0, shift = 0, open = true, poll = undefined as { min: number; max: number } | undefined } = {}) {
+    this.shift = shift;
     const random = seeded(seed);
     const box = openBox(() => storage, siteKey);
     let ids = 0;
@@ -40,7 +43,7 @@ class Visitor {
       box,
       new Outbox(box),
       {
-        now: () => Date.now(),
+        now: () => Date.now() + this.shift,
         random,
         newId: () => `client_${seed}_${(ids += 1)}`,
         online: () => this.online,
@@ -51,9 +54,9 @@ class Visitor {
           for (const check of [...this.waiting]) check();
         },
       },
-      { siteKey, locale: 'ru', backoff: { base: 2, max: 6 }, socketRest },
+      { siteKey, locale: 'ru', backoff: { base: 2, max: 6 }, socketRest, ...(poll ? { poll } : {}) },
     );
-    this.connection.setOpen(true);
+    this.connection.setOpen(open);
     void this.connection.start();
   }
 
@@ -95,7 +98,7 @@ async function withServer(options: { pace?: number; chunk?: number }, body: (ser
   const visitors: Visitor[] = [];
   try {
     await body(server, (storage, settings) => {
-      const visitor = new Visitor(server, storage as ReturnType<typeof fakeStorage>, settings as { siteKey?: string; seed?: number; socketRest?: number });
+      const visitor = new Visitor(server, storage as ReturnType<typeof fakeStorage>, settings as { siteKey?: string; seed?: number; socketRest?: number; shift?: number; open?: boolean; poll?: { min: number; max: number } });
       visitors.push(visitor);
       return visitor;
     });
@@ -103,6 +106,11 @@ async function withServer(options: { pace?: number; chunk?: number }, body: (ser
     for (const visitor of visitors) visitor.connection.stop();
     await server.stop();
   }
+}
+
+/** For what no snapshot tells. */
+async function until(what: () => boolean): Promise<void> {
+  while (!what()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 const stored = (server: StandIn) => [...server.conversations.values()].flatMap((conversation) => conversation.events.flatMap((event) => (event.message ? [event.message] : [])));
@@ -258,7 +266,121 @@ test('a message that is refused is kept for its author, and does not stop the ne
 test('an unknown site key is refused once, without hammering', () =>
   withServer({}, async (_, visit) => {
     const visitor = visit(undefined, { siteKey: 'pk_other' });
-    await visitor.until((snapshot) => snapshot.refused);
+    await visitor.until((snapshot) => snapshot.refused === 422);
+  }));
+
+test('a page without permission is refused at once, also in the middle of a conversation', () =>
+  withServer({ pace: 1 }, async (server, visit) => {
+    server.setFaults({ foreign: true });
+    await visit().until((snapshot) => snapshot.refused === 403);
+    server.setFaults({});
+    const visitor = visit(undefined, { seed: 2 });
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 403, times: -1 }] });
+    visitor.connection.send('Доставка?');
+    await visitor.until((snapshot) => snapshot.refused === 403);
+  }));
+
+test('a page view of a visitor who came before asks for no session, and learns with one call that something is new', () =>
+  withServer({ pace: 1 }, async (server, visit) => {
+    const storage = fakeStorage();
+    const before = visit(storage);
+    before.connection.send(QUESTION);
+    const { conversation } = await before.until(answered(1));
+    before.connection.markRead(conversation.lastSeq);
+    before.connection.stop();
+    const { sessions, replays } = server.counts;
+    const quiet = visit(storage, { open: false, seed: 2 });
+    assert.equal(quiet.connection.snapshot().site?.name, 'Ромашка', 'it is shown at once');
+    await until(() => server.counts.replays === replays + 1);
+    quiet.connection.stop();
+    const [room] = server.conversations.values();
+    assert.ok(room);
+    server.emit(room.id, { kind: 'message.created', message: { id: 'msg_op', author: { kind: 'operator' }, text: 'Добрый день!' } });
+    const told = visit(storage, { open: false, seed: 3 });
+    await told.until((snapshot) => snapshot.conversation.entries.some((entry) => entry.kind === 'operator'));
+    assert.equal(told.connection.snapshot().read, conversation.lastSeq);
+    assert.equal(server.counts.sessions, sessions);
+  }));
+
+test('a token that has ended, a clock that was set back, and a site that was asked for long ago are asked about', () =>
+  withServer({ pace: 1 }, async (server, visit) => {
+    const DAY = 86_400_000;
+    let rounds = 0;
+    for (const [shift, open, asks] of [[0, true, 0], [DAY / 2, false, 0], [DAY / 2, true, 1], [29 * DAY, false, 1], [31 * DAY, false, 1], [-DAY, false, 1]] as const) {
+      const storage = fakeStorage();
+      const before = visit(storage);
+      await before.until((snapshot) => snapshot.site !== null && snapshot.link === 'idle');
+      before.connection.stop();
+      const { sessions } = server.counts;
+      const after = visit(storage, { shift, open, seed: 2 });
+      after.connection.send(QUESTION);
+      await after.until(answered(1));
+      assert.equal(server.conversations.size, (rounds += 1));
+      assert.equal(server.counts.sessions - sessions, asks, `${shift / DAY} days later, ${open ? 'open' : 'closed'}`);
+    }
+  }));
+
+test('a tab in the background learns what comes: over its socket, or by asking now and then', () =>
+  withServer({ pace: 1 }, async (server, visit) => {
+    const visitor = visit(undefined, { poll: { min: 5, max: 5 } });
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    visitor.connection.hide();
+    // Two minutes later a stream is given up with the next word of the server, a socket is not.
+    visitor.shift += 120_000;
+    const [room] = server.conversations.values();
+    assert.ok(room);
+    const say = (text: string) => server.emit(room.id, { kind: 'message.created', message: { id: `msg_${text}`, author: { kind: 'operator' }, text } });
+    const learns = (text: string) => visitor.until(({ conversation: { entries } }) => entries.some((entry) => entry.text === text));
+    say('one');
+    await learns('one');
+    if (!rooms) await visitor.until((snapshot) => snapshot.link === 'idle');
+    say('two');
+    await learns('two');
+    assert.equal(visitor.connection.snapshot().link, rooms ? 'live' : 'idle');
+  }));
+
+test('the clock of the server is known from what was just said, and a wrong one here changes no day', () =>
+  withServer({ pace: 1 }, async (_, visit) => {
+    for (const hours of [-30, 0, 30]) {
+      const visitor = visit(undefined, { shift: hours * 3600_000, seed: hours + 31 });
+      visitor.connection.send(QUESTION);
+      const { skew } = await visitor.until(answered(1));
+      assert.ok(Math.abs(skew + hours * 3600_000) < 10_000, `${hours}: ${skew}`);
+    }
+  }));
+
+test('what was said in a conversation that is closed stays, and can be had back on another page', () =>
+  withServer({ pace: 1 }, async (server, visit) => {
+    const storage = fakeStorage();
+    const visitor = visit(storage);
+    visitor.connection.send(QUESTION);
+    await visitor.until(answered(1));
+    const [room] = server.conversations.values();
+    assert.ok(room);
+    server.emit(room.id, { kind: 'status.changed', status: 'closed' });
+    await visitor.until((snapshot) => snapshot.conversation.mode === 'closed');
+    visitor.connection.send('Доставка?');
+    const { earlier, more } = await visitor.until((snapshot) => answered(1)(snapshot) && snapshot.conversation.entries[0]?.text === 'Доставка?');
+    assert.deepEqual(earlier.map(({ text }) => text), [QUESTION, ANSWER, '']);
+    assert.equal(more, false);
+    visitor.connection.stop();
+    const later = visit(storage, { seed: 2 });
+    const asked = await later.until((snapshot) => answered(1)(snapshot) && snapshot.more);
+    assert.deepEqual(asked.earlier, []);
+    await later.connection.loadEarlier();
+    assert.deepEqual(later.connection.snapshot().earlier.map(({ text }) => text), [QUESTION, ANSWER, '']);
+    assert.equal(later.connection.snapshot().more, false);
+  }));
+
+test('a service that is closed for maintenance is not called busy', () =>
+  withServer({ pace: 1 }, async (server, visit) => {
+    server.setFaults({ fail: [{ path: '/', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 1, times: 1 }] });
+    const visitor = visit();
+    await visitor.until((snapshot) => snapshot.waiting?.reason === 'closed');
+    await visitor.until((snapshot) => snapshot.site !== null && snapshot.waiting === null);
   }));
 
 test('offline it says so, keeps what is written, and goes on when the network is back', () =>

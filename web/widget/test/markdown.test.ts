@@ -110,3 +110,8 @@ test('hostile and random text ends quickly and never throws', () => {
   }
   assert.ok(Date.now() - began < 2000, `took ${Date.now() - began} ms`);
 });
+
+test('a text that was wrapped by hand is one line again, and a line that begins anew is not', () => {
+  const [paragraph] = parseMarkdown('The courier comes after the\norder is confirmed.\nYou choose a slot.');
+  assert.deepEqual(paragraph, { t: 'p', c: [{ t: 'text', v: 'The courier comes after the order is confirmed.' }, { t: 'br' }, { t: 'text', v: 'You choose a slot.' }] });
+});

@@ -15,11 +15,14 @@ declare module 'node:assert/strict' {
   const assert: Assert;
   export default assert;
 }
+declare module 'node:fs' {
+  export function readFileSync(path: string, encoding: string): string;
+}
 declare module '*/stand-in.mjs' {
   export interface StandIn {
     url: string;
     siteKey: string;
-    counts: { posts: number; streams: number; sockets: number; sends: number; cut: number };
+    counts: { sessions: number; replays: number; posts: number; streams: number; sockets: number; sends: number; cut: number };
     frames: { t: string; on?: boolean; seq?: number }[];
     conversations: Map<string, { id: string; events: { seq: number; kind: string; message?: { text: string; client_id?: string; author: { kind: string } } }[] }>;
     listen(port?: number): Promise<void>;

@@ -3,14 +3,17 @@ import { test } from 'node:test';
 import { parseRetryAfter } from '../src/api';
 import { Backoff } from '../src/backoff';
 import { en } from '../src/i18n/en';
-import { languageOf } from '../src/i18n/index';
+import { languageOf as choose } from '../src/i18n/index';
+import { LAUNCHER_WORDS } from '../src/i18n/launcher';
 import { ru } from '../src/i18n/ru';
 import { contrast, paletteOf } from '../src/theme';
 import { seeded } from './seeded';
 
+const languageOf = (wishes: readonly (string | null)[]) => choose(wishes, LAUNCHER_WORDS);
+
 test('Russian counts in three forms', () => {
   const language = languageOf(['ru']);
-  const say = (n: number) => language.plural(ru.unread, n);
+  const say = (n: number) => language.plural(language.messages.unread, n);
   assert.deepEqual([1, 2, 5, 11, 21, 104].map(say), ['1 новое сообщение', '2 новых сообщения', '5 новых сообщений', '11 новых сообщений', '21 новое сообщение', '104 новых сообщения']);
 });
 
@@ -28,6 +31,7 @@ test('each language has every word and every place for a value', () => {
     return entries.some(([key]) => key === 'other') ? 'forms' : Object.fromEntries(entries.map(([key, inner]) => [key, shape(inner)]).sort());
   };
   assert.deepEqual(shape(ru), shape(en));
+  assert.deepEqual(shape(LAUNCHER_WORDS.ru), shape(LAUNCHER_WORDS.en));
 });
 
 test('any accent gives readable text', () => {

@@ -1,24 +1,19 @@
-// Every word the widget says. Another language is a copy of this file, added to the list in index.ts.
+// Every word of the panel. Another language is a copy of this file, added to the list in view/entry.ts, and to launcher.ts.
 
 import type { Outcome } from '../wire';
 import type { Notice } from '../conversation';
+import type { Forms, Language } from './index';
 
-/** Forms by CLDR plural category (Intl.PluralRules); `other` is always there. */
-export type Forms = Partial<Record<Intl.LDMLPluralRule, string>> & { other: string };
+export type State = 'online' | 'operator' | 'busy' | 'connecting' | 'offline' | 'closed';
 
 export interface Messages {
-  launcher: string;
-  /** {n} */
-  unread: Forms;
   close: string;
   assistant: string;
   you: string;
   colleague: string;
-  online: string;
-  connecting: string;
-  offline: string;
-  offlineBanner: string;
-  connectingBanner: string;
+  states: Record<State, string>;
+  /** What a state means for what the visitor writes. */
+  banners: Record<'offline' | 'closed', string>;
   greeting: string;
   welcome: string;
   suggestions: string;
@@ -35,6 +30,7 @@ export interface Messages {
   typing: string;
   loading: string;
   newMessages: string;
+  earlier: string;
   sources: string;
   source: string;
   /** {n} {title} */
@@ -59,18 +55,25 @@ export interface Messages {
   notices: Record<Notice, string>;
 }
 
+export type PanelLanguage = Language<Messages>;
+
 export const en: Messages = {
-  launcher: 'Open chat',
-  unread: { one: '{n} new message', other: '{n} new messages' },
   close: 'Close chat',
   assistant: 'Assistant',
   you: 'You',
   colleague: 'Colleague',
-  online: 'Online, replies in seconds',
-  connecting: 'Connecting…',
-  offline: 'No connection',
-  offlineBanner: 'You are offline. Messages are kept and go out when the connection is back.',
-  connectingBanner: 'Reconnecting…',
+  states: {
+    online: 'Online, replies in seconds',
+    operator: 'A colleague is here',
+    busy: 'Answers may take longer',
+    connecting: 'Connecting…',
+    offline: 'No connection',
+    closed: 'Closed for maintenance',
+  },
+  banners: {
+    offline: 'You are offline. Messages are kept and go out when the connection is back.',
+    closed: 'We are doing maintenance. Your messages are kept and go out as soon as we are back.',
+  },
   greeting: 'Hello! How can we help?',
   welcome: 'Ask anything. Answers come with their source.',
   suggestions: 'Suggested questions',
@@ -85,6 +88,7 @@ export const en: Messages = {
   typing: 'Typing',
   loading: 'Loading the conversation',
   newMessages: 'New messages',
+  earlier: 'Earlier conversation',
   sources: 'Sources',
   source: 'Source',
   openSource: 'Source {n}: {title}',

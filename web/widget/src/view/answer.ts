@@ -1,7 +1,8 @@
 // Parsed Markdown as DOM nodes. While an answer is being written only the blocks that changed are made anew, so a
 // selection in the part that is finished stays.
 
-import { parseMarkdown, type Block, type Inline } from '../markdown';
+import { toJson } from '../json';
+import { langOf, parseMarkdown, type Block, type Inline } from '../markdown';
 import type { Citation } from '../wire';
 import { el } from './element';
 
@@ -18,8 +19,9 @@ export class AnswerBody {
 
   update(text: string, context: AnswerContext): void {
     this.node.classList.toggle('live', context.live);
-    const mark = JSON.stringify([context.live, context.citations.map((citation) => citation.n)]);
-    const next = parseMarkdown(text, context.live).map((block) => ({ block, key: JSON.stringify(block) + (hasCitation(block) ? mark : '') }));
+    this.node.lang = langOf(text) ?? '';
+    const mark = toJson([context.live, context.citations.map((citation) => citation.n)]);
+    const next = parseMarkdown(text, context.live).map((block) => ({ block, key: toJson(block) + (hasCitation(block) ? mark : '') }));
     let same = 0;
     while (same < next.length && next[same]?.key === this.shown[same]?.key) same += 1;
     for (const old of this.shown.splice(same)) old.node.remove();
@@ -31,7 +33,10 @@ export class AnswerBody {
   }
 }
 
-const hasCitation = (block: Block): boolean => JSON.stringify(block).includes('"t":"cite"');
+/** Each block runs as its own first letter does. */
+const AUTO = { dir: 'auto' };
+
+const hasCitation = (block: Block): boolean => toJson(block).includes('"t":"cite"');
 
 function renderBlock(block: Block, context: AnswerContext): HTMLElement {
   const inline = (parent: HTMLElement, nodes: readonly Inline[]) => {
@@ -40,23 +45,23 @@ function renderBlock(block: Block, context: AnswerContext): HTMLElement {
   };
   switch (block.t) {
     case 'p':
-      return inline(el('p'), block.c);
+      return inline(el('p', AUTO), block.c);
     case 'h':
-      return inline(el('p', { class: 'heading', role: 'heading', 'aria-level': 3 }), block.c);
+      return inline(el('p', { class: 'heading', role: 'heading', 'aria-level': 3, ...AUTO }), block.c);
     case 'hr':
       return el('hr');
     case 'pre':
-      return el('pre', { tabindex: 0 }, el('code', {}, block.v));
+      return el('pre', { tabindex: 0, dir: 'ltr' }, el('code', {}, block.v));
     case 'quote':
       return el('blockquote', {}, ...block.c.map((inner) => renderBlock(inner, context)));
     case 'table': {
-      const row = (cells: readonly Inline[][], tag: 'th' | 'td') => el('tr', {}, ...cells.map((cell) => inline(el(tag), cell)));
+      const row = (cells: readonly Inline[][], tag: 'th' | 'td') => el('tr', {}, ...cells.map((cell) => inline(el(tag, AUTO), cell)));
       const table = el('table', {}, el('thead', {}, row(block.head, 'th')), el('tbody', {}, ...block.rows.map((cells) => row(cells, 'td'))));
-      return el('div', { class: 'table', tabindex: 0 }, table);
+      return el('div', { class: 'table', tabindex: 0, role: 'group' }, table);
     }
     default: {
       const start = block.t === 'ol' && block.start !== 1 ? block.start : null;
-      return el(block.t, { start }, ...block.items.map((item) => el('li', {}, ...item.map((inner) => renderBlock(inner, context)))));
+      return el(block.t, { start, ...AUTO }, ...block.items.map((item) => el('li', AUTO, ...item.map((inner) => renderBlock(inner, context)))));
     }
   }
 }

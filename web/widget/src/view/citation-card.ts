@@ -1,15 +1,16 @@
 // The card of one citation: which document, which version, and the words that were quoted.
 
-import type { Language } from '../i18n/index';
-import { safeHref } from '../markdown';
+import type { PanelLanguage } from '../i18n/en';
+import { langOf, safeHref } from '../markdown';
 import type { Citation } from '../wire';
 import { el, icon } from './element';
+import * as icons from './icons';
 
 export class CitationCard {
   readonly node = el('div', { class: 'sheet', hidden: true });
   private from: HTMLElement | null = null;
 
-  constructor(private readonly language: Language) {
+  constructor(private readonly language: PanelLanguage) {
     this.node.addEventListener('click', (event) => {
       if (event.target === this.node) this.close();
     });
@@ -23,24 +24,26 @@ export class CitationCard {
     const { messages, fill } = this.language;
     const href = citation.url ? safeHref(citation.url) : null;
     const version = citation.version === undefined || citation.version === '' ? null : fill(messages.version, { version: citation.version });
-    const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.closeSource, onclick: () => this.close() }, icon('close'));
+    // Lines of a text that was wrapped by hand are one paragraph.
+    const quote = citation.quote.replace(/\n(?=\p{Ll})/gu, ' ');
+    const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.closeSource, onclick: () => this.close() }, icon(icons.close));
     const card = el(
       'section',
       { class: 'card', role: 'dialog', 'aria-modal': 'true', 'aria-labelledby': 'card-title' },
       el(
         'div',
         { class: 'card-head' },
-        el('span', { class: 'tile', 'aria-hidden': 'true' }, icon('document')),
+        el('span', { class: 'tile', 'aria-hidden': 'true' }, icon(icons.document)),
         el(
           'div',
           { class: 'head' },
           el('div', { class: 'kicker' }, [`${messages.source} ${citation.n}`, version].filter(Boolean).join(' · ')),
-          el('h2', { id: 'card-title' }, citation.title),
+          el('h3', { id: 'card-title', dir: 'auto' }, citation.title),
         ),
         close,
       ),
-      el('blockquote', { tabindex: 0 }, citation.quote),
-      href && el('a', { class: 'button', href, target: '_blank', rel: 'noopener noreferrer' }, messages.openDocument, icon('out')),
+      el('blockquote', { tabindex: 0, dir: 'auto', lang: langOf(quote) }, quote),
+      href && el('a', { class: 'button', href, target: '_blank', rel: 'noopener noreferrer' }, messages.openDocument, icon(icons.out)),
     );
     this.node.replaceChildren(card);
     this.node.hidden = false;

@@ -1,8 +1,9 @@
 // Where the visitor writes. Nothing typed is lost: every key press is handed out as a draft, and a text that is too
 // long is counted and kept, never cut.
 
-import type { Language } from '../i18n/index';
+import type { PanelLanguage } from '../i18n/en';
 import { el, icon } from './element';
+import * as icons from './icons';
 
 export interface ComposerActions {
   /** False keeps the text where it is. */
@@ -10,10 +11,11 @@ export interface ComposerActions {
   draft(text: string): void;
 }
 
-const MAX_HEIGHT = 140;
+/** In heights of a line. */
+const MAX_LINES = 6;
 
 /** Characters as the server counts them: Unicode code points. */
-export const countChars = (text: string): number => Array.from(text).length;
+export const countChars = (text: string): number => [...text].length;
 
 export class Composer {
   readonly node: HTMLFormElement;
@@ -23,28 +25,32 @@ export class Composer {
   private max = Infinity;
 
   constructor(
-    private readonly language: Language,
+    private readonly language: PanelLanguage,
     private readonly actions: ComposerActions,
     draft: string,
   ) {
     const { messages } = language;
     this.counter = el('div', { class: 'counter', id: 'counter', role: 'status', hidden: true });
-    this.field = el('textarea', { rows: 1, 'aria-label': messages.placeholder, placeholder: messages.placeholder, 'aria-describedby': 'counter', enterkeyhint: 'send', autocomplete: 'off' });
-    this.button = el('button', { type: 'submit', class: 'send', 'aria-label': messages.send, title: messages.send }, icon('send'));
+    this.field = el('textarea', { rows: 1, dir: 'auto', 'aria-label': messages.placeholder, placeholder: messages.placeholder, 'aria-describedby': 'counter', enterkeyhint: 'send', autocomplete: 'off' });
+    this.button = el('button', { type: 'submit', class: 'send', 'aria-label': messages.send, title: messages.send }, icon(icons.send));
     this.node = el('form', { class: 'composer', novalidate: true }, this.counter, el('div', { class: 'box' }, this.field, this.button));
     this.node.addEventListener('submit', (event) => {
       event.preventDefault();
       this.submit();
     });
-    this.field.addEventListener('keydown', (event) => {
-      // Enter that ends the composition of a character (Japanese, Chinese…) is not a wish to send.
-      if (event.key !== 'Enter' || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-      event.preventDefault();
-      this.submit();
-    });
-    this.field.addEventListener('input', () => this.edited());
     this.field.value = draft;
     this.edited();
+  }
+
+  /** A key or an edit in the field; true where that was all it meant. */
+  typed(event: Event): boolean {
+    if (event.type === 'input') this.edited();
+    const { key, shiftKey, isComposing, keyCode } = event as KeyboardEvent;
+    // Enter that ends the composition of a character (Japanese, Chinese…) is not a wish to send.
+    if (event.type !== 'keydown' || key !== 'Enter' || shiftKey || isComposing || keyCode === 229) return false;
+    event.preventDefault();
+    this.submit();
+    return true;
   }
 
   setLimit(max: number | undefined): void {
@@ -71,7 +77,7 @@ export class Composer {
   fit(): void {
     const { style } = this.field;
     style.height = 'auto';
-    if (this.field.scrollHeight) style.height = `${Math.min(MAX_HEIGHT, this.field.scrollHeight)}px`;
+    if (this.field.scrollHeight) style.height = `${Math.min(MAX_LINES * parseFloat(getComputedStyle(this.field).lineHeight), this.field.scrollHeight)}px`;
   }
 
   private submit(): void {

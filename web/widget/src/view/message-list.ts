@@ -1,11 +1,13 @@
 // The messages: one row an entry, kept by key, so a streamed answer grows in place and nothing flickers.
 
 import type { Snapshot } from '../connection';
-import type { ConversationState, Entry, Outgoing } from '../conversation';
-import type { Language } from '../i18n/index';
+import type { Entry, Outgoing } from '../conversation';
+import type { PanelLanguage } from '../i18n/en';
+import { langOf } from '../markdown';
 import type { Citation } from '../wire';
 import { AnswerBody } from './answer';
 import { el, icon, type Child } from './element';
+import * as icons from './icons';
 
 export interface MessageListActions {
   cite(citation: Citation, from: HTMLElement): void;
@@ -14,6 +16,8 @@ export interface MessageListActions {
   /** Puts the text of a message that was not accepted back to be edited. */
   edit(clientId: string): void;
   remove(clientId: string): void;
+  /** Shows the conversation before. */
+  earlier(): void;
 }
 
 /** Messages of one author within this many milliseconds are one group with one time. */
@@ -42,38 +46,52 @@ export class MessageList {
   private readonly list = el('ol', { class: 'messages' });
   private readonly typing: HTMLElement;
   private readonly pill: HTMLElement;
+  private readonly more: HTMLElement;
   private readonly rows = new Map<string, Row>();
   private stuck = true;
+  private top = 0;
   private seen = '';
+  private earlier = 0;
+  private height = 0;
   readonly node: HTMLElement;
 
   constructor(
-    private readonly language: Language,
+    private readonly language: PanelLanguage,
     private readonly actions: MessageListActions,
     welcome: HTMLElement,
   ) {
     const { messages } = language;
     this.typing = el('div', { class: 'row ai typing', hidden: true }, avatar('operator'), el('div', { class: 'bubble' }, dots(messages.typing)));
-    this.scroller = el('div', { class: 'scroller', tabindex: 0, role: 'group', 'aria-label': messages.conversation }, welcome, this.list, this.typing);
-    this.pill = el('button', { type: 'button', class: 'pill', hidden: true, onclick: () => this.toBottom() }, icon('down'), messages.newMessages);
+    this.more = el('button', { type: 'button', class: 'action more', hidden: true, onclick: () => actions.earlier() }, messages.earlier);
+    this.scroller = el('div', { class: 'scroller', tabindex: 0, role: 'group', 'aria-label': messages.conversation }, this.more, welcome, this.list, this.typing);
+    this.pill = el('button', { type: 'button', class: 'pill', hidden: true, onclick: () => this.toBottom() }, icon(icons.down), messages.newMessages);
     this.node = el('div', { class: 'body' }, this.scroller, this.pill);
     this.scroller.addEventListener('scroll', () => {
       const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+      // Taken out of the page, it scrolls to nothing.
+      if (!clientHeight) return;
+      this.top = scrollTop;
       this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
       if (this.stuck) this.pill.hidden = true;
     });
     if (typeof ResizeObserver === 'function') new ResizeObserver(() => this.stuck && this.toBottom()).observe(this.scroller);
   }
 
+  attached(): void {
+    if (this.stuck) this.toBottom();
+    else this.scroller.scrollTop = this.top;
+  }
+
   toBottom(): void {
     this.stuck = true;
     this.pill.hidden = true;
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    // The first screen begins at its top.
+    this.scroller.scrollTop = this.rows.size ? this.scroller.scrollHeight : 0;
   }
 
   update(snapshot: Snapshot, now: number): void {
     const { conversation } = snapshot;
-    const items = itemsOf(conversation);
+    const items = itemsOf(snapshot);
     const keys = new Set(items.map((item) => item.key));
     for (const [key, row] of this.rows) {
       if (keys.has(key)) continue;
@@ -93,9 +111,16 @@ export class MessageList {
     this.typing.hidden = !conversation.operatorTyping;
     const last = items[items.length - 1];
     const seen = `${last?.key ?? ''} ${last?.entry?.text.length ?? 0}`;
-    if (this.stuck) this.toBottom();
+    const { scrollHeight } = this.scroller;
+    this.more.hidden = !snapshot.more;
+    const grown = snapshot.earlier.length - this.earlier;
+    this.earlier = snapshot.earlier.length;
+    // What comes before what is read does not move it.
+    if (grown > 0 && this.seen) this.scroller.scrollTop = this.top + scrollHeight - this.height;
+    else if (this.stuck) this.toBottom();
     else if (seen !== this.seen && last?.kind !== 'visitor') this.pill.hidden = false;
     this.seen = seen;
+    this.height = scrollHeight;
   }
 
   private row(item: Item, previous: Item | undefined, next: Item | undefined, retry: boolean, snapshot: Snapshot, now: number): HTMLElement {
@@ -104,7 +129,7 @@ export class MessageList {
     const day = this.day(previous?.at ?? null, item.at ?? now, now, !previous);
     const waiting = item.outgoing && snapshot.waiting ? Math.max(1, Math.ceil((snapshot.waiting.until - now) / 1000)) : 0;
     const held = item.outgoing?.status === 'queued' && (waiting > 0 || snapshot.link === 'offline');
-    const mark = JSON.stringify([first, last, day, retry, held, item.outgoing?.status, waiting, waiting && snapshot.waiting?.reason]);
+    const mark = JSON.stringify([first, last, day, retry, held, item.outgoing?.status, waiting, snapshot.waiting?.reason, snapshot.link === 'offline', item.outgoing && snapshot.conversation.outgoing.length]);
     let row = this.rows.get(item.key);
     if (!row) {
       const content = el('div', { class: 'content' });
@@ -156,7 +181,8 @@ export class MessageList {
   }
 
   private plain(item: Item): HTMLElement {
-    return el('div', { class: 'plain' }, item.entry?.text ?? item.outgoing?.text ?? '');
+    const text = item.entry?.text ?? item.outgoing?.text ?? '';
+    return el('div', { class: 'plain', dir: 'auto', lang: langOf(text) }, text);
   }
 
   private answer(row: Row, entry: Entry | undefined, retry: boolean): Child[] {
@@ -166,7 +192,7 @@ export class MessageList {
     const body = this.body(row, entry);
     const outcome = entry.outcome && entry.outcome !== 'answered' ? messages.outcomes[entry.outcome] : null;
     return [
-      outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? 'person' : 'document'), outcome),
+      outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? icons.person : icons.document), outcome),
       body.node,
       citations.length > 0 && this.sources(citations),
       retry && this.retryButton(entry),
@@ -209,7 +235,7 @@ export class MessageList {
       const question = this.questionBefore(entry);
       if (question) this.actions.retry(question);
     };
-    return el('button', { type: 'button', class: 'action', onclick }, icon('retry'), messages.retry);
+    return el('button', { type: 'button', class: 'action', onclick }, icon(icons.retry), messages.retry);
   }
 
   private questionBefore: (entry: Entry) => string | null = () => null;
@@ -233,11 +259,15 @@ export class MessageList {
           el('button', { type: 'button', class: 'action', onclick: () => this.actions.remove(id) }, messages.remove),
         );
       }
+      // How they wait is told under the last one, and what the banner says not again.
+      const { outgoing: all } = snapshot.conversation;
+      if (outgoing !== all[all.length - 1]) return null;
       const reason = snapshot.waiting?.reason;
       const text =
         reason === 'rate' ? plural(messages.waitRate, seconds)
         : reason === 'busy' ? plural(messages.waitBusy, seconds)
-        : reason === 'network' || snapshot.link === 'offline' ? messages.waitNetwork
+        : snapshot.link === 'offline' || reason === 'closed' ? messages.queued
+        : reason === 'network' ? messages.waitNetwork
         : outgoing.status === 'sending' ? messages.sending
         : messages.queued;
       return el('div', { class: `meta ${reason ? '' : 'late'}` }, text);
@@ -251,7 +281,7 @@ export class MessageList {
   private day(previous: number | null, at: number, now: number, first: boolean): string {
     const midnight = (time: number) => new Date(time).setHours(0, 0, 0, 0);
     if (first ? midnight(at) === midnight(now) : previous === null || midnight(previous) === midnight(at)) return '';
-    const ago = Math.round((midnight(now) - midnight(at)) / 86_400_000);
+    const ago = Math.max(0, Math.round((midnight(now) - midnight(at)) / 86_400_000));
     const { locale } = this.language;
     if (ago < 2) {
       const text = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(-ago, 'day');
@@ -261,8 +291,8 @@ export class MessageList {
   }
 }
 
-function itemsOf(state: ConversationState): Item[] {
-  const entries = state.entries.map((entry): Item => ({ key: entry.key, kind: entry.kind, at: entry.at, entry }));
+function itemsOf({ earlier, conversation: state }: Snapshot): Item[] {
+  const entries = [...earlier, ...state.entries].map((entry): Item => ({ key: entry.key, kind: entry.kind, at: entry.at, entry }));
   const outgoing = state.outgoing.map((out): Item => ({ key: out.client_id, kind: 'visitor', at: out.at, outgoing: out }));
   return [...entries, ...outgoing];
 }
@@ -273,7 +303,7 @@ function sameGroup(a: Item | undefined, b: Item | undefined): boolean {
 }
 
 function avatar(kind: Entry['kind']): HTMLElement {
-  return el('span', { class: `avatar ${kind}`, 'aria-hidden': 'true' }, icon(kind === 'operator' ? 'person' : 'spark'));
+  return el('span', { class: `avatar ${kind}`, 'aria-hidden': 'true' }, icon(kind === 'operator' ? icons.person : icons.spark));
 }
 
 function dots(label: string): HTMLElement {

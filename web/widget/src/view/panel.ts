@@ -1,11 +1,12 @@
-// The panel as a whole: launcher, header, messages, composer; where the focus is, and how it fits a phone.
+// The panel as a whole: header, messages, composer; where the focus is, and how it fits a phone.
 
 import type { Snapshot } from '../connection';
-import type { Language } from '../i18n/index';
+import type { PanelLanguage, State } from '../i18n/en';
 import { parseMarkdown, plainText } from '../markdown';
 import { CitationCard } from './citation-card';
 import { Composer } from './composer';
 import { el, icon } from './element';
+import * as icons from './icons';
 import { MessageList } from './message-list';
 
 export interface PanelActions {
@@ -13,27 +14,30 @@ export interface PanelActions {
   send(text: string): boolean;
   draft(text: string): void;
   takeBack(clientId: string): string | null;
+  /** Shows what was said before this conversation. */
+  earlier(): void;
 }
 
 export interface PanelOptions {
-  language: Language;
+  language: PanelLanguage;
+  /** The word for closing it. */
+  close: string;
   suggestions: readonly string[];
   draft: string;
+  /** Ends what listens to the page. */
+  signal: AbortSignal;
 }
 
 /** The same condition as in widget.css. */
-const PHONE = '(max-width: 520px), (max-height: 420px)';
+const PHONE = '(max-width: 32.5em), (max-height: 26.25em)';
 const FOCUSABLE = 'button:not([disabled]), textarea, a[href], [tabindex="0"]';
 
 export class Panel {
-  readonly nodes: HTMLElement[];
   private readonly root: HTMLElement;
-  private readonly launcher: HTMLButtonElement;
-  private readonly badge = el('span', { class: 'badge', hidden: true });
-  private readonly title = el('h1');
+  private readonly title = el('h2');
   private readonly status = el('span', { class: 'status-text' });
   private readonly banner = el('div', { class: 'banner', role: 'status', hidden: true });
-  private readonly greeting = el('h2');
+  private readonly greeting = el('h3');
   private readonly skeleton: HTMLElement;
   private readonly welcome: HTMLElement;
   private readonly log = el('div', { class: 'sr', role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions' });
@@ -48,21 +52,21 @@ export class Panel {
   private ticker: ReturnType<typeof setInterval> | undefined;
 
   constructor(
-    private readonly host: HTMLElement,
+    private readonly frame: HTMLElement,
     private readonly options: PanelOptions,
     private readonly actions: PanelActions,
   ) {
-    const { language } = options;
+    const { language, signal } = options;
     const { messages } = language;
     this.card = new CitationCard(language);
     this.composer = new Composer(language, { send: (text) => this.send(text), draft: (text) => actions.draft(text) }, options.draft);
     const chips = options.suggestions.map((text) =>
-      el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.ask(text) }, el('span', {}, text), icon('arrow'))),
+      el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.ask(text) }, el('span', {}, text), icon(icons.arrow))),
     );
     this.welcome = el(
       'div',
       { class: 'welcome', hidden: true },
-      el('span', { class: 'mark', 'aria-hidden': 'true' }, icon('spark')),
+      el('span', { class: 'mark', 'aria-hidden': 'true' }, icon(icons.spark)),
       this.greeting,
       el('p', {}, messages.welcome),
       chips.length > 0 && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...chips),
@@ -81,6 +85,7 @@ export class Panel {
           actions.takeBack(clientId);
           this.composer.field.focus();
         },
+        earlier: () => actions.earlier(),
       },
       el('div', {}, this.welcome, this.skeleton),
     );
@@ -89,24 +94,32 @@ export class Panel {
       const before = entries.slice(0, entries.indexOf(entry)).filter((other) => other.kind === 'visitor');
       return before.pop()?.text ?? null;
     });
-    const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.close, title: messages.close, onclick: () => actions.setOpen(false) }, icon('down'));
+    const close = el('button', { type: 'button', class: 'round', 'aria-label': options.close, title: options.close, onclick: () => actions.setOpen(false) }, icon(icons.down));
     const header = el(
       'div',
       { class: 'header' },
-      el('span', { class: 'logo', 'aria-hidden': 'true' }, icon('spark')),
+      el('span', { class: 'logo', 'aria-hidden': 'true' }, icon(icons.spark)),
       el('div', { class: 'head' }, this.title, el('div', { class: 'status' }, el('i', { 'aria-hidden': 'true' }), this.status)),
       close,
     );
     this.title.id = 'title';
     const foot = el('div', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
     this.root = el('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: -1, hidden: true }, header, this.banner, this.list.node, foot, this.card.node, this.log);
-    this.launcher = el('button', { type: 'button', class: 'launcher', 'aria-haspopup': 'dialog', onclick: () => actions.setOpen(!this.opened) });
-    this.launcher.append(el('span', { class: 'face' }, icon('chat')), el('span', { class: 'face back' }, icon('down')), this.badge);
-    this.nodes = [this.root, this.launcher];
-    this.root.addEventListener('keydown', (event) => this.onKey(event));
-    this.phone.addEventListener?.('change', () => this.fitPage());
-    window.visualViewport?.addEventListener('resize', () => this.fitViewport());
-    window.visualViewport?.addEventListener('scroll', () => this.fitViewport());
+    frame.prepend(this.root);
+    this.phone.addEventListener('change', () => this.fitPage(), { signal });
+    for (const type of ['resize', 'scroll']) window.visualViewport?.addEventListener(type, () => this.fitViewport(), { signal });
+  }
+
+  /** A key or an edit in the widget. */
+  typed(event: Event): void {
+    const inside = event.composedPath();
+    if (inside[0] === this.composer.field && this.composer.typed(event)) return;
+    if (event.type === 'keydown' && inside.includes(this.root)) this.onKey(event as KeyboardEvent);
+  }
+
+  /** In the page anew: what had scrolled is at its top again. */
+  attached(): void {
+    this.list.attached();
   }
 
   /** `focus` is false where the panel is open from the start: a page that loads keeps its own focus. */
@@ -114,8 +127,7 @@ export class Panel {
     if (open === this.opened) return;
     this.opened = open;
     this.root.hidden = !open;
-    this.host.toggleAttribute('data-open', open);
-    this.launcher.setAttribute('aria-expanded', String(open));
+    this.frame.toggleAttribute('data-open', open);
     this.fitPage();
     if (open) {
       this.composer.fit();
@@ -124,10 +136,7 @@ export class Panel {
       // On a touch screen the focus would bring the keyboard up over the greeting.
       if (matchMedia('(pointer: coarse)').matches) this.root.focus({ preventScroll: true });
       else this.composer.field.focus({ preventScroll: true });
-    } else {
-      this.card.close();
-      if (focus) this.launcher.focus({ preventScroll: true });
-    }
+    } else this.card.close();
   }
 
   ask(text: string): void {
@@ -135,33 +144,29 @@ export class Panel {
     this.composer.field.focus({ preventScroll: true });
   }
 
-  update(snapshot: Snapshot, unread: number): void {
+  update(snapshot: Snapshot): void {
     this.snapshot = snapshot;
     const { language } = this.options;
     const { messages } = language;
-    const { conversation, site, link } = snapshot;
-    const now = Date.now();
+    const { conversation, site, waiting } = snapshot;
+    const now = Date.now() + snapshot.skew;
     this.title.textContent = site?.name ?? messages.assistant;
     this.greeting.textContent = site?.greeting || messages.greeting;
-    const state = link === 'offline' ? 'offline' : link === 'connecting' || !site ? 'connecting' : 'online';
+    const state = stateOf(snapshot);
     this.root.dataset['link'] = state;
-    this.status.textContent = messages[state];
-    this.banner.hidden = state === 'online' && !snapshot.outboxFull;
-    this.banner.classList.toggle('late', state === 'connecting');
-    this.banner.textContent = snapshot.outboxFull ? messages.outboxFull : state === 'offline' ? messages.offlineBanner : state === 'connecting' ? messages.connectingBanner : '';
+    // Each state is told in one place: in the header, or with what it means for the visitor in the banner.
+    const banner = snapshot.outboxFull ? messages.outboxFull : state === 'offline' || state === 'closed' ? messages.banners[state] : '';
+    setText(this.status, banner ? '' : messages.states[state]);
+    this.banner.hidden = !banner;
+    setText(this.banner, banner);
     const empty = conversation.entries.length === 0 && conversation.outgoing.length === 0;
     this.skeleton.hidden = !(empty && snapshot.loading);
     this.welcome.hidden = !empty || snapshot.loading;
     this.composer.setLimit(site?.limits?.max_message_chars);
     this.composer.setPlaceholder(conversation.mode === 'closed' ? messages.placeholderClosed : messages.placeholder);
     this.list.update(snapshot, now);
-    this.badge.hidden = unread === 0;
-    this.badge.textContent = unread > 99 ? '99+' : String(unread);
-    const label = this.opened ? messages.close : unread ? `${messages.launcher}, ${language.plural(messages.unread, unread)}` : messages.launcher;
-    this.launcher.setAttribute('aria-label', label);
-    this.launcher.setAttribute('aria-expanded', String(this.opened));
     this.announce(snapshot);
-    this.tick(snapshot.waiting !== null);
+    this.tick(waiting !== null && waiting.until > 0);
   }
 
   /** Only whole answers are read out, and only new ones: a stream of words would never let anyone listen. */
@@ -185,7 +190,7 @@ export class Panel {
   private tick(on: boolean): void {
     if (on === (this.ticker !== undefined)) return;
     if (on) {
-      this.ticker = setInterval(() => this.snapshot && this.list.update(this.snapshot, Date.now()), 1000);
+      this.ticker = setInterval(() => this.snapshot && this.list.update(this.snapshot, Date.now() + this.snapshot.skew), 1000);
     } else {
       clearInterval(this.ticker);
       this.ticker = undefined;
@@ -199,8 +204,6 @@ export class Panel {
   }
 
   private onKey(event: KeyboardEvent): void {
-    // A page's own shortcuts ("/", "j") must not fire on what is typed here.
-    event.stopPropagation();
     if (event.key === 'Escape' && !event.isComposing) {
       if (this.card.isOpen) this.card.close();
       else this.actions.setOpen(false);
@@ -241,7 +244,23 @@ export class Panel {
   private fitViewport(): void {
     const view = window.visualViewport;
     if (!view || !this.opened || !this.phone.matches) return;
-    this.host.style.setProperty('--view-top', `${view.offsetTop}px`);
-    this.host.style.setProperty('--view-height', `${view.height}px`);
+    this.frame.style.setProperty('--view-top', `${view.offsetTop}px`);
+    this.frame.style.setProperty('--view-height', `${view.height}px`);
   }
+}
+
+/** What is true of the service now. That answers come in seconds is said only where the AI answers and the last one came. */
+function stateOf({ conversation: { mode, entries }, site, link, waiting }: Snapshot): State {
+  if (link === 'offline') return 'offline';
+  if (waiting?.reason === 'closed') return 'closed';
+  if (waiting?.reason === 'busy') return 'busy';
+  if (link === 'connecting' || !site) return 'connecting';
+  if (mode === 'operator') return 'operator';
+  const ended = entries.filter((entry) => entry.outcome);
+  return ended[ended.length - 1]?.outcome === 'failed' ? 'busy' : 'online';
+}
+
+/** Setting the same words again would have them read out again. */
+function setText(node: HTMLElement, text: string): void {
+  if (node.textContent !== text) node.textContent = text;
 }
