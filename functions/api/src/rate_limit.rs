@@ -55,7 +55,7 @@ mod tests {
             retry_after: Duration::from_millis(2_001),
         };
         let mut headers = HeaderMap::new();
-        write_fields(&Limited { class: LimitClass::Read, verdict }, &mut headers);
+        write_fields(&Standing { class: LimitClass::Read, verdict }, &mut headers);
         assert_eq!(headers["ratelimit"], "\"read\";r=0;t=3");
     }
 }
