@@ -226,7 +226,15 @@ fn migrate_down_refuses_while_a_host_runs_asks_and_says_what_is_lost() {
         said(&refused)
     );
 
-    run(life::leave(&ctx, &sign));
+    // A sign that cannot be taken back in time stays until its time is over: nothing but a busy machine makes it so here.
+    run(async {
+        for _ in 0..100 {
+            life::leave(&ctx, &sign).await;
+            if life::alive(ctx.db.as_ref(), ctx.clock.now()).await.is_ok_and(|alive| alive.is_empty()) {
+                break;
+            }
+        }
+    });
     let unasked = frontdesk(&mut place, &["migrate", "down"]);
     assert!(!unasked.status.success() && said(&unasked).contains("--yes"), "{}", said(&unasked));
     assert!(said(&unasked).contains(last) && said(&unasked).contains("loses for good"), "{}", said(&unasked));
