@@ -347,7 +347,7 @@ mod tests {
         for text in [r#"["x"]"#, " \n[]", "[[[["] {
             match parse_object::<Named>(text.as_bytes()) {
                 Err(Error::Caller(CallerError::Invalid(fields))) => {
-                    assert_eq!(fields[0].pointer, "", "{text}")
+                    assert_eq!(fields[0].pointer, "", "{text}");
                 }
                 other => panic!("{text}: {:?}", other.err()),
             }
