@@ -220,7 +220,7 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
-        return Err(Error::invalid("", "invalid type: array, expected an object"));
+        return Err(Error::invalid("", "must be an object"));
     }
     parse_json(bytes)
 }
