@@ -223,8 +223,7 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
-        parse_json::<serde::de::IgnoredAny>(bytes)?;
-        return Err(Error::invalid("", "invalid type: array, expected an object"));
+        return Err(Error::invalid("", "must be an object"));
     }
     parse_json(bytes)
 }
@@ -348,15 +347,15 @@ mod tests {
         struct Named {
             _name: String,
         }
-        for (text, status) in [(r#"["x"]"#, "/"), (" \n[]", "/"), (r#"["x""#, "400")] {
+        for text in [r#"["x"]"#, " \n[]", "[[[["] {
             match parse_object::<Named>(text.as_bytes()) {
                 Err(Error::Caller(CallerError::Invalid(fields))) => {
                     assert_eq!(fields[0].pointer, "", "{text}");
                 }
-                Err(Error::Caller(CallerError::Unreadable(_))) => assert_eq!(status, "400", "{text}"),
                 other => panic!("{text}: {:?}", other.err()),
             }
         }
+        assert!(parse_object::<Named>(br#" {"_name": "x"}"#).is_ok());
     }
 
     #[test]

@@ -31,8 +31,8 @@ impl wasip3::exports::http::handler::Guest for Component {
         let is_whole = matches!(response.body(), Body::Full(_));
         let response = http_into_wasi_response(response)?;
         if is_whole {
-            // What writes the body begins to, so that the host has it at hand when it sends the head. Sent apart, they cost
-            // 40 ms where the host leaves small packets to the kernel, as Spin does.
+            // What writes the body begins to, so that the host has it at hand when it sends the head. Sent apart, as a host
+            // with several threads may still do, they cost 40 ms where small packets are left to the kernel, as Spin does.
             wit_bindgen::yield_async().await;
         }
         Ok(response)

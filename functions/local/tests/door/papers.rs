@@ -58,7 +58,7 @@ fn an_array_of_the_values_is_not_the_object() {
         ] {
             let answer = desk.call("POST", path, &headers, Some(body)).await;
             assert_eq!(answer.status, 422, "{path}: {}", answer.text);
-            assert!(answer.text.contains("expected an object"), "{path}: {}", answer.text);
+            assert!(answer.text.contains("must be an object"), "{path}: {}", answer.text);
         }
         let answer = desk.call("POST", "/api/v1/conversations", &headers, Some(json!({}))).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
