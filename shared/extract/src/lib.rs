@@ -12,11 +12,12 @@ mod kind;
 mod pdf;
 mod table;
 mod text;
+mod warnings;
 pub mod wire;
 
 use serde::{Deserialize, Serialize};
 
-pub use frontdesk_ports::{ExtractFailure, Extracted, Resume};
+pub use frontdesk_ports::{ExtractFailure, Extracted, Resume, Unread, UnreadPart};
 pub use kind::{ACCEPTED, FileKind, kind_of};
 
 /// What one file may cost. Each limit is checked before or while the data arises, never after.
@@ -81,20 +82,15 @@ pub fn extract(
     }
     let all = before.saturating_add(as_u64(text.len()));
     if all == 0 && read.rest.is_none() {
-        let reason = match kind {
-            FileKind::Pdf => {
-                "the pdf holds no text (scanned pages are pictures; they need text recognition first)"
-            }
-            _ => "the file holds no text",
-        };
-        return Err(unreadable(reason));
+        return Err(unreadable(read.why_empty.unwrap_or("the file holds no text")));
     }
     if all > limits.max_text {
         return Err(over("text in bytes", limits.max_text));
     }
     let rest = read.rest.map(|rest| Resume { text: all, ..rest });
     let title = read.title.and_then(|title| text::title(&title)).or_else(|| text::title_from_name(name));
-    Ok(Extracted { media_type: kind.media_type().to_owned(), title, text, pages: read.pages, rest })
+    let media_type = kind.media_type().to_owned();
+    Ok(Extracted { media_type, title, text, pages: read.pages, rest, unread: read.unread })
 }
 
 /// What a format's reader gives; the text is not tidied yet.
@@ -104,6 +100,9 @@ struct ReadText {
     text: String,
     pages: Option<u32>,
     rest: Option<Resume>,
+    /// Why there is no text, should there be none.
+    why_empty: Option<&'static str>,
+    unread: Vec<Unread>,
 }
 
 /// Parts end with pages, and between pages there is a rule.

@@ -77,6 +77,44 @@ pub struct Extracted {
     pub pages: Option<u32>,
     /// Where the next part begins; `None` after the last one.
     pub rest: Option<Resume>,
+    /// What could not be read of this part; a few entries at most.
+    #[serde(default)]
+    pub unread: Vec<Unread>,
+}
+
+/// Something of a file that could not be read, while the rest of it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// What it is.
+    #[serde(flatten)]
+    pub part: UnreadPart,
+    /// Which one: the numbers of pages, the name of a font or of a part of the file.
+    pub name: String,
+}
+
+/// What could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "part", rename_all = "snake_case")]
+pub enum UnreadPart {
+    /// Pages, as a whole or in part.
+    Pages,
+    /// A font that does not say which letters it stands for.
+    Font {
+        /// The numbers of the pages that are written in it.
+        pages: String,
+    },
+    /// A part of a container: the notes of a text document, say.
+    Part,
+    /// Places where bytes are no characters; `name` counts them.
+    Characters,
+}
+
+impl Unread {
+    /// Of a part, the one of this name.
+    #[must_use]
+    pub fn new(part: UnreadPart, name: impl Into<String>) -> Self {
+        Self { part, name: name.into() }
+    }
 }
 
 /// Why nothing was read.
