@@ -49,6 +49,7 @@ migrations! {
     10 "0010_jobs"
     11 "0011_access"
     12 "0012_heads_and_feed"
+    15 "0015_document_warnings"
 }
 
 /// Where a database stands with one step.

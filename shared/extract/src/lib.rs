@@ -9,16 +9,20 @@ mod docx;
 mod encoding;
 mod html;
 mod kind;
+mod markdown;
+mod numbering;
 mod pdf;
+mod quality;
 mod table;
 mod text;
 mod warnings;
 pub mod wire;
 
+use frontdesk_domain::document::reasons::{self, Reason};
 use serde::{Deserialize, Serialize};
 
 pub use frontdesk_ports::{ExtractFailure, Extracted, Resume, Unread, UnreadPart};
-pub use kind::{ACCEPTED, FileKind, kind_of};
+pub use kind::{ACCEPTED, FileKind, kind_of, kind_of_typed};
 
 /// What one file may cost. Each limit is checked before or while the data arises, never after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,13 +72,36 @@ pub fn extract(
         return Err(over("bytes", limits.max_bytes));
     }
     let (kind, decoded) = kind::recognise(bytes, limits)?;
-    let read = match kind {
+    let mut read = match kind {
         FileKind::Pdf => pdf::read(bytes, from, limits)?,
         FileKind::Docx => docx::read(bytes, limits)?,
-        FileKind::Html => html::read(&decoded, limits)?,
-        FileKind::Csv => table::read_csv(&decoded, limits)?,
-        FileKind::Markdown | FileKind::Plain => text::read(&decoded, kind, limits)?,
+        FileKind::Html => html::read(&decoded.text, limits)?,
+        FileKind::Csv => table::read_csv(&decoded.text, limits)?,
+        FileKind::Markdown | FileKind::Plain => text::read(&decoded.text, kind, limits)?,
     };
+    if decoded.damaged > 0 {
+        read.unread.push(Unread::new(UnreadPart::Characters, decoded.damaged.to_string()));
+    }
+    finish(kind, read, name, from, limits)
+}
+
+/// A text that was typed: what it looks like makes no page or table of it.
+///
+/// # Errors
+/// [`ExtractFailure`]: over a limit, empty, or no text.
+pub fn extract_typed(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractFailure> {
+    let decoded = encoding::decode(bytes).ok_or_else(|| unreadable(reasons::NOT_TEXT))?;
+    let kind = kind_of_typed(&decoded.text);
+    finish(kind, text::read(&decoded.text, kind, limits)?, "", None, limits)
+}
+
+fn finish(
+    kind: FileKind,
+    read: ReadText,
+    name: &str,
+    from: Option<&Resume>,
+    limits: &Limits,
+) -> Result<Extracted, ExtractFailure> {
     let before = from.map_or(0, |from| from.text);
     let mut text = text::tidy(&read.text);
     if before > 0 && !text.is_empty() {
@@ -82,8 +109,9 @@ pub fn extract(
     }
     let all = before.saturating_add(as_u64(text.len()));
     if all == 0 && read.rest.is_none() {
-        return Err(unreadable(read.why_empty.unwrap_or("the file holds no text")));
+        return Err(unreadable(read.why_empty.unwrap_or(reasons::NO_TEXT)));
     }
+    quality::check(&text)?;
     if all > limits.max_text {
         return Err(over("text in bytes", limits.max_text));
     }
@@ -101,7 +129,7 @@ struct ReadText {
     pages: Option<u32>,
     rest: Option<Resume>,
     /// Why there is no text, should there be none.
-    why_empty: Option<&'static str>,
+    why_empty: Option<Reason>,
     unread: Vec<Unread>,
 }
 
@@ -112,8 +140,8 @@ fn as_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-fn unreadable(reason: impl Into<String>) -> ExtractFailure {
-    ExtractFailure::Unreadable { reason: reason.into() }
+fn unreadable(reason: Reason) -> ExtractFailure {
+    reason.into()
 }
 
 fn over(what: &str, limit: u64) -> ExtractFailure {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_domain::document::reasons;
+pub use frontdesk_domain::document::{Unread, UnreadPart};
 use frontdesk_domain::text::{Split, TextPlace, Window};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,8 @@ pub struct ExtractRequest {
     pub name: String,
     /// Where to go on; `None` from the beginning.
     pub from: Option<Resume>,
+    /// Whether it was typed in: then it is text, whatever it looks like.
+    pub typed: bool,
     /// How long it may take.
     pub deadline: Duration,
 }
@@ -82,41 +86,6 @@ pub struct Extracted {
     pub unread: Vec<Unread>,
 }
 
-/// Something of a file that could not be read, while the rest of it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unread {
-    /// What it is.
-    #[serde(flatten)]
-    pub part: UnreadPart,
-    /// Which one: the numbers of pages, the name of a font or of a part of the file.
-    pub name: String,
-}
-
-/// What could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "part", rename_all = "snake_case")]
-pub enum UnreadPart {
-    /// Pages, as a whole or in part.
-    Pages,
-    /// A font that does not say which letters it stands for.
-    Font {
-        /// The numbers of the pages that are written in it.
-        pages: String,
-    },
-    /// A part of a container: the notes of a text document, say.
-    Part,
-    /// Places where bytes are no characters; `name` counts them.
-    Characters,
-}
-
-impl Unread {
-    /// Of a part, the one of this name.
-    #[must_use]
-    pub fn new(part: UnreadPart, name: impl Into<String>) -> Self {
-        Self { part, name: name.into() }
-    }
-}
-
 /// Why nothing was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ExtractFailure {
@@ -141,15 +110,21 @@ pub enum ExtractFailure {
         limit: u64,
     },
     /// The reader of files does not answer now; the file may be fine.
-    #[error("the reader of files does not answer; please try again later")]
+    #[error("{}", reasons::READER_AWAY.en)]
     Unavailable,
+}
+
+impl From<reasons::Reason> for ExtractFailure {
+    fn from(reason: reasons::Reason) -> Self {
+        Self::Unreadable { reason: reason.en.to_owned() }
+    }
 }
 
 impl ExtractFailure {
     /// What is left to say when the reader of a file died.
     #[must_use]
     pub fn broken() -> Self {
-        Self::Unreadable { reason: "the file is broken and cannot be read".to_owned() }
+        reasons::BROKEN.into()
     }
 
     /// The reader of a file wanted more than `limit` bytes of memory.

@@ -19,6 +19,7 @@ mod stub;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use frontdesk_domain::document::reasons::{self, Reason};
 use frontdesk_ports::{ExtractFailure, Unread, UnreadPart};
 use hayro_syntax::object::Dict;
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
@@ -35,21 +36,12 @@ pub(crate) fn read(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Resu
     guard::check_structure(bytes, limits)?;
     let open = AssertUnwindSafe(|| Pdf::new(bytes.to_vec()));
     let pdf = catch_unwind(open).unwrap_or(Err(LoadPdfError::Invalid)).map_err(|error| match error {
-        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => encrypted(),
-        LoadPdfError::Decryption(_) => {
-            unreadable("the pdf is locked in a way that cannot be opened here; save it without protection and upload it again")
-        }
-        LoadPdfError::Invalid => {
-            unreadable("the pdf is damaged: its list of pages cannot be found; save it anew and upload it again")
-        }
+        LoadPdfError::Decryption(DecryptionError::PasswordProtected) => unreadable(reasons::LOCKED),
+        LoadPdfError::Decryption(_) => unreadable(reasons::LOCKED_OTHERWISE),
+        LoadPdfError::Invalid => unreadable(reasons::PAGES_NOT_FOUND),
     })?;
-    catch_unwind(AssertUnwindSafe(|| read_part(&pdf, from, limits))).unwrap_or_else(|_| {
-        Err(unreadable("the pdf is damaged and cannot be read; save it anew and upload it again"))
-    })
-}
-
-fn encrypted() -> ExtractFailure {
-    unreadable("the pdf is protected with a password; save it without one and upload it again")
+    catch_unwind(AssertUnwindSafe(|| read_part(&pdf, from, limits)))
+        .unwrap_or_else(|_| Err(unreadable(reasons::BROKEN)))
 }
 
 fn read_part(pdf: &Pdf, from: Option<&Resume>, limits: &Limits) -> Result<ReadText, ExtractFailure> {
@@ -62,7 +54,7 @@ fn read_part(pdf: &Pdf, from: Option<&Resume>, limits: &Limits) -> Result<ReadTe
     let (first, last) = (index(first), index(first.saturating_add(limits.pages_at_once.max(1))));
     let part = pages.get(first..last).unwrap_or_default();
     if part.is_empty() {
-        return Err(unreadable("the pdf has no pages"));
+        return Err(unreadable(reasons::NO_PAGES));
     }
     let guard = Guard::new(limits);
     let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
@@ -139,13 +131,13 @@ impl Lost {
         }
     }
 
-    fn why_empty(&self) -> &'static str {
+    fn why_empty(&self) -> Reason {
         if self.unexplained > 0 {
-            "the pdf does not say which letters its fonts stand for; make it anew from the document it was printed from"
+            reasons::UNKNOWN_LETTERS
         } else if !self.pages.is_empty() {
-            "the pdf is damaged: none of its pages can be read; save it anew and upload it again"
+            reasons::PAGES_NOT_READ
         } else {
-            "the pdf holds no text (scanned pages are pictures; they need text recognition first)"
+            reasons::PICTURES
         }
     }
 
