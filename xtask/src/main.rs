@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod cloudflare;
 mod component;
+mod corpus;
 mod dev;
 mod doctor;
 mod edge;
@@ -42,6 +43,8 @@ enum Command {
     Migrate(HostArgs),
     /// Put the demo organisation and its documents into a data directory.
     Seed(HostArgs),
+    /// Read every file of a directory and compare with independent readers.
+    Corpus(corpus::CorpusArgs),
     /// Measure: `bench all`, or `bench turn`, `posts`, `memory`, `retrieval --data DIR`, `edge`.
     Bench(HostArgs),
     /// Run an OpenAI-compatible model that follows a script.
@@ -80,6 +83,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode>
         Command::Build(args) => build::run(workspace, &args).map(|()| ExitCode::SUCCESS),
         Command::Migrate(args) => dev::frontdesk(workspace, "migrate", &args.args),
         Command::Seed(args) => dev::frontdesk(workspace, "seed", &args.args),
+        Command::Corpus(args) => corpus::run(workspace, &args),
         Command::Bench(args) => bench::run(workspace, &args.args),
         Command::FakeAi(args) => {
             let cargo = ["run", "--quiet", "--package", "frontdesk-stand-ins", "--bin", "fake-ai", "--"];

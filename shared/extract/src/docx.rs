@@ -163,7 +163,7 @@ fn notes_of(xml: &str, limits: &Limits) -> Result<HashMap<String, String>, Extra
         match node {
             // Lines between text and notes are of a type of their own.
             Node::Open("footnote" | "endnote", tag) if attribute(tag, "type").is_none() => {
-                id = attribute(tag, "id")
+                id = attribute(tag, "id");
             }
             Node::Close("footnote" | "endnote") => id = None,
             Node::Open("t", _) => in_text = true,

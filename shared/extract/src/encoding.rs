@@ -82,7 +82,7 @@ fn is_mostly_utf8(bytes: &[u8]) -> bool {
 pub(crate) fn is_binary(bytes: &[u8]) -> bool {
     let sample = bytes.get(..SAMPLE).unwrap_or(bytes);
     let odd = sample.iter().filter(|byte| matches!(byte, 1..=8 | 0x0E..=0x1A | 0x1C..=0x1F)).count();
-    sample.contains(&0) || odd > sample.len() / 100 + 1
+    sample.contains(&0) || odd > (sample.len() / 100).saturating_add(1)
 }
 
 /// What a page says about itself: `charset` of its `meta`, or the encoding of an XML declaration.

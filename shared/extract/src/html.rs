@@ -93,7 +93,7 @@ pub(crate) fn read(decoded: &str, limits: &Limits) -> Result<ReadText, ExtractFa
             Some(name) if kept.len() < SKIPPED.len() && !kept.contains(&name) => kept.push(name),
             // A page that is all navigation has no other text.
             _ if page.text.trim().is_empty() && !kept.iter().any(|name| name == "nav") => {
-                kept.push("nav".to_owned())
+                kept.push("nav".to_owned());
             }
             _ => return Ok(page),
         }
@@ -387,11 +387,7 @@ impl<'k> HtmlPage<'k> {
                     self.characters(" ");
                 }
             }
-            _ if FORMULA.contains(&name) => {
-                if opens {
-                    self.characters(" ");
-                }
-            }
+            _ if FORMULA.contains(&name) && opens => self.characters(" "),
             _ if BLOCKS.contains(&name) || name == "button" => {
                 if self.in_cell() {
                     self.characters(" ");
@@ -553,7 +549,7 @@ impl<'k> HtmlPage<'k> {
         if table.rows == 0 && is_heads && is_header(&row) {
             table.header = Some(match table.header.take() {
                 // Names in two rows: `Price` over `Month` and `Year`.
-                Some(above) => named_twice(above, &row),
+                Some(above) => named_twice(&above, &row),
                 None => row,
             });
             return Ok(());
@@ -611,11 +607,11 @@ impl<'k> HtmlPage<'k> {
 }
 
 /// The names of columns in two rows, as one.
-fn named_twice(above: Vec<String>, below: &[String]) -> Vec<String> {
+fn named_twice(above: &[String], below: &[String]) -> Vec<String> {
     let width = above.len().max(below.len());
     let name = |names: &[String], column: usize| names.get(column).cloned().unwrap_or_default();
     (0..width)
-        .map(|column| match (name(&above, column), name(below, column)) {
+        .map(|column| match (name(above, column), name(below, column)) {
             (above, below) if below.is_empty() || above == below => above,
             (above, below) if above.is_empty() => below,
             (above, below) => format!("{above} {below}"),

@@ -60,14 +60,14 @@ impl<'a> Faces<'a> {
             program: OnceCell::new(),
         };
         let em = if subtype == "Type3" { type3_em(dictionary) } else { None };
-        Ok(Face::new(Reading::Font(Box::new(font), known), name, em))
+        Ok(Face::new(Reading::Font(Box::new(font), Box::new(known)), name, em))
     }
 
     /// What is used where the resources lack a font.
     pub(super) fn default_face(&self) -> Option<Face<'a>> {
         let font = self.cache.standard_font(StandardFont::Helvetica, &self.substitutes)?;
         let known = Known { simple: true, ..Known::default() };
-        Some(Face::new(Reading::Font(Box::new(font), known), "Helvetica".to_owned(), None))
+        Some(Face::new(Reading::Font(Box::new(font), Box::new(known)), "Helvetica".to_owned(), None))
     }
 
     /// A character collection of Adobe's says what its numbers mean.
@@ -169,7 +169,7 @@ pub(super) struct Face<'a> {
 }
 
 enum Reading<'a> {
-    Font(Box<Font<'a>>, Known),
+    Font(Box<Font<'a>>, Box<Known>),
     /// Codes of an encoding that needs no map.
     Encoded(&'static Encoding),
 }

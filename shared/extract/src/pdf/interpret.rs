@@ -260,7 +260,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
                     pen.next_line(0.0, -state.leading);
                     self.show(text.2.as_bytes(), &state, &mut pen);
                 }
-                Op::ShowTexts(pieces) => self.show_pieces(&pieces.0, &state, &mut pen),
+                Op::ShowTexts(pieces) => self.show_pieces(pieces.0, &state, &mut pen),
                 Op::XObject(name) => {
                     if let Some(object) = resources.get_x_object(name.0)
                         && object

@@ -163,8 +163,11 @@ impl<'g> Open<'g> {
             let of = |c: char| c.is_alphabetic() && is_rtl(c) == rtl;
             self.placed.iter().filter(|one| one.glyph.text.chars().any(of)).count()
         };
-        let text =
-            if self.has_rtl && letters(true) > letters(false) { self.from_right() } else { self.from_left() };
+        let text = if self.has_rtl && letters(true) > letters(false) {
+            self.right_to_left()
+        } else {
+            self.left_to_right()
+        };
         let text = crate::text::squeeze(&text);
         let shown = || self.placed.iter().filter(|one| !one.glyph.text.trim().is_empty());
         let left = shown().map(|one| one.left).fold(f64::MAX, f64::min);
@@ -174,7 +177,7 @@ impl<'g> Open<'g> {
         (!text.is_empty()).then_some(Run { turn, left, right, y, size, bold, text })
     }
 
-    fn from_left(&self) -> String {
+    fn left_to_right(&self) -> String {
         let usual = self.usual_gap();
         let pitch = self.pitch();
         let mut text = String::new();
@@ -196,7 +199,7 @@ impl<'g> Open<'g> {
     /// A mark of a note after a number is no digit of it.
     fn write(&self, text: &mut String, one: &Placed<'_>) {
         let raised = one.glyph.size < self.size * 0.85 && self.y - one.y > self.size * 0.1;
-        if raised && text.ends_with(|c: char| c.is_ascii_digit()) || raised && text.ends_with(is_raised) {
+        if raised && text.ends_with(|c: char| c.is_ascii_digit() || is_raised(c)) {
             text.extend(one.glyph.text.chars().map(raised_digit));
         } else {
             text.push_str(&one.glyph.text);
@@ -244,7 +247,7 @@ impl<'g> Open<'g> {
     }
 
     /// From right to left; numbers and foreign words in it from left to right.
-    fn from_right(&self) -> String {
+    fn right_to_left(&self) -> String {
         let mut placed: Vec<&Placed<'_>> = self.placed.iter().collect();
         placed.sort_by(|a, b| b.right.total_cmp(&a.right));
         let is_ltr = |one: &&Placed<'_>| one.glyph.text.chars().any(|c| c.is_alphanumeric() && !is_rtl(c));
@@ -386,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_from_right_to_left_keep_their_numbers() {
+    fn lines_right_to_left_to_left_keep_their_numbers() {
         // As drawn from the left: the price of tea in Hebrew, its letters reversed.
         assert_eq!(texts(&letters("90 הת ריחמ", 0.0, 0.0, 0.0)), ["מחיר תה 90"]);
     }
