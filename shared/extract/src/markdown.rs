@@ -9,8 +9,12 @@ const MAX_FRONT: usize = 200;
 
 pub(crate) fn read(markdown: &str) -> ReadText {
     let lines: Vec<&str> = markdown.lines().collect();
-    let (front, body) = front_matter(&lines);
+    let (front, said, body) = front_matter(&lines);
     let mut writer = Reflowed::default();
+    for value in said {
+        writer.line(&value);
+        writer.line("");
+    }
     let mut rest = body;
     while let Some((line, after)) = rest.split_first() {
         rest = after;
@@ -26,29 +30,35 @@ pub(crate) fn read(markdown: &str) -> ReadText {
     ReadText { title, text: writer.text, ..ReadText::default() }
 }
 
-/// The title that front matter gives, and the lines after it.
-fn front_matter<'l, 't>(lines: &'l [&'t str]) -> (Option<String>, &'l [&'t str]) {
-    let Some((first, rest)) = lines.split_first() else { return (None, lines) };
+/// The title that front matter gives, its values that are sentences, and the lines after it.
+fn front_matter<'l, 't>(lines: &'l [&'t str]) -> (Option<String>, Vec<String>, &'l [&'t str]) {
+    let Some((first, rest)) = lines.split_first() else { return (None, Vec::new(), lines) };
     let fence = first.trim_end();
     if fence != "---" && fence != "+++" {
-        return (None, lines);
+        return (None, Vec::new(), lines);
     }
     let Some(end) = rest.iter().take(MAX_FRONT).position(|line| line.trim_end() == fence) else {
-        return (None, lines);
+        return (None, Vec::new(), lines);
     };
     let (front, after) = rest.split_at(end);
     let is_entry = |line: &&&str| {
         line.trim().is_empty() || line.contains([':', '=']) || line.starts_with([' ', '-', '#', ']', '}'])
     };
     if !front.iter().all(|line| is_entry(&line)) {
-        return (None, lines);
+        return (None, Vec::new(), lines);
     }
     let title = front.iter().find_map(|line| {
         let value = line.strip_prefix("title")?.trim_start().strip_prefix([':', '='])?;
         let title = value.trim().trim_matches(['"', '\'']);
         (!title.is_empty()).then(|| title.to_owned())
     });
-    (title, after.get(1..).unwrap_or_default())
+    let said = front.iter().filter_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        let value = value.trim().trim_matches(['"', '\'']);
+        (key != "title" && value.split_whitespace().count() >= 3 && !value.starts_with(['[', '{']))
+            .then(|| value.to_owned())
+    });
+    (title, said.collect(), after.get(1..).unwrap_or_default())
 }
 
 /// Markdown with each paragraph in one line.
@@ -139,12 +149,12 @@ mod tests {
 
     #[test]
     fn headings_front_matter_and_broken_lines_are_known() {
-        let text = "---\ntitle: \"Kettle guide\"\ntags: [tea]\n---\n\nKettle manual\n=============\n\nDelivery\n--------\n\nBy courier,\nwithin two\ndays.\n\n- one\n  and a half\n- two\n\n```\na\nb\n```\n";
+        let text = "---\ntitle: \"Kettle guide\"\ntags: [tea]\nabout: How to use it well\n---\n\nKettle manual\n=============\n\nDelivery\n--------\n\nBy courier,\nwithin two\ndays.\n\n- one\n  and a half\n- two\n\n```\na\nb\n```\n";
         let read = read(text);
         assert_eq!(read.title.as_deref(), Some("Kettle guide"));
         assert_eq!(
             read.text,
-            "\n# Kettle manual\n\n## Delivery\n\nBy courier, within two days.\n\n- one and a half\n- two\n\n```\na\nb\n```\n"
+            "How to use it well\n\n\n# Kettle manual\n\n## Delivery\n\nBy courier, within two days.\n\n- one and a half\n- two\n\n```\na\nb\n```\n"
         );
     }
 

@@ -53,10 +53,13 @@ def page(data):
 def word(data):
     document = Document(io.BytesIO(data))
     texts = []
-    for paragraph in document.element.body.iter(qn("w:p")):
-        runs = [node.text or "" for node in paragraph.iter(qn("w:t")) if not any(True for _ in node.iterancestors(qn("w:del")))]
-        texts.append("".join(runs))
-    return "\n".join(texts)
+    unseen = {qn("w:del"), qn("w:moveFrom"), "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"}
+    for node in document.element.body.iter():
+        if node.tag in (qn("w:p"), qn("w:tab"), qn("w:br"), qn("w:cr")):
+            texts.append(" ")
+        elif node.tag == qn("w:t") and not any(above.tag in unseen for above in node.iterancestors()):
+            texts.append(node.text or "")
+    return "".join(texts)
 
 
 def table(data):

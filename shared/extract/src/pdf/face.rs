@@ -54,7 +54,6 @@ impl<'a> Faces<'a> {
             simple: !composite,
             symbolic: flags & 4 != 0,
             identity: composite && !has_map && is_identity(dictionary),
-            embedded: is_embedded(dictionary),
             collection: if composite && !has_map { self.collection(dictionary) } else { None },
             encoding: if has_map { None } else { encoding },
             program: OnceCell::new(),
@@ -180,7 +179,6 @@ struct Known {
     simple: bool,
     symbolic: bool,
     identity: bool,
-    embedded: bool,
     collection: Option<(CMap, CMap)>,
     encoding: Option<&'static Encoding>,
     /// The characters of the glyphs of its program.
@@ -279,6 +277,7 @@ impl<'a> Face<'a> {
         }
         let FontGlyph::Outline(glyph) = glyph else { return None };
         if !known.simple {
+            // Outlines are not looked at: what draws them is larger than all of the rest.
             let characters = known.program.get_or_init(|| {
                 let data = glyph.font_data().map(|data| data.data);
                 data.map_or_else(HashMap::new, |data| characters_of((*data).as_ref()))
@@ -287,8 +286,7 @@ impl<'a> Face<'a> {
                 return Some(c.to_string());
             }
         }
-        // What draws nothing is a space.
-        (known.embedded && glyph.outline().elements().is_empty()).then(|| " ".to_owned())
+        None
     }
 }
 

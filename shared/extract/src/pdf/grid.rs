@@ -171,10 +171,10 @@ fn table_length(rows: &[CellRow]) -> usize {
             break;
         };
         if let [alone] = row.cells.as_slice() {
-            // The rest of a cell above it, if it stands close below. In the first column it may be prose after the table.
+            // A line of a cell that has more of them than its neighbours. In the first column it may be prose after the table.
             let in_first = columns.first().is_some_and(|first| alone.left < first.1);
             let close = above.is_some_and(|above| row.y - above.y < step * 1.6);
-            if !close || (in_first && alone.text.chars().count() > 60) {
+            if in_first && (!close || alone.text.chars().count() > 60) {
                 break;
             }
         } else {
@@ -214,7 +214,10 @@ fn lines_of(rows: &[CellRow]) -> Vec<String> {
         let gap = above.map_or(f64::MAX, |above| row.y - above.y);
         let is_full = placed.iter().all(|cell| !cell.text.is_empty());
         let starts_empty = placed.first().is_some_and(|cell| cell.text.is_empty());
-        let goes_on = (is_spread && gap < least * 1.15 && !is_full) || (starts_empty && gap < row.size * 1.6);
+        // Cells may begin above the first one of their row, when that stands in the middle.
+        let is_begun = table.last().and_then(|last| last.first()).is_some_and(|cell| cell.text.is_empty());
+        let goes_on = (is_spread && gap < least * 1.15 && (!is_full || is_begun))
+            || (starts_empty && gap < row.size * 1.6);
         match table.last_mut() {
             Some(last) if goes_on => {
                 for (cell, more) in last.iter_mut().zip(placed) {
@@ -234,12 +237,14 @@ fn lines_of(rows: &[CellRow]) -> Vec<String> {
 /// Joins two lines of one text.
 pub(super) fn join(text: &mut String, more: &str) {
     let trimmed = text.trim_end_matches(['-', '\u{2010}', '\u{AD}']);
-    let is_cut = trimmed.len() < text.len()
-        && trimmed.ends_with(char::is_alphabetic)
-        && more.starts_with(char::is_lowercase);
-    if is_cut {
+    let is_hyphened = trimmed.len() < text.len() && trimmed.ends_with(char::is_alphanumeric);
+    if is_hyphened && trimmed.ends_with(char::is_alphabetic) && more.starts_with(char::is_lowercase) {
         text.truncate(trimmed.len());
-    } else if !text.is_empty() && !text.ends_with(' ') {
+    } else if !text.is_empty()
+        && !text.ends_with(' ')
+        && !(is_hyphened && more.starts_with(char::is_alphanumeric))
+    {
+        // A number or a name that is broken at its own hyphen stays whole.
         text.push(' ');
     }
     text.push_str(more);

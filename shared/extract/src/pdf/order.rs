@@ -55,7 +55,15 @@ impl Cutter {
         self.work = self.work.saturating_sub(runs.len());
         if runs.len() > 1 && depth > 0 && self.work > 0 {
             let size = usual_size(&runs);
-            if let Some((left, right)) = columns(&runs, size) {
+            let found = columns(&runs, size);
+            if let Some(middle) = found.as_ref().and_then(|(left, right)| end_of_columns(&runs, left, right))
+            {
+                let (above, below) = runs.into_iter().partition(|run| run.y < middle);
+                self.cut(above, depth.saturating_sub(1));
+                self.cut(below, depth.saturating_sub(1));
+                return;
+            }
+            if let Some((left, right)) = found {
                 for side in [left, right] {
                     self.open_block();
                     self.cut(side, depth.saturating_sub(1));
@@ -127,6 +135,20 @@ fn columns(runs: &[Run], size: f64) -> Option<(Vec<Run>, Vec<Run>)> {
     None
 }
 
+/// Where a page goes on below columns of which one is longer: a gap that is wider than those between lines.
+fn end_of_columns(runs: &[Run], left: &[Run], right: &[Run]) -> Option<f64> {
+    let bottom = |side: &[Run]| side.iter().map(|run| run.y).fold(f64::MIN, f64::max);
+    let end = bottom(left).min(bottom(right));
+    let gaps = gaps(runs.iter().map(|run| (run.y - run.size * 0.75, run.y + run.size * 0.2)));
+    let mut widths: Vec<f64> = gaps.iter().map(|gap| gap.width).collect();
+    widths.sort_by(f64::total_cmp);
+    let usual = widths.get(widths.len() / 2).copied()?;
+    // The longer column may have a line or two more.
+    let near = usual_size(runs) * 2.5;
+    let mut below = gaps.into_iter().filter(|gap| gap.middle > end && gap.middle < end + near);
+    below.find(|gap| gap.width > usual * 1.6).map(|gap| gap.middle)
+}
+
 fn is_prose<'r>(runs: impl Iterator<Item = &'r Run>) -> bool {
     let (mut count, mut characters) = (0_usize, 0_usize);
     for run in runs {
@@ -180,6 +202,23 @@ mod tests {
         );
         assert_eq!(read[1..4], ["left side, line 0", "left side, line 1", "left side, line 2"]);
         assert_eq!(read[4], "right side, line 0");
+    }
+
+    #[test]
+    fn what_stands_below_columns_is_read_after_both() {
+        let line = |side: &str, left: f64, n: u32| {
+            run(&format!("{side} side, line number {n}"), left, f64::from(n) * 14.0)
+        };
+        let mut runs: Vec<Run> = (0..5).map(|n| line("left", 0.0, n)).collect();
+        runs.extend((0..5).map(|n| line("right", 200.0, n)));
+        runs.extend(
+            (0..3).map(|n| run(&format!("below both of them, {n}"), 0.0, 90.0 + f64::from(n) * 14.0)),
+        );
+        let read = read(runs);
+        assert_eq!(
+            (read[5].as_str(), read[10].as_str()),
+            ("right side, line number 0", "below both of them, 0")
+        );
     }
 
     #[test]

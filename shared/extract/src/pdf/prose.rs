@@ -224,6 +224,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_are_broken_at_their_hyphens_are_whole() {
+        let text =
+            read(vec![line("Call +7 495 123-45-", 300.0, 0.0, 10.0), line("67 or write.", 90.0, 12.0, 10.0)]);
+        assert_eq!(text, "Call +7 495 123-45-67 or write.");
+    }
+
+    #[test]
     fn larger_lines_are_headings() {
         let text = read(vec![
             line("Kettle K-17", 100.0, 0.0, 20.0),

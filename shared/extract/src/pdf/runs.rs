@@ -158,7 +158,12 @@ impl<'g> Open<'g> {
             && before.into_iter().any(|one| (one.left - left).abs() < near && one.glyph.text == glyph.text)
     }
 
-    fn close(self) -> Option<Run> {
+    fn close(mut self) -> Option<Run> {
+        // Signs of another font may be drawn after what follows them.
+        let is_back = |pair: &[Placed<'_>]| matches!(pair, [a, b] if b.left < a.left - self.size * 0.2);
+        if !self.has_rtl && self.placed.windows(2).any(is_back) {
+            self.placed.sort_by(|a, b| a.left.total_cmp(&b.left));
+        }
         let letters = |rtl: bool| {
             let of = |c: char| c.is_alphabetic() && is_rtl(c) == rtl;
             self.placed.iter().filter(|one| one.glyph.text.chars().any(of)).count()
@@ -373,6 +378,14 @@ mod tests {
         assert_eq!(texts(&shadow), ["tea"]);
         // Double letters stay.
         assert_eq!(texts(&letters("coffee", 0.0, 0.0, 0.0)), ["coffee"]);
+    }
+
+    #[test]
+    fn signs_that_are_drawn_later_stand_where_they_are() {
+        let mut price = letters("90", 0.0, 0.0, 0.0);
+        price.extend(letters(".", 18.0, 0.0, 0.0));
+        price.extend(letters("₽", 12.5, 0.0, 0.0));
+        assert_eq!(texts(&price), ["90 ₽."]);
     }
 
     #[test]
