@@ -44,7 +44,7 @@ pub struct BuildArgs {
 
 /// The most that the Worker's files may be together, compressed, in bytes. Each megabyte is read and compiled wherever the
 /// Worker is started first, and 3 MB is what the smallest plan takes.
-const WORKER_BUDGET: usize = 2_900_000;
+const WORKER_BUDGET: usize = 2_750_000;
 
 /// The most that a component may be, in bytes, as it is read and compiled wherever it is started first.
 const COMPONENT_BUDGET: u64 = 6_400_000;
