@@ -142,7 +142,7 @@ pub fn worker(workspace: &Workspace) -> Result<Vec<PathBuf>> {
 }
 
 /// Leaves of the reader what its host calls, and takes away whatever it would ask its host for: its libraries can do more
-/// (write encrypted files, with random numbers from JavaScript) than it ever does.
+/// (make ids, with random numbers from JavaScript) than it ever does.
 fn shut(workspace: &Workspace, reader: &Path, log: &Path) -> Result<()> {
     let called = workspace.path(READER).with_extension("called.wasm");
     let mut keep = Command::new(workspace.path("functions/cloudflare/node_modules/.bin/wasm-metadce"));

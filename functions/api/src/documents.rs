@@ -1,7 +1,7 @@
 //! `/api/v1/documents`: what answers come from.
 
 use frontdesk_app::documents::{self, Created, Document, MAX_TEXT_BYTES, Page, Passage};
-use frontdesk_domain::document::{DocumentSource, DocumentStatus, Unread, reasons};
+use frontdesk_domain::document::{DocumentSource, DocumentStatus, NotRead, reasons};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::time::Timestamp;
@@ -114,8 +114,8 @@ pub struct DocumentWarning {
     ru: String,
 }
 
-impl From<&Unread> for DocumentWarning {
-    fn from(unread: &Unread) -> Self {
+impl From<&NotRead> for DocumentWarning {
+    fn from(unread: &NotRead) -> Self {
         Self { part: unread.kind(), name: unread.name.clone(), en: unread.en(), ru: unread.ru() }
     }
 }

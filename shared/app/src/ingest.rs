@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::document::{
-    DocumentSource, DocumentStatus, MAX_TITLE_CHARS, MAX_UNREAD, Unread, reasons,
+    DocumentSource, DocumentStatus, MAX_TITLE_CHARS, MAX_UNREAD, NotRead, reasons,
 };
 use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, PassageId};
@@ -53,7 +53,7 @@ enum IngestStep {
         from: Option<Resume>,
         /// What could not be read of the parts before.
         #[serde(default)]
-        unread: Vec<Unread>,
+        unread: Vec<NotRead>,
     },
     /// Passages are indexed, so far those before `at`.
     Passages { new: Version, at: At },
@@ -77,7 +77,7 @@ struct Version {
     media_type: String,
     source: IngestSource,
     #[serde(default)]
-    unread: Vec<Unread>,
+    unread: Vec<NotRead>,
 }
 
 /// How far the passages of a text are indexed.
@@ -214,7 +214,7 @@ impl Reading<'_> {
         &self,
         source: IngestSource,
         from: Option<Resume>,
-        mut unread: Vec<Unread>,
+        mut unread: Vec<NotRead>,
     ) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, .. } = self;
         let file = ctx.blobs.get(&blob_key(scope, document.id)).await.map_err(Error::from)?;
@@ -252,7 +252,7 @@ impl Reading<'_> {
             }
         };
         if !unread.is_empty() {
-            let kinds: Vec<&str> = unread.iter().map(Unread::kind).collect();
+            let kinds: Vec<&str> = unread.iter().map(NotRead::kind).collect();
             tracing::warn!(document = %document.id, ?kinds, "a document is read with parts missing");
         }
         let new = Version { number, title, media_type: part.media_type, source, unread };

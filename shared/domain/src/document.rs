@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use unread::{MAX_UNREAD, Unread, UnreadPart};
+pub use unread::{MAX_UNREAD, NotRead, UnreadPart};
 
 /// A text that is no name of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

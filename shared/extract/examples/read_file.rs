@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         match extract(&bytes, &path, from.as_ref(), &limits) {
             Ok(part) => {
                 text.push_str(&part.text);
-                unread.extend(part.unread.iter().map(frontdesk_extract::Unread::en));
+                unread.extend(part.unread.iter().map(frontdesk_extract::NotRead::en));
                 match part.rest {
                     Some(rest) => from = Some(rest),
                     None => break None,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use frontdesk_domain::document::reasons;
-use frontdesk_ports::{ExtractFailure, Unread, UnreadPart};
+use frontdesk_ports::{ExtractFailure, NotRead, UnreadPart};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
@@ -68,7 +68,7 @@ fn part(archive: &mut Archive<'_>, name: &str) -> Result<Option<String>, Extract
 fn optional<T: Default>(
     archive: &mut Archive<'_>,
     name: Option<&str>,
-    unread: &mut Vec<Unread>,
+    unread: &mut Vec<NotRead>,
     read: impl FnOnce(&str) -> Result<T, ExtractFailure>,
 ) -> T {
     let Some(name) = name else { return T::default() };
@@ -76,7 +76,7 @@ fn optional<T: Default>(
     found
         .unwrap_or_else(|_| {
             if unread.len() < crate::warnings::MAX_OF_A_KIND {
-                unread.push(Unread::new(UnreadPart::Part, name));
+                unread.push(NotRead::new(UnreadPart::Part, name));
             }
             None
         })
@@ -132,7 +132,7 @@ fn within(folder: &str, target: &str) -> String {
     steps.join("/")
 }
 
-fn relations(archive: &mut Archive<'_>, main: &str, limits: &Limits, unread: &mut Vec<Unread>) -> Relations {
+fn relations(archive: &mut Archive<'_>, main: &str, limits: &Limits, unread: &mut Vec<NotRead>) -> Relations {
     let (folder, file) = main.rsplit_once('/').unwrap_or(("", main));
     let name = within(folder, &format!("_rels/{file}.rels"));
     optional(archive, Some(&name), unread, |xml| Relations::read(xml, folder, limits))

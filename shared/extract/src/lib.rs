@@ -21,7 +21,7 @@ pub mod wire;
 use frontdesk_domain::document::reasons::{self, Reason};
 use serde::{Deserialize, Serialize};
 
-pub use frontdesk_ports::{ExtractFailure, Extracted, Resume, Unread, UnreadPart};
+pub use frontdesk_ports::{ExtractFailure, Extracted, NotRead, Resume, UnreadPart};
 pub use kind::{ACCEPTED, FileKind, kind_of, kind_of_typed};
 
 /// What one file may cost. Each limit is checked before or while the data arises, never after.
@@ -80,7 +80,7 @@ pub fn extract(
         FileKind::Markdown | FileKind::Plain => text::read(&decoded.text, kind, limits)?,
     };
     if decoded.damaged > 0 {
-        read.unread.push(Unread::new(UnreadPart::Characters, decoded.damaged.to_string()));
+        read.unread.push(NotRead::new(UnreadPart::Characters, decoded.damaged.to_string()));
     }
     finish(kind, read, name, from, limits)
 }
@@ -130,7 +130,7 @@ struct ReadText {
     rest: Option<Resume>,
     /// Why there is no text, should there be none.
     why_empty: Option<Reason>,
-    unread: Vec<Unread>,
+    unread: Vec<NotRead>,
 }
 
 /// Parts end with pages, and between pages there is a rule.

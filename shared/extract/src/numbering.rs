@@ -15,7 +15,7 @@ const MAX_LISTS: usize = 10_000;
 
 /// How one level counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Level {
+struct ListLevel {
     start: u32,
     format: String,
     /// `%1.%2.`: the numbers of levels with what stands around them.
@@ -25,7 +25,7 @@ struct Level {
 /// The lists of a document, and where each is.
 #[derive(Debug, Default)]
 pub(crate) struct Numbering {
-    abstracts: HashMap<String, Vec<Level>>,
+    abstracts: HashMap<String, Vec<ListLevel>>,
     lists: HashMap<String, String>,
     counts: HashMap<String, [Option<u32>; LEVELS]>,
 }
@@ -55,7 +55,7 @@ impl Numbering {
                     if let Some(of) = &of {
                         let levels = numbering.abstracts.entry(of.clone()).or_default();
                         if levels.len() < LEVELS {
-                            levels.push(Level { start: 1, format: String::new(), text: String::new() });
+                            levels.push(ListLevel { start: 1, format: String::new(), text: String::new() });
                         }
                     }
                 }

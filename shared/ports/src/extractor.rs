@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_domain::document::reasons;
-pub use frontdesk_domain::document::{Unread, UnreadPart};
+pub use frontdesk_domain::document::{NotRead, UnreadPart};
 use frontdesk_domain::text::{Split, TextPlace, Window};
 use serde::{Deserialize, Serialize};
 
@@ -83,7 +83,7 @@ pub struct Extracted {
     pub rest: Option<Resume>,
     /// What could not be read of this part; a few entries at most.
     #[serde(default)]
-    pub unread: Vec<Unread>,
+    pub unread: Vec<NotRead>,
 }
 
 /// Why nothing was read.

@@ -1,6 +1,6 @@
 //! `documents` and `document_texts`: what answers come from, and how far each is.
 
-use frontdesk_domain::document::{DocumentSource, DocumentStatus, Unread};
+use frontdesk_domain::document::{DocumentSource, DocumentStatus, NotRead};
 use frontdesk_domain::id::{DocumentId, OrgId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
@@ -36,7 +36,7 @@ pub struct Document {
     /// Why it failed.
     pub reason: Option<String>,
     /// What could not be read of the version that is searched.
-    pub warnings: Vec<Unread>,
+    pub warnings: Vec<NotRead>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it changed last.

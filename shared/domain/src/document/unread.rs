@@ -7,7 +7,7 @@ pub const MAX_UNREAD: usize = 50;
 
 /// Something of a file that could not be read, while the rest of it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unread {
+pub struct NotRead {
     /// What it is.
     #[serde(flatten)]
     pub part: UnreadPart,
@@ -32,7 +32,7 @@ pub enum UnreadPart {
     Characters,
 }
 
-impl Unread {
+impl NotRead {
     /// Of a part, the one of this name.
     #[must_use]
     pub fn new(part: UnreadPart, name: impl Into<String>) -> Self {

@@ -44,7 +44,7 @@ impl<'a> Faces<'a> {
         let encoding = east_asian(dictionary);
         let Some(font) = self.cache.font(dictionary, &self.substitutes, &self.cmaps) else {
             let encoding = encoding.ok_or_else(|| name.clone())?;
-            return Ok(Face::new(Reading::Encoded(encoding), name, None));
+            return Ok(Face::new(FaceKind::Encoded(encoding), name, None));
         };
         let subtype = name_of(dictionary, b"Subtype").unwrap_or_default();
         let has_map = dictionary.get::<Stream<'_>>(b"ToUnicode").is_some();
@@ -59,14 +59,14 @@ impl<'a> Faces<'a> {
             program: OnceCell::new(),
         };
         let em = if subtype == "Type3" { type3_em(dictionary) } else { None };
-        Ok(Face::new(Reading::Font(Box::new(font), Box::new(known)), name, em))
+        Ok(Face::new(FaceKind::Font(Box::new(font), Box::new(known)), name, em))
     }
 
     /// What is used where the resources lack a font.
     pub(super) fn default_face(&self) -> Option<Face<'a>> {
         let font = self.cache.standard_font(StandardFont::Helvetica, &self.substitutes)?;
         let known = Known { simple: true, ..Known::default() };
-        Some(Face::new(Reading::Font(Box::new(font), Box::new(known)), "Helvetica".to_owned(), None))
+        Some(Face::new(FaceKind::Font(Box::new(font), Box::new(known)), "Helvetica".to_owned(), None))
     }
 
     /// A character collection of Adobe's says what its numbers mean.
@@ -159,15 +159,15 @@ fn type3_em(dictionary: &Dict<'_>) -> Option<f64> {
 
 /// One font.
 pub(super) struct Face<'a> {
-    reading: Reading<'a>,
+    reading: FaceKind<'a>,
     pub(super) name: String,
     pub(super) bold: bool,
     /// What its size is multiplied with to compare it with that of others.
     pub(super) em: f64,
-    kept: RefCell<HashMap<(u32, usize), Rc<Sign>>>,
+    kept: RefCell<HashMap<(u32, usize), Rc<FontSign>>>,
 }
 
-enum Reading<'a> {
+enum FaceKind<'a> {
     Font(Box<Font<'a>>, Box<Known>),
     /// Codes of an encoding that needs no map.
     Encoded(&'static Encoding),
@@ -187,7 +187,7 @@ struct Known {
 
 /// What a code is.
 #[derive(Debug, Clone)]
-pub(super) struct Sign {
+pub(super) struct FontSign {
     /// `None` when nothing says it.
     pub(super) text: Option<Rc<str>>,
     /// Along the line, in thousandths of the size.
@@ -195,7 +195,7 @@ pub(super) struct Sign {
 }
 
 impl<'a> Face<'a> {
-    fn new(reading: Reading<'a>, name: String, em: Option<f64>) -> Self {
+    fn new(reading: FaceKind<'a>, name: String, em: Option<f64>) -> Self {
         let lower = name.to_ascii_lowercase();
         let bold = ["bold", "black", "heavy", "demi"].iter().any(|word| lower.contains(word));
         Self { reading, name, bold, em: em.unwrap_or(1.0), kept: RefCell::default() }
@@ -203,19 +203,19 @@ impl<'a> Face<'a> {
 
     pub(super) fn is_horizontal(&self) -> bool {
         match &self.reading {
-            Reading::Font(font, _) => font.is_horizontal(),
-            Reading::Encoded(_) => true,
+            FaceKind::Font(font, _) => font.is_horizontal(),
+            FaceKind::Encoded(_) => true,
         }
     }
 
     /// The next code of a text and its length, not 0. `at` lies in it.
     pub(super) fn code(&self, text: &[u8], at: usize) -> (u32, usize) {
         match &self.reading {
-            Reading::Font(font, _) => {
+            FaceKind::Font(font, _) => {
                 let (code, length) = font.read_code(text, at);
                 (code, length.max(1))
             }
-            Reading::Encoded(encoding) => {
+            FaceKind::Encoded(encoding) => {
                 let rest = text.get(at..).unwrap_or_default();
                 let length = length_in(encoding, rest);
                 (rest.iter().take(length).fold(0, |code, byte| code << 8 | u32::from(*byte)), length)
@@ -223,12 +223,12 @@ impl<'a> Face<'a> {
         }
     }
 
-    pub(super) fn sign(&self, code: u32, length: usize) -> Rc<Sign> {
+    pub(super) fn sign(&self, code: u32, length: usize) -> Rc<FontSign> {
         if let Some(kept) = self.kept.borrow().get(&(code, length)) {
             return Rc::clone(kept);
         }
         let text = self.text(code, length).and_then(readable);
-        let sign = Rc::new(Sign { text: text.map(Rc::from), advance: self.advance(code, length) });
+        let sign = Rc::new(FontSign { text: text.map(Rc::from), advance: self.advance(code, length) });
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= MAX_KEPT {
             kept.clear();
@@ -239,18 +239,18 @@ impl<'a> Face<'a> {
 
     fn advance(&self, code: u32, length: usize) -> f64 {
         let advance = match &self.reading {
-            Reading::Font(font, _) if font.is_horizontal() => font.code_advance(code).x,
-            Reading::Font(font, _) => font.code_advance(code).y,
-            Reading::Encoded(_) if length == 1 => 500.0,
-            Reading::Encoded(_) => 1000.0,
+            FaceKind::Font(font, _) if font.is_horizontal() => font.code_advance(code).x,
+            FaceKind::Font(font, _) => font.code_advance(code).y,
+            FaceKind::Encoded(_) if length == 1 => 500.0,
+            FaceKind::Encoded(_) => 1000.0,
         };
         if advance.is_finite() { advance } else { 0.0 }
     }
 
     fn text(&self, code: u32, length: usize) -> Option<String> {
         let (font, known) = match &self.reading {
-            Reading::Font(font, known) => (font, known),
-            Reading::Encoded(encoding) => return decoded(encoding, code, length),
+            FaceKind::Font(font, known) => (font, known),
+            FaceKind::Encoded(encoding) => return decoded(encoding, code, length),
         };
         let glyph = font.glyph(font.map_code(code), code);
         let own = match &glyph {

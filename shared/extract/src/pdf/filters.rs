@@ -13,7 +13,7 @@ const MAX_LAYERS: usize = 6;
 
 /// How a stream is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Filter {
+pub(super) enum StreamFilter {
     Flate,
     Lzw,
     Hexadecimal,
@@ -26,20 +26,24 @@ pub(super) enum Filter {
 }
 
 /// The filters of a stream, in the order in which they are undone.
-pub(super) fn filters_of(dictionary: &Dict<'_>) -> Vec<Filter> {
+pub(super) fn filters_of(dictionary: &Dict<'_>) -> Vec<StreamFilter> {
     let entry = dictionary.get::<Object<'_>>(b"Filter").or_else(|| dictionary.get::<Object<'_>>(b"F"));
     match entry {
-        Some(Object::Name(name)) => vec![Filter::named(&name)],
+        Some(Object::Name(name)) => vec![StreamFilter::named(&name)],
         Some(Object::Array(names)) => names_of(&names),
         _ => Vec::new(),
     }
 }
 
-fn names_of(names: &Array<'_>) -> Vec<Filter> {
-    names.iter::<Name<'_>>().take(MAX_LAYERS.saturating_add(1)).map(|name| Filter::named(&name)).collect()
+fn names_of(names: &Array<'_>) -> Vec<StreamFilter> {
+    names
+        .iter::<Name<'_>>()
+        .take(MAX_LAYERS.saturating_add(1))
+        .map(|name| StreamFilter::named(&name))
+        .collect()
 }
 
-impl Filter {
+impl StreamFilter {
     fn named(name: &[u8]) -> Self {
         match name {
             b"FlateDecode" | b"Fl" => Self::Flate,
@@ -55,7 +59,7 @@ impl Filter {
 
 /// What is left of a stream without its filters.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Plain {
+pub(super) enum Unfiltered {
     /// All of it, or what comes before a damaged place.
     Bytes(Vec<u8>),
     /// A layer became larger than the limit.
@@ -65,32 +69,32 @@ pub(super) enum Plain {
 }
 
 /// Undoes `filters` in their order; no layer may give more than `limit` bytes.
-pub(super) fn undo(data: &[u8], filters: &[Filter], early_change: bool, limit: u64) -> Plain {
+pub(super) fn undo(data: &[u8], filters: &[StreamFilter], early_change: bool, limit: u64) -> Unfiltered {
     if filters.len() > MAX_LAYERS {
-        return Plain::TooLarge;
+        return Unfiltered::TooLarge;
     }
     let mut bytes: Option<Vec<u8>> = None;
     for (index, filter) in filters.iter().enumerate() {
         let input = bytes.as_deref().unwrap_or(data);
         let output = match filter {
-            Filter::Flate => inflate(input, limit),
-            Filter::Lzw => lzw(input, early_change, limit),
-            Filter::Hexadecimal => hexadecimal(input),
-            Filter::Ascii85 => ascii85(input),
-            Filter::RunLength => run_lengths(input, limit),
+            StreamFilter::Flate => inflate(input, limit),
+            StreamFilter::Lzw => lzw(input, early_change, limit),
+            StreamFilter::Hexadecimal => hexadecimal(input),
+            StreamFilter::Ascii85 => ascii85(input),
+            StreamFilter::RunLength => run_lengths(input, limit),
             // The key was used before.
-            Filter::Crypt if index == 0 => continue,
-            _ => return Plain::NoData,
+            StreamFilter::Crypt if index == 0 => continue,
+            _ => return Unfiltered::NoData,
         };
         if as_u64(output.len()) > limit {
-            return Plain::TooLarge;
+            return Unfiltered::TooLarge;
         }
         bytes = Some(output);
     }
     match bytes {
-        Some(bytes) => Plain::Bytes(bytes),
-        None if as_u64(data.len()) > limit => Plain::TooLarge,
-        None => Plain::Bytes(data.to_vec()),
+        Some(bytes) => Unfiltered::Bytes(bytes),
+        None if as_u64(data.len()) > limit => Unfiltered::TooLarge,
+        None => Unfiltered::Bytes(data.to_vec()),
     }
 }
 
@@ -200,35 +204,38 @@ mod tests {
         packed.finish().unwrap()
     }
 
-    fn undone(data: &[u8], filters: &[Filter]) -> String {
+    fn undone(data: &[u8], filters: &[StreamFilter]) -> String {
         match undo(data, filters, true, 1000) {
-            Plain::Bytes(bytes) => String::from_utf8(bytes).unwrap(),
+            Unfiltered::Bytes(bytes) => String::from_utf8(bytes).unwrap(),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn each_filter_is_undone() {
-        assert_eq!(undone(&deflated(b"tea"), &[Filter::Flate]), "tea");
-        assert_eq!(undone(b"74 65 6 1>rest", &[Filter::Hexadecimal]), "tea");
+        assert_eq!(undone(&deflated(b"tea"), &[StreamFilter::Flate]), "tea");
+        assert_eq!(undone(b"74 65 6 1>rest", &[StreamFilter::Hexadecimal]), "tea");
         // The examples of the PDF Association's and of Adobe's specification.
-        assert_eq!(undone(b"87cURD]j7BEbo80~>", &[Filter::Ascii85]), "Hello world!");
-        assert_eq!(undone(b"\x02tea\xfe!\x80rest", &[Filter::RunLength]), "tea!!!");
+        assert_eq!(undone(b"87cURD]j7BEbo80~>", &[StreamFilter::Ascii85]), "Hello world!");
+        assert_eq!(undone(b"\x02tea\xfe!\x80rest", &[StreamFilter::RunLength]), "tea!!!");
         let lzw = [0x80, 0x0B, 0x60, 0x50, 0x22, 0x0C, 0x0C, 0x85, 0x01];
-        assert_eq!(undone(&lzw, &[Filter::Lzw]), "-----A---B");
+        assert_eq!(undone(&lzw, &[StreamFilter::Lzw]), "-----A---B");
         let twice = deflated(&deflated(b"tea"));
-        assert_eq!(undone(&twice, &[Filter::Flate, Filter::Flate]), "tea");
+        assert_eq!(undone(&twice, &[StreamFilter::Flate, StreamFilter::Flate]), "tea");
     }
 
     #[test]
     fn every_layer_is_bounded() {
         let inner = deflated(&vec![b' '; 1 << 20]);
         let outer = deflated(&inner);
-        let flate = Filter::Flate;
-        assert_eq!(undo(&inner, &[flate], true, 1 << 19), Plain::TooLarge);
-        assert_eq!(undo(&outer, &[flate, flate], true, 1 << 19), Plain::TooLarge);
-        assert_eq!(undo(&outer, &[flate; 7], true, 1 << 30), Plain::TooLarge);
-        assert_eq!(undo(&[0x81, b' '].repeat(100), &[Filter::RunLength], true, 1000), Plain::TooLarge);
+        let flate = StreamFilter::Flate;
+        assert_eq!(undo(&inner, &[flate], true, 1 << 19), Unfiltered::TooLarge);
+        assert_eq!(undo(&outer, &[flate, flate], true, 1 << 19), Unfiltered::TooLarge);
+        assert_eq!(undo(&outer, &[flate; 7], true, 1 << 30), Unfiltered::TooLarge);
+        assert_eq!(
+            undo(&[0x81, b' '].repeat(100), &[StreamFilter::RunLength], true, 1000),
+            Unfiltered::TooLarge
+        );
     }
 
     #[test]
@@ -236,7 +243,7 @@ mod tests {
         let text: String = (0..5000).map(|n| format!("{n} ")).collect();
         let mut packed = deflated(text.as_bytes());
         packed.truncate(packed.len() / 2);
-        let Plain::Bytes(bytes) = undo(&packed, &[Filter::Flate], true, 1 << 20) else { panic!() };
+        let Unfiltered::Bytes(bytes) = undo(&packed, &[StreamFilter::Flate], true, 1 << 20) else { panic!() };
         assert!(bytes.len() > 1000 && text.as_bytes().starts_with(&bytes), "{}", bytes.len());
     }
 }

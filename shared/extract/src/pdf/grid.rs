@@ -1,7 +1,7 @@
 //! Rows of cells: tables, found by the gaps that go through all of their rows.
 
 use super::order::{Block, Row};
-use super::runs::Run;
+use super::runs::TextRun;
 use crate::table;
 
 /// Runs of one row that stand this near, in sizes, are one cell.
@@ -12,7 +12,7 @@ const ROW_GAP: f64 = 5.0;
 
 /// What a block consists of.
 #[derive(Debug, PartialEq)]
-pub(super) enum Piece {
+pub(super) enum PagePiece {
     Line(Line),
     /// Rows as they are shown: each one line.
     Table(Vec<String>),
@@ -30,7 +30,7 @@ pub(super) struct Line {
 }
 
 #[derive(Debug, Clone)]
-struct Cell {
+struct GridCell {
     left: f64,
     right: f64,
     bold: bool,
@@ -40,20 +40,20 @@ struct Cell {
 struct CellRow {
     y: f64,
     size: f64,
-    cells: Vec<Cell>,
+    cells: Vec<GridCell>,
 }
 
-pub(super) fn pieces(block: Block) -> Vec<Piece> {
+pub(super) fn pieces(block: Block) -> Vec<PagePiece> {
     let rows: Vec<CellRow> = block.into_iter().filter_map(cells).collect();
     let mut pieces = Vec::new();
     let mut rest = rows.as_slice();
     while let Some((first, after)) = rest.split_first() {
         let length = if first.cells.len() > 1 { table_length(rest) } else { 0 };
         if let Some((table, below)) = rest.split_at_checked(length).filter(|_| length > 1) {
-            pieces.push(Piece::Table(lines_of(table)));
+            pieces.push(PagePiece::Table(lines_of(table)));
             rest = below;
         } else {
-            pieces.push(Piece::Line(line(first)));
+            pieces.push(PagePiece::Line(line(first)));
             rest = after;
         }
     }
@@ -62,10 +62,10 @@ pub(super) fn pieces(block: Block) -> Vec<Piece> {
 
 /// Joins what stands near each other.
 fn cells(row: Row) -> Option<CellRow> {
-    let mut cells: Vec<Cell> = Vec::new();
+    let mut cells: Vec<GridCell> = Vec::new();
     let (mut y, mut size) = (None, 0.0_f64);
     for run in row {
-        let Run { left, right, bold, text, .. } = run;
+        let TextRun { left, right, bold, text, .. } = run;
         let step = size.max(run.size);
         if run.size > size {
             (y, size) = (Some(run.y), run.size);
@@ -82,7 +82,7 @@ fn cells(row: Row) -> Option<CellRow> {
                 last.right = last.right.max(right);
                 last.bold &= bold;
             }
-            _ => cells.push(Cell { left, right, bold, text }),
+            _ => cells.push(GridCell { left, right, bold, text }),
         }
     }
     Some(CellRow { y: y?, size, cells })
@@ -207,7 +207,7 @@ fn lines_of(rows: &[CellRow]) -> Vec<String> {
     let most = gaps.iter().copied().fold(f64::MIN, f64::max);
     // Lines of one cell stand closer than rows do, where rows have more than one line.
     let is_spread = most > least * 1.3;
-    let mut table: Vec<Vec<Cell>> = Vec::new();
+    let mut table: Vec<Vec<GridCell>> = Vec::new();
     let mut above: Option<&CellRow> = None;
     for row in rows {
         let placed = in_columns(row, &columns);
@@ -250,10 +250,10 @@ pub(super) fn join(text: &mut String, more: &str) {
     text.push_str(more);
 }
 
-fn in_columns(row: &CellRow, columns: &Columns) -> Vec<Cell> {
-    let mut placed: Vec<Cell> = columns
+fn in_columns(row: &CellRow, columns: &Columns) -> Vec<GridCell> {
+    let mut placed: Vec<GridCell> = columns
         .iter()
-        .map(|(left, right)| Cell { left: *left, right: *right, bold: true, text: String::new() })
+        .map(|(left, right)| GridCell { left: *left, right: *right, bold: true, text: String::new() })
         .collect();
     for cell in &row.cells {
         let column = columns.iter().rposition(|(left, _)| *left <= cell.left + 0.01).unwrap_or(0);
@@ -265,9 +265,9 @@ fn in_columns(row: &CellRow, columns: &Columns) -> Vec<Cell> {
     placed
 }
 
-fn shown(table: &[Vec<Cell>]) -> Vec<String> {
-    let texts = |row: &Vec<Cell>| -> Vec<String> { row.iter().map(|cell| cell.text.clone()).collect() };
-    let is_bold = |row: &Vec<Cell>| row.iter().all(|cell| cell.bold);
+fn shown(table: &[Vec<GridCell>]) -> Vec<String> {
+    let texts = |row: &Vec<GridCell>| -> Vec<String> { row.iter().map(|cell| cell.text.clone()).collect() };
+    let is_bold = |row: &Vec<GridCell>| row.iter().all(|cell| cell.bold);
     let header = table.first().filter(|first| {
         let rest = table.get(1..).unwrap_or_default();
         is_bold(first)
@@ -279,7 +279,7 @@ fn shown(table: &[Vec<Cell>]) -> Vec<String> {
         let names = texts(header);
         return table.iter().skip(1).map(|row| table::row_line(Some(&names), &texts(row))).collect();
     }
-    let row_text = |row: &Vec<Cell>| {
+    let row_text = |row: &Vec<GridCell>| {
         let cells: Vec<&str> =
             row.iter().map(|cell| cell.text.as_str()).filter(|text| !text.is_empty()).collect();
         cells.join(" | ")

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use frontdesk_ports::ExtractFailure;
 use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
 
-use super::filters::{self, Filter, Plain, filters_of};
+use super::filters::{self, StreamFilter, Unfiltered, filters_of};
 use crate::kind::find;
 use crate::{Limits, as_u64, over};
 
@@ -68,13 +68,13 @@ impl Guard {
         let early = parameters.first().and_then(|one| one.get::<u32>(b"EarlyChange")).unwrap_or(1) != 0;
         let limit = MAX_STREAM.min(self.left.get());
         match filters::undo(&stream.raw_data(), &filters, early, limit) {
-            Plain::Bytes(bytes) if self.take(as_u64(bytes.len()).max(1)) => Ok(bytes),
-            Plain::Bytes(_) => Err(Refused::TooLarge),
-            Plain::TooLarge => {
+            Unfiltered::Bytes(bytes) if self.take(as_u64(bytes.len()).max(1)) => Ok(bytes),
+            Unfiltered::Bytes(_) => Err(Refused::TooLarge),
+            Unfiltered::TooLarge => {
                 self.take(limit);
                 Err(Refused::TooLarge)
             }
-            Plain::NoData => Err(Refused::NoData),
+            Unfiltered::NoData => Err(Refused::NoData),
         }
     }
 
@@ -87,9 +87,9 @@ impl Guard {
         let filters = filters_of(stream.dict());
         let bound = filters.iter().fold(as_u64(raw.len()), |size, filter| {
             size.saturating_mul(match filter {
-                Filter::Flate => MAX_INFLATION,
-                Filter::Lzw => 4096,
-                Filter::RunLength => 64,
+                StreamFilter::Flate => MAX_INFLATION,
+                StreamFilter::Lzw => 4096,
+                StreamFilter::RunLength => 64,
                 _ => 2,
             })
         });
@@ -97,10 +97,10 @@ impl Guard {
             return if self.take(bound.min(1 << 16)) { Ok(()) } else { Err(Refused::TooLarge) };
         }
         match filters::undo(&raw, &filters, true, MAX_STREAM.min(self.left.get())) {
-            Plain::Bytes(bytes) if !self.take(as_u64(bytes.len())) => Err(Refused::TooLarge),
-            Plain::TooLarge => Err(Refused::TooLarge),
-            Plain::Bytes(_) => Ok(()),
-            Plain::NoData => Err(Refused::NoData),
+            Unfiltered::Bytes(bytes) if !self.take(as_u64(bytes.len())) => Err(Refused::TooLarge),
+            Unfiltered::TooLarge => Err(Refused::TooLarge),
+            Unfiltered::Bytes(_) => Ok(()),
+            Unfiltered::NoData => Err(Refused::NoData),
         }
     }
 

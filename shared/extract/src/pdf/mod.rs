@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use frontdesk_domain::document::reasons::{self, Reason};
-use frontdesk_ports::{ExtractFailure, Unread, UnreadPart};
+use frontdesk_ports::{ExtractFailure, NotRead, UnreadPart};
 use hayro_syntax::object::Dict;
 use hayro_syntax::{DecryptionError, LoadPdfError, Pdf};
 
@@ -141,14 +141,14 @@ impl Lost {
         }
     }
 
-    fn warnings(self) -> Vec<Unread> {
+    fn warnings(self) -> Vec<NotRead> {
         let mut all = Vec::new();
         if !self.pages.is_empty() {
-            all.push(Unread::new(UnreadPart::Pages, warnings::ranges(&self.pages)));
+            all.push(NotRead::new(UnreadPart::Pages, warnings::ranges(&self.pages)));
         }
         for (font, pages) in self.fonts.into_iter().take(warnings::MAX_OF_A_KIND) {
             let name = if font.is_empty() { "?".to_owned() } else { font };
-            all.push(Unread::new(UnreadPart::Font { pages: warnings::ranges(&pages) }, name));
+            all.push(NotRead::new(UnreadPart::Font { pages: warnings::ranges(&pages) }, name));
         }
         all
     }

@@ -1,6 +1,6 @@
 //! The order in which a person reads the runs of a page: columns one after the other, lines from above.
 
-use super::runs::Run;
+use super::runs::TextRun;
 
 /// A gutter between columns, in sizes.
 const GUTTER: f64 = 0.9;
@@ -12,13 +12,13 @@ const MAX_DEPTH: u32 = 60;
 const MAX_WORK: usize = 4_000_000;
 
 /// Runs on one line, from the left.
-pub(super) type Row = Vec<Run>;
+pub(super) type Row = Vec<TextRun>;
 
 /// Rows that stand under each other, without a gutter of prose through them.
 pub(super) type Block = Vec<Row>;
 
 /// The blocks of a page. Texts in other directions come after each other, as they began.
-pub(super) fn blocks(runs: Vec<Run>) -> Vec<Block> {
+pub(super) fn blocks(runs: Vec<TextRun>) -> Vec<Block> {
     let mut turns: Vec<i32> = Vec::new();
     for run in &runs {
         if !turns.contains(&run.turn) && turns.len() < 64 {
@@ -29,7 +29,7 @@ pub(super) fn blocks(runs: Vec<Run>) -> Vec<Block> {
     let mut rest = runs;
     let last = turns.last().copied();
     for turn in turns {
-        let (these, others): (Vec<Run>, Vec<Run>) =
+        let (these, others): (Vec<TextRun>, Vec<TextRun>) =
             rest.into_iter().partition(|run| run.turn == turn || Some(turn) == last);
         cutter.open_block();
         cutter.cut(these, MAX_DEPTH);
@@ -51,7 +51,7 @@ impl Cutter {
         }
     }
 
-    fn cut(&mut self, runs: Vec<Run>, depth: u32) {
+    fn cut(&mut self, runs: Vec<TextRun>, depth: u32) {
         self.work = self.work.saturating_sub(runs.len());
         if runs.len() > 1 && depth > 0 && self.work > 0 {
             let size = usual_size(&runs);
@@ -89,7 +89,7 @@ impl Cutter {
     }
 }
 
-fn usual_size(runs: &[Run]) -> f64 {
+fn usual_size(runs: &[TextRun]) -> f64 {
     let mut sizes: Vec<f64> = runs.iter().map(|run| run.size).collect();
     sizes.sort_by(f64::total_cmp);
     sizes.get(sizes.len() / 2).copied().unwrap_or(0.0).max(0.1)
@@ -122,12 +122,12 @@ fn widest(gaps: Vec<Gap>) -> Option<Gap> {
 }
 
 /// The two sides of a gutter. Only between prose: cells of tables stand apart as well.
-fn columns(runs: &[Run], size: f64) -> Option<(Vec<Run>, Vec<Run>)> {
+fn columns(runs: &[TextRun], size: f64) -> Option<(Vec<TextRun>, Vec<TextRun>)> {
     let mut found = gaps(runs.iter().map(|run| (run.left, run.right)));
     found.retain(|gap| gap.width >= size * GUTTER);
     found.sort_by(|a, b| b.width.total_cmp(&a.width));
     for gap in found.into_iter().take(4) {
-        let is_left = |run: &&Run| run.right < gap.middle;
+        let is_left = |run: &&TextRun| run.right < gap.middle;
         if is_prose(runs.iter().filter(is_left)) && is_prose(runs.iter().filter(|run| !is_left(run))) {
             return Some(runs.iter().cloned().partition(|run| run.right < gap.middle));
         }
@@ -136,8 +136,8 @@ fn columns(runs: &[Run], size: f64) -> Option<(Vec<Run>, Vec<Run>)> {
 }
 
 /// Where a page goes on below columns of which one is longer: a gap that is wider than those between lines.
-fn end_of_columns(runs: &[Run], left: &[Run], right: &[Run]) -> Option<f64> {
-    let bottom = |side: &[Run]| side.iter().map(|run| run.y).fold(f64::MIN, f64::max);
+fn end_of_columns(runs: &[TextRun], left: &[TextRun], right: &[TextRun]) -> Option<f64> {
+    let bottom = |side: &[TextRun]| side.iter().map(|run| run.y).fold(f64::MIN, f64::max);
     let end = bottom(left).min(bottom(right));
     let gaps = gaps(runs.iter().map(|run| (run.y - run.size * 0.75, run.y + run.size * 0.2)));
     let mut widths: Vec<f64> = gaps.iter().map(|gap| gap.width).collect();
@@ -149,7 +149,7 @@ fn end_of_columns(runs: &[Run], left: &[Run], right: &[Run]) -> Option<f64> {
     below.find(|gap| gap.width > usual * 1.6).map(|gap| gap.middle)
 }
 
-fn is_prose<'r>(runs: impl Iterator<Item = &'r Run>) -> bool {
+fn is_prose<'r>(runs: impl Iterator<Item = &'r TextRun>) -> bool {
     let (mut count, mut characters) = (0_usize, 0_usize);
     for run in runs {
         count = count.saturating_add(1);
@@ -158,7 +158,7 @@ fn is_prose<'r>(runs: impl Iterator<Item = &'r Run>) -> bool {
     count >= 3 && characters >= count.saturating_mul(15)
 }
 
-fn rows(mut runs: Vec<Run>) -> Vec<Row> {
+fn rows(mut runs: Vec<TextRun>) -> Vec<Row> {
     runs.sort_by(|a, b| a.y.total_cmp(&b.y));
     let mut rows: Vec<Row> = Vec::new();
     for run in runs {
@@ -178,12 +178,12 @@ fn rows(mut runs: Vec<Run>) -> Vec<Row> {
 mod tests {
     use super::*;
 
-    fn run(text: &str, left: f64, y: f64) -> Run {
+    fn run(text: &str, left: f64, y: f64) -> TextRun {
         let right = left + f64::from(u32::try_from(text.len()).unwrap()) * 5.0;
-        Run { turn: 0, left, right, y, size: 10.0, bold: false, text: text.to_owned() }
+        TextRun { turn: 0, left, right, y, size: 10.0, bold: false, text: text.to_owned() }
     }
 
-    fn read(runs: Vec<Run>) -> Vec<String> {
+    fn read(runs: Vec<TextRun>) -> Vec<String> {
         let row = |row: &Row| row.iter().map(|run| run.text.as_str()).collect::<Vec<_>>().join(" | ");
         blocks(runs).iter().flatten().map(row).collect()
     }
@@ -209,7 +209,7 @@ mod tests {
         let line = |side: &str, left: f64, n: u32| {
             run(&format!("{side} side, line number {n}"), left, f64::from(n) * 14.0)
         };
-        let mut runs: Vec<Run> = (0..5).map(|n| line("left", 0.0, n)).collect();
+        let mut runs: Vec<TextRun> = (0..5).map(|n| line("left", 0.0, n)).collect();
         runs.extend((0..5).map(|n| line("right", 200.0, n)));
         runs.extend(
             (0..3).map(|n| run(&format!("below both of them, {n}"), 0.0, 90.0 + f64::from(n) * 14.0)),

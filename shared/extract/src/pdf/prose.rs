@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use frontdesk_ports::ExtractFailure;
 
-use super::grid::{Line, Piece, join};
+use super::grid::{Line, PagePiece, join};
 use crate::Limits;
 use crate::text::Writer;
 
@@ -21,7 +21,7 @@ const MAX_HEADING: usize = 150;
 const MAX_BOLD_HEADING: usize = 90;
 
 /// A page: its blocks, each of which consists of lines and tables.
-pub(super) type PageText = Vec<Vec<Piece>>;
+pub(super) type PageText = Vec<Vec<PagePiece>>;
 
 /// Quarters of a point.
 #[expect(clippy::cast_possible_truncation, reason = "a font size; saturates")]
@@ -31,8 +31,8 @@ fn rounded(size: f64) -> i64 {
 
 fn lines(pages: &[PageText]) -> impl Iterator<Item = &Line> {
     pages.iter().flatten().flatten().filter_map(|piece| match piece {
-        Piece::Line(line) => Some(line),
-        Piece::Table(_) => None,
+        PagePiece::Line(line) => Some(line),
+        PagePiece::Table(_) => None,
     })
 }
 
@@ -69,16 +69,16 @@ pub(super) fn markdown(
     Ok(writer.finish())
 }
 
-fn write_block(block: &[Piece], headings: &[i64], writer: &mut Writer) -> Result<(), ExtractFailure> {
+fn write_block(block: &[PagePiece], headings: &[i64], writer: &mut Writer) -> Result<(), ExtractFailure> {
     let edge = right_edge(block);
     let mut paragraph = Paragraph::default();
     for (index, piece) in block.iter().enumerate() {
         match piece {
-            Piece::Table(rows) => {
+            PagePiece::Table(rows) => {
                 paragraph.end(writer)?;
                 writer.block("", &rows.join("\n"))?;
             }
-            Piece::Line(line) => {
+            PagePiece::Line(line) => {
                 let next = block.get(index.saturating_add(1));
                 let level = heading_level(line, next, paragraph.last.as_ref(), headings);
                 paragraph.add(line, level, edge, writer)?;
@@ -89,16 +89,16 @@ fn write_block(block: &[Piece], headings: &[i64], writer: &mut Writer) -> Result
 }
 
 /// Where most lines of prose end.
-fn right_edge(block: &[Piece]) -> (f64, f64) {
+fn right_edge(block: &[PagePiece]) -> (f64, f64) {
     let lines =
-        || block.iter().filter_map(|piece| if let Piece::Line(line) = piece { Some(line) } else { None });
+        || block.iter().filter_map(|piece| if let PagePiece::Line(line) = piece { Some(line) } else { None });
     let left = lines().map(|line| line.left).fold(f64::MAX, f64::min);
     (left, lines().map(|line| line.right).fold(f64::MIN, f64::max))
 }
 
 fn heading_level(
     line: &Line,
-    next: Option<&Piece>,
+    next: Option<&PagePiece>,
     before: Option<&Line>,
     headings: &[i64],
 ) -> Option<usize> {
@@ -115,8 +115,8 @@ fn heading_level(
     }
     // Bold alone says so where what follows is not bold, and nothing runs on into it.
     let stands_out = match next {
-        Some(Piece::Line(next)) => !next.bold,
-        Some(Piece::Table(_)) => true,
+        Some(PagePiece::Line(next)) => !next.bold,
+        Some(PagePiece::Table(_)) => true,
         None => false,
     };
     let is_begun = before.is_some_and(|before| before.bold || line.y - before.y < line.size * 1.3);
@@ -199,11 +199,11 @@ fn item(text: &str) -> (bool, String) {
 mod tests {
     use super::*;
 
-    fn line(text: &str, right: f64, y: f64, size: f64) -> Piece {
-        Piece::Line(Line { left: 0.0, right, y, size, bold: false, text: text.to_owned() })
+    fn line(text: &str, right: f64, y: f64, size: f64) -> PagePiece {
+        PagePiece::Line(Line { left: 0.0, right, y, size, bold: false, text: text.to_owned() })
     }
 
-    fn read(block: Vec<Piece>) -> String {
+    fn read(block: Vec<PagePiece>) -> String {
         let pages = [vec![block]];
         markdown(&pages, &heading_sizes(&pages), &Limits::default()).unwrap()
     }

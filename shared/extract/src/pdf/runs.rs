@@ -15,7 +15,7 @@ const OFF_LINE: f64 = 0.45;
 
 /// A piece of a line, in a plane that is turned so that lines go to the right and down.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Run {
+pub(super) struct TextRun {
     /// The direction of the line, in half degrees of a circle's 720.
     pub(super) turn: i32,
     pub(super) left: f64,
@@ -26,7 +26,7 @@ pub(super) struct Run {
     pub(super) text: String,
 }
 
-impl Run {
+impl TextRun {
     pub(super) fn characters(&self) -> usize {
         self.text.chars().count()
     }
@@ -46,7 +46,7 @@ struct Placed<'g> {
 }
 
 /// A run in the making.
-struct Open<'g> {
+struct OpenRun<'g> {
     turn: i32,
     along: (f64, f64),
     y: f64,
@@ -57,9 +57,9 @@ struct Open<'g> {
 }
 
 /// The runs of a page, in the order of its content.
-pub(super) fn runs(glyphs: &[Glyph]) -> Vec<Run> {
+pub(super) fn runs(glyphs: &[Glyph]) -> Vec<TextRun> {
     let mut runs = Vec::new();
-    let mut open: Option<Open<'_>> = None;
+    let mut open: Option<OpenRun<'_>> = None;
     for glyph in glyphs {
         let blank = glyph.text.trim().is_empty();
         if let Some(run) = &mut open
@@ -71,10 +71,10 @@ pub(super) fn runs(glyphs: &[Glyph]) -> Vec<Run> {
         if blank {
             continue;
         }
-        runs.extend(open.take().and_then(Open::close));
-        open = Some(Open::begin(glyph));
+        runs.extend(open.take().and_then(OpenRun::close));
+        open = Some(OpenRun::begin(glyph));
     }
-    runs.extend(open.and_then(Open::close));
+    runs.extend(open.and_then(OpenRun::close));
     once(runs)
 }
 
@@ -92,7 +92,7 @@ fn is_rtl(c: char) -> bool {
     matches!(u32::from(c), 0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF)
 }
 
-impl<'g> Open<'g> {
+impl<'g> OpenRun<'g> {
     fn begin(glyph: &'g Glyph) -> Self {
         let (left, y) = plane(glyph.along, glyph);
         let mut run = Self {
@@ -158,7 +158,7 @@ impl<'g> Open<'g> {
             && before.into_iter().any(|one| (one.left - left).abs() < near && one.glyph.text == glyph.text)
     }
 
-    fn close(mut self) -> Option<Run> {
+    fn close(mut self) -> Option<TextRun> {
         // Signs of another font may be drawn after what follows them.
         let is_back = |pair: &[Placed<'_>]| matches!(pair, [a, b] if b.left < a.left - self.size * 0.2);
         if !self.has_rtl && self.placed.windows(2).any(is_back) {
@@ -179,7 +179,7 @@ impl<'g> Open<'g> {
         let right = shown().map(|one| one.right).fold(f64::MIN, f64::max);
         let bold = shown().filter(|one| one.glyph.bold).count().saturating_mul(2) > shown().count();
         let Self { turn, y, size, .. } = self;
-        (!text.is_empty()).then_some(Run { turn, left, right, y, size, bold, text })
+        (!text.is_empty()).then_some(TextRun { turn, left, right, y, size, bold, text })
     }
 
     fn left_to_right(&self) -> String {
@@ -300,7 +300,7 @@ fn raised_digit(c: char) -> char {
 }
 
 /// Without what is drawn a second time at nearly the same place: shadows, and bold that is made so.
-fn once(runs: Vec<Run>) -> Vec<Run> {
+fn once(runs: Vec<TextRun>) -> Vec<TextRun> {
     let mut seen: HashMap<(i32, String), Vec<(f64, f64)>> = HashMap::new();
     runs.into_iter()
         .filter(|run| {
