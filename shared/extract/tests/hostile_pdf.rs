@@ -51,7 +51,7 @@ fn composite(file: &mut File, entries: &str, inner: &str) -> String {
 
 #[test]
 fn streams_that_become_huge_are_given_up_at_every_layer() {
-    let spaces = vec![b' '; 64 * MEBIBYTE];
+    let spaces = vec![b' '; 20 * MEBIBYTE];
     let once = deflated(&spaces);
     let twice = deflated(&once);
     let lzw = weezl::encode::Encoder::with_tiff_size_switch(weezl::BitOrder::Msb, 8).encode(&spaces).unwrap();
@@ -70,7 +70,7 @@ fn streams_that_become_huge_are_given_up_at_every_layer() {
 
 #[test]
 fn streams_of_objects_are_bounded_before_they_are_opened() {
-    let bomb = deflated(&vec![b' '; 64 * MEBIBYTE]);
+    let bomb = deflated(&vec![b' '; 20 * MEBIBYTE]);
     for dictionary in [
         "/Type/ObjStm/N 1/First 10/Filter/FlateDecode",
         "/Type/XRef/W[1 4 2]/Size 9/Root 1 0 R/Filter/FlateDecode",

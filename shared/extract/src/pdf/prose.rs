@@ -129,6 +129,8 @@ struct Paragraph {
     text: String,
     level: Option<usize>,
     last: Option<Line>,
+    /// Whether its last lines are an item of a list.
+    in_item: bool,
 }
 
 impl Paragraph {
@@ -157,27 +159,39 @@ impl Paragraph {
             self.end(writer)?;
         }
         let (is_item, text) = item(&line.text);
+        let is_full = self.last.as_ref().is_some_and(|last| is_full(last, line, left, right));
+        // A dash between two parts of a sentence may come to stand first in a line.
+        let is_dash = line.text.starts_with(['-', '–', '—']) && is_full && !self.in_item;
+        let (is_item, text) = if is_dash { (false, line.text.clone()) } else { (is_item, text) };
         if self.text.is_empty() || level.is_some() {
             join(&mut self.text, &text);
+            self.in_item = is_item;
         } else {
-            // A line that ends early was ended; one that is full was broken.
-            let slack = ((right - left) * 0.12).max(line.size * 4.0);
-            let is_full = self
-                .last
-                .as_ref()
-                .is_some_and(|last| last.right > right - slack && !last.text.contains(" … "));
             let is_cut = self.text.ends_with(['-', '\u{2010}', '\u{AD}']);
             if (is_full || is_cut) && !is_item {
                 join(&mut self.text, &text);
             } else {
                 self.text.push('\n');
                 self.text.push_str(&text);
+                self.in_item = is_item;
             }
         }
         self.level = level;
         self.last = Some(line.clone());
         Ok(())
     }
+}
+
+/// Whether a line was broken where its block ends, and not by who wrote it: then the first word of the next one had no room.
+fn is_full(line: &Line, next: &Line, left: f64, right: f64) -> bool {
+    if line.text.contains(" … ") {
+        return false;
+    }
+    let characters = |text: &str| u32::try_from(text.chars().count()).map_or(1.0, f64::from).max(1.0);
+    let word = next.text.split(' ').next().unwrap_or_default();
+    let room = (next.right - next.left) / characters(&next.text) * (characters(word) + 1.0);
+    let slack = ((right - left) * 0.12).max(line.size * 4.0);
+    line.right > right - slack.max(room)
 }
 
 /// Whether a line begins an item of a list, and how it is written then.
@@ -228,6 +242,21 @@ mod tests {
         let text =
             read(vec![line("Call +7 495 123-45-", 300.0, 0.0, 10.0), line("67 or write.", 90.0, 12.0, 10.0)]);
         assert_eq!(text, "Call +7 495 123-45-67 or write.");
+    }
+
+    #[test]
+    fn a_dash_within_a_sentence_is_no_item() {
+        let text = read(vec![
+            line("The day of purchase", 300.0, 0.0, 10.0),
+            line("— that of the receipt.", 110.0, 12.0, 10.0),
+        ]);
+        assert_eq!(text, "The day of purchase — that of the receipt.");
+        let items = read(vec![
+            line("We sell:", 40.0, 0.0, 10.0),
+            line("— kettles", 50.0, 12.0, 10.0),
+            line("— the cups that go with them, too", 200.0, 24.0, 10.0),
+        ]);
+        assert_eq!(items, "We sell:\n- kettles\n- the cups that go with them, too");
     }
 
     #[test]

@@ -129,7 +129,9 @@ impl<'g> OpenRun<'g> {
         let last = self.placed.last().map_or(left, |last| last.left);
         let rtl = self.has_rtl || glyph.text.chars().any(is_rtl);
         let precedes = rtl && (last - left - glyph.width).abs() < step * WIDE;
-        if !follows && !precedes && !self.is_twice(glyph, left, step) {
+        // Drawn later, into a place that was left free for it.
+        let fills = !blank && !follows && gap > -step * 4.0 && gap < 0.0 && self.is_free(left, glyph.width);
+        if !follows && !precedes && !fills && !self.is_twice(glyph, left, step) {
             return false;
         }
         // Bold that is made by drawing a letter again, a little aside.
@@ -146,9 +148,24 @@ impl<'g> OpenRun<'g> {
         if glyph.size > self.size {
             (self.size, self.y) = (glyph.size, y);
         }
-        self.end = left + glyph.width;
+        self.end = if fills { self.end.max(left + glyph.width) } else { left + glyph.width };
         self.push(glyph, left, y);
         true
+    }
+
+    /// Whether nothing of the run stands here, but between what does.
+    fn is_free(&self, left: f64, width: f64) -> bool {
+        let (from, to) = (left + width * 0.15, left + width * 0.85);
+        let before = self.placed.iter().rev().take(8);
+        let mut around = (false, false);
+        for one in before.filter(|one| !one.glyph.text.trim().is_empty()) {
+            if one.left < to && one.right > from {
+                return false;
+            }
+            around.0 |= one.right <= from;
+            around.1 |= one.left >= to;
+        }
+        around == (true, true)
     }
 
     fn is_twice(&self, glyph: &Glyph, left: f64, step: f64) -> bool {
@@ -383,8 +400,8 @@ mod tests {
     #[test]
     fn signs_that_are_drawn_later_stand_where_they_are() {
         let mut price = letters("90", 0.0, 0.0, 0.0);
-        price.extend(letters(".", 18.0, 0.0, 0.0));
-        price.extend(letters("₽", 12.5, 0.0, 0.0));
+        price.extend(letters(".", 18.5, 0.0, 0.0));
+        price.extend(letters("₽", 13.0, 0.0, 0.0));
         assert_eq!(texts(&price), ["90 ₽."]);
     }
 
