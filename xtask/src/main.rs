@@ -5,6 +5,7 @@ mod bench;
 mod build;
 mod cloudflare;
 mod component;
+mod corpus;
 mod dev;
 mod doctor;
 mod edge;
@@ -44,6 +45,8 @@ enum Command {
     Seed(HostArgs),
     /// Make, list, change or remove the sites on whose pages the widget is shown.
     Site(HostArgs),
+    /// Read every file of a directory and compare with independent readers.
+    Corpus(corpus::CorpusArgs),
     /// Measure: `bench all`, or `bench turn`, `posts`, `memory`, `retrieval --data DIR`, `edge`.
     Bench(HostArgs),
     /// Run an OpenAI-compatible model that follows a script.
@@ -83,6 +86,7 @@ fn dispatch(workspace: &Workspace, command: Command) -> anyhow::Result<ExitCode>
         Command::Migrate(args) => dev::frontdesk(workspace, "migrate", &args.args),
         Command::Seed(args) => dev::frontdesk(workspace, "seed", &args.args),
         Command::Site(args) => dev::frontdesk(workspace, "site", &args.args),
+        Command::Corpus(args) => corpus::run(workspace, &args),
         Command::Bench(args) => bench::run(workspace, &args.args),
         Command::FakeAi(args) if dev::asks_for_help(&args.args) => {
             let program = workspace.target().join("debug/fake-ai");

@@ -1,7 +1,7 @@
 //! `/api/v1/documents`: what answers come from.
 
 use frontdesk_app::documents::{self, Created, Document, MAX_TEXT_BYTES, Page, Passage};
-use frontdesk_domain::document::{DocumentSource, DocumentStatus};
+use frontdesk_domain::document::{DocumentSource, DocumentStatus, NotRead, reasons};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::time::Timestamp;
@@ -88,10 +88,36 @@ pub struct DocumentView {
     /// Why it failed, or waits for another attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// The same in Russian, where the reason is the file's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_ru: Option<String>,
+    /// What could not be read of the version that is searched.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 50)]
+    warnings: Vec<DocumentWarning>,
     /// When it was made.
     created_at: Timestamp,
     /// When it changed last.
     updated_at: Timestamp,
+}
+
+/// Something of a document that could not be read, while the rest of it is searched.
+#[derive(Debug, Serialize, utoipa::ToSchema)]
+pub struct DocumentWarning {
+    /// What it is: `pages`, `font`, `part` or `characters`.
+    part: &'static str,
+    /// Which one: numbers of pages, the name of a font or of a part of the file, how many characters.
+    name: String,
+    /// For a person, in English.
+    en: String,
+    /// For a person, in Russian.
+    ru: String,
+}
+
+impl From<&NotRead> for DocumentWarning {
+    fn from(unread: &NotRead) -> Self {
+        Self { part: unread.kind(), name: unread.name.clone(), en: unread.en(), ru: unread.ru() }
+    }
 }
 
 /// A page of documents.
@@ -168,7 +194,9 @@ impl From<Document> for DocumentView {
             language: document.language,
             status: document.status,
             progress: document.progress,
+            reason_ru: document.reason.as_deref().and_then(reasons::in_russian),
             reason: document.reason,
+            warnings: document.warnings.iter().map(Into::into).collect(),
             created_at: document.created_at,
             updated_at: document.updated_at,
         }

@@ -1,5 +1,6 @@
 //! `POST /api/v1/search`: what retrieval finds for a question.
 
+use frontdesk_app::documents::Document;
 use frontdesk_app::retrieval::Found;
 use frontdesk_app::search::{self, Ask};
 use frontdesk_domain::error::Result;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::call::{Call, json};
+use crate::documents::DocumentWarning;
 use crate::problem::Problem;
 
 /// A question.
@@ -33,10 +35,32 @@ pub struct SearchRequest {
 pub struct SearchResponse {
     /// The passages, best first.
     passages: Vec<FoundPassage>,
+    /// The documents of these passages of which something could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    incomplete: Vec<IncompleteDocument>,
     /// How long it took, in milliseconds.
     took_ms: u64,
     /// Whether vectors were wanted and could not be had, so that words alone were searched.
     stepped_down: bool,
+}
+
+/// A document of which something could not be read.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct IncompleteDocument {
+    /// Its id.
+    document_id: DocumentId,
+    /// Its title.
+    title: String,
+    /// What is missing.
+    #[schema(max_items = 50)]
+    warnings: Vec<DocumentWarning>,
+}
+
+impl From<Document> for IncompleteDocument {
+    fn from(document: Document) -> Self {
+        let warnings = document.warnings.iter().map(Into::into).collect();
+        Self { document_id: document.id, title: document.title, warnings }
+    }
 }
 
 /// A passage with its scores.
@@ -114,6 +138,7 @@ pub async fn search(mut call: Call) -> Result<Response<Body>> {
     let answer = search::search(&call.ctx, call.scope()?, ask).await?;
     let response = SearchResponse {
         passages: answer.results.passages.into_iter().map(FoundPassage::from).collect(),
+        incomplete: answer.incomplete.into_iter().map(Into::into).collect(),
         took_ms: answer.took_ms,
         stepped_down: answer.results.stepped_down,
     };

@@ -21,7 +21,7 @@ async fn read(
     deadline: Duration,
 ) -> Result<Extracted, ExtractFailure> {
     let (bytes, name) = (bytes.into(), "tea list.txt".to_owned());
-    extractor.extract(ExtractRequest { bytes, name, from: None, deadline }).await
+    extractor.extract(ExtractRequest { bytes, name, from: None, typed: false, deadline }).await
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -29,7 +29,8 @@ async fn every_demo_document_is_read_as_it_is_in_process() {
     let extractor = extractor();
     for (name, bytes) in DOCUMENTS {
         let (file, name) = ((*bytes).into(), (*name).to_owned());
-        let request = ExtractRequest { bytes: file, name: name.clone(), from: None, deadline: DEADLINE };
+        let request =
+            ExtractRequest { bytes: file, name: name.clone(), from: None, typed: false, deadline: DEADLINE };
         let here = frontdesk_extract::extract(bytes, &name, None, &Limits::default());
         assert!(here.is_ok(), "{name}: {here:?}");
         assert_eq!(extractor.extract(request).await, here, "{name}");

@@ -139,6 +139,7 @@ impl Extractor for Parts {
             text,
             pages: Some(parts),
             rest: (page < parts).then_some(rest),
+            unread: Vec::new(),
         })
     }
 

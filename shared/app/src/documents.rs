@@ -107,9 +107,12 @@ pub async fn create_from_text(ctx: &Ctx, scope: &TenantScope, title: &str, text:
     if is_blank(text) || text.len() > MAX_TEXT_BYTES {
         return Err(Error::invalid("/text", format!("the text must have 1 to {MAX_TEXT_BYTES} bytes")));
     }
+    if text.contains('\0') {
+        return Err(Error::invalid("/text", "the text must have no NUL characters"));
+    }
     let bytes = Bytes::from(text.to_owned());
-    let read = media_type(ctx, &bytes).await;
-    let media_type = read.map_err(|error| Error::invalid("/text", error.to_string()))?;
+    // What was typed is text, whatever it looks like.
+    let media_type = frontdesk_extract::kind_of_typed(text).media_type().to_owned();
     let new = Document { title, media_type: Some(media_type), ..blank(ctx, DocumentSource::Text) };
     create(ctx, scope, new, Some(bytes)).await
 }
@@ -141,6 +144,7 @@ fn blank(ctx: &Ctx, source: DocumentSource) -> Document {
         status: DocumentStatus::Queued,
         progress: 0,
         reason: None,
+        warnings: Vec::new(),
         created_at: now,
         updated_at: now,
     }

@@ -12,7 +12,9 @@ pub mod web;
 use std::time::Duration;
 
 use bytes::Bytes;
-use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS};
+use frontdesk_domain::document::{
+    DocumentSource, DocumentStatus, MAX_TITLE_CHARS, MAX_UNREAD, NotRead, reasons,
+};
 use frontdesk_domain::error::Error;
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
@@ -46,9 +48,20 @@ enum IngestStep {
     /// The web page becomes the document's file.
     Fetch,
     /// The file is read, from the beginning.
-    Read { source: IngestSource, from: Option<Resume> },
+    Read {
+        source: IngestSource,
+        from: Option<Resume>,
+        /// What could not be read of the parts before.
+        #[serde(default)]
+        unread: Vec<NotRead>,
+    },
     /// It is read on where the part before ended. Versions that do not know that texts are in parts refuse this step.
-    ReadOn { source: IngestSource, from: Resume },
+    ReadOn {
+        source: IngestSource,
+        from: Resume,
+        #[serde(default)]
+        unread: Vec<NotRead>,
+    },
     /// Passages are indexed, so far those before `at`. Its name is another one since texts are in parts, for the same reason.
     #[serde(rename = "passages_of_parts", alias = "passages")]
     Passages { new: Version, at: At },
@@ -71,6 +84,8 @@ struct Version {
     title: String,
     media_type: String,
     source: IngestSource,
+    #[serde(default)]
+    unread: Vec<NotRead>,
 }
 
 /// How far the passages of a text are indexed.
@@ -95,9 +110,14 @@ pub(crate) fn first_step(document: &Document) -> Result<String, Error> {
                 hash: document.content_hash.clone().unwrap_or_default(),
             },
             from: None,
+            unread: Vec::new(),
         },
     };
     json(&step)
+}
+
+fn from_the_beginning(source: IngestSource) -> IngestStep {
+    IngestStep::Read { source, from: None, unread: Vec::new() }
 }
 
 fn json(step: &IngestStep) -> Result<String, Error> {
@@ -136,8 +156,8 @@ pub(crate) async fn step(ctx: &Ctx, scope: &TenantScope, job: &Claimed) -> Resul
     let step = serde_json::from_str(&job.payload).map_err(|error| Error::ours(format!("a step: {error}")))?;
     match step {
         IngestStep::Fetch => reading.fetch().await,
-        IngestStep::Read { source, from } => reading.read(source, from).await,
-        IngestStep::ReadOn { source, from } => reading.read(source, Some(from)).await,
+        IngestStep::Read { source, from, unread } => reading.read(source, from, unread).await,
+        IngestStep::ReadOn { source, from, unread } => reading.read(source, Some(from), unread).await,
         IngestStep::Passages { new, at } => reading.index(new, at).await,
         IngestStep::Index { new } => reading.begin_anew(new.source).await,
     }
@@ -181,7 +201,7 @@ impl Reading<'_> {
         let bytes = u64::try_from(page.bytes.len()).unwrap_or(u64::MAX);
         ctx.blobs.put(&blob_key(scope, document.id), page.bytes).await.map_err(Error::from)?;
         let source = IngestSource { name: page.name, bytes, hash };
-        self.go_on(&IngestStep::Read { source, from: None }, 10, Vec::new()).await
+        self.go_on(&from_the_beginning(source), 10, Vec::new()).await
     }
 
     /// A page whose content another document of the organisation already has is not indexed a second time.
@@ -199,12 +219,15 @@ impl Reading<'_> {
         )))
     }
 
-    async fn read(&self, source: IngestSource, from: Option<Resume>) -> Result<Ended, Failure> {
+    async fn read(
+        &self,
+        source: IngestSource,
+        from: Option<Resume>,
+        mut unread: Vec<NotRead>,
+    ) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, .. } = self;
         let file = ctx.blobs.get(&blob_key(scope, document.id)).await.map_err(Error::from)?;
-        let bytes = file.ok_or_else(|| {
-            Failure::Permanent("the file is not there any more; upload it again".to_owned())
-        })?;
+        let bytes = file.ok_or_else(|| Failure::Permanent(reasons::FILE_GONE.en.to_owned()))?;
         // A page may be fetched a second time by a worker that lost the job meanwhile.
         if file_hash(ctx, &bytes).await? != source.hash {
             return Err(Failure::Passing("the file changed while it was read".to_owned()));
@@ -216,13 +239,21 @@ impl Reading<'_> {
             // What an attempt that was given up may have left.
             made.extend(store::document_texts::delete_others(scope, document.id, Keep::Current));
         }
-        let request = ExtractRequest { bytes, name: source.name.clone(), from, deadline: EXTRACT_DEADLINE };
-        let part = ctx.extractor.extract(request).await.map_err(unread)?;
+        let request = ExtractRequest {
+            bytes,
+            name: source.name.clone(),
+            from,
+            typed: document.source == DocumentSource::Text,
+            deadline: EXTRACT_DEADLINE,
+        };
+        let part = ctx.extractor.extract(request).await.map_err(unread_file)?;
+        unread.extend(part.unread);
+        unread.truncate(MAX_UNREAD);
 
         made.extend(store::document_texts::append(scope, document.id, number, &part.text));
         if let Some(from) = part.rest {
             let per_cent = share(10, 50, u64::from(from.page), u64::from(part.pages.unwrap_or(0)));
-            return self.go_on(&IngestStep::ReadOn { source, from }, per_cent, made).await;
+            return self.go_on(&IngestStep::ReadOn { source, from, unread }, per_cent, made).await;
         }
         let title = match document.source {
             DocumentSource::Text => document.title.clone(),
@@ -231,7 +262,11 @@ impl Reading<'_> {
                 own.chars().take(MAX_TITLE_CHARS).collect()
             }
         };
-        let new = Version { number, title, media_type: part.media_type, source };
+        if !unread.is_empty() {
+            let kinds: Vec<&str> = unread.iter().map(NotRead::kind).collect();
+            tracing::warn!(document = %document.id, ?kinds, "a document is read with parts missing");
+        }
+        let new = Version { number, title, media_type: part.media_type, source, unread };
         self.go_on(&IngestStep::Passages { new, at: At::default() }, 50, made).await
     }
 
@@ -240,7 +275,7 @@ impl Reading<'_> {
         let Self { scope, document, .. } = self;
         let mut made = retrieval::unindex(scope, document.id, Keep::Current);
         made.extend(store::document_texts::delete_others(scope, document.id, Keep::Current));
-        self.go_on(&IngestStep::Read { source, from: None }, 10, made).await
+        self.go_on(&from_the_beginning(source), 10, made).await
     }
 
     async fn index(&self, new: Version, at: At) -> Result<Ended, Failure> {
@@ -257,10 +292,10 @@ impl Reading<'_> {
             most: SLICE,
             deadline: SPLIT_DEADLINE,
         };
-        let split = ctx.extractor.split(&request).await.map_err(unread)?;
+        let split = ctx.extractor.split(&request).await.map_err(unread_file)?;
         if !split.fits(&request.window()) {
             tracing::error!(document = %document.id, "the reader gave passages that are none of the text");
-            return Err(unread(ExtractFailure::broken()));
+            return Err(unread_file(ExtractFailure::broken()));
         }
         let language = split.language;
         let next = At {
@@ -270,7 +305,7 @@ impl Reading<'_> {
         };
         if next.ordinal > MAX_PASSAGES {
             let limit = u64::try_from(MAX_PASSAGES).unwrap_or(u64::MAX);
-            return Err(unread(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }));
+            return Err(unread_file(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }));
         }
         let origin = Origin {
             document: document.id,
@@ -307,6 +342,7 @@ impl Reading<'_> {
             content_hash: Some(new.source.hash),
             version: new.number,
             language: Some(language.code().to_owned()),
+            warnings: new.unread,
             updated_at: ctx.clock.now(),
             ..document.clone()
         };
@@ -324,7 +360,7 @@ impl Reading<'_> {
 }
 
 /// Why a file is not read.
-fn unread(failure: ExtractFailure) -> Failure {
+fn unread_file(failure: ExtractFailure) -> Failure {
     match failure {
         ExtractFailure::Unavailable => Failure::Passing(failure.to_string()),
         other => Failure::Permanent(other.to_string()),

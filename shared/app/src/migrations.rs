@@ -51,6 +51,7 @@ migrations! {
     12 "0012_heads_and_feed"
     13 "0013_sites"
     14 "0014_rounds_and_text_parts"
+    15 "0015_document_warnings"
 }
 
 /// Where a database stands with one step.

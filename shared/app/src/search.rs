@@ -1,13 +1,15 @@
 //! The search tester: what retrieval finds for a question, with its scores.
 
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
+use frontdesk_domain::id::DocumentId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::SearchMode;
 use frontdesk_domain::text::is_blank;
-use frontdesk_ports::Ctx;
+use frontdesk_ports::{Ctx, Rows};
 
+use crate::documents::Document;
 use crate::retrieval::{self, MAX_QUERY_CHARS, Results, Search};
-use crate::settings;
+use crate::{settings, store};
 
 /// The most passages that are shown.
 pub const MAX_SHOWN: u32 = 50;
@@ -28,6 +30,8 @@ pub struct Ask {
 pub struct Answer {
     /// What was found. Nothing is left out for lack of evidence: an operator who tests wants to see it.
     pub results: Results,
+    /// The documents of what was found that could not be read whole.
+    pub incomplete: Vec<Document>,
     /// In milliseconds.
     pub took_ms: u64,
 }
@@ -59,6 +63,21 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, ask: Ask) -> Result<Answer> 
         min_evidence: 0.0,
     };
     let results = retrieval::search(ctx, scope, &search).await?;
+    let incomplete = incomplete(ctx, scope, &results).await?;
     let took_ms = u64::try_from(ctx.clock.now().since(began).as_millis()).unwrap_or(u64::MAX);
-    Ok(Answer { results, took_ms })
+    Ok(Answer { results, incomplete, took_ms })
+}
+
+async fn incomplete(ctx: &Ctx, scope: &TenantScope, results: &Results) -> Result<Vec<Document>> {
+    let mut ids: Vec<DocumentId> = results.passages.iter().map(|found| found.document_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let selects: Vec<_> = ids.into_iter().map(|id| store::documents::select(scope, id)).collect();
+    if selects.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = ctx.db.query(selects).await?;
+    let documents = rows.iter().filter_map(Rows::first).map(store::documents::document);
+    let documents = documents.collect::<Result<Vec<Document>, _>>()?;
+    Ok(documents.into_iter().filter(|document| !document.warnings.is_empty()).collect())
 }

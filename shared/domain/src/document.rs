@@ -1,8 +1,13 @@
 //! Documents: what an organisation's answers come from.
 
+pub mod reasons;
+mod unread;
+
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use unread::{MAX_UNREAD, NotRead, UnreadPart};
 
 /// A text that is no name of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

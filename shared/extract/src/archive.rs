@@ -2,6 +2,7 @@
 
 use std::io::{Cursor, ErrorKind, Read};
 
+use frontdesk_domain::document::reasons;
 use frontdesk_ports::ExtractFailure;
 use zip::ZipArchive;
 use zip::result::ZipError;
@@ -28,8 +29,7 @@ pub(crate) fn open<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Archive<'a>, 
     if as_u64(entries) > u64::from(limits.max_entries) {
         return Err(over("entries of the archive", limits.max_entries.into()));
     }
-    let zip = ZipArchive::new(Cursor::new(bytes))
-        .map_err(|error| unreadable(format!("the archive is broken: {error}")))?;
+    let zip = ZipArchive::new(Cursor::new(bytes)).map_err(|_| unreadable(reasons::ARCHIVE_DAMAGED))?;
     if as_u64(zip.len()) > u64::from(limits.max_entries) {
         return Err(over("entries of the archive", limits.max_entries.into()));
     }
@@ -47,9 +47,9 @@ impl Archive<'_> {
             Ok(part) => part,
             Err(ZipError::FileNotFound) => return Ok(None),
             Err(ZipError::UnsupportedArchive(message)) if message.contains("assword") => {
-                return Err(unreadable("the file is protected with a password"));
+                return Err(unreadable(reasons::LOCKED));
             }
-            Err(error) => return Err(unreadable(format!("the archive is broken: {error}"))),
+            Err(_) => return Err(unreadable(reasons::ARCHIVE_DAMAGED)),
         };
         let packed = part.compressed_size();
         let by_ratio = packed.saturating_mul(MAX_RATIO).max(RATIO_FROM);
@@ -61,7 +61,7 @@ impl Archive<'_> {
         bytes.try_reserve_exact(size).map_err(|_| too_large())?;
         part.take(allowed.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| match error.kind() {
             ErrorKind::OutOfMemory => too_large(),
-            _ => unreadable(format!("the archive is broken: {error}")),
+            _ => unreadable(reasons::ARCHIVE_DAMAGED),
         })?;
         let size = as_u64(bytes.len());
         if size > allowed {

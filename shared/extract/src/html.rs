@@ -18,13 +18,22 @@ use crate::{Limits, ReadText};
 const MAX_TAG_BYTES: usize = 16 * 1024;
 
 /// Elements whose content is not for readers.
-const SKIPPED: [&str; 14] = [
-    "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "select", "button", "nav",
-    "canvas", "audio", "video",
+const SKIPPED: [&str; 11] = [
+    "script",
+    "style",
+    "template",
+    "svg",
+    "iframe",
+    "nav",
+    "canvas",
+    "audio",
+    "video",
+    "annotation",
+    "annotation-xml",
 ];
 
 /// Elements that begin and end a block.
-const BLOCKS: [&str; 27] = [
+const BLOCKS: [&str; 35] = [
     "p",
     "div",
     "section",
@@ -33,8 +42,6 @@ const BLOCKS: [&str; 27] = [
     "header",
     "footer",
     "aside",
-    "ul",
-    "ol",
     "dl",
     "dt",
     "dd",
@@ -44,6 +51,7 @@ const BLOCKS: [&str; 27] = [
     "address",
     "form",
     "fieldset",
+    "legend",
     "details",
     "summary",
     "body",
@@ -52,16 +60,55 @@ const BLOCKS: [&str; 27] = [
     "hr",
     "center",
     "caption",
+    "select",
+    "optgroup",
+    "option",
+    "noscript",
+    "object",
+    "dialog",
+    "label",
+    "textarea",
+    "menu",
 ];
 
+/// Elements without an end.
+const VOID: [&str; 14] = [
+    "area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track",
+    "wbr",
+];
+
+/// Parts of formulas that stand apart.
+const FORMULA: [&str; 6] = ["mi", "mn", "mo", "mtext", "ms", "mfrac"];
+
+/// The most columns and rows that a cell may span.
+const MAX_COLUMNS: usize = 100;
+const MAX_ROWS: usize = 1000;
+
 pub(crate) fn read(decoded: &str, limits: &Limits) -> Result<ReadText, ExtractFailure> {
-    let whole = tokenize(decoded, limits, true)?;
-    // A page whose `<nav>` is never closed would be empty; then everything but scripts counts.
-    if whole.text.trim().is_empty() { tokenize(decoded, limits, false) } else { Ok(whole) }
+    let mut kept: Vec<String> = Vec::new();
+    loop {
+        let (page, unclosed) = tokenize(decoded, limits, &kept)?;
+        // What is skipped and never closed would take the rest of the page with it; then it is read, too.
+        match unclosed {
+            Some(name) if kept.len() < SKIPPED.len() && !kept.contains(&name) => kept.push(name),
+            // A page that is all navigation has no other text.
+            _ if page.text.trim().is_empty() && !kept.iter().any(|name| name == "nav") => {
+                kept.push("nav".to_owned());
+            }
+            _ => return Ok(page),
+        }
+    }
 }
 
-fn tokenize(decoded: &str, limits: &Limits, skip_navigation: bool) -> Result<ReadText, ExtractFailure> {
-    let sink = Sink(RefCell::new(HtmlPage::new(limits, skip_navigation)));
+/// Elements that are hidden count as one more kind of what is skipped.
+const HIDDEN: &str = "hidden";
+
+fn tokenize(
+    decoded: &str,
+    limits: &Limits,
+    kept: &[String],
+) -> Result<(ReadText, Option<String>), ExtractFailure> {
+    let sink = Sink(RefCell::new(HtmlPage::new(limits, kept, is_xhtml(decoded))));
     let tokenizer = Tokenizer::new(sink, TokenizerOpts::default());
     let input = BufferQueue::default();
     let mut rest = decoded;
@@ -84,6 +131,14 @@ fn tokenize(decoded: &str, limits: &Limits, skip_navigation: bool) -> Result<Rea
     }
     tokenizer.end();
     tokenizer.sink.0.into_inner().finish()
+}
+
+/// Whether tags may end themselves: in XML's HTML they do.
+fn is_xhtml(page: &str) -> bool {
+    let head = page.get(..page.floor_char_boundary(2048)).unwrap_or(page);
+    head.trim_start().starts_with("<?xml")
+        || head.contains("//DTD XHTML")
+        || head.contains("www.w3.org/1999/xhtml")
 }
 
 /// Splits within the first tag that is longer than [`MAX_TAG_BYTES`].
@@ -125,9 +180,9 @@ fn pieces(text: &str, size: usize) -> impl Iterator<Item = &str> {
     })
 }
 
-struct Sink(RefCell<HtmlPage>);
+struct Sink<'k>(RefCell<HtmlPage<'k>>);
 
-impl TokenSink for Sink {
+impl TokenSink for Sink<'_> {
     type Handle = ();
 
     fn process_token(&self, token: Token, _line: u64) -> TokenSinkResult<()> {
@@ -155,53 +210,61 @@ impl TokenSink for Sink {
     }
 }
 
+/// What is left out.
+struct Skip {
+    name: String,
+    /// How often it is open.
+    depth: u32,
+    /// Because the page hides it.
+    hidden: bool,
+}
+
 /// The page as far as it was read.
-struct HtmlPage {
+struct HtmlPage<'k> {
     writer: Writer,
     max_line: usize,
     failure: Option<ExtractFailure>,
-    skip_navigation: bool,
+    /// What is read although it is skipped elsewhere.
+    kept: &'k [String],
+    xhtml: bool,
     title: String,
     in_title: bool,
     first_heading: Option<String>,
-    /// The element that is skipped, and how often it is open.
-    skipped: Option<(String, u32)>,
+    skipped: Option<Skip>,
+    /// Text of a drawing that is skipped.
+    in_drawn_text: bool,
     /// The block in the making.
     line: String,
     prefix: String,
     heading: Option<u8>,
-    lists: u32,
+    /// The lists that are open; the number of the last item where they have numbers.
+    lists: Vec<Option<u32>>,
     /// Nothing was written since the list item before.
     in_item: bool,
     preformatted: u32,
     table: Option<HtmlTable>,
 }
 
-#[derive(Default)]
-struct HtmlTable {
-    nested: u32,
-    header: Option<Vec<String>>,
-    row: Vec<String>,
-    heads: usize,
-    rows: u64,
-    cell: Option<String>,
-}
+/// How many lists within each other are told apart.
+const MAX_LISTS: usize = 64;
 
-impl HtmlPage {
-    fn new(limits: &Limits, skip_navigation: bool) -> Self {
+impl<'k> HtmlPage<'k> {
+    fn new(limits: &Limits, kept: &'k [String], xhtml: bool) -> Self {
         Self {
             writer: Writer::new(limits),
             max_line: usize::try_from(limits.max_text).unwrap_or(usize::MAX),
             failure: None,
-            skip_navigation,
+            kept,
+            xhtml,
             title: String::new(),
             in_title: false,
             first_heading: None,
             skipped: None,
+            in_drawn_text: false,
             line: String::new(),
             prefix: String::new(),
             heading: None,
-            lists: 0,
+            lists: Vec::new(),
             in_item: false,
             preformatted: 0,
             table: None,
@@ -209,7 +272,7 @@ impl HtmlPage {
     }
 
     fn characters(&mut self, text: &str) {
-        if self.skipped.is_some() {
+        if self.skipped.is_some() && !self.in_drawn_text {
             return;
         }
         if self.in_title {
@@ -229,6 +292,60 @@ impl HtmlPage {
         }
     }
 
+    fn in_cell(&self) -> bool {
+        self.table.as_ref().is_some_and(|table| table.cell.is_some())
+    }
+
+    fn is_skipped(&self, name: &str) -> bool {
+        SKIPPED.contains(&name) && !self.kept.iter().any(|kept| kept == name)
+    }
+
+    fn hides(&self, tag: &Tag, name: &str) -> bool {
+        if VOID.contains(&name)
+            || matches!(name, "html" | "body")
+            || self.kept.iter().any(|kept| kept == HIDDEN)
+        {
+            return false;
+        }
+        tag.attrs.iter().any(|attribute| match &*attribute.name.local {
+            "hidden" => &*attribute.value != "until-found",
+            "style" => {
+                let style: String =
+                    attribute.value.chars().filter(|c| !c.is_whitespace()).take(2000).collect();
+                let style = style.to_ascii_lowercase();
+                style.contains("display:none") || style.contains("visibility:hidden")
+            }
+            _ => false,
+        })
+    }
+
+    /// Goes on with what is left out; whether the tag is part of it.
+    fn skip(&mut self, tag: &Tag, name: &str, opens: bool) -> bool {
+        let Some(skip) = &mut self.skipped else { return false };
+        // A paragraph ends where the next block begins.
+        if skip.hidden && skip.name == "p" && opens && BLOCKS.contains(&name) {
+            self.skipped = None;
+            return false;
+        }
+        if skip.name == "svg" && name == "text" {
+            self.in_drawn_text = opens;
+            if opens {
+                self.characters(" ");
+            }
+        }
+        if let Some(skip) = &mut self.skipped
+            && skip.name == name
+            && !tag.self_closing
+        {
+            skip.depth = if opens { skip.depth.saturating_add(1) } else { skip.depth.saturating_sub(1) };
+            if skip.depth == 0 {
+                self.skipped = None;
+                self.in_drawn_text = false;
+            }
+        }
+        true
+    }
+
     fn tag(&mut self, tag: &Tag) -> Result<TokenSinkResult<()>, ExtractFailure> {
         let name: &str = &tag.name;
         let opens = tag.kind == TagKind::StartTag;
@@ -238,41 +355,30 @@ impl HtmlPage {
             "title" | "textarea" => Some(Rcdata),
             _ => None,
         };
+        let is_whole = tag.self_closing && (self.xhtml || VOID.contains(&name));
         let next = || match raw {
-            Some(kind) if opens => TokenSinkResult::RawData(kind),
+            Some(kind) if opens && !is_whole => TokenSinkResult::RawData(kind),
             _ => TokenSinkResult::Continue,
         };
-        if let Some((skipped, depth)) = &mut self.skipped {
-            if skipped == name && !tag.self_closing {
-                *depth = if opens { depth.saturating_add(1) } else { depth.saturating_sub(1) };
-                if *depth == 0 {
-                    self.skipped = None;
-                }
-            }
+        if self.skip(tag, name, opens) {
             return Ok(next());
         }
-        let skips = SKIPPED.contains(&name) && (self.skip_navigation || raw.is_some() || name == "template");
-        if opens && skips && !tag.self_closing {
-            self.skipped = Some((name.to_owned(), 1));
+        let hidden = opens && self.hides(tag, name);
+        if opens && (hidden || self.is_skipped(name)) {
+            let ends = tag.self_closing && (self.xhtml || raw.is_none());
+            if !ends {
+                self.skipped = Some(Skip { name: name.to_owned(), depth: 1, hidden });
+            }
             return Ok(next());
         }
         match name {
-            "title" => self.in_title = opens && self.title.is_empty(),
+            "title" => self.in_title = opens && !is_whole && self.title.is_empty(),
             "br" => self.characters(if self.heading.is_some() { " " } else { "\n" }),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.heading(name, opens)?,
-            "ul" | "ol" => {
-                self.flush()?;
-                self.lists = if opens { self.lists.saturating_add(1) } else { self.lists.saturating_sub(1) };
-                self.prefix.clear();
-            }
-            "li" => {
-                self.flush()?;
-                if opens {
-                    let depth = usize::try_from(self.lists.saturating_sub(1).min(6)).unwrap_or(0);
-                    self.prefix = format!("{}- ", "  ".repeat(depth));
-                }
-            }
-            "table" | "tr" | "td" | "th" => self.table(name, opens)?,
+            "ul" | "ol" => self.list(tag, name, opens)?,
+            "li" => self.item(opens)?,
+            "table" | "tr" | "td" | "th" => self.table(tag, name, opens)?,
+            "button" if self.heading.is_some() => self.characters(" "),
             "img" if opens => {
                 let alt = tag.attrs.iter().find(|attribute| &*attribute.name.local == "alt");
                 if let Some(alt) = alt {
@@ -281,9 +387,9 @@ impl HtmlPage {
                     self.characters(" ");
                 }
             }
-            _ if BLOCKS.contains(&name) => {
-                let in_cell = self.table.as_ref().is_some_and(|table| table.cell.is_some());
-                if in_cell {
+            _ if FORMULA.contains(&name) && opens => self.characters(" "),
+            _ if BLOCKS.contains(&name) || name == "button" => {
+                if self.in_cell() {
                     self.characters(" ");
                 } else {
                     self.flush()?;
@@ -301,8 +407,54 @@ impl HtmlPage {
         Ok(next())
     }
 
+    fn list(&mut self, tag: &Tag, name: &str, opens: bool) -> Result<(), ExtractFailure> {
+        if opens {
+            self.leave_layout_table()?;
+        }
+        if self.in_cell() {
+            return Ok(());
+        }
+        self.flush()?;
+        self.prefix.clear();
+        if !opens {
+            self.lists.pop();
+        } else if self.lists.len() < MAX_LISTS {
+            let start = tag.attrs.iter().find(|attribute| &*attribute.name.local == "start");
+            let start = start.and_then(|start| start.value.parse::<u32>().ok()).unwrap_or(1);
+            self.lists.push((name == "ol").then(|| start.saturating_sub(1)));
+        }
+        Ok(())
+    }
+
+    fn item(&mut self, opens: bool) -> Result<(), ExtractFailure> {
+        if let Some(cell) = self.table.as_mut().and_then(|table| table.cell.as_mut()) {
+            // Items of a list within a cell stay apart.
+            if opens && !cell.trim().is_empty() {
+                cell.truncate(cell.trim_end().len());
+                cell.push_str(", ");
+            }
+            return Ok(());
+        }
+        self.flush()?;
+        if opens {
+            let depth = self.lists.len().saturating_sub(1).min(6);
+            let sign = match self.lists.last_mut() {
+                Some(Some(number)) => {
+                    *number = number.saturating_add(1);
+                    format!("{number}.")
+                }
+                _ => "-".to_owned(),
+            };
+            self.prefix = format!("{}{sign} ", "  ".repeat(depth));
+        }
+        Ok(())
+    }
+
     fn heading(&mut self, name: &str, opens: bool) -> Result<(), ExtractFailure> {
-        if self.table.as_ref().is_some_and(|table| table.cell.is_some()) {
+        if opens {
+            self.leave_layout_table()?;
+        }
+        if self.in_cell() {
             self.characters(" ");
             return Ok(());
         }
@@ -312,20 +464,37 @@ impl HtmlPage {
         Ok(())
     }
 
-    fn table(&mut self, name: &str, opens: bool) -> Result<(), ExtractFailure> {
+    /// Headings, lists and tables in a cell of a table without names of columns: that is no table but a way to place
+    /// blocks, and its cells are read as such.
+    fn leave_layout_table(&mut self) -> Result<(), ExtractFailure> {
+        if !self.table.as_ref().is_some_and(|table| table.cell.is_some() && table.is_nameless()) {
+            return Ok(());
+        }
+        let Some(mut table) = self.table.take() else { return Ok(()) };
+        let begun = table.cell.take().unwrap_or_default();
+        let row = std::mem::take(&mut table.row);
+        self.writer.block("", &row_line(None, &row))?;
+        self.line = begun;
+        self.flush()
+    }
+
+    fn table(&mut self, tag: &Tag, name: &str, opens: bool) -> Result<(), ExtractFailure> {
+        if name == "table" && opens {
+            self.leave_layout_table()?;
+        }
         if name == "table" && opens && self.table.is_none() {
             self.flush()?;
             self.table = Some(HtmlTable::default());
             return Ok(());
         }
-        let Some(table) = &mut self.table else { return Ok(()) };
+        let Some(table) = &mut self.table else {
+            // Of a table that only places blocks.
+            return self.flush();
+        };
         match (name, opens) {
             ("table", true) => table.nested = table.nested.saturating_add(1),
             ("table", false) if table.nested > 0 => table.nested = table.nested.saturating_sub(1),
-            ("table", false) => {
-                self.end_row()?;
-                self.table = None;
-            }
+            ("table", false) => self.end_table()?,
             // A table within a cell is read as the cell's text.
             _ if table.nested > 0 => {
                 if let Some(cell) = &mut table.cell {
@@ -336,6 +505,16 @@ impl HtmlPage {
             ("td" | "th", true) => {
                 table.end_cell();
                 table.heads = table.heads.saturating_add(usize::from(name == "th"));
+                table.cells = table.cells.saturating_add(1);
+                let number = |name: &str, most: usize| {
+                    let found = tag.attrs.iter().find(|attribute| &*attribute.name.local == name);
+                    found
+                        .and_then(|found| found.value.trim().parse::<usize>().ok())
+                        .unwrap_or(1)
+                        .clamp(1, most)
+                };
+                (table.columns, table.rows_of_cell) =
+                    (number("colspan", MAX_COLUMNS), number("rowspan", MAX_ROWS));
                 table.cell = Some(String::new());
             }
             _ => table.end_cell(),
@@ -343,17 +522,40 @@ impl HtmlPage {
         Ok(())
     }
 
+    fn end_table(&mut self) -> Result<(), ExtractFailure> {
+        self.end_row()?;
+        let Some(table) = self.table.take() else { return Ok(()) };
+        match table.header {
+            // Names without rows are what the table says.
+            Some(header) if table.rows == 0 => self.writer.block("", &row_line(None, &header)),
+            _ => Ok(()),
+        }
+    }
+
     fn end_row(&mut self) -> Result<(), ExtractFailure> {
         let Some(table) = &mut self.table else { return Ok(()) };
         table.end_cell();
-        let row = std::mem::take(&mut table.row);
+        if table.cells == 0 {
+            return Ok(());
+        }
+        let is_heads = table.heads == table.cells;
         let heads = std::mem::take(&mut table.heads);
+        table.cells = 0;
+        table.fill_spans();
+        let mut row = std::mem::take(&mut table.row);
         if row.iter().all(String::is_empty) {
             return Ok(());
         }
-        if table.rows == 0 && table.header.is_none() && heads == row.len() && is_header(&row) {
-            table.header = Some(row);
+        if table.rows == 0 && is_heads && is_header(&row) {
+            table.header = Some(match table.header.take() {
+                // Names in two rows: `Price` over `Month` and `Year`.
+                Some(above) => named_twice(&above, &row),
+                None => row,
+            });
             return Ok(());
+        }
+        if table.header.is_none() {
+            row.dedup_by(|cell, before| !cell.is_empty() && cell == before);
         }
         table.rows = table.rows.saturating_add(1);
         let header = table.header.as_deref();
@@ -391,22 +593,92 @@ impl HtmlPage {
         self.writer.block_after(gap, &prefix, &text)
     }
 
-    fn finish(mut self) -> Result<ReadText, ExtractFailure> {
+    fn finish(mut self) -> Result<(ReadText, Option<String>), ExtractFailure> {
         if let Some(failure) = self.failure {
             return Err(failure);
         }
-        self.end_row()?;
-        self.table = None;
+        let unclosed =
+            self.skipped.take().map(|skip| if skip.hidden { HIDDEN.to_owned() } else { skip.name });
+        self.end_table()?;
         self.flush()?;
         let title = if self.title.trim().is_empty() { self.first_heading } else { Some(self.title) };
-        Ok(ReadText { title, text: self.writer.finish(), ..ReadText::default() })
+        Ok((ReadText { title, text: self.writer.finish(), ..ReadText::default() }, unclosed))
     }
 }
 
+/// The names of columns in two rows, as one.
+fn named_twice(above: &[String], below: &[String]) -> Vec<String> {
+    let width = above.len().max(below.len());
+    let name = |names: &[String], column: usize| names.get(column).cloned().unwrap_or_default();
+    (0..width)
+        .map(|column| match (name(above, column), name(below, column)) {
+            (above, below) if below.is_empty() || above == below => above,
+            (above, below) if above.is_empty() => below,
+            (above, below) => format!("{above} {below}"),
+        })
+        .collect()
+}
+
+#[derive(Default)]
+struct HtmlTable {
+    nested: u32,
+    header: Option<Vec<String>>,
+    row: Vec<String>,
+    heads: usize,
+    cells: usize,
+    rows: u64,
+    cell: Option<String>,
+    /// What the open cell spans.
+    columns: usize,
+    rows_of_cell: usize,
+    /// By column: in how many rows more a cell goes on, and what it says.
+    spans: Vec<(usize, String)>,
+}
+
 impl HtmlTable {
+    /// Whether nothing says that it is a table of named columns or rows.
+    fn is_nameless(&self) -> bool {
+        self.nested == 0 && self.header.is_none() && self.heads == 0
+    }
+
+    /// Puts in the cells of rows above that go on in this one, from the next column on.
+    fn fill_spans(&mut self) {
+        while let Some((left, text)) = self.spans.get_mut(self.row.len()) {
+            if *left == 0 {
+                return;
+            }
+            *left = left.saturating_sub(1);
+            let text = text.clone();
+            self.row.push(text);
+        }
+    }
+
     fn end_cell(&mut self) {
-        if let Some(cell) = self.cell.take() {
-            self.row.push(squeeze(&cell));
+        let Some(cell) = self.cell.take() else { return };
+        self.fill_spans();
+        let text = squeeze(&cell);
+        for column in 0..self.columns.clamp(1, MAX_COLUMNS) {
+            // Over several columns, a name is that of each, and a value that of the first.
+            let own = if column == 0 || self.heads > 0 { text.clone() } else { String::new() };
+            let place = self.row.len();
+            if place >= MAX_COLUMNS.saturating_mul(10) {
+                // A table that wide is none: its text stays in the last cell.
+                if let Some(last) = self.row.last_mut() {
+                    last.push(' ');
+                    last.push_str(&own);
+                }
+                continue;
+            }
+            if self.spans.len() <= place {
+                self.spans.resize(place.saturating_add(1), (0, String::new()));
+            }
+            if let Some(span) = self.spans.get_mut(place) {
+                *span = (
+                    self.rows_of_cell.saturating_sub(1),
+                    if self.rows_of_cell > 1 { own.clone() } else { String::new() },
+                );
+            }
+            self.row.push(own);
         }
     }
 }

@@ -9,15 +9,20 @@ mod docx;
 mod encoding;
 mod html;
 mod kind;
+mod markdown;
+mod numbering;
 mod pdf;
+mod quality;
 mod table;
 mod text;
+mod warnings;
 pub mod wire;
 
+use frontdesk_domain::document::reasons::{self, Reason};
 use serde::{Deserialize, Serialize};
 
-pub use frontdesk_ports::{ExtractFailure, Extracted, Resume};
-pub use kind::{ACCEPTED, FileKind, kind_of};
+pub use frontdesk_ports::{ExtractFailure, Extracted, NotRead, Resume, UnreadPart};
+pub use kind::{ACCEPTED, FileKind, kind_of, kind_of_typed};
 
 /// What one file may cost. Each limit is checked before or while the data arises, never after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,13 +72,36 @@ pub fn extract(
         return Err(over("bytes", limits.max_bytes));
     }
     let (kind, decoded) = kind::recognise(bytes, limits)?;
-    let read = match kind {
+    let mut read = match kind {
         FileKind::Pdf => pdf::read(bytes, from, limits)?,
         FileKind::Docx => docx::read(bytes, limits)?,
-        FileKind::Html => html::read(&decoded, limits)?,
-        FileKind::Csv => table::read_csv(&decoded, limits)?,
-        FileKind::Markdown | FileKind::Plain => text::read(&decoded, kind, limits)?,
+        FileKind::Html => html::read(&decoded.text, limits)?,
+        FileKind::Csv => table::read_csv(&decoded.text, limits)?,
+        FileKind::Markdown | FileKind::Plain => text::read(&decoded.text, kind, limits)?,
     };
+    if decoded.damaged > 0 {
+        read.unread.push(NotRead::new(UnreadPart::Characters, decoded.damaged.to_string()));
+    }
+    finish(kind, read, name, from, limits)
+}
+
+/// A text that was typed: what it looks like makes no page or table of it.
+///
+/// # Errors
+/// [`ExtractFailure`]: over a limit, empty, or no text.
+pub fn extract_typed(bytes: &[u8], limits: &Limits) -> Result<Extracted, ExtractFailure> {
+    let decoded = encoding::decode(bytes).ok_or_else(|| unreadable(reasons::NOT_TEXT))?;
+    let kind = kind_of_typed(&decoded.text);
+    finish(kind, text::read(&decoded.text, kind, limits)?, "", None, limits)
+}
+
+fn finish(
+    kind: FileKind,
+    read: ReadText,
+    name: &str,
+    from: Option<&Resume>,
+    limits: &Limits,
+) -> Result<Extracted, ExtractFailure> {
     let before = from.map_or(0, |from| from.text);
     let mut text = text::tidy(&read.text);
     if before > 0 && !text.is_empty() {
@@ -81,20 +109,16 @@ pub fn extract(
     }
     let all = before.saturating_add(as_u64(text.len()));
     if all == 0 && read.rest.is_none() {
-        let reason = match kind {
-            FileKind::Pdf => {
-                "the pdf holds no text (scanned pages are pictures; they need text recognition first)"
-            }
-            _ => "the file holds no text",
-        };
-        return Err(unreadable(reason));
+        return Err(unreadable(read.why_empty.unwrap_or(reasons::NO_TEXT)));
     }
+    quality::check(&text)?;
     if all > limits.max_text {
         return Err(over("text in bytes", limits.max_text));
     }
     let rest = read.rest.map(|rest| Resume { text: all, ..rest });
     let title = read.title.and_then(|title| text::title(&title)).or_else(|| text::title_from_name(name));
-    Ok(Extracted { media_type: kind.media_type().to_owned(), title, text, pages: read.pages, rest })
+    let media_type = kind.media_type().to_owned();
+    Ok(Extracted { media_type, title, text, pages: read.pages, rest, unread: read.unread })
 }
 
 /// What a format's reader gives; the text is not tidied yet.
@@ -104,6 +128,9 @@ struct ReadText {
     text: String,
     pages: Option<u32>,
     rest: Option<Resume>,
+    /// Why there is no text, should there be none.
+    why_empty: Option<Reason>,
+    unread: Vec<NotRead>,
 }
 
 /// Parts end with pages, and between pages there is a rule.
@@ -113,8 +140,8 @@ fn as_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
 }
 
-fn unreadable(reason: impl Into<String>) -> ExtractFailure {
-    ExtractFailure::Unreadable { reason: reason.into() }
+fn unreadable(reason: Reason) -> ExtractFailure {
+    reason.into()
 }
 
 fn over(what: &str, limit: u64) -> ExtractFailure {

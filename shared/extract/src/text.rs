@@ -2,7 +2,7 @@
 
 use frontdesk_ports::ExtractFailure;
 
-use crate::{FileKind, Limits, ReadText, as_u64, over};
+use crate::{FileKind, Limits, ReadText, as_u64, markdown, over};
 
 /// The longest title, in characters.
 const TITLE_CHARS: usize = 200;
@@ -52,23 +52,17 @@ pub(crate) fn read(decoded: &str, kind: FileKind, limits: &Limits) -> Result<Rea
     if as_u64(decoded.len()) > limits.max_text {
         return Err(over("text in bytes", limits.max_text));
     }
-    let title = if kind == FileKind::Markdown { first_heading(decoded) } else { None };
-    Ok(ReadText { title, text: decoded.to_owned(), ..ReadText::default() })
-}
-
-fn first_heading(markdown: &str) -> Option<String> {
-    markdown
-        .lines()
-        .take(50)
-        .find_map(|line| line.strip_prefix("# "))
-        .map(|heading| heading.trim_end_matches('#').to_owned())
+    if kind == FileKind::Markdown {
+        return Ok(markdown::read(decoded));
+    }
+    Ok(ReadText { text: decoded.to_owned(), ..ReadText::default() })
 }
 
 /// LF line ends, no control characters, no trailing spaces, at most one blank line in a row.
 pub(crate) fn tidy(text: &str) -> String {
     let mut tidied = String::with_capacity(text.len());
     let mut blank = 0_u32;
-    for line in text.split(['\n', '\u{c}', '\u{2028}', '\u{2029}']) {
+    for line in text.split(['\n', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']) {
         let start = tidied.len();
         tidied.extend(
             line.chars().filter(|c| (!c.is_control() || *c == '\t') && !matches!(c, '\u{feff}' | '\u{ad}')),

@@ -6,7 +6,7 @@ use frontdesk_ports::{ExtractFailure, ExtractRequest, Resume, SplitRequest};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{FileKind, Limits, extract, kind_of};
+use crate::{FileKind, Limits, extract, extract_typed, kind_of};
 
 /// The memory of the WebAssembly module that reads files, in bytes: its linker is told the same
 /// (`functions/extract/build.rs`). Together with a Worker of its own it stays within the 128 MB of an isolate.
@@ -32,7 +32,12 @@ enum ReaderAsk {
     /// The type alone.
     MediaType,
     /// The text.
-    Text { name: String, from: Option<Resume> },
+    Text {
+        name: String,
+        from: Option<Resume>,
+        #[serde(default)]
+        typed: bool,
+    },
     /// The next passages of a text that was read before; it stands in the file's place.
     Split { title: String, place: TextPlace, most: usize, is_last: bool },
 }
@@ -42,7 +47,8 @@ enum ReaderAsk {
 /// # Errors
 /// Never with these types; serialisation says so by its type.
 pub fn text_header(request: &ExtractRequest, limits: &Limits) -> serde_json::Result<Vec<u8>> {
-    header(ReaderAsk::Text { name: request.name.clone(), from: request.from.clone() }, limits)
+    let ExtractRequest { name, from, typed, .. } = request;
+    header(ReaderAsk::Text { name: name.clone(), from: from.clone(), typed: *typed }, limits)
 }
 
 /// What the reader gets to tell a file's type, but for the file.
@@ -86,7 +92,8 @@ pub fn answer(request: &[u8]) -> serde_json::Result<Vec<u8>> {
     let file = file.strip_prefix(b"\n").unwrap_or_default();
     match header.ask {
         ReaderAsk::MediaType => serde_json::to_vec(&kind_of(file, &header.limits).map(FileKind::media_type)),
-        ReaderAsk::Text { name, from } => {
+        ReaderAsk::Text { typed: true, .. } => serde_json::to_vec(&extract_typed(file, &header.limits)),
+        ReaderAsk::Text { name, from, typed: false } => {
             serde_json::to_vec(&extract(file, &name, from.as_ref(), &header.limits))
         }
         ReaderAsk::Split { title, place, most, is_last } => {

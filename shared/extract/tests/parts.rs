@@ -87,6 +87,7 @@ fn a_reader_apart_says_the_same() {
             bytes: Bytes::from(file.clone()),
             name: "Line\nof \"tea\".pdf".to_owned(),
             from: from.clone(),
+            typed: false,
             deadline: Duration::from_secs(1),
         };
         let header = wire::text_header(&request, &limits).unwrap();

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_domain::document::reasons;
+pub use frontdesk_domain::document::{NotRead, UnreadPart};
 use frontdesk_domain::text::{Split, TextPlace, Window};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,8 @@ pub struct ExtractRequest {
     pub name: String,
     /// Where to go on; `None` from the beginning.
     pub from: Option<Resume>,
+    /// Whether it was typed in: then it is text, whatever it looks like.
+    pub typed: bool,
     /// How long it may take.
     pub deadline: Duration,
 }
@@ -77,6 +81,9 @@ pub struct Extracted {
     pub pages: Option<u32>,
     /// Where the next part begins; `None` after the last one.
     pub rest: Option<Resume>,
+    /// What could not be read of this part; a few entries at most.
+    #[serde(default)]
+    pub unread: Vec<NotRead>,
 }
 
 /// Why nothing was read.
@@ -103,15 +110,21 @@ pub enum ExtractFailure {
         limit: u64,
     },
     /// The reader of files does not answer now; the file may be fine.
-    #[error("the reader of files does not answer; please try again later")]
+    #[error("{}", reasons::READER_AWAY.en)]
     Unavailable,
+}
+
+impl From<reasons::Reason> for ExtractFailure {
+    fn from(reason: reasons::Reason) -> Self {
+        Self::Unreadable { reason: reason.en.to_owned() }
+    }
 }
 
 impl ExtractFailure {
     /// What is left to say when the reader of a file died.
     #[must_use]
     pub fn broken() -> Self {
-        Self::Unreadable { reason: "the file is broken and cannot be read".to_owned() }
+        reasons::BROKEN.into()
     }
 
     /// The reader of a file wanted more than `limit` bytes of memory.

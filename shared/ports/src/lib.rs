@@ -32,7 +32,9 @@ pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint, OwnOrigin};
 pub use ctx::{Ctx, Ports};
 pub use database::{Database, DbError, Row, Rows, Statement, Value};
-pub use extractor::{ExtractFailure, ExtractRequest, Extracted, Extractor, Resume, SplitRequest};
+pub use extractor::{
+    ExtractFailure, ExtractRequest, Extracted, Extractor, NotRead, Resume, SplitRequest, UnreadPart,
+};
 pub use http_client::{Egress, FetchError, FetchLimits, HttpClient};
 pub use limiter::{LimitKey, Limiter, Rule, Verdict};
 pub use metrics::{Buckets, MethodLabel, Metrics, RequestLabels};

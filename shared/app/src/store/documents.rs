@@ -1,6 +1,6 @@
 //! `documents`: what answers come from, and how far each is.
 
-use frontdesk_domain::document::{DocumentSource, DocumentStatus};
+use frontdesk_domain::document::{DocumentSource, DocumentStatus, NotRead};
 use frontdesk_domain::id::{DocumentId, OrgId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
@@ -35,6 +35,8 @@ pub struct Document {
     pub progress: u8,
     /// Why it failed.
     pub reason: Option<String>,
+    /// What could not be read of the version that is searched.
+    pub warnings: Vec<NotRead>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it changed last.
@@ -46,7 +48,7 @@ macro_rules! columns {
         concat!(
             $before,
             " id, title, source, url, name, media_type, bytes, content_hash, version, language, status, progress,
-              reason, created_at, updated_at ",
+              reason, created_at, updated_at, warnings ",
             $after
         )
     };
@@ -76,6 +78,8 @@ pub fn document(row: &Row) -> Result<Document, DbError> {
         reason: owned(12)?,
         created_at: row.time(13)?,
         updated_at: row.time(14)?,
+        // What a newer version notes and this one does not know is no reason to hide the document.
+        warnings: row.opt_text(15)?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default(),
     })
 }
 
@@ -223,7 +227,7 @@ pub fn update_status(
 pub fn update_version(scope: &TenantScope, new: &Document) -> Statement {
     Statement::new(
         "UPDATE documents SET title = ?3, media_type = ?4, bytes = ?5, content_hash = ?6, version = ?7,
-            language = ?8, status = 'ready', progress = 100, reason = NULL, updated_at = ?9
+            language = ?8, status = 'ready', progress = 100, reason = NULL, updated_at = ?9, warnings = ?10
          WHERE org_id = ?1 AND id = ?2",
     )
     .bind_id(scope.org())
@@ -235,6 +239,7 @@ pub fn update_version(scope: &TenantScope, new: &Document) -> Statement {
     .bind(new.version)
     .bind(new.language.clone())
     .bind(new.updated_at)
+    .bind(if new.warnings.is_empty() { None } else { serde_json::to_string(&new.warnings).ok() })
 }
 
 /// Takes the document away.

@@ -1,0 +1,61 @@
+//! Reads one file as the product does, part by part, and tells what came out and what it took: for `cargo xtask corpus`.
+#![expect(clippy::print_stdout, reason = "a program that prints what it read")]
+
+use std::process::ExitCode;
+
+use frontdesk_extract::{Limits, extract};
+use unicode_normalization::UnicodeNormalization as _;
+
+fn main() -> ExitCode {
+    let Some(path) = std::env::args().nth(1) else { return ExitCode::FAILURE };
+    let Ok(bytes) = std::fs::read(&path) else { return ExitCode::FAILURE };
+    let limits = Limits::default();
+    let (mut from, mut text, mut unread) = (None, String::new(), Vec::new());
+    let failure = loop {
+        match extract(&bytes, &path, from.as_ref(), &limits) {
+            Ok(part) => {
+                text.push_str(&part.text);
+                unread.extend(part.unread.iter().map(frontdesk_extract::NotRead::en));
+                match part.rest {
+                    Some(rest) => from = Some(rest),
+                    None => break None,
+                }
+            }
+            Err(failure) => break Some(failure.to_string()),
+        }
+    };
+    let text: String = if failure.is_some() { String::new() } else { text.nfkc().collect() };
+    println!(
+        "{}",
+        serde_json::json!({
+            "text": text,
+            "failure": failure,
+            "unread": unread,
+            "cpu_ms": cpu_ms().unwrap_or(0),
+            "peak_kib": peak_kib().unwrap_or(0),
+        })
+    );
+    ExitCode::SUCCESS
+}
+
+/// Processor time of this process, in milliseconds; ticks are hundredths of a second.
+fn cpu_ms() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    user.checked_add(system)?.checked_mul(10)
+}
+
+/// The most memory that it had.
+fn peak_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?
+        .trim()
+        .strip_suffix(" kB")?
+        .trim()
+        .parse()
+        .ok()
+}
