@@ -181,14 +181,15 @@ fn score(reference: &[String], read: &[String]) -> Score {
 fn share(reference: &[String], read: &[String], length: usize) -> f64 {
     let mut there: HashMap<&[String], usize> = HashMap::new();
     for run in read.windows(length) {
-        *there.entry(run).or_default() += 1;
+        let count = there.entry(run).or_default();
+        *count = count.saturating_add(1);
     }
     let (mut all, mut found) = (0_u32, 0_u32);
     for run in reference.windows(length) {
-        all += 1;
+        all = all.saturating_add(1);
         if let Some(count) = there.get_mut(run).filter(|count| **count > 0) {
-            *count -= 1;
-            found += 1;
+            *count = count.saturating_sub(1);
+            found = found.saturating_add(1);
         }
     }
     if all == 0 { 1.0 } else { f64::from(found) / f64::from(all) }

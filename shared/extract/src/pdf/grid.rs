@@ -240,9 +240,9 @@ pub(super) fn join(text: &mut String, more: &str) {
     let is_hyphened = trimmed.len() < text.len() && trimmed.ends_with(char::is_alphanumeric);
     if is_hyphened && trimmed.ends_with(char::is_alphabetic) && more.starts_with(char::is_lowercase) {
         text.truncate(trimmed.len());
-    } else if !text.is_empty()
-        && !text.ends_with(' ')
-        && !(is_hyphened && more.starts_with(char::is_alphanumeric))
+    } else if !(text.is_empty()
+        || text.ends_with(' ')
+        || is_hyphened && more.starts_with(char::is_alphanumeric))
     {
         // A number or a name that is broken at its own hyphen stays whole.
         text.push(' ');

@@ -1,9 +1,7 @@
 //! What a person reads in a pdf is what comes out of it.
 
-mod support;
-
+use crate::support::{File, HELVETICA, deflated, page, read, wide};
 use frontdesk_extract::{ExtractFailure, UnreadPart};
-use support::{File, HELVETICA, deflated, page, read, wide};
 
 /// A composite font; `entries` are of the font itself, `inner` of its descendant.
 fn composite(file: &mut File, entries: &str, inner: &str) -> usize {
@@ -345,6 +343,6 @@ fn what_is_left_of_a_damaged_file_is_read() {
 
 #[test]
 fn locked_files_say_so() {
-    let failure = read(include_bytes!("files/locked.pdf")).unwrap_err();
+    let failure = read(include_bytes!("../files/locked.pdf")).unwrap_err();
     assert!(failure.to_string().contains("password"), "{failure}");
 }

@@ -1,11 +1,9 @@
 //! Pdfs made to break a reader: each gives text or a clear failure within two seconds.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
+use crate::support::{File, HELVETICA, deflated, page, read};
 use frontdesk_extract::{ExtractFailure, Extracted};
-use support::{File, HELVETICA, deflated, page, read};
 
 const MEBIBYTE: usize = 1 << 20;
 

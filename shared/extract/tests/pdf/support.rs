@@ -1,5 +1,4 @@
 //! Small pdfs, written object by object.
-#![allow(dead_code, clippy::allow_attributes, clippy::allow_attributes_without_reason)]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
