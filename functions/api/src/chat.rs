@@ -182,7 +182,8 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
     if call.wants_events() {
         let from = call.ctx.rooms.subscribe(call.scope()?, id, seq.saturating_sub(1)).await?;
         let until =
-            if posted.conversation.mode == Mode::Ai { Until::Answered(seq) } else { Until::Sent(seq) };
+            // A note is nothing that is answered.
+            if posted.conversation.mode == Mode::Ai && !posted.receipt.message.note { Until::Answered(seq) } else { Until::Sent(seq) };
         return sse::response(&call, from.frames, until);
     }
     let message = PostedMessage { seq, message: posted.receipt.message };

@@ -156,10 +156,12 @@ async fn connection(client: Client, socket: TcpStream) {
         .half_close(false);
     let connection = builder.serve_connection(TokioIo::new(socket), service).with_upgrades();
     tokio::pin!(connection);
+    // What `wait_for` gives locks the channel: kept while the connection ends, it would stop the whole process.
+    let stopping = async { drop(phase.wait_for(|phase| *phase != Phase::Serving).await) };
     let ended = tokio::select! {
         ended = &mut connection => ended,
         () = counted.cut() => return,
-        _ = phase.wait_for(|phase| *phase != Phase::Serving) => {
+        () = stopping => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

@@ -132,7 +132,7 @@ async fn send(
         let next = tokio::select! {
             next = session.next() => next?,
             // The others are sent away when their room is closed, after everything that it still told.
-            _ = phase.wait_for(|phase| *phase == Phase::Over), if !session.has_begun() => return Some(away()),
+            () = async { drop(phase.wait_for(|phase| *phase == Phase::Over).await) }, if !session.has_begun() => return Some(away()),
             _ = ping.tick() => {
                 if last_frame.get().elapsed() > SILENCE {
                     return None;

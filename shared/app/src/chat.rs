@@ -10,8 +10,9 @@ use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_domain::text::is_blank;
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, Rows};
+use frontdesk_ports::{Appended, CallOutcome, Ctx, Rows};
 
+use crate::health::WRITES;
 use crate::policy::{self, Via};
 use crate::store;
 
@@ -105,9 +106,20 @@ pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) 
         note: command.note,
     };
     let turn = TurnId::new(now, ctx.random.entropy());
-    let appended = ctx.rooms.append(scope, command.conversation, Command::Post { message, turn }).await?;
+    let appended = append(ctx, scope, command.conversation, Command::Post { message, turn }).await?;
     let receipt = appended.receipt.ok_or_else(|| Error::ours("a posted message has no receipt"))?;
     Ok(Posted { receipt, deduplicated: appended.deduplicated, conversation: appended.conversation })
+}
+
+/// Appends to a conversation, and notes for `/health` whether it could be stored.
+async fn append(ctx: &Ctx, scope: &TenantScope, id: ConversationId, command: Command) -> Result<Appended> {
+    let appended = ctx.rooms.append(scope, id, command).await;
+    let outcome = match &appended {
+        Ok(_) | Err(Error::Caller(_)) => CallOutcome::Ok,
+        Err(Error::Upstream { .. } | Error::Ours(_)) => CallOutcome::Failing,
+    };
+    ctx.caches.outcomes.record(WRITES, outcome, ctx.clock.now());
+    appended
 }
 
 /// A change of a conversation by an operator; what is absent stays as it is.
@@ -159,7 +171,7 @@ pub async fn change(
         snoozed_until: change.snoozed_until,
         priority: change.priority,
     };
-    Ok(ctx.rooms.append(scope, id, Command::Update(update)).await?.conversation)
+    Ok(append(ctx, scope, id, Command::Update(update)).await?.conversation)
 }
 
 /// A conversation is assigned to people who can answer it.
@@ -183,7 +195,7 @@ async fn check_assignee(ctx: &Ctx, scope: &TenantScope, assignee: UserId) -> Res
 /// 422 when there is no such `seq` yet; 429 and 503 by the channel's policy.
 pub async fn read(ctx: &Ctx, scope: &TenantScope, via: &Via, id: ConversationId, upto: Seq) -> Result<()> {
     policy::write(ctx, scope, via).await?;
-    ctx.rooms.append(scope, id, Command::Read { by: scope.actor().author(), upto }).await.map(|_| ())
+    append(ctx, scope, id, Command::Read { by: scope.actor().author(), upto }).await.map(|_| ())
 }
 
 /// Rates a conversation with 1 to 5 stars.
@@ -204,7 +216,7 @@ pub async fn rate(
     }
     check_comment(comment.as_deref())?;
     let command = Command::Rate { score: Some(score), message_id: None, rating: None, comment };
-    ctx.rooms.append(scope, id, command).await.map(|_| ())
+    append(ctx, scope, id, command).await.map(|_| ())
 }
 
 /// Thumb up or down for one answer.
@@ -227,7 +239,7 @@ pub async fn feedback(
         ctx.rooms.replay(scope, place.conversation, 0, 1).await.map(|_| ())
     } else {
         let command = Command::Rate { score: None, message_id: Some(message), rating: Some(rating), comment };
-        ctx.rooms.append(scope, place.conversation, command).await.map(|_| ())
+        append(ctx, scope, place.conversation, command).await.map(|_| ())
     };
     match rated {
         Ok(()) if place.rateable => Ok(()),

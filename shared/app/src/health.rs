@@ -10,12 +10,16 @@ use std::pin::pin;
 use std::time::Duration;
 
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CachedProbe, Ctx, DbError, SchemaState};
+use frontdesk_ports::{CachedProbe, CallOutcome, Ctx, DbError, SchemaState};
 use futures_util::future::{Either, join_all, select};
 use serde::Serialize;
 
 use crate::{jobs, schema, store};
 
+/// The writes to conversations, among the outcomes that are remembered.
+pub(crate) const WRITES: &str = "writes";
+/// So many failed writes in a row are no accident; so many that went well end the worry.
+const MANY: usize = 3;
 /// How long a service has to answer.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// How long a result is good for.
@@ -215,7 +219,27 @@ async fn database(ctx: &Ctx) -> (HealthStatus, String) {
     }
     match schema::compared(ctx).await {
         SchemaState::Wrong(reason) => (HealthStatus::Down, format!("answers, but cannot be used: {reason}")),
-        SchemaState::Right | SchemaState::Unreachable => (HealthStatus::Ok, "answers".to_owned()),
+        SchemaState::Right | SchemaState::Unreachable => writes(ctx),
+    }
+}
+
+/// What conversations met when they were written to lately.
+fn writes(ctx: &Ctx) -> (HealthStatus, String) {
+    let recent = ctx.caches.outcomes.recent(WRITES, ctx.clock.now());
+    let failed = recent.iter().filter(|(_, outcome)| *outcome != CallOutcome::Ok).count();
+    let all = recent.len();
+    let at_the_end = |good: bool| {
+        recent.iter().rev().take_while(|(_, outcome)| (*outcome == CallOutcome::Ok) == good).count()
+    };
+    let detail = format!("answers; {failed} of the last {all} writes to conversations failed");
+    if failed == 0 {
+        (HealthStatus::Ok, "answers".to_owned())
+    } else if at_the_end(false) >= MANY {
+        (HealthStatus::Down, detail)
+    } else if at_the_end(true) < MANY {
+        (HealthStatus::Degraded, detail)
+    } else {
+        (HealthStatus::Ok, detail)
     }
 }
 

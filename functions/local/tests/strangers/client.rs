@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long a test waits for what must come.
@@ -19,7 +20,8 @@ pub const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Desk {
     pub world: World,
     pub address: SocketAddr,
-    _stop: oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
+    stopped: JoinHandle<()>,
 }
 
 /// Limits that a test changes.
@@ -29,18 +31,27 @@ pub fn limits() -> Limits {
 
 impl Desk {
     pub async fn serving(limits: Limits) -> Self {
-        let world = World::new(&[], Overrides::default()).await.unwrap();
+        Self::of(World::new(&[], Overrides::default()).await.unwrap(), limits).await
+    }
+
+    pub async fn of(world: World, limits: Limits) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
+        let (stop, told) = oneshot::channel::<()>();
         let host = world.host.clone();
-        tokio::task::spawn_local(async move {
-            let stopped = async move {
-                let _ = stopped.await;
+        let stopped = tokio::task::spawn_local(async move {
+            let told = async move {
+                let _ = told.await;
             };
-            serve(host, listener, limits, stopped).await.unwrap();
+            serve(host, listener, limits, told).await.unwrap();
         });
-        Self { world, address, _stop: stop }
+        Self { world, address, stop, stopped }
+    }
+
+    /// Tells the server to stop, and waits until it has.
+    pub async fn stop(self) {
+        let _ = self.stop.send(());
+        self.stopped.await.unwrap();
     }
 
     pub async fn connect(&self) -> Connection {

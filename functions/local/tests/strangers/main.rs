@@ -3,4 +3,5 @@
 mod bodies;
 mod client;
 mod crowds;
+mod stopping;
 mod uploads;

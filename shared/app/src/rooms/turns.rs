@@ -16,7 +16,7 @@ use frontdesk_domain::id::{ConversationId, TurnId};
 use frontdesk_domain::room::{OpenTurn, TURN_ATTEMPTS, TurnEnd, TurnToken};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError, backoff, caught};
+use frontdesk_ports::{CallOutcome, Ctx, DbError, backoff, caught};
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
 
@@ -24,6 +24,7 @@ use super::cache::{Open, RoomEntry, unread};
 use super::commit::Appending;
 use super::run::{Registration, TurnRun, TurnStart};
 use super::{LogRooms, refused};
+use crate::health::WRITES;
 use crate::store::conversations;
 use crate::turn::{self, Ending};
 
@@ -298,6 +299,7 @@ impl LogRooms {
                 Err(error) if fenced(&error) => return Err(Stopped::Over),
                 Err(error) => {
                     tracing::error!(turn = %end.token.turn, %error, "a turn could not be closed yet");
+                    run.ctx.caches.outcomes.record(WRITES, CallOutcome::Failing, run.ctx.clock.now());
                 }
             }
             failures = failures.saturating_add(1);

@@ -15,7 +15,9 @@ pub fn works(now: Timestamp) -> [Statement; 2] {
         .bind(now),
         Statement::new(
             "SELECT (SELECT 1 FROM organisations LIMIT 1), (SELECT 1 FROM sites LIMIT 1), (SELECT 1 FROM settings LIMIT 1),
-                (SELECT 1 FROM conversations LIMIT 1), (SELECT 1 FROM events LIMIT 1), (SELECT 1 FROM passages LIMIT 1)",
+                (SELECT 1 FROM visitors LIMIT 1), (SELECT 1 FROM conversations LIMIT 1), (SELECT 1 FROM events LIMIT 1),
+                (SELECT 1 FROM feed LIMIT 1), (SELECT 1 FROM passages LIMIT 1), (SELECT 1 FROM usage LIMIT 1),
+                (SELECT 1 FROM model_calls LIMIT 1)",
         ),
     ]
 }

@@ -131,9 +131,12 @@ impl RoomHead {
             EventBody::ModeChanged { mode, .. } => {
                 self.conversation.mode = *mode;
                 self.unanswered = None;
-                if *mode != Mode::Operator {
-                    self.waiting_since = None;
-                }
+                let asked = self.last_message.as_ref().filter(|last| last.author.kind == AuthorKind::Visitor);
+                self.waiting_since = match mode {
+                    // The visitor's word that the AI did not answer waits for people now.
+                    Mode::Operator => self.waiting_since.or(asked.map(|last| last.at)),
+                    Mode::Ai | Mode::Closed => None,
+                };
             }
             EventBody::StatusChanged { status, .. } => {
                 self.conversation.status = *status;

@@ -201,6 +201,14 @@ impl Room {
         if after == Mode::Closed && (later || matches!(update.status, Some(Status::Open | Status::Waiting))) {
             return Err(Refusal::Closed);
         }
+        if update.status == Some(Status::Closed) && matches!(update.mode, Some(Mode::Ai | Mode::Operator)) {
+            let why = "a conversation that is closed has the mode `closed`";
+            return Err(Refusal::Field { field: "mode", why });
+        }
+        if later && matches!(update.status, Some(Status::Open | Status::Waiting)) {
+            let why = "a conversation that is put aside has the status `snoozed`";
+            return Err(Refusal::Field { field: "status", why });
+        }
         if update.status == Some(Status::Snoozed) && !later {
             let why = "name the moment in snoozed_until";
             return Err(Refusal::Field { field: "status", why });
@@ -214,7 +222,8 @@ impl Room {
             status = wanted;
         }
         match update.snoozed_until {
-            Some(Some(until)) if self.head.snoozed_until != Some(until) => {
+            // What was set before ended when the status changed.
+            Some(Some(until)) if status != Status::Snoozed || self.head.snoozed_until != Some(until) => {
                 draft.push(EventBody::Snoozed { until, by: by.clone() });
             }
             Some(None) if status == Status::Snoozed => {

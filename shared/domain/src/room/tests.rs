@@ -131,9 +131,21 @@ fn an_update_changes_what_it_names_and_nothing_twice() {
     let woken = does(&mut room, &post(visitor(), 1, false));
     assert_eq!(kinds(&woken), ["message.created", "status.changed", "turn.started"]);
     assert_eq!((room.head().conversation.status, room.head().snoozed_until), (Status::Open, None));
+    // Taken over meanwhile, it is put aside until the same moment again; and the visitor waits for people now.
+    let taken = Update {
+        mode: Some(Mode::Operator),
+        snoozed_until: Some(Some(Timestamp::from_millis(99))),
+        ..Update::by(operator(VERA))
+    };
+    does(&mut room, &Command::Update(taken));
+    let back = Update { mode: Some(Mode::Ai), ..Update::by(operator(VERA)) };
+    assert!(room.head().waiting_since.is_some());
+    let again = Update { snoozed_until: Some(Some(Timestamp::from_millis(99))), ..back };
+    does(&mut room, &Command::Update(again));
+    assert_eq!(room.head().conversation.status, Status::Snoozed);
     let closed = Update { status: Some(Status::Closed), ..Update::by(operator(VERA)) };
     let events = does(&mut room, &Command::Update(closed));
-    assert_eq!(kinds(&events), ["turn.finished", "mode.changed", "status.changed"]);
+    assert_eq!(kinds(&events), ["mode.changed", "status.changed"]);
     assert_eq!(room.decide(&post(visitor(), 2, false), Timestamp::default()), Err(Refusal::Closed));
 }
 
@@ -144,6 +156,8 @@ fn what_an_update_may_not_say_is_refused_with_its_field() {
     let by = || Update::by(operator(VERA));
     let labels = |labels: Vec<String>| Update { labels: Some(labels), ..by() };
     for wrong in [
+        Update { mode: Some(Mode::Ai), status: Some(Status::Closed), ..by() },
+        Update { status: Some(Status::Open), snoozed_until: Some(Some(Timestamp::from_millis(9))), ..by() },
         labels(vec![String::new()]),
         labels(vec!["x".repeat(65)]),
         labels(vec![" x".to_owned()]),
