@@ -213,7 +213,7 @@ pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         CallerError::Unreadable(format!("the body is not UTF-8 after byte {}", error.valid_up_to()))
     })?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut parser).map_err(unfit)?;
+    let value = serde_path_to_error::deserialize(&mut parser).map_err(|error| misread::<T>(text, error))?;
     parser.end().map_err(not_json)?;
     without_nul(text)?;
     Ok(value)
@@ -265,6 +265,21 @@ fn path_to_nul(value: &serde_json::Value) -> Option<String> {
 /// A name as it stands in a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+/// Why a text could not be read as `T`. Where an enum is wanted, serde_json says of a number that it is no JSON; whether it
+/// is, only a reader of any JSON can tell.
+fn misread<T: DeserializeOwned>(text: &str, error: serde_path_to_error::Error<serde_json::Error>) -> Error {
+    if error.inner().is_data() {
+        return unfit(error);
+    }
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Err(broken) => not_json(broken),
+        Ok(value) => match serde_path_to_error::deserialize::<_, T>(value) {
+            Err(unfitting) => unfit(unfitting),
+            Ok(_) => Error::invalid(pointer_of(error.path()), "is not of the type that is wanted"),
+        },
+    }
 }
 
 /// The caller's error for JSON that does not fit its type: 422 with a pointer, or 400 when it is no JSON.
@@ -339,6 +354,42 @@ mod tests {
         ] {
             assert_eq!(refused(text).as_deref(), pointer, "{text}");
         }
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_by_its_field_and_what_is_no_json_as_that() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        enum Colour {
+            Red,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        struct Cup {
+            #[serde(rename = "colour")]
+            _colour: Option<Colour>,
+            #[serde(rename = "parts", default)]
+            _parts: Vec<Cup>,
+        }
+        let refused = |text: &str| match parse_json::<Cup>(text.as_bytes()) {
+            Err(Error::Caller(CallerError::Invalid(fields))) => Some(fields[0].pointer.clone()),
+            Err(Error::Caller(CallerError::Unreadable(_))) => None,
+            other => panic!("{text}: {other:?}"),
+        };
+        for wrong in
+            ["5", "-1.5", "true", "false", "[]", "[\"red\"]", "{}", "{\"red\": 1, \"x\": 2}", "\"blue\""]
+        {
+            let pointer = refused(&format!("{{\"colour\": {wrong}}}")).unwrap_or_default();
+            assert!(pointer.starts_with("/colour"), "{wrong}: {pointer}");
+            let pointer =
+                refused(&format!("{{\"parts\": [{{}}, {{\"colour\": {wrong}}}]}}")).unwrap_or_default();
+            assert!(pointer.starts_with("/parts/1/colour"), "{wrong}: {pointer}");
+        }
+        for broken in
+            ["{\"colour\": 5", "{\"colour\": tru}", "{\"colour\": 5} x", "{\"colour\": }", "", "{colour: 5}"]
+        {
+            assert_eq!(refused(broken), None, "{broken}");
+        }
+        assert!(parse_json::<Cup>(br#"{"colour": "red"}"#).is_ok());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::policy;
 use frontdesk_app::rooms::MAX_REPLAY;
 use frontdesk_domain::conversation::{Conversation, Epoch, Mode, Priority, Seq, Status};
-use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::{Event, Thumb};
 use frontdesk_domain::id::{ConversationId, MessageId, UploadId, UserId};
 use frontdesk_domain::time::Timestamp;
@@ -190,6 +190,24 @@ pub async fn post_message(mut call: Call) -> Result<Response<Body>> {
     json(StatusCode::ACCEPTED, &PostResponse { message, deduplicated: posted.deduplicated })
 }
 
+/// The header in which a browser that comes back says which event it has.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// As its specification writes it.
+const LAST_EVENT_ID_FIELD: &str = "Last-Event-ID";
+
+/// A position that came by the header is refused by its name.
+fn of_last_event_id(error: Error) -> Error {
+    match error {
+        Error::Caller(CallerError::Invalid(mut fields)) => {
+            for field in fields.iter_mut().filter(|field| field.pointer == "?after") {
+                LAST_EVENT_ID_FIELD.clone_into(&mut field.pointer);
+            }
+            CallerError::Invalid(fields).into()
+        }
+        other => other,
+    }
+}
+
 /// The events after a `seq`. With `Accept: text/event-stream` what is stored, then live; `Last-Event-ID` counts more than
 /// `after`.
 #[utoipa::path(get, path = "/api/v1/conversations/{id}/events", tag = "visitor",
@@ -202,10 +220,11 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
     let id = conversation(&call)?;
     let query: EventsQuery = call.query()?;
     // An empty one is what a client sends that has no event yet.
-    let last = call.header(HeaderName::from_static("last-event-id")).filter(|last| !last.trim().is_empty());
+    let last = call.headers.get(LAST_EVENT_ID).filter(|last| !last.as_bytes().trim_ascii().is_empty());
     let last = last.map(|last| {
-        let seq = last.parse::<i64>().ok().and_then(|seq| u64::try_from(seq).ok());
-        seq.ok_or_else(|| Error::invalid("Last-Event-ID", "must be a seq"))
+        let seq = last.to_str().ok().and_then(|last| last.parse::<i64>().ok());
+        let seq = seq.and_then(|seq| u64::try_from(seq).ok());
+        seq.ok_or_else(|| Error::invalid(LAST_EVENT_ID_FIELD, "must be a seq"))
     });
     let last = last.transpose()?;
     let after = query.after.unwrap_or(0);
@@ -213,7 +232,8 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
         let after = last.unwrap_or(after);
         let scope = call.scope()?;
         standing::admit(&call.ctx, scope).await?;
-        let from = call.ctx.rooms.subscribe(scope, id, after).await?;
+        let from = call.ctx.rooms.subscribe(scope, id, after).await;
+        let from = if last.is_some() { from.map_err(of_last_event_id)? } else { from? };
         // The call itself has paid for the first page.
         let more = policy::pages(from.conversation.last_seq, after).saturating_sub(1);
         policy::replay(&call.ctx, scope, &call.via, more).await?;

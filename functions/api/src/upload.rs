@@ -1,6 +1,7 @@
 //! `/api/v1/uploads`: files to be attached to messages. And files in multipart bodies, for every function.
 
 use bytes::Bytes;
+use frontdesk_app::uploads::UnderWay;
 use frontdesk_app::{documents, uploads};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::UploadId;
@@ -150,6 +151,8 @@ pub(crate) struct FilePart {
     pub name: String,
     /// Its content.
     pub bytes: Bytes,
+    /// Counts until what is made of the file is done, too.
+    _under_way: Option<UnderWay>,
 }
 
 /// Whether the body is multipart.
@@ -161,7 +164,7 @@ pub(crate) fn is_multipart(call: &Call) -> bool {
 /// Takes the body's only part, the file `file` of at most `limit` bytes. What is longer is not read to its end.
 ///
 /// # Errors
-/// 415 when the body is not multipart, 413 with the limit, 400 when it is cut or malformed, 422 when the file is missing
+/// 429 when the caller has too many uploads under way, 415 when the body is not multipart, 413 with the limit, 400 when it is cut or malformed, 422 when the file is missing
 /// or another field is there.
 pub(crate) async fn read_file(call: &mut Call, limit: u64) -> Result<FilePart> {
     let kind = call.header(header::CONTENT_TYPE).unwrap_or("").to_owned();
@@ -169,8 +172,10 @@ pub(crate) async fn read_file(call: &mut Call, limit: u64) -> Result<FilePart> {
     if announced.is_some_and(|length| length > limit.saturating_add(OVERHEAD)) {
         return Err(too_large(limit));
     }
+    let under_way = uploads::begin(&call.ctx, call.scope()?, &call.via)?;
     let spooled = call.ctx.spool.begin().await?;
-    parse(&kind, std::mem::take(&mut call.body), limit, spooled).await
+    let file = parse(&kind, std::mem::take(&mut call.body), limit, spooled).await?;
+    Ok(FilePart { _under_way: Some(under_way), ..file })
 }
 
 async fn parse(kind: &str, body: Body, limit: u64, spooled: Box<dyn Spooled>) -> Result<FilePart> {
@@ -201,7 +206,7 @@ async fn parse(kind: &str, body: Body, limit: u64, spooled: Box<dyn Spooled>) ->
         Broken::Spool(error) => error.into(),
     })?;
     let (name, spooled) = file.ok_or_else(|| Error::invalid("/file", "exactly one file is needed"))?;
-    Ok(FilePart { name, bytes: spooled.whole().await? })
+    Ok(FilePart { name, bytes: spooled.whole().await?, _under_way: None })
 }
 
 /// Why there is no file.

@@ -8,7 +8,7 @@ use frontdesk_domain::event::Thumb;
 use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
 use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
 use frontdesk_domain::scope::{Actor, Role, TenantScope};
-use frontdesk_domain::text::is_blank;
+use frontdesk_domain::text::{NO_CONTROLS, has_controls, is_blank};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Appended, CallOutcome, Ctx, Rows};
 
@@ -161,6 +161,7 @@ pub async fn change(
     {
         return Err(Error::invalid("/snoozed_until", "must lie in the future"));
     }
+    check_labels(change.labels.as_deref().unwrap_or_default())?;
     let update = Update {
         if_epoch: Some(if_epoch),
         by: scope.actor().author(),
@@ -172,6 +173,20 @@ pub async fn change(
         priority: change.priority,
     };
     Ok(append(ctx, scope, id, Command::Update(update)).await?.conversation)
+}
+
+/// A label is seen, and is what it seems to be.
+fn check_labels(labels: &[String]) -> Result<()> {
+    for (index, label) in labels.iter().enumerate() {
+        let wrong = |detail| Err(Error::invalid(format!("/labels/{index}"), detail));
+        if has_controls(label) {
+            return wrong(NO_CONTROLS);
+        }
+        if is_blank(label) {
+            return wrong("must show something");
+        }
+    }
+    Ok(())
 }
 
 /// A conversation is assigned to people who can answer it.

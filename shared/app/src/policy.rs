@@ -285,7 +285,7 @@ fn counted(class: LimitClass, scope: Option<&TenantScope>, via: &Via) -> Counted
 }
 
 /// Who is counted, where that is known.
-fn person(scope: &TenantScope) -> Option<String> {
+pub(crate) fn person(scope: &TenantScope) -> Option<String> {
     match scope.actor() {
         Actor::Visitor { visitor, .. } => Some(format!("{}:{visitor}", scope.org())),
         Actor::User { user, .. } => Some(format!("{}:{user}", scope.org())),
@@ -294,7 +294,7 @@ fn person(scope: &TenantScope) -> Option<String> {
 }
 
 /// The address as it is counted: IPv6 by /64, for a client that has one address there has them all.
-fn address(ip: Option<IpAddr>) -> String {
+pub(crate) fn address(ip: Option<IpAddr>) -> String {
     match ip.map(|ip| ip.to_canonical()) {
         Some(IpAddr::V4(ip)) => format!("ip:{ip}"),
         Some(IpAddr::V6(ip)) => {

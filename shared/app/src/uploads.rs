@@ -4,6 +4,7 @@
 //! file is on its way, `stored` once it is there, `removing` when it goes. Only what is stored can be attached or fetched.
 
 mod sweep;
+mod under_way;
 
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::{chat, documents, settings, store};
 
 pub use store::uploads::Upload;
 pub use sweep::sweep;
+pub use under_way::{PER_ADDRESS, PER_PERSON, UnderWay, begin};
 
 /// How long an upload may be there without a message that names it.
 pub const UNATTACHED: Duration = Duration::from_secs(24 * 60 * 60);

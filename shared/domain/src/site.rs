@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::error::FieldError;
 use crate::id::{OrgId, SiteId};
 use crate::settings::{LANGUAGE, escape, is_language};
+use crate::text::{NO_CONTROLS, has_controls, is_blank};
 use crate::time::Timestamp;
 
 /// The longest name, in characters.
@@ -69,7 +70,9 @@ impl Site {
         let mut wrong = Wrong::default();
         if let Some(name) = &change.name {
             site.name = name.split_whitespace().collect::<Vec<_>>().join(" ");
-            if !is_text(&site.name, MAX_SITE_NAME_CHARS) {
+            if has_controls(&site.name) {
+                wrong.is("/name", NO_CONTROLS);
+            } else if !is_text(&site.name, MAX_SITE_NAME_CHARS) {
                 wrong.is("/name", format!("must be a text of 1 to {MAX_SITE_NAME_CHARS} characters"));
             }
         }
@@ -154,7 +157,7 @@ fn is_text(text: &str, max_chars: usize) -> bool {
     // Counting bytes first spares counting the characters of a huge text.
     text.len() <= max_chars.saturating_mul(4)
         && text.chars().count() <= max_chars
-        && !text.trim().is_empty()
+        && !is_blank(text)
         && !text.chars().any(|letter| letter.is_control() && letter != '\n')
 }
 

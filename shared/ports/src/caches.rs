@@ -11,7 +11,7 @@ use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use lru::LruCache;
 
-use crate::Outcomes;
+use crate::{AtOnce, Outcomes};
 
 /// Every cache. Each is bounded.
 #[derive(Debug, Default)]
@@ -30,6 +30,8 @@ pub struct Caches {
     pub queue: Cell<Option<QueueDepth>>,
     /// How the database's schema is.
     pub schema: RefCell<Option<CachedSchema>>,
+    /// Uploads that are under way; bounded by the connections.
+    pub uploads: AtOnce,
 }
 
 /// How the database's schema was when it was asked.

@@ -3,6 +3,7 @@
 //! The traits are not `Send`: both edge runtimes are single-threaded, and the local host runs the core on one thread.
 //! Nothing shared may be held across an await.
 
+mod at_once;
 mod backoff;
 mod blobs;
 mod breakers;
@@ -22,6 +23,7 @@ mod supervision;
 pub mod unconfigured;
 mod vectors;
 
+pub use at_once::{AtOnce, Place};
 pub use backoff::backoff;
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};

@@ -130,8 +130,71 @@ fn an_event_stream_is_for_who_takes_one_and_an_empty_last_event_is_none() {
                 drop(pieces.next());
             }
         }
-        let headers = [("authorization", visitor.as_str()), ("last-event-id", "x")];
-        assert_eq!(desk.call("GET", &events, &headers, None).await.status, 422);
+        for (accept, last) in [
+            ("*/*", "x"),
+            ("*/*", "\u{661}"),
+            ("text/event-stream", "\u{661}"),
+            ("text/event-stream", "999"),
+            ("text/event-stream", "-1"),
+        ] {
+            let headers = [("authorization", visitor.as_str()), ("accept", accept), ("last-event-id", last)];
+            let refused = desk.call("GET", &events, &headers, None).await;
+            let pointer = refused.body["errors"][0]["pointer"].as_str();
+            assert_eq!((refused.status.as_u16(), pointer), (422, Some("Last-Event-ID")), "{accept} {last}");
+        }
+        let headers = [("authorization", visitor.as_str()), ("accept", "text/event-stream")];
+        let refused = desk.call("GET", &format!("{events}?after=999"), &headers, None).await;
+        assert_eq!((refused.status.as_u16(), &refused.body["errors"][0]["pointer"]), (422, &json!("?after")));
+    });
+}
+
+#[test]
+fn a_wrong_type_is_told_by_its_field_and_not_as_no_json() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let admin = format!("Bearer {}", desk.token().await);
+        let visitor = desk.world.visitor().await.unwrap().1;
+        let begun = desk.begin(&visitor).await;
+        let visitor = format!("Bearer {visitor}");
+        let conversation = format!("/api/v1/conversations/{}", begun.body["id"].as_str().unwrap());
+        let feedback = "/api/v1/messages/msg_01h455vb4pex5vsknk084sn02q/feedback".to_owned();
+        let search = "/api/v1/search".to_owned();
+        for (token, method, path, body, field) in [
+            (&admin, "PATCH", &conversation, json!({ "mode": 5 }), "/mode"),
+            (&admin, "PATCH", &conversation, json!({ "status": true }), "/status"),
+            (&admin, "PATCH", &conversation, json!({ "priority": 5 }), "/priority"),
+            (&visitor, "POST", &feedback, json!({ "rating": 5 }), "/rating"),
+            (&admin, "POST", &search, json!({ "query": "tea", "mode": 5 }), "/mode"),
+        ] {
+            let headers = [("authorization", token.as_str()), ("if-match", "\"0\"")];
+            let refused = desk.call(method, path, &headers, Some(body.clone())).await;
+            let pointer = refused.body["errors"][0]["pointer"].as_str();
+            assert_eq!((refused.status.as_u16(), pointer), (422, Some(field)), "{body}: {}", refused.text);
+        }
+    });
+}
+
+#[test]
+fn a_label_shows_something_and_is_what_it_seems() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let admin = format!("Bearer {}", desk.token().await);
+        let visitor = desk.world.visitor().await.unwrap().1;
+        let begun = desk.begin(&visitor).await;
+        let conversation = format!("/api/v1/conversations/{}", begun.body["id"].as_str().unwrap());
+        let epoch = format!("\"{}\"", begun.body["epoch"]);
+        let headers = [("authorization", admin.as_str()), ("if-match", epoch.as_str())];
+        for label in
+            ["\u{feff}", "\u{200b}", "\u{202e}", "\u{1b}", "\u{202e}piv", "v\u{1b}[2Jip", "v\nip", "\u{3164}"]
+        {
+            let body = json!({ "labels": ["vip", label] });
+            let refused = desk.call("PATCH", &conversation, &headers, Some(body)).await;
+            let pointer = refused.body["errors"][0]["pointer"].as_str();
+            assert_eq!((refused.status.as_u16(), pointer), (422, Some("/labels/1")), "{label:?}");
+        }
+        let body = json!({ "labels": ["vip", "жалоба", "👨\u{200d}👩", "می\u{200c}خواهم"] });
+        let changed = desk.call("PATCH", &conversation, &headers, Some(body)).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
     });
 }
 

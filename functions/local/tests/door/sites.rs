@@ -65,6 +65,28 @@ fn a_page_gets_a_session_as_soon_as_its_origin_is_the_sites_and_no_longer() {
 }
 
 #[test]
+fn a_name_shows_something_and_is_what_it_seems() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let token = desk.token().await;
+        for name in ["\u{feff}", "\u{200b}", "\u{202e}", "\u{1b}", "\u{202e}aeT", "T\u{1b}[2J", "\u{3164}"] {
+            let new = json!({ "name": name, "origins": [] });
+            let refused = desk.site("POST", "", &token, None, Some(new)).await;
+            let pointer = refused.body["errors"][0]["pointer"].as_str();
+            assert_eq!(
+                (refused.status.as_u16(), pointer),
+                (422, Some("/name")),
+                "{name:?}: {}",
+                refused.text
+            );
+        }
+        let new = json!({ "name": " Чай\tи 👨\u{200d}👩 ", "origins": [] });
+        let site = desk.site("POST", "", &token, None, Some(new)).await;
+        assert_eq!((site.status.as_u16(), text(&site, "name")), (201, "Чай и 👨\u{200d}👩"));
+    });
+}
+
+#[test]
 fn a_removed_site_lets_no_visitor_in_and_keeps_what_was_said() {
     run(async {
         let desk = Desk::new(&[]).await;

@@ -14,9 +14,13 @@ use frontdesk_domain::scope::{Actor, Role, TenantScope};
 use frontdesk_local::testing::run;
 use frontdesk_ports::{BlobKey, Ctx, Ports};
 use frontdesk_testkit::{FaultyBlobs, ports};
+use futures_util::StreamExt;
 use futures_util::future::{Either, select};
+use futures_util::stream::once;
 use http::{HeaderMap, Request, header};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::client::Desk;
 
@@ -142,6 +146,88 @@ impl Shop {
     async fn sweep(&self) {
         while uploads::sweep(self.ctx()).await.unwrap().is_some_and(|next| next <= self.ctx().clock.now()) {}
     }
+}
+
+/// An upload of which all has come but its end.
+struct Held {
+    end: oneshot::Sender<()>,
+    answer: JoinHandle<u16>,
+}
+
+impl Shop {
+    /// Begins an upload; what it is answered, when that comes before anything of it was read.
+    async fn hold(&self, token: &str, ip: &str) -> Result<Held, (u16, Value)> {
+        let (read, mut was_read) = oneshot::channel();
+        let (end, ended) = oneshot::channel::<()>();
+        let head = once(async move {
+            let _ = read.send(());
+            Ok("--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.txt\"\r\n\r\ntea".into())
+        });
+        let tail = once(async move {
+            let _ = ended.await;
+            Ok("\r\n--b--\r\n".into())
+        });
+        let request = Request::builder()
+            .method("POST")
+            .uri("/api/v1/uploads")
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "multipart/form-data; boundary=b")
+            .body(Body::Stream(Box::pin(head.chain(tail))));
+        let peer = Peer { ip: ip.parse().ok(), ..Peer::default() };
+        let ctx = self.ctx().clone();
+        let mut answer = Box::pin(async move { handle(ctx, request.unwrap(), peer).await });
+        match select(&mut answer, &mut was_read).await {
+            Either::Left((response, _)) => {
+                let answer = self.desk.read(response).await;
+                Err((answer.status.as_u16(), answer.body))
+            }
+            Either::Right(_) => {
+                let answer = tokio::task::spawn_local(async move { answer.await.status().as_u16() });
+                Ok(Held { end, answer })
+            }
+        }
+    }
+
+    async fn is_refused(&self, token: &str, ip: &str, limit: &str) {
+        let Err((status, problem)) = self.hold(token, ip).await else { panic!("one more than {limit}") };
+        let detail = problem["detail"].as_str().unwrap();
+        assert_eq!(status, 429, "{problem}");
+        assert!(detail.starts_with(limit), "{detail}");
+    }
+}
+
+#[test]
+fn one_person_and_one_address_hold_only_so_many_uploads_that_do_not_end() {
+    run(async {
+        let shop = Shop::open().await;
+        let (here, there) = ("93.184.216.34", "93.184.216.35");
+        let mut visitors = Vec::new();
+        for _ in 0..3 {
+            visitors.push(shop.desk.world.visitor().await.unwrap().1);
+        }
+        let [first, second, third] = &visitors[..] else { panic!() };
+        let mut held = Vec::new();
+        for visitor in [first, first, first, second, second, second, third, third] {
+            held.push(shop.hold(visitor, here).await.unwrap_or_else(|refused| panic!("{refused:?}")));
+        }
+        shop.is_refused(first, there, "at most 3 uploads of one person at once").await;
+        shop.is_refused(third, here, "at most 8 uploads from one address at once").await;
+        // A proxy on this machine or beside it speaks for everyone, and one more is the third visitor's last.
+        let proxied = shop.hold(third, "127.0.0.1").await.unwrap_or_else(|refused| panic!("{refused:?}"));
+        shop.is_refused(third, there, "at most 3 uploads of one person at once").await;
+
+        let ended = held.remove(0);
+        ended.end.send(()).unwrap();
+        assert_eq!(ended.answer.await.unwrap(), 201);
+        let again = shop.hold(first, here).await.unwrap_or_else(|refused| panic!("{refused:?}"));
+        shop.is_refused(first, there, "at most 3 uploads of one person at once").await;
+        // Whose connection goes is dropped.
+        again.answer.abort();
+        assert!(again.answer.await.unwrap_err().is_cancelled());
+        let last = shop.hold(first, here).await;
+        assert!(last.is_ok());
+        drop((held, proxied));
+    });
 }
 
 #[test]

@@ -7,6 +7,24 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|letter| letter.is_whitespace() || letter.is_control() || is_not_shown(letter))
 }
 
+/// What is said of a name that [`has_controls`].
+pub const NO_CONTROLS: &str =
+    "must not contain control characters or those that turn the direction of writing";
+
+/// Whether a text has characters that are not shown and change how what is around them is: control characters, and those
+/// that turn the direction of writing (`Bidi_Control`). A name with one can pass for another name.
+#[must_use]
+pub fn has_controls(text: &str) -> bool {
+    text.chars().any(|letter| letter.is_control() || turns_direction(letter))
+}
+
+const fn turns_direction(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
 const fn is_not_shown(letter: char) -> bool {
     matches!(
         letter,
@@ -50,6 +68,19 @@ mod tests {
             "\u{202e}\u{7}",
         ] {
             assert!(is_blank(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_turns_the_writing_or_controls_a_terminal_is_found() {
+        for text in
+            ["a\u{1b}[2J", "a\n", "\u{85}", "\u{61c}a", "a\u{200e}", "\u{202e}gpj.exe", "a\u{2066}b\u{2069}"]
+        {
+            assert!(has_controls(text), "{text:?}");
+        }
+        for text in ["", "Чай и кофе", "שלום", "👨\u{200d}👩", "می\u{200c}خواهم", "❤\u{fe0f}"]
+        {
+            assert!(!has_controls(text), "{text:?}");
         }
     }
 

@@ -15,7 +15,7 @@ mod stop;
 mod term;
 mod word;
 
-pub use blank::is_blank;
+pub use blank::{NO_CONTROLS, has_controls, is_blank};
 pub use evidence::{Coverage, MIN_EVIDENCE, combine};
 pub use language::{Language, Script, detect};
 pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, parts, passages};
