@@ -156,8 +156,6 @@ fn what_an_update_may_not_say_is_refused_with_its_field() {
     let by = || Update::by(operator(VERA));
     let labels = |labels: Vec<String>| Update { labels: Some(labels), ..by() };
     for wrong in [
-        Update { mode: Some(Mode::Ai), status: Some(Status::Closed), ..by() },
-        Update { status: Some(Status::Open), snoozed_until: Some(Some(Timestamp::from_millis(9))), ..by() },
         labels(vec![String::new()]),
         labels(vec!["x".repeat(65)]),
         labels(vec![" x".to_owned()]),
@@ -166,6 +164,11 @@ fn what_an_update_may_not_say_is_refused_with_its_field() {
     ] {
         assert!(matches!(refused(wrong), Err(Refusal::Field { field: "labels", .. })));
     }
+    let both = Update { mode: Some(Mode::Ai), status: Some(Status::Closed), ..by() };
+    assert!(matches!(refused(both), Err(Refusal::Field { field: "mode", .. })));
+    let until = Some(Some(Timestamp::from_millis(9)));
+    let both = Update { status: Some(Status::Open), snoozed_until: until, ..by() };
+    assert!(matches!(refused(both), Err(Refusal::Field { field: "status", .. })));
     let snoozed = Update { status: Some(Status::Snoozed), ..by() };
     assert!(matches!(refused(snoozed), Err(Refusal::Field { field: "status", .. })));
     assert_eq!(refused(Update { if_epoch: Some(9), ..by() }), Err(Refusal::Stale { epoch: 1 }));
