@@ -232,14 +232,12 @@ fn writes(ctx: &Ctx) -> (HealthStatus, String) {
         recent.iter().rev().take_while(|(_, outcome)| (*outcome == CallOutcome::Ok) == good).count()
     };
     let detail = format!("answers; {failed} of the last {all} writes to conversations failed");
-    if failed == 0 {
-        (HealthStatus::Ok, "answers".to_owned())
-    } else if at_the_end(false) >= MANY {
+    if at_the_end(false) >= MANY {
         (HealthStatus::Down, detail)
-    } else if at_the_end(true) < MANY {
+    } else if failed > 0 && at_the_end(true) < MANY {
         (HealthStatus::Degraded, detail)
     } else {
-        (HealthStatus::Ok, detail)
+        (HealthStatus::Ok, "answers".to_owned())
     }
 }
 
