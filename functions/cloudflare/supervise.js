@@ -114,7 +114,8 @@ export async function answered(handle) {
   try {
     const response = await supervised(handle);
     const streams = response.headers.get("content-type")?.startsWith("text/event-stream");
-    return streams ? new Response(cutWithTheCore(response.body), response) : response;
+    // The answer to HEAD has no body.
+    return streams && response.body ? new Response(cutWithTheCore(response.body), response) : response;
   } catch (error) {
     if (!(error instanceof CoreDied || error instanceof WebAssembly.RuntimeError)) {
       throw error;

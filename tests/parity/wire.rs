@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use frontdesk_tests::client::{Ready, http};
+use frontdesk_tests::client::{Caller, Ready, http};
 use reqwest::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION};
 use reqwest::{Client, Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::case::host;
+use crate::case::{events, host};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -149,5 +149,17 @@ async fn what_a_client_does_not_take_is_not_sent() -> Result<()> {
         let encoding = response.headers().get(CONTENT_ENCODING).map(|name| name.to_str()).transpose()?;
         ensure!(encoding != Some(never), "{takes}: {encoding:?}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_head_of_an_event_stream_ends_at_its_head() -> Result<()> {
+    let host = host()?;
+    let visitor = Caller::visitor(&host).await?;
+    let path = events(&visitor.begin().await?, "after=0");
+    let head = visitor.request(Method::HEAD, &path).header("accept", "text/event-stream").send();
+    let head = timeout(DEADLINE, head).await??;
+    ensure!(head.status() == StatusCode::OK, "{}", head.status());
+    ensure!(timeout(DEADLINE, head.bytes()).await??.is_empty());
     Ok(())
 }
