@@ -73,6 +73,10 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
     let mut response = outcome.unwrap_or_else(|error| problem::response(&error, &path, request_id));
     finish(&mut response, request_id);
     cors::allow(&ctx.config.allowed_origins, origin.as_ref(), pages, &mut response);
+    if method == Method::HEAD && matches!(response.body(), Body::Stream(_)) {
+        // A platform may wait for its end, which an event stream has not.
+        *response.body_mut() = Body::empty();
+    }
 
     note(&ctx, pattern, &method, &response, started, request_id);
     response
