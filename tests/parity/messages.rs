@@ -59,20 +59,20 @@ async fn what_is_stored_during_an_answer_leaves_no_gap_in_it() -> Result<()> {
     let conversation = visitor.begin().await?;
     let request = post(&visitor, &messages(&conversation), &message("a", QUESTION));
     let mut live = events_of(request.header("accept", "text/event-stream").send().await?);
-    let (mut seen, mut reads) = (Seen::default(), Vec::new());
+    let (mut seen, mut ratings) = (Seen::default(), Vec::new());
     loop {
         let event = live.next().await.context("the answer's end")??;
         if event["kind"] == "turn.delta" {
             // Stored while the next pieces come.
-            let path = format!("/api/v1/conversations/{conversation}/read");
-            reads.push(tokio::spawn(post(&visitor, &path, &json!({ "seq": 1 })).send()));
+            let path = format!("/api/v1/conversations/{conversation}/rating");
+            ratings.push(tokio::spawn(post(&visitor, &path, &json!({ "score": 5 })).send()));
         }
         if seen.take(&event)? {
             break;
         }
     }
-    for read in reads {
-        read.await??.error_for_status()?;
+    for rating in ratings {
+        rating.await??.error_for_status()?;
     }
     ensure!(seen.partial.as_ref().is_some_and(|(_, shown)| shown == seen.answer()), "{seen:?}");
     Ok(())

@@ -332,9 +332,12 @@ async fn each_side_sees_the_other_come_write_and_go() -> Result<()> {
     let typing = desk.next().await?;
     ensure!(typing["kind"] == "typing" && typing["by"]["kind"] == "visitor", "{typing}");
 
-    page.say(&json!({ "t": "read", "seq": 0 })).await?;
+    desk.say(&send("o", "Vera here.")).await?;
+    let said = page.until(|frame| frame["message"]["client_id"] == "o").await?;
+    let seq = said.last().context("a message")?["seq"].clone();
+    page.say(&json!({ "t": "read", "seq": seq })).await?;
     let read = desk.until(|frame| frame["kind"] == "read").await?;
-    ensure!(read.last().is_some_and(|read| read["upto"] == 0), "{read:?}");
+    ensure!(read.last().is_some_and(|read| read["upto"] == seq), "{read:?}");
     drop(desk);
     let left = page.until(|frame| frame["kind"] == "presence").await?;
     ensure!(left.last().is_some_and(|left| left["participants"] == json!([])), "{left:?}");

@@ -17,7 +17,6 @@ use crate::body::Body;
 use crate::call::{Call, json, no_content};
 use crate::problem::Problem;
 use crate::sse::{self, Until};
-use crate::standing;
 
 /// An empty object.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -231,7 +230,6 @@ pub async fn events(call: Call) -> Result<Response<Body>> {
     if call.wants_events() {
         let after = last.unwrap_or(after);
         let scope = call.scope()?;
-        standing::admit(&call.ctx, scope).await?;
         let from = call.ctx.rooms.subscribe(scope, id, after).await;
         let from = if last.is_some() { from.map_err(of_last_event_id)? } else { from? };
         // The call itself has paid for the first page.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use frontdesk_app::auth;
-use frontdesk_domain::error::{CallerError, Result};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
@@ -30,7 +29,7 @@ pub async fn end(ctx: &Ctx, scope: &TenantScope, expires: Timestamp) -> Ended {
         if now >= expires {
             return Ended::Expired;
         }
-        if !may_stay(ctx, scope).await {
+        if !auth::may_stay(ctx, scope).await {
             return Ended::Disabled;
         }
         ctx.clock.sleep(expires.since(now).min(longest)).await;
@@ -40,24 +39,4 @@ pub async fn end(ctx: &Ctx, scope: &TenantScope, expires: Timestamp) -> Ended {
 /// Whether there is more to check than the token's end.
 pub const fn is_checked(scope: &TenantScope) -> bool {
     matches!(scope.actor(), Actor::User { .. })
-}
-
-/// Refuses a connection that would end at once, as its user is disabled already.
-///
-/// # Errors
-/// 401.
-pub async fn admit(ctx: &Ctx, scope: &TenantScope) -> Result<()> {
-    if may_stay(ctx, scope).await {
-        return Ok(());
-    }
-    Err(CallerError::Unauthenticated("the user is not enabled any more").into())
-}
-
-/// Whether the caller may stay by what is stored of it. A database that does not answer ends no connection: the token does,
-/// soon enough.
-pub async fn may_stay(ctx: &Ctx, scope: &TenantScope) -> bool {
-    auth::is_enabled(ctx, scope).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "whether a user is enabled cannot be read; its connection goes on");
-        true
-    })
 }

@@ -261,9 +261,9 @@ fn what_is_stored_during_an_answer_leaves_no_gap_in_it() {
             world.host.rooms.say(&system, &start, "two ").await
         };
         let via = Via::widget(None);
-        let (read, said) =
-            futures_util::join!(chat::read(ctx, &scope, &via, conversation, 1), while_it_is_stored);
-        assert_eq!((read, said), (Ok(()), Ok(())));
+        let (rated, said) =
+            futures_util::join!(chat::rate(ctx, &scope, &via, conversation, 5, None), while_it_is_stored);
+        assert_eq!((rated, said), (Ok(()), Ok(())));
         world.host.rooms.say(&system, &start, "three").await.unwrap();
 
         let frames: Vec<Frame> = listener.frames.take(4).collect().await;
@@ -398,8 +398,8 @@ fn a_slow_listener_is_let_go_and_misses_nothing_when_it_comes_back() {
         let ctx = world.ctx();
         let conversation = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
         let mut slow = ctx.rooms.subscribe(&scope, conversation, 0).await.unwrap().frames;
-        for number in 0..1200 {
-            chat::read(ctx, &scope, &Via::widget(None), conversation, number).await.unwrap();
+        for number in (0..5).cycle().take(1200) {
+            chat::rate(ctx, &scope, &Via::widget(None), conversation, 1 + number, None).await.unwrap();
         }
         let mut last = 0;
         while let Some(Frame::Event(event)) = slow.next().await {

@@ -488,7 +488,8 @@ impl Schedule {
             }
             if self.sim.chance(2) {
                 let process = self.any().await;
-                let _ = chat::read(&process.ctx, &scope, &Via::widget(None), self.conversation, 1).await;
+                let _ =
+                    chat::rate(&process.ctx, &scope, &Via::widget(None), self.conversation, 5, None).await;
             }
         }
     }

@@ -136,7 +136,7 @@ async fn shown(listener: &mut frontdesk_ports::Subscription) -> String {
 }
 
 #[test]
-fn a_read_mark_that_fails_during_an_answer_leaves_the_answer_alone() {
+fn a_rating_that_fails_during_an_answer_leaves_the_answer_alone() {
     run(async {
         for (alone, fault) in [(true, FAULTS[0]), (true, FAULTS[1]), (false, FAULTS[0]), (false, FAULTS[1])] {
             let model = Dictated::new(1);
@@ -150,7 +150,7 @@ fn a_read_mark_that_fails_during_an_answer_leaves_the_answer_alone() {
             model.say(0, Line::Words("Hello and "));
             until(async || (model.taken(0) == 1).then_some(())).await;
             faltering.database.plan([fault]);
-            assert!(chat::read(&ctx, &scope, &Via::widget(None), id, 1).await.is_err());
+            assert!(chat::rate(&ctx, &scope, &Via::widget(None), id, 5, None).await.is_err());
             // The widget comes back, and the room is read anew.
             let mut late = ctx.rooms.subscribe(&scope, id, 2).await.unwrap();
             model.say(0, Line::Words("good day, how are you?"));
@@ -352,7 +352,7 @@ async fn whole_conversation(faltering: &Faltering, scope: &TenantScope, alone: b
     let mut listener = until(async || ctx.rooms.subscribe(scope, id, 0).await.ok()).await;
     for (number, client_id) in ["a", "b"].into_iter().enumerate() {
         until(async || chat::post_message(&ctx, scope, message(id, client_id)).await.ok()).await;
-        let _ = chat::read(&ctx, scope, &Via::widget(None), id, 1).await;
+        let _ = chat::rate(&ctx, scope, &Via::widget(None), id, 5, None).await;
         finished(&ctx, scope, id, number + 1).await;
         let _ = listener.frames.next().now_or_never();
     }

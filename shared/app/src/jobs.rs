@@ -22,7 +22,7 @@ use crate::store::jobs::Owner;
 
 pub use crate::store::jobs::{Claimed, DeadJob};
 pub use kind::{
-    CLEAN_UP, Ended, Failed, Failure, INGEST, KINDS, Kind, PURGE, SWEEP_UPLOADS, Step, WhenFailed, Work,
+    CLEAN_UP, Ended, Failed, Failure, INGEST, KINDS, Kind, PURGE, SWEEP_UPLOADS, Step, WAKE, WhenFailed, Work,
 };
 pub use queue::{
     Enqueued, KEEP_DEAD, MAX_DEAD, MAX_WAITING, NewJob, dead, enqueue, enqueue_for_deployment, retry,

@@ -24,6 +24,7 @@ pub mod schema;
 pub mod search;
 pub mod settings;
 pub mod sites;
+mod snoozes;
 mod store;
 pub mod tenancy;
 pub mod turn;

@@ -12,6 +12,9 @@ pub enum SpoolError {
     /// So many wait already that there is no room; there will be.
     #[error("no room for another body")]
     Full,
+    /// There was no room for another body, and this one came more slowly than all others.
+    #[error("it gave way to another body")]
+    GaveWay,
     /// The place failed.
     #[error("{0}")]
     Failed(String),
@@ -24,6 +27,10 @@ impl From<SpoolError> for Error {
                 reason: "too many files are being sent at the moment; please try again",
                 retry_after: Duration::from_secs(10),
             }
+            .into(),
+            SpoolError::GaveWay => CallerError::TooSlow(
+                "too many files are being sent at the moment, and this one came the most slowly; please try again",
+            )
             .into(),
             SpoolError::Failed(detail) => Self::Upstream { service: "spool", retryable: true, detail },
         }

@@ -19,7 +19,6 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use crate::body::Body;
 use crate::call::Call;
 use crate::problem::Problem;
-use crate::standing;
 
 pub use frame::{ClientFrame, ServerFrame};
 pub use session::{Close, EXPIRED, MAX_FRAME_BYTES, Outgoing, Session, SocketState};
@@ -77,7 +76,6 @@ pub async fn open(call: Call) -> Result<Response<Body>> {
     if let Some(origin) = call.foreign_origin() {
         widget::check_caller_origin(&call.ctx, scope, origin).await?;
     }
-    standing::admit(&call.ctx, scope).await?;
     // Whether it is the caller's.
     call.ctx.rooms.replay(scope, id, 0, 1).await?;
     if !call.peer.upgrades {

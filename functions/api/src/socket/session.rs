@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use frontdesk_app::auth;
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::policy::{self, Via};
 use frontdesk_domain::conversation::Seq;
@@ -337,7 +338,7 @@ impl Session {
     async fn may_stay(&self) -> bool {
         let now = self.ctx.clock.now();
         if standing::is_checked(&self.scope) && now.since(self.checked.get()) >= standing::CHECK_EVERY {
-            if standing::may_stay(&self.ctx, &self.scope).await {
+            if auth::may_stay(&self.ctx, &self.scope).await {
                 self.checked.set(now);
             } else {
                 self.end(Ended::Disabled);

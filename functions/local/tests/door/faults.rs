@@ -202,11 +202,11 @@ fn writes_that_fail_are_seen_though_the_database_answers() {
         let (_, token) = desk.world.visitor().await.unwrap();
         let headers = [("authorization", &*format!("Bearer {token}"))];
         let begun = desk.call("POST", "/api/v1/conversations", &headers, Some(json!({}))).await;
-        let path = format!("/api/v1/conversations/{}/read", begun.body["id"].as_str().unwrap());
+        let path = format!("/api/v1/conversations/{}/rating", begun.body["id"].as_str().unwrap());
         // As long as it lasts; the question of `/health` itself finds a database that works.
         let write = async |with: State| {
             state.set(with);
-            let written = desk.call("POST", &path, &headers, Some(json!({"seq": 0}))).await.status.as_u16();
+            let written = desk.call("POST", &path, &headers, Some(json!({"score": 5}))).await.status.as_u16();
             state.set(State::Works);
             written
         };

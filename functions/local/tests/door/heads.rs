@@ -1,9 +1,13 @@
 //! What an operator changes of a conversation's head over HTTP.
 
-use frontdesk_app::chat;
+use std::time::Duration;
 
 use frontdesk_app::policy::Via;
+use frontdesk_app::{chat, jobs};
+use frontdesk_domain::id::ConversationId;
+use frontdesk_domain::room::{Command, Update};
 use frontdesk_local::testing::run;
+use frontdesk_ports::Statement;
 use serde_json::json;
 
 use crate::client::Desk;
@@ -49,5 +53,43 @@ fn an_operator_changes_what_it_names_and_is_told_what_is_wrong() {
         assert_eq!(kinds, ["hidden", "hidden", "hidden", "status.changed", "status.changed"]);
         let closed = change(&token, json!({ "status": "closed" })).await;
         assert_eq!((closed.status.as_u16(), &closed.body["mode"]), (200, &json!("closed")));
+    });
+}
+
+#[test]
+fn a_conversation_that_was_put_aside_comes_back_at_its_time_and_not_before() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let ctx = desk.world.ctx();
+        let (visitor, _) = desk.world.visitor().await.unwrap();
+        let mut ids = Vec::new();
+        // More than a page of them, and one that is put aside for longer.
+        for number in 0..103 {
+            let begun = chat::begin(ctx, &visitor, &Via::widget(None)).await.unwrap();
+            let until = ctx.clock.now().after(Duration::from_secs(if number == 0 { 7200 } else { 3600 }));
+            let update = Update { snoozed_until: Some(Some(until)), ..Update::by(visitor.actor().author()) };
+            ctx.rooms.append(&visitor, begun.id, Command::Update(update)).await.unwrap();
+            ids.push(begun.id);
+        }
+        let status = async |id: ConversationId| {
+            let stored = Statement::new("SELECT status FROM conversations WHERE id = ?1").bind_id(id);
+            ctx.db.query(vec![stored]).await.unwrap()[0].first().unwrap().text(0).unwrap().to_owned()
+        };
+        jobs::schedule(ctx).await.unwrap();
+        let work = async || {
+            while jobs::run(ctx, 1).await.unwrap().is_some_and(|next| next <= ctx.clock.now()) {}
+        };
+        desk.clock.advance(Duration::from_secs(3599));
+        work().await;
+        assert_eq!(status(ids[1]).await, "snoozed");
+        desk.clock.advance(Duration::from_secs(61));
+        work().await;
+        for id in &ids[1..] {
+            assert_eq!(status(*id).await, "open");
+        }
+        assert_eq!(status(ids[0]).await, "snoozed");
+        desk.clock.advance(Duration::from_secs(3600));
+        work().await;
+        assert_eq!(status(ids[0]).await, "open");
     });
 }

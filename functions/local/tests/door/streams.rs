@@ -131,7 +131,7 @@ fn a_stream_ends_within_seconds_when_its_user_is_disabled_and_no_other_can_be_op
         assert!(!operator.rest().await.contains("event: end"));
         room.post("after").await;
         visitor.until("after").await;
-        // The access token itself is valid for some minutes more, and opens nothing.
+        // The access token itself is valid for some minutes more, and is good for nothing.
         let bearer = format!("Bearer {token}");
         let headers = [("authorization", bearer.as_str()), ("accept", "text/event-stream")];
         let refused = room.desk.call("GET", &room.path(), &headers, None).await;
@@ -141,6 +141,10 @@ fn a_stream_ends_within_seconds_when_its_user_is_disabled_and_no_other_can_be_op
             ("upgrade", "websocket"),
             ("sec-websocket-protocol", "frontdesk.v1"),
         ];
+        for path in [room.path().as_str(), "/api/v1/settings", "/api/v1/documents", "/api/v1/sites"] {
+            let plain = room.desk.call("GET", path, &[("authorization", bearer.as_str())], None).await;
+            assert_eq!(plain.status, 401, "{path}: {}", plain.text);
+        }
         let socket = room.path().replace("/events", "/socket");
         assert_eq!(room.desk.call("GET", &socket, &handshake, None).await.status, 401);
     });

@@ -2,8 +2,9 @@
 //!
 //! Three kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
 //! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, and an opaque
-//! *refresh token* that is replaced with each use. An access token is not looked up for a single request: a user who is
-//! disabled or logged out keeps at most its last 15 minutes. A connection that stays open is checked again and again.
+//! *refresh token* that is replaced with each use. Whether its user is still enabled is
+//! looked up with each request and remembered for seconds; a connection that stays open is checked again and again. Who logs
+//! out keeps the last 15 minutes of an access token.
 
 pub mod passwords;
 pub mod sessions;
@@ -12,7 +13,7 @@ mod users;
 
 use std::time::Duration;
 
-use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
@@ -36,13 +37,24 @@ pub struct Authenticated {
 /// Who sends a request, by its token.
 ///
 /// # Errors
-/// 401 when the token is not valid (any more).
-#[expect(clippy::unused_async, reason = "API keys, which come next, are looked up in the database")]
+/// 401 when the token is not valid (any more), or its user is not enabled any more.
 pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
-    match tokens::verify_access_token(ctx, token) {
-        Some(authenticated) => Ok(authenticated),
-        None => verify_visitor_token(ctx, token),
+    let Some(authenticated) = tokens::verify_access_token(ctx, token) else {
+        return verify_visitor_token(ctx, token);
+    };
+    if may_stay(ctx, &authenticated.scope).await {
+        return Ok(authenticated);
     }
+    Err(CallerError::Unauthenticated("the user is not enabled any more").into())
+}
+
+/// Whether the caller is still let in. A database that does not answer refuses no user: the
+/// token's end comes soon enough.
+pub async fn may_stay(ctx: &Ctx, scope: &TenantScope) -> bool {
+    is_enabled(ctx, scope).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "whether a user is enabled cannot be read; the user is let in");
+        true
+    })
 }
 
 /// Whether the caller is still let in by what is stored of it: a user that is enabled, and any caller that is no user.
@@ -50,7 +62,7 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
 ///
 /// # Errors
 /// When the database does not answer.
-pub async fn is_enabled(ctx: &Ctx, scope: &TenantScope) -> Result<bool> {
+async fn is_enabled(ctx: &Ctx, scope: &TenantScope) -> Result<bool> {
     let Actor::User { user, .. } = scope.actor() else { return Ok(true) };
     if let Some(known) = ctx.caches.users.get(scope.org(), *user, ctx.clock.now()) {
         return Ok(known);

@@ -12,7 +12,7 @@ use frontdesk_ports::{BoxFuture, Ctx, DbError, Statement};
 use super::queue;
 use crate::retrieval::{self, Keep};
 use crate::store::jobs::Claimed;
-use crate::{documents, ingest, store, uploads};
+use crate::{documents, ingest, snoozes, store, uploads};
 
 /// A kind of job.
 pub struct Kind {
@@ -174,13 +174,26 @@ pub static SWEEP_UPLOADS: Kind = Kind {
     dead_letters: false,
 };
 
+/// Takes up conversations whose time has come.
+pub static WAKE: Kind = Kind {
+    name: "wake",
+    max_attempts: Some(super::MAX_ATTEMPTS),
+    lease: super::LEASE,
+    pause: super::PAUSE,
+    work: Work::Deployment(|ctx, job| Box::pin(snoozes::wake(ctx, job))),
+    claimed: None,
+    failed: None,
+    dead_letters: false,
+};
+
 /// Every kind that this version knows. Jobs of other kinds are a newer version's: they are left alone, and counted.
-pub static KINDS: &[&Kind] = &[&INGEST, &PURGE, &CLEAN_UP, &SWEEP_UPLOADS];
+pub static KINDS: &[&Kind] = &[&INGEST, &PURGE, &CLEAN_UP, &SWEEP_UPLOADS, &WAKE];
 
 /// What a deployment does once in a while, and how often.
-pub static SCHEDULED: &[(&Kind, Duration)] = &[(&CLEAN_UP, HOUR), (&SWEEP_UPLOADS, HOUR)];
+pub static SCHEDULED: &[(&Kind, Duration)] = &[(&CLEAN_UP, HOUR), (&SWEEP_UPLOADS, HOUR), (&WAKE, MINUTE)];
 
 const HOUR: Duration = Duration::from_secs(3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// The document waits for the next attempt, or it failed and nothing of the new version is left behind.
 fn ingest_failed(scope: &TenantScope, job: &Claimed, failed: &Failed<'_>) -> Result<Vec<Statement>, DbError> {

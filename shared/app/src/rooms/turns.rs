@@ -67,9 +67,9 @@ impl LogRooms {
             let page = ctx.db.query(vec![conversations::select_abandoned(now, (lease, &id), PAGE)]).await?;
             let rows = page.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
             let Some(last) = rows.last() else { return Ok(count) };
-            let (_, last_id, last_lease) = conversations::abandoned(last)?;
+            let (_, last_id, last_lease) = conversations::due(last)?;
             for row in rows {
-                let (org, conversation, _) = conversations::abandoned(row)?;
+                let (org, conversation, _) = conversations::due(row)?;
                 if self.0.exclusive && self.0.runs.of(&(org, conversation)).is_some() {
                     continue;
                 }

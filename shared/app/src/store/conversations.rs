@@ -200,11 +200,25 @@ pub fn select_abandoned(now: Timestamp, after: (Timestamp, &str), limit: u32) ->
     .bind(limit)
 }
 
-/// A row of [`select_abandoned`].
+/// Conversations of every organisation that were put aside until a time that has come, page by page: those after a time and an
+/// id.
+pub fn select_snoozed(now: Timestamp, after: Option<(Timestamp, ConversationId)>, limit: u32) -> Statement {
+    Statement::new(
+        "SELECT org_id, id, snoozed_until FROM conversations
+         WHERE snoozed_until IS NOT NULL AND snoozed_until <= ?1 AND (snoozed_until, id) > (?2, ?3)
+         ORDER BY snoozed_until, id LIMIT ?4",
+    )
+    .bind(now)
+    .bind(after.map_or(Timestamp::from_millis(0), |(time, _)| time))
+    .bind(after.map(|(_, id)| id.to_string()).unwrap_or_default())
+    .bind(limit)
+}
+
+/// A row of [`select_abandoned`] or [`select_snoozed`].
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn abandoned(row: &Row) -> Result<(OrgId, ConversationId, Timestamp), DbError> {
+pub fn due(row: &Row) -> Result<(OrgId, ConversationId, Timestamp), DbError> {
     Ok((row.parse(0)?, row.parse(1)?, row.time(2)?))
 }
 

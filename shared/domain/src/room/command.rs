@@ -46,6 +46,8 @@ pub enum Command {
     },
     /// The conversation's head changes.
     Update(Update),
+    /// A conversation that was put aside comes back, if its time has come.
+    Wake,
     /// The author has read everything up to `upto`.
     Read {
         /// Who.

@@ -82,6 +82,14 @@ impl Side {
             AuthorKind::System => None,
         }
     }
+
+    const fn of_author(author: &Author) -> Option<Self> {
+        match author.kind {
+            AuthorKind::Visitor => Some(Self::Visitor),
+            AuthorKind::Operator => Some(Self::Operators),
+            AuthorKind::Ai | AuthorKind::System => None,
+        }
+    }
 }
 
 impl RoomHead {
@@ -184,18 +192,30 @@ impl RoomHead {
         });
     }
 
-    /// One side has read up to `upto`. What is left of it is counted among the latest messages; of an earlier place in a
-    /// long conversation at most as many as there were.
-    fn read(&mut self, by: &Author, upto: Seq, recent: &VecDeque<(Seq, Rc<Message>)>) {
-        let (side, count) = match by.kind {
-            AuthorKind::Visitor => (Side::Visitor, &mut self.unread.visitor),
-            AuthorKind::Operator => (Side::Operators, &mut self.unread.operators),
-            AuthorKind::Ai | AuthorKind::System => return,
+    /// Whether it is news that `by` has read up to `upto`.
+    pub(super) fn reads(&self, by: &Author, upto: Seq, recent: &VecDeque<(Seq, Rc<Message>)>) -> bool {
+        let Some(side) = Side::of_author(by) else { return false };
+        let unread = match side {
+            Side::Visitor => self.unread.visitor,
+            Side::Operators => self.unread.operators,
         };
-        let left = recent
-            .iter()
-            .filter(|(seq, message)| *seq > upto && Side::of_reader(message) == Some(side))
-            .count();
-        *count = (*count).min(u32::try_from(left).unwrap_or(u32::MAX));
+        left_unread(side, upto, recent) < unread
     }
+
+    /// One side has read up to `upto`.
+    fn read(&mut self, by: &Author, upto: Seq, recent: &VecDeque<(Seq, Rc<Message>)>) {
+        let (side, count) = match Side::of_author(by) {
+            Some(side @ Side::Visitor) => (side, &mut self.unread.visitor),
+            Some(side @ Side::Operators) => (side, &mut self.unread.operators),
+            None => return,
+        };
+        *count = (*count).min(left_unread(side, upto, recent));
+    }
+}
+
+/// What `side` has not read after `upto`, among the latest messages: of an earlier place in a long conversation at most as
+/// many as these are.
+fn left_unread(side: Side, upto: Seq, recent: &VecDeque<(Seq, Rc<Message>)>) -> u32 {
+    let left = recent.iter().filter(|(seq, message)| *seq > upto && Side::of_reader(message) == Some(side));
+    u32::try_from(left.count()).unwrap_or(u32::MAX)
 }

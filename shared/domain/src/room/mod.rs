@@ -82,11 +82,19 @@ impl Room {
                 self.post(&mut draft, message, *turn)?;
             }
             Command::Update(update) => self.update(&mut draft, update)?,
+            Command::Wake => {
+                if self.head.snoozed_until.is_some_and(|until| until <= now) {
+                    draft.push(EventBody::StatusChanged { status: Status::Open, by: Author::SYSTEM });
+                }
+            }
             Command::Read { by, upto } => {
                 if *upto > self.head.conversation.last_seq {
                     return Err(Refusal::SeqOutOfRange { last: self.head.conversation.last_seq });
                 }
-                draft.push(EventBody::Read { by: by.clone(), upto: *upto });
+                // A mark that is sent again, or that marks nothing new, would only make the log longer.
+                if self.head.reads(by, *upto, &self.recent) {
+                    draft.push(EventBody::Read { by: by.clone(), upto: *upto });
+                }
             }
             Command::Rate { score, message_id, rating, comment } => {
                 draft.push(EventBody::Rated {

@@ -108,9 +108,33 @@ fn the_head_says_who_waits_for_whom() {
     assert_eq!(room.head().unread, Unread { visitor: 1, operators: 1 });
     let last = room.head().conversation.last_seq;
     does(&mut room, &Command::Read { by: visitor(), upto: last });
+    // A mark that is sent again, or that lags behind another, is no news.
+    for (by, upto) in [(visitor(), last), (visitor(), 1), (operator(VERA), asked[0].seq), (operator(OLEG), 1)]
+    {
+        let repeated = room.decide(&Command::Read { by, upto }, Timestamp::from_millis(5));
+        assert_eq!(repeated, Ok(Decision::Nothing));
+    }
     does(&mut room, &post(operator(VERA), 5, false));
     assert_eq!(room.head().waiting_since, None);
     assert_eq!(room.head().unread, Unread { visitor: 1, operators: 1 });
+}
+
+#[test]
+fn what_was_put_aside_wakes_at_its_time_alone() {
+    let mut room = room();
+    let wake = |room: &Room, at| room.decide(&Command::Wake, Timestamp::from_millis(at));
+    assert_eq!(wake(&room, 99), Ok(Decision::Nothing));
+    let snooze =
+        Update { snoozed_until: Some(Some(Timestamp::from_millis(99))), ..Update::by(operator(VERA)) };
+    does(&mut room, &Command::Update(snooze));
+    assert_eq!(wake(&room, 98), Ok(Decision::Nothing));
+    match wake(&room, 99) {
+        Ok(Decision::Commit(events)) => {
+            let open = EventBody::StatusChanged { status: Status::Open, by: Author::SYSTEM };
+            assert_eq!(events.iter().map(|event| &event.body).collect::<Vec<_>>(), [&open]);
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
