@@ -110,7 +110,7 @@ visitorTest('a tab in the background tells in its title what came, and takes it 
 });
 
 visitorTest('during maintenance it says so, and what was written goes out afterwards', { lang: 'ru' }, async (visit, target) => {
-  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 503, kind: 'maintenance', retryAfter: 2, times: 1 }] });
   await visit.open();
   await visit.ask('Сколько стоит доставка?');
   await visit.panel.getByText(/^Идут технические работы/).waitFor();
@@ -119,7 +119,7 @@ visitorTest('during maintenance it says so, and what was written goes out afterw
 });
 
 visitorTest('a new visitor during maintenance is told so, too', { lang: 'en' }, async (visit, target) => {
-  target.server.setFaults({ fail: [{ path: '/widget/sessions', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  target.server.setFaults({ fail: [{ path: '/widget/sessions', method: 'POST', status: 503, kind: 'maintenance', retryAfter: 2, times: 1 }] });
   await visit.page.evaluate(() => localStorage.clear());
   await visit.page.reload();
   await visit.open();
@@ -154,7 +154,7 @@ visitorTest('each message runs as its own script does, and says its language', {
   await visit.open();
   await visit.ask('كم سعر التوصيل؟');
   const mine = visit.mine.first();
-  await mine.waitFor();
+  await visit.answer();
   assert.deepEqual(await mine.evaluate((node) => [getComputedStyle(node).direction, node.lang]), ['rtl', 'ar']);
   await visit.ask('Сколько стоит доставка?');
   await visit.answer(1);
@@ -199,7 +199,7 @@ visitorTest('a panel that cannot be had yet comes when the network is back', { l
 });
 
 visitorTest('a first file that is older than the panel works with it, and the next page gets the new one', { lang: 'en' }, async (visit) => {
-  await visit.page.route('**/widget-panel.js*', async (route) => {
+  await visit.page.route('**/widget-en.js*', async (route) => {
     const response = await route.fetch();
     const version = new URL(route.request().url()).search.slice(1);
     const body = await response.text();
