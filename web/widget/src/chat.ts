@@ -28,6 +28,8 @@ export interface Shell {
   suggestions: readonly string[];
   /** Ends what listens to the page. */
   signal: AbortSignal;
+  /** Until the widget is taken away. */
+  listen(target: EventTarget, type: string, listener: (event: never) => void): void;
   newId(): string;
   /** Something is to be painted. */
   changed(): void;
@@ -89,7 +91,7 @@ export class Chat implements Chatting {
       },
     );
     void shell.messages.then((module) => module && this.panel.mount(module));
-    const on = (target: EventTarget, type: string, listener: (event: never) => void) => target.addEventListener(type, listener as EventListener, { signal });
+    const on = shell.listen;
     on(window, 'online', () => connection.resume());
     on(window, 'offline', () => connection.offline());
     on(window, 'pagehide', () => connection.suspend());

@@ -77,6 +77,7 @@ export class Widget {
   private readonly attention: Attention;
   private readonly over = new AbortController();
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
+  private readonly listen = (target: EventTarget, type: string, listener: (event: never) => void) => this.host.listen(target, type, listener);
   private scheme: string | undefined;
   private open = false;
   private frame = 0;
@@ -111,7 +112,7 @@ export class Widget {
     this.launcher = new Launcher(this.language, () => this.setOpen(!this.open), () => void this.load());
     frame.append(this.launcher.node);
 
-    const on = (target: EventTarget, type: string, listener: (event: never) => void) => target.addEventListener(type, listener as EventListener, { signal });
+    const on = this.listen;
     on(window, 'online', () => this.watch.wake());
     // Another tab began the conversation that this one lacked.
     on(window, 'storage', (event: StorageEvent) => !this.chat && event.key === box.key('session') && this.session.catchUp() && void this.load());
@@ -207,6 +208,7 @@ export class Widget {
       language,
       suggestions,
       signal,
+      listen: this.listen,
       newId,
       changed: () => this.changed(),
       setOpen: (open) => this.setOpen(open),
