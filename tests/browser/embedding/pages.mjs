@@ -42,7 +42,7 @@ export const LOOKS = {
   }),
   quirks: (site) => ({ html: document(`<h1>A page</h1>${LOREM}${tag(site)}`, { doctype: '' }) }),
   inherited: styled(`html { pointer-events: none; user-select: none; -webkit-text-fill-color: red; -webkit-text-stroke: 2px blue; text-shadow: 2px 2px red; word-break: break-all; caret-color: transparent;
-    color-scheme: dark; writing-mode: vertical-rl; text-orientation: upright; font: small-caps 62.5%/4 fantasy; tab-size: 1; white-space: pre; overflow-wrap: normal; hyphens: auto; text-align-last: right;
+    color-scheme: dark; font: small-caps 62.5%/4 fantasy; tab-size: 1; white-space: pre; overflow-wrap: normal; hyphens: auto; text-align-last: right;
     accent-color: red; scrollbar-width: none; text-transform: full-width; font-variant-ligatures: none; zoom: normal; list-style: square inside; quotes: "<" ">"; border-collapse: separate; empty-cells: hide }`),
   'css-zoom': styled('html { zoom: 1.25 } body { zoom: 1.2 }'),
   'css-zoom-out': styled('body { zoom: 0.7 }'),
@@ -72,6 +72,7 @@ export const LOADED = {
     };
   },
   'csp-sandbox': (site) => ({ html: plain(site), headers: { 'content-security-policy': 'sandbox allow-scripts allow-same-origin' } }),
+  vertical: styled('html { writing-mode: vertical-rl; text-orientation: upright }'),
   base: (site) => ({ html: document(`<h1>A page</h1>${LOREM}${tag(site)}`, { head: '<base href="https://elsewhere.invalid/a/" target="_blank">' }) }),
   xhtml: (site) => ({
     html: `<?xml version="1.0" encoding="utf-8"?><html xmlns="http://www.w3.org/1999/xhtml" lang="en"><head><title>A page</title></head><body><h1>A page</h1>${LOREM}${tag(site).replace(' async', ' async="async"')}</body></html>`,
@@ -120,6 +121,7 @@ export const LOADED = {
 /** Pages that do something; each has a test of its own. */
 export const ACTING = {
   plain: (site) => ({ html: plain(site) }),
+  russian: (site) => ({ html: document(`<h1>Страница</h1>${LOREM}${tag(site)}`, { html: 'lang="ru"' }) }),
   nokey: ({ server }) => ({ html: document(`<h1>A page</h1><script async src="${server}/widget.js"></script>`) }),
   wrongkey: ({ server }) => ({ html: plain({ server, key: 'pk_unknown' }) }),
   'csp-without-calls': under((server) => `default-src 'self'; script-src ${server}`),

@@ -213,6 +213,40 @@ visitorTest('a first file that is older than the panel works with it, and the ne
   await visit.answer();
 });
 
+visitorTest('a site that is removed says so in the panel that is open, which then goes', { lang: 'en' }, async (visit, target) => {
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  target.server.setFaults({ foreign: true });
+  target.server.forgetVisitors();
+  await target.server.restart();
+  await visit.panel.getByText('This chat is no longer available here.').waitFor();
+  assert.equal(await visit.field.isVisible(), false, 'what cannot be sent is not written');
+  assert.equal(await visit.answers.count(), 1, 'what was said can be read');
+  assert.equal(visit.said.length, 1);
+  await visit.page.keyboard.press('Escape');
+  await visit.panel.waitFor({ state: 'hidden' });
+  assert.equal(await visit.launcher.isVisible(), false);
+  target.server.setFaults({});
+});
+
+visitorTest('a panel whose messages come late is open before, and shows them then', { lang: 'en' }, async (visit) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await visit.page.route('**/widget-messages.js*', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await visit.open();
+  await visit.panel.locator('.welcome').waitFor();
+  await visit.ask(QUESTION);
+  await visit.panel.locator('.skeleton').waitFor();
+  release();
+  await visit.answer();
+  assert.equal(await visit.mine.count(), 1);
+  assert.equal(await visit.panel.locator('.skeleton').isVisible(), false);
+});
+
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {
   await visit.page.route('**/demo/?lang=en', async (route) => {
     const response = await route.fetch();
