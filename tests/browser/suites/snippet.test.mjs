@@ -106,7 +106,7 @@ test('a page whose origin is taken away from its site calls no more', { skip }, 
   const site = await call('POST', '/api/v1/sites', { name: 'Shop', origins: [shop.origin] });
   const { page, close } = await visit('');
   const ask = ([base, body, path, token]) =>
-    fetch(`${base}/api/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }, body: JSON.stringify(body) }).then(async (response) => ({ status: response.status, ...(await response.json()) }));
+    fetch(`${base}/api/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }, body: JSON.stringify(body) }).then(async (response) => ({ ...(await response.json()), status: response.status }));
   const { visitor_token: own } = await page.evaluate(ask, [ready.base_url, { site_key: site.site_key }, '/widget/sessions']);
   const begin = () => page.evaluate(ask, [ready.base_url, {}, '/conversations', own]);
   assert.equal((await begin()).status, 201);
