@@ -247,6 +247,40 @@ visitorTest('a panel whose messages come late is open before, and shows them the
   assert.equal(await visit.panel.locator('.skeleton').isVisible(), false);
 });
 
+visitorTest('a page view loads one file; what was said meanwhile loads the others, and is counted', { lang: 'en' }, async (visit, target) => {
+  const loaded = [];
+  visit.page.on('request', (request) => /\/widget[^/]*\.js/.test(request.url()) && loaded.push(new URL(request.url()).pathname));
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  await visit.page.keyboard.press('Escape');
+  await visit.page.mouse.move(5, 5);
+  loaded.length = 0;
+  await visit.page.reload();
+  await visit.launcher.waitFor();
+  await visit.page.waitForLoadState('networkidle');
+  assert.deepEqual(loaded, ['/widget.js']);
+  await visit.page.goto('about:blank');
+  await say(target, operator('msg_n', 'Are you there?'));
+  loaded.length = 0;
+  await visit.page.goBack();
+  await visit.page.getByRole('button', { name: 'Open chat, 1 new message' }).click();
+  await visit.panel.getByText('Are you there?').last().waitFor();
+  assert.deepEqual([...new Set(loaded)].sort(), ['/widget-en.js', '/widget-messages.js', '/widget.js']);
+});
+
+visitorTest('a question of the page is kept until there is a chat, also over pages', { lang: 'en' }, async (visit) => {
+  await visit.page.route('**/widget-en.js*', (route) => route.abort());
+  await visit.page.evaluate((text) => window.Frontdesk.ask(text), QUESTION);
+  await visit.page.locator('button.launcher[aria-busy="true"]').waitFor();
+  await visit.page.unroute('**/widget-en.js*');
+  await visit.page.evaluate(() => sessionStorage.clear());
+  await visit.page.reload();
+  await visit.launcher.click();
+  await visit.answer();
+  assert.equal(await visit.mine.count(), 1);
+});
+
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {
   await visit.page.route('**/demo/?lang=en', async (route) => {
     const response = await route.fetch();

@@ -219,15 +219,15 @@ export class Connection {
     this.stream?.abort();
   }
 
-  /** The visitor saw everything up to `seq`. */
+  /** The visitor saw everything; the server is told of the last message, `seq`. */
   markRead(seq: number): void {
-    this.session.markRead(seq);
-    const { token, conversation, read } = this.session;
-    if (read <= this.toldRead || !token || !conversation) return;
-    this.toldRead = read;
-    if (this.socket) this.socket.say({ t: 'read', seq: read });
+    this.session.markRead(this.state.lastSeq);
+    const { token, conversation } = this.session;
+    if (seq <= this.toldRead || !token || !conversation) return;
+    this.toldRead = seq;
+    if (this.socket) this.socket.say({ t: 'read', seq });
     // One that does not arrive is made up for by the next.
-    else void this.api.markRead(token, conversation, read).catch(() => {});
+    else void this.api.markRead(token, conversation, seq).catch(() => {});
   }
 
   /** The visitor writes, or has taken back what was written. Only a colleague would look at it. */
