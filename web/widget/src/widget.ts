@@ -190,9 +190,8 @@ export class Widget {
     this.loading = true;
     const { settings, base, server, api, session, box, tab, outbox, language } = this;
     const { signal } = this.over;
-    const wanted = () => !signal.aborted && (this.chat !== null || this.open || outbox.next() !== null);
-    const messages = loadFile<MessagesModule>(server, 'messages', wanted);
-    const module = await loadFile<ChatModule>(server, base, wanted);
+    const messages = loadFile<MessagesModule>(server, 'messages', () => !signal.aborted && (this.loading || this.chat !== null));
+    const module = await loadFile<ChatModule>(server, base, () => !signal.aborted && (this.open || outbox.next() !== null));
     this.loading = false;
     if (signal.aborted || !module) return;
     const own = settings[`suggestions${base.charAt(0).toUpperCase()}${base.slice(1)}`];
