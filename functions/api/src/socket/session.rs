@@ -42,7 +42,7 @@ const BURST_WINDOW: Duration = Duration::from_secs(2);
 /// How many answers may wait for a client that does not read.
 const MAX_WAITING: usize = 256;
 /// How often hosts that lose their memory wake a room to see whether the sites of its visitors are there.
-const VISITOR_ALARM: Duration = Duration::from_secs(5 * 60);
+const VISITOR_ALARM: Duration = Duration::from_secs(60);
 
 /// All that a session is made of: with it a session goes on after its host lost its memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,7 +259,7 @@ impl Session {
         let stays = !self.has_expired() && self.may_stay().await;
         let next = standing::check_every(&self.scope).filter(|_| stays);
         let visitor = matches!(self.scope.actor(), Actor::Visitor { .. });
-        // Each wakes a room that sleeps; a visitor's client says something more often than that, and is checked then.
+        // Each wakes a room that sleeps, and there are many visitors.
         next.map(|next| if visitor { next.max(VISITOR_ALARM) } else { next })
     }
 
