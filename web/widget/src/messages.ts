@@ -29,8 +29,8 @@ export interface Place {
 
 /** What the panel gets. */
 export interface Shown {
-  /** `heard`: the panel is open, so what is new is read out. */
-  update(snapshot: Snapshot, heard: boolean): void;
+  /** `aloud`: the panel is open, so what is new is read out. */
+  update(snapshot: Snapshot, aloud: boolean): void;
   toBottom(): void;
   /** In the page anew. */
   attached(): void;
@@ -81,10 +81,10 @@ export class Messages implements Shown {
     root.append(this.citation.node, this.log);
   }
 
-  update(snapshot: Snapshot, heard: boolean): void {
+  update(snapshot: Snapshot, aloud: boolean): void {
     this.snapshot = snapshot;
     this.list.update(snapshot, Date.now() + snapshot.skew);
-    this.announce(snapshot, heard);
+    this.announce(snapshot, aloud);
     this.tick(snapshot.waiting !== null && snapshot.waiting.until > 0);
   }
 
@@ -105,12 +105,12 @@ export class Messages implements Shown {
   }
 
   /** Only whole answers are read out, and only new ones: a stream of words would never let anyone listen. */
-  private announce({ conversation, loading }: Snapshot, heard: boolean): void {
+  private announce({ conversation, loading }: Snapshot, aloud: boolean): void {
     if (loading) return;
     const { messages } = this.place.language;
     const said = this.announced;
     this.announced = Math.max(said ?? 0, conversation.lastSeq);
-    if (said === null || !heard) return;
+    if (said === null || !aloud) return;
     for (const entry of conversation.entries) {
       if (entry.seq <= said || entry.kind === 'visitor' || entry.live) continue;
       const text = entry.notice ? messages.notices[entry.notice] : plainText(parseMarkdown(entry.text));

@@ -1,4 +1,4 @@
-// What goes between the page and the server while nobody chats: the session is opened, and the server is asked now and then
+// What goes between the page and the server while there is no chat: the session is opened, and the server is asked now and then
 // whether something new was said.
 
 import type { Api } from './api';
