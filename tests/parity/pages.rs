@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{Case, get, message, messages, patch, post};
 
@@ -73,7 +73,13 @@ async fn a_page_of_another_origin_may_call_what_visitors_call() -> Result<()> {
 #[tokio::test]
 async fn a_page_of_another_origin_reads_answers_and_refusals() -> Result<()> {
     let mut case = Case::begin().await?;
-    let (visitor, operator) = (case.visitor("visitor").await?, case.operator().await?);
+    let operator = case.operator().await?;
+    let sites = "/api/v1/sites";
+    let site: Value =
+        post(&operator, sites, &json!({ "name": "Shop", "origins": [PAGE] })).send().await?.json().await?;
+    let begin = case.public(Method::POST, "/api/v1/widget/sessions").header("origin", PAGE);
+    let session: Value = begin.json(&json!({ "site_key": site["site_key"] })).send().await?.json().await?;
+    let visitor = case.with_token(session["visitor_token"].as_str().context("no token")?, "visitor");
     let conversation = visitor.begin().await?;
     let change = json!({ "mode": "closed" });
     for (what, request, status) in [
@@ -100,6 +106,11 @@ async fn a_page_of_another_origin_reads_answers_and_refusals() -> Result<()> {
             ensure!(exposed.contains(&field), "{what}: {field} is not exposed");
         }
     }
+    let foreign = post(&visitor, &messages(&conversation), &message("b", "And to Tula?"));
+    let refused = foreign.header("origin", "https://elsewhere.example").send().await?;
+    ensure!(refused.status().as_u16() == 403, "a page that is not the site's: {}", refused.status());
+    let path = format!("{sites}/{}", site["id"].as_str().context("no id")?);
+    operator.request(Method::DELETE, &path).send().await?;
     Ok(())
 }
 

@@ -74,9 +74,9 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
     );
   }
 
-  const problem = (response, status, detail, headers = {}) => {
+  const problem = (response, status, detail, headers = {}, kind = 'any') => {
     response.writeHead(status, { 'content-type': 'application/problem+json', 'x-request-id': id('req'), ...headers });
-    response.end(JSON.stringify({ type: 'about:blank', title: detail, status, detail, instance: '', request_id: '' }));
+    response.end(JSON.stringify({ type: `urn:frontdesk:problem:${kind}`, title: detail, status, detail, instance: '', request_id: '' }));
   };
   const json = (response, status, body) => {
     response.writeHead(status, { 'content-type': 'application/json' });
@@ -142,7 +142,7 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
       leave();
       socket.terminate();
     };
-    const refuse = (client_id, status, detail, retry_after) => send({ t: 'error', client_id, status, detail, retry_after, request_id: id('req') });
+    const refuse = (client_id, status, detail, retry_after, kind = 'any') => send({ t: 'error', client_id, type: `urn:frontdesk:problem:${kind}`, status, detail, retry_after, request_id: id('req') });
     socket.on('error', () => {});
     socket.on('close', () => leave());
     socket.on('message', (data) => {
@@ -160,7 +160,7 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
       counts.sends += 1;
       const fault = failing('/messages', 'POST');
       if (fault?.drop) return socket.terminate();
-      if (fault) return refuse(frame.client_id, fault.status, fault.detail ?? 'A fault that was asked for', fault.retryAfter);
+      if (fault) return refuse(frame.client_id, fault.status, fault.detail ?? 'A fault that was asked for', fault.retryAfter, fault.kind);
       const { status, detail, stored } = post(conversation, frame);
       if (status) return refuse(frame.client_id, status, detail);
       if (loses()) return socket.terminate();
@@ -210,7 +210,7 @@ export function createStandIn({ pace = 30, chunk = 9, rooms = true } = {}) {
     }
     const fault = failing(path, request.method);
     if (fault?.drop) return void request.socket.destroy();
-    if (fault) return problem(response, fault.status, fault.detail ?? 'A fault that was asked for', fault.retryAfter ? { 'retry-after': String(fault.retryAfter) } : {});
+    if (fault) return problem(response, fault.status, fault.detail ?? 'A fault that was asked for', fault.retryAfter ? { 'retry-after': String(fault.retryAfter) } : {}, fault.kind);
     if (path === '/api/v1/widget/sessions') {
       counts.sessions += 1;
       if (![SITE_KEY, OTHER_KEY].includes(body.site_key)) return problem(response, 422, 'no site has this key');

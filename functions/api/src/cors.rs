@@ -1,8 +1,8 @@
 //! Cross-origin requests, as <https://fetch.spec.whatwg.org/#http-cors-protocol> has them.
 //!
 //! Visitors' calls come from any site that embeds the widget; they carry a bearer token and never a cookie, so their
-//! answers may be read from anywhere: a page without permission can tell why. Which origins may *get* a token is checked
-//! when the session begins. Everything else is for the origins that the deployment names.
+//! answers may be read from anywhere: a page without permission can tell why. Which origins may get a token, and use it, is
+//! checked by the router. Everything else is for the origins that the deployment names.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 

@@ -86,6 +86,10 @@ pub fn document(error: &Error, instance: &str, request_id: RequestId) -> Problem
             CallerError::NotImplemented(_) => {
                 (StatusCode::NOT_IMPLEMENTED, "not_implemented", "Not possible here")
             }
+            CallerError::Maintenance { retry_after } => {
+                retry = Some(*retry_after);
+                (StatusCode::SERVICE_UNAVAILABLE, "maintenance", "Closed for maintenance")
+            }
             CallerError::Unavailable { retry_after, .. } => {
                 retry = Some(*retry_after);
                 (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Not available now")

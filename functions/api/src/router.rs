@@ -224,7 +224,10 @@ async fn run(
                 query: parts.uri.query().unwrap_or("").to_owned(),
                 body,
             };
-            (found.route.handler)(call).await
+            match same_pages(&call).await {
+                Err(refusal) => Err(refusal),
+                Ok(()) => (found.route.handler)(call).await,
+            }
         }
     };
     if own_is_unknown && matches!(outcome, Err(Error::Caller(CallerError::Forbidden(_)))) {
@@ -271,6 +274,16 @@ async fn authenticate(ctx: &Ctx, access: Access, headers: &HeaderMap) -> Result<
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A visitor's token counts on the pages of its site, as they are now: an origin that was taken away calls no more.
+async fn same_pages(call: &Call) -> Result<()> {
+    match (&call.scope, call.foreign_origin()) {
+        (Some(scope), Some(origin)) if matches!(scope.actor(), Actor::Visitor { .. }) => {
+            frontdesk_app::widget::check_caller_origin(&call.ctx, scope, origin).await
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The policy of routes that have no channel of their own. During maintenance only reading goes on, and what an administrator

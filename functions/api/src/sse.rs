@@ -2,7 +2,7 @@
 //!
 //! Stored events carry their `seq` as `id:`. A comment every 15 s keeps proxies from closing an idle stream. A stream
 //! that is complete ends with `event: end`; one that ends without it was cut, and the client comes back. It is cut, too,
-//! when the caller's token ends or its user is disabled.
+//! when the caller's token ends, its user is disabled, or its site removed.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub fn response(call: &Call, frames: BoxStream<'static, Frame>, until: Until) ->
             // The end comes first: what is told after it is not for the caller.
             match select(&mut state.ended, select(state.frames.next(), timer)).await {
                 Either::Left(_) => Next::Ended,
-                // While the user is checked, the token may end.
+                // While the caller is checked, the token may end.
                 Either::Right(_) if state.ctx.clock.now() >= state.expires => Next::Ended,
                 Either::Right((Either::Left((frame, _)), _)) => Next::Frame(frame?),
                 Either::Right((Either::Right(_), _)) => Next::Silence,

@@ -178,8 +178,7 @@ pub fn open(scope: Option<&TenantScope>, settings: &Settings) -> Result<()> {
     if !settings.maintenance || scope.is_some_and(|scope| scope.has_role(Role::Admin)) {
         return Ok(());
     }
-    let reason = "closed for maintenance; please try again later";
-    Err(CallerError::Unavailable { reason, retry_after: Duration::from_secs(60) }.into())
+    Err(CallerError::Maintenance { retry_after: Duration::from_secs(60) }.into())
 }
 
 /// How many calls it takes over HTTP to read everything after `after`, at least one.

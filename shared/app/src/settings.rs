@@ -10,7 +10,7 @@ use frontdesk_ports::{CachedSettings, Ctx};
 use serde_json::{Value, json};
 
 use crate::auth::tokens::VISITOR_SECONDS;
-use crate::{audit, auth, store};
+use crate::{audit, auth, sites, store};
 
 /// Until settings are read again.
 const FRESH: Duration = Duration::from_secs(5);
@@ -92,7 +92,11 @@ fn versioned(entry: &CachedSettings) -> Versioned {
 async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, Value)> {
     let read_at = ctx.clock.now();
     let since = read_at.before(Duration::from_secs(VISITOR_SECONDS));
-    let statements = vec![store::settings::select(scope), store::sites::select_removed(scope, since)];
+    let statements = vec![
+        store::settings::select(scope),
+        store::sites::select_removed(scope, since),
+        store::sites::select_origins(scope, sites::MAX_SITES),
+    ];
     let results = ctx.db.query(statements).await?;
     let (version, stored) = store::settings::changed(results.first().unwrap_or(&EMPTY))?;
     let entry = CachedSettings {
@@ -101,6 +105,7 @@ async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, 
         read_at,
         refreshing: None,
         removed_sites: Rc::new(store::sites::removed(results.get(1).unwrap_or(&EMPTY))?),
+        origins: Rc::new(store::sites::origins(results.get(2).unwrap_or(&EMPTY))?),
     };
     ctx.caches.settings.put(scope.org(), entry.clone());
     Ok((entry, stored))

@@ -12,7 +12,7 @@ use frontdesk_ports::{Ctx, Rows};
 use serde_json::{Map, Value, json};
 
 use crate::documents::Page;
-use crate::{audit, origin, store};
+use crate::{audit, origin, settings, store};
 
 /// The most sites of an organisation.
 pub const MAX_SITES: u32 = 200;
@@ -129,7 +129,10 @@ pub async fn change(
         let detail = json!({ "version": new.version, "changes": differences(&old, &new) });
         let entry = audit::entry(ctx, scope, "site.changed", id.to_string(), detail);
         let batch = vec![store::sites::update(scope, &new), store::audit::insert_if_changed(&entry)];
-        if ctx.db.batch(batch).await?.first().and_then(Rows::first).is_some() {
+        let changed = ctx.db.batch(batch).await;
+        // Also after an error: it may be changed all the same.
+        ctx.caches.settings.forget(scope.org());
+        if changed?.first().and_then(Rows::first).is_some() {
             return Ok(new);
         }
     }
@@ -169,6 +172,21 @@ pub async fn remove(ctx: &Ctx, scope: &TenantScope, id: SiteId, if_match: Option
         return Ok(());
     }
     Err(CallerError::Stale { current: get(ctx, scope, id).await?.version }.into())
+}
+
+/// Whether pages of `origin` may call for a visitor of this site. What is known of it is as old as settings may be; a no is
+/// always a new one.
+///
+/// # Errors
+/// 404 where the site was removed.
+pub(crate) async fn has_origin(ctx: &Ctx, scope: &TenantScope, id: SiteId, origin: &str) -> Result<bool> {
+    settings::current(ctx, scope).await?;
+    let has = |origins: &[String]| origins.iter().any(|known| known == origin);
+    let known = ctx.caches.settings.get(scope.org());
+    if known.is_some_and(|known| known.origins.get(&id).is_some_and(|origins| has(origins))) {
+        return Ok(true);
+    }
+    Ok(has(&get(ctx, scope, id).await?.origins))
 }
 
 /// Whether the caller is a visitor of a site that was removed, as far as is known here: it is read with the settings, so ask

@@ -107,7 +107,8 @@ pub async fn begin_session(ctx: &Ctx, command: BeginSession) -> Result<WidgetSes
 /// 403 when not.
 pub async fn check_caller_origin(ctx: &Ctx, scope: &TenantScope, origin: &str) -> Result<()> {
     match scope.actor() {
-        Actor::Visitor { site, .. } => check_origin(&sites::get(ctx, scope, *site).await?, Some(origin)),
+        Actor::Visitor { site, .. } if sites::has_origin(ctx, scope, *site, origin).await? => Ok(()),
+        Actor::Visitor { .. } => Err(foreign()),
         Actor::User { .. } if ctx.config.allowed_origins.iter().any(|known| known == origin) => Ok(()),
         Actor::User { .. } | Actor::System => {
             Err(CallerError::Forbidden("this origin is not one of the deployment's").into())
@@ -117,9 +118,11 @@ pub async fn check_caller_origin(ctx: &Ctx, scope: &TenantScope, origin: &str) -
 
 fn check_origin(site: &Site, origin: Option<&str>) -> Result<()> {
     match origin {
-        Some(origin) if !site.origins.iter().any(|known| known == origin) => {
-            Err(CallerError::Forbidden("this origin is not one of the site's").into())
-        }
+        Some(origin) if !site.origins.iter().any(|known| known == origin) => Err(foreign()),
         _ => Ok(()),
     }
+}
+
+fn foreign() -> Error {
+    CallerError::Forbidden("this origin is not one of the site's").into()
 }

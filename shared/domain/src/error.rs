@@ -125,7 +125,13 @@ pub enum CallerError {
     /// 501: this host cannot do it.
     #[error("{0}")]
     NotImplemented(&'static str),
-    /// 503: on purpose (maintenance, shutting down, a queue that is full).
+    /// 503: the organisation is closed for maintenance.
+    #[error("closed for maintenance; please try again later")]
+    Maintenance {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// 503: on purpose (shutting down, a queue that is full).
     #[error("{reason}")]
     Unavailable {
         /// Why.

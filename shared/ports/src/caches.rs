@@ -1,7 +1,7 @@
 //! What one process remembers for a short time. It lives here, not in statics: one process may carry several hosts.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::time::Duration;
@@ -82,6 +82,8 @@ pub struct CachedSettings {
     pub refreshing: Option<Timestamp>,
     /// Sites that were removed, of those whose visitors may have a token still.
     pub removed_sites: Rc<BTreeSet<SiteId>>,
+    /// The origins of the others.
+    pub origins: Rc<BTreeMap<SiteId, Vec<String>>>,
 }
 
 /// Settings by organisation, at most [`SettingsCache::CAPACITY`] of them. Those that were asked for longest ago are
@@ -195,6 +197,7 @@ mod tests {
             read_at: Timestamp::from_millis(at),
             refreshing: None,
             removed_sites: Rc::default(),
+            origins: Rc::default(),
         }
     }
 

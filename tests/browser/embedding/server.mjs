@@ -11,6 +11,17 @@ const HYDRATE_SAME = `const e = React.createElement; window.lost = []; window.hy
   e('body', null, e('h1', null, 'The same'), ...[...document.body.querySelectorAll(':scope > script')].map((s) => e('script', { key: s.src, src: s.getAttribute('src'), async: s.async || undefined, 'data-site-key': s.dataset.siteKey })))),
   { onRecoverableError: (error) => window.lost.push(String(error)) });`;
 
+/** Answers everything from its cache, once it has it. */
+const WORKER = `self.addEventListener('install', () => self.skipWaiting()); self.addEventListener('activate', (event) => event.waitUntil(clients.claim()));
+self.addEventListener('fetch', (event) => event.respondWith((async () => {
+  const kept = await caches.match(event.request, { ignoreSearch: false });
+  if (kept) return kept;
+  const answer = await fetch(event.request);
+  if (event.request.method === 'GET') caches.open('all').then((cache) => cache.put(event.request, answer.clone())).catch(() => {});
+  return answer.clone();
+})()));`;
+const SCRIPTS = { 'hydrate-same.js': HYDRATE_SAME, 'worker.js': WORKER };
+
 /** `{url, page(name), stop}`; `site` is what the pages are filled with: `{server, key, otherKey}`. */
 export async function servePages(site) {
   const server = createServer(async (request, response) => {
@@ -20,7 +31,7 @@ export async function servePages(site) {
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...page.headers });
       return response.end(page.html);
     }
-    const script = path === 'hydrate-same.js' ? HYDRATE_SAME : path.startsWith('npm/') ? await readFile(join(PACKAGES, normalize(`/${path.slice(4)}`)), 'utf8').catch(() => null) : null;
+    const script = SCRIPTS[path] ?? (path.startsWith('npm/') ? await readFile(join(PACKAGES, normalize(`/${path.slice(4)}`)), 'utf8').catch(() => null) : null);
     response.writeHead(script === null ? 404 : 200, { 'content-type': 'text/javascript; charset=utf-8' });
     response.end(script ?? '');
   });

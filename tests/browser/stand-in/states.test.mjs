@@ -110,7 +110,7 @@ visitorTest('a tab in the background tells in its title what came, and takes it 
 });
 
 visitorTest('during maintenance it says so, and what was written goes out afterwards', { lang: 'ru' }, async (visit, target) => {
-  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  target.server.setFaults({ fail: [{ path: '/messages', method: 'POST', status: 503, kind: 'maintenance', retryAfter: 2, times: 1 }] });
   await visit.open();
   await visit.ask('Сколько стоит доставка?');
   await visit.panel.getByText(/^Идут технические работы/).waitFor();
@@ -119,7 +119,7 @@ visitorTest('during maintenance it says so, and what was written goes out afterw
 });
 
 visitorTest('a new visitor during maintenance is told so, too', { lang: 'en' }, async (visit, target) => {
-  target.server.setFaults({ fail: [{ path: '/widget/sessions', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 2, times: 1 }] });
+  target.server.setFaults({ fail: [{ path: '/widget/sessions', method: 'POST', status: 503, kind: 'maintenance', retryAfter: 2, times: 1 }] });
   await visit.page.evaluate(() => localStorage.clear());
   await visit.page.reload();
   await visit.open();
@@ -154,7 +154,7 @@ visitorTest('each message runs as its own script does, and says its language', {
   await visit.open();
   await visit.ask('كم سعر التوصيل؟');
   const mine = visit.mine.first();
-  await mine.waitFor();
+  await visit.answer();
   assert.deepEqual(await mine.evaluate((node) => [getComputedStyle(node).direction, node.lang]), ['rtl', 'ar']);
   await visit.ask('Сколько стоит доставка?');
   await visit.answer(1);
@@ -199,7 +199,7 @@ visitorTest('a panel that cannot be had yet comes when the network is back', { l
 });
 
 visitorTest('a first file that is older than the panel works with it, and the next page gets the new one', { lang: 'en' }, async (visit) => {
-  await visit.page.route('**/widget-panel.js*', async (route) => {
+  await visit.page.route('**/widget-en.js*', async (route) => {
     const response = await route.fetch();
     const version = new URL(route.request().url()).search.slice(1);
     const body = await response.text();
@@ -211,6 +211,93 @@ visitorTest('a first file that is older than the panel works with it, and the ne
   await anew;
   await visit.ask(QUESTION);
   await visit.answer();
+});
+
+visitorTest('a site that is removed says so in the panel that is open, which then goes', { lang: 'en' }, async (visit, target) => {
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  target.server.setFaults({ foreign: true });
+  target.server.forgetVisitors();
+  await target.server.restart();
+  await visit.panel.getByText('This chat is no longer available here.').waitFor();
+  assert.equal(await visit.field.isVisible(), false, 'what cannot be sent is not written');
+  assert.equal(await visit.answers.count(), 1, 'what was said can be read');
+  assert.equal(visit.said.length, 1);
+  await visit.page.keyboard.press('Escape');
+  await visit.panel.waitFor({ state: 'hidden' });
+  assert.equal(await visit.launcher.isVisible(), false);
+  target.server.setFaults({});
+});
+
+visitorTest('a panel whose messages come late is open before, and shows them then', { lang: 'en' }, async (visit) => {
+  let release;
+  const held = new Promise((resolve) => (release = resolve));
+  await visit.page.route('**/widget-messages.js*', async (route) => {
+    await held;
+    await route.continue();
+  });
+  await visit.open();
+  await visit.panel.locator('.welcome').waitFor();
+  await visit.ask(QUESTION);
+  await visit.panel.locator('.skeleton').waitFor();
+  release();
+  await visit.answer();
+  assert.equal(await visit.mine.count(), 1);
+  assert.equal(await visit.panel.locator('.skeleton').isVisible(), false);
+});
+
+visitorTest('a page view loads one file; what was said meanwhile loads the others, and is counted', { lang: 'en' }, async (visit, target) => {
+  const loaded = [];
+  visit.page.on('request', (request) => /\/widget[^/]*\.js/.test(request.url()) && loaded.push(new URL(request.url()).pathname));
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  await visit.page.keyboard.press('Escape');
+  await visit.page.mouse.move(5, 5);
+  loaded.length = 0;
+  await visit.page.reload();
+  await visit.launcher.waitFor();
+  await visit.page.waitForLoadState('networkidle');
+  assert.deepEqual(loaded, ['/widget.js']);
+  await visit.page.goto('about:blank');
+  await say(target, operator('msg_n', 'Are you there?'));
+  loaded.length = 0;
+  await visit.page.goBack();
+  await visit.page.getByRole('button', { name: 'Open chat, 1 new message' }).click();
+  await visit.panel.getByText('Are you there?').last().waitFor();
+  assert.deepEqual([...new Set(loaded)].sort(), ['/widget-en.js', '/widget-messages.js', '/widget.js']);
+});
+
+visitorTest('a question of the page is kept until there is a chat, also over pages', { lang: 'en' }, async (visit) => {
+  await visit.page.route('**/widget-en.js*', (route) => route.abort());
+  await visit.page.evaluate((text) => window.Frontdesk.ask(text), QUESTION);
+  await visit.page.locator('button.launcher[aria-busy="true"]').waitFor();
+  await visit.page.unroute('**/widget-en.js*');
+  await visit.page.evaluate(() => sessionStorage.clear());
+  await visit.page.reload();
+  await visit.launcher.click();
+  await visit.answer();
+  assert.equal(await visit.mine.count(), 1);
+});
+
+visitorTest('a first file of the versions that had two finds its second', { lang: 'en' }, async (visit) => {
+  const shown = await visit.page.evaluate(async () => {
+    const { openPanel, version } = await import('/widget-panel.js');
+    const frame = document.createElement('div');
+    const host = document.createElement('section');
+    host.attachShadow({ mode: 'open' }).append(frame);
+    document.body.append(host);
+    const actions = { setOpen() {}, send: () => true, draft() {}, takeBack: () => null, earlier() {} };
+    const panel = openPanel(frame, { languages: ['ru'], close: 'Закрыть чат', suggestions: [], draft: '', signal: new AbortController().signal }, actions);
+    const entries = [{ key: 'a', kind: 'ai', text: 'Ответ', at: 1, seq: 2, outcome: 'answered' }];
+    const conversation = { lastSeq: 3, mode: 'ai', entries, outgoing: [], operatorTyping: false, gap: false };
+    panel.setOpen(true, false);
+    panel.update({ conversation, link: 'live', site: { name: 'S' }, refused: null, waiting: null, loading: false, outboxFull: false, read: 0, earlier: [], more: false, skew: 0 });
+    panel.attached();
+    return [typeof version, frame.querySelector('.md').textContent, frame.querySelector('textarea').placeholder];
+  });
+  assert.deepEqual(shown, ['string', 'Ответ', 'Ваш вопрос…']);
 });
 
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {

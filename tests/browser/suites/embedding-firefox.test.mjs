@@ -69,7 +69,7 @@ onPage('plain', 'plain: it answers in Firefox', async (page) => {
   await answers(page);
 });
 
-for (const name of ['unset', 'unset-important', 'reset', 'hidden-children', 'backdrop', 'variables', 'transform', 'zoomed', 'rtl', 'zindex', 'quirks', 'csp', 'csp-nonce', 'csp-trusted-types', 'coep', 'module', 'prototypes']) {
+for (const name of ['unset', 'unset-important', 'reset', 'hidden-children', 'backdrop', 'variables', 'transform', 'zoomed', 'rtl', 'zindex', 'quirks', 'csp', 'csp-nonce', 'csp-trusted-types', 'coep', 'module', 'prototypes', 'inherited', 'css-zoom', 'csp-sandbox', 'csp-strict-dynamic', 'xhtml', 'old-libraries', 'frozen', 'no-storage', 'editable', 'says-offline']) {
   onPage(name, `${name}: it looks as on a plain page, and answers, in Firefox`, async (page) => {
     await open(page);
     assert.deepEqual(await page.evaluate(looks), model);

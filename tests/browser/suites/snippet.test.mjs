@@ -88,6 +88,38 @@ test('the snippet that is printed at the start answers once its site has the ori
   await call('PATCH', `/api/v1/sites/${site.id}`, { origins: site.origins });
 });
 
+test('a visitor of a site that is removed is told so, and keeps what was said', { skip, timeout: 180_000 }, async () => {
+  const site = await call('POST', '/api/v1/sites', { name: 'Shop', origins: [shop.origin] });
+  const { page, close } = await visit(site.snippet);
+  await page.locator('button.launcher').click();
+  const panel = page.locator('section.panel');
+  await panel.locator('textarea').fill(question);
+  await panel.locator('textarea').press('Enter');
+  await panel.locator('.item[aria-busy="false"] .row.ai .md').first().waitFor();
+  await call('DELETE', `/api/v1/sites/${site.id}`);
+  await panel.getByText('This chat is no longer available here.').waitFor({ timeout: 120_000 });
+  assert.equal(await panel.locator('.row.ai .md').count(), 1);
+  await close();
+});
+
+test('a page whose origin is taken away from its site calls no more', { skip }, async () => {
+  const site = await call('POST', '/api/v1/sites', { name: 'Shop', origins: [shop.origin] });
+  const { page, close } = await visit('');
+  const ask = ([base, body, path, token]) =>
+    fetch(`${base}/api/v1${path}`, { method: 'POST', headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }, body: JSON.stringify(body) }).then(async (response) => ({ ...(await response.json()), status: response.status }));
+  const { visitor_token: own } = await page.evaluate(ask, [ready.base_url, { site_key: site.site_key }, '/widget/sessions']);
+  const begin = () => page.evaluate(ask, [ready.base_url, {}, '/conversations', own]);
+  assert.equal((await begin()).status, 201);
+  await call('PATCH', `/api/v1/sites/${site.id}`, { origins: ['https://elsewhere.example'] });
+  const until = Date.now() + 90_000;
+  let told = await begin();
+  while (told.status !== 403 && Date.now() < until) told = await begin();
+  assert.equal(told.status, 403);
+  assert.match(told.detail, /origin/);
+  await call('DELETE', `/api/v1/sites/${site.id}`);
+  await close();
+});
+
 test('a page of an origin that is not the site’s reads why it is refused', { skip }, async () => {
   const { page, close } = await visit('');
   const told = await page.evaluate(async ([base, key]) => {

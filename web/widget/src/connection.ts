@@ -2,16 +2,18 @@
 // the outbox, and what to do when they fail.
 // It knows no DOM; the page tells it when it is online, seen or open.
 
-import { Problem, Unreachable, type Api } from './api';
+import type { Api } from './api';
 import { Backoff } from './backoff';
 import { emptyConversation, liveEntry, reduce, type Action, type ConversationState, type Entry } from './conversation';
 import { Earlier } from './earlier';
+import { isFinal, isMaintenance, isProblem, isStatus, isThrottled, type Problem } from './failure';
 import type { Outbox } from './outbox';
 import { Pauses } from './pauses';
-import { isFinal, Session, type SessionOptions } from './session';
+import type { Session } from './session';
 import { RoomSocket } from './socket';
 import { parseEvent, SseDecoder } from './sse';
 import type { Box } from './storage';
+import { IDLE, POLL, pollAfter } from './watch';
 import type { Conversation, ServerEvent, Site } from './wire';
 
 export type Link = 'idle' | 'connecting' | 'live' | 'offline';
@@ -43,12 +45,10 @@ export interface Surroundings {
   random(): number;
   newId(): string;
   online(): boolean;
-  /** Runs `work` while no other tab of this origin runs something under the same name. */
-  exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
   onChange(snapshot: Snapshot): void;
 }
 
-export interface ConnectionOptions extends SessionOptions {
+export interface ConnectionOptions {
   /** Milliseconds. */
   backoff?: { base: number; max: number };
   /** Milliseconds between two questions for news where there is no connection. */
@@ -59,14 +59,9 @@ export interface ConnectionOptions extends SessionOptions {
 
 /** The server says something at least every 15 s; two of these missed means a dead connection. */
 const SILENCE = 40_000;
-/** A closed widget in which nothing happens gives its connection back to the page. */
-const IDLE = 10 * 60_000;
 /** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. A socket
  * is none of these, and stays. */
 const HIDDEN = 60_000;
-/** Without a connection the server is asked for news this often: the longer nothing happened, the less often. */
-const POLL = { min: 20_000, max: 5 * 60_000 };
-const POLL_SHARE = 20;
 /** Events in one answer. */
 const PAGE = 100;
 /** Clocks that differ less than this agree. */
@@ -85,14 +80,11 @@ export class Connection {
   private state: ConversationState = emptyConversation;
   private link: Link = 'idle';
   private waiting: Snapshot['waiting'] = null;
-  /** No session is given, because the service is closed. */
-  private shut = false;
   private outboxFull = false;
   private skew = 0;
   private lastPoll = -Infinity;
   private toldActivity = 0;
 
-  private readonly session: Session;
   private readonly earlier: Earlier;
 
   private open = false;
@@ -114,23 +106,23 @@ export class Connection {
 
   constructor(
     private readonly api: Api,
+    private readonly session: Session,
     private readonly box: Box,
     private readonly outbox: Outbox,
     private readonly around: Surroundings,
-    private readonly options: ConnectionOptions,
+    private readonly options: ConnectionOptions = {},
   ) {
-    this.session = new Session(api, box, options, {
-      now: () => around.now(),
-      exclusively: (name, work) => around.exclusively(name, work),
-      onSwitch: (conversation, first) => this.onSwitch(conversation, first),
-      onChange: () => this.changed(),
-    });
-    this.earlier = new Earlier(api, this.session);
+    session.onSwitch = (conversation, first) => this.onSwitch(conversation, first);
+    session.onChange = () => this.changed();
+    this.earlier = new Earlier(api, session);
+    // Where the session was before, this goes on.
+    const { conversation, mode } = session;
+    if (conversation) this.onSwitch({ id: conversation, ...(mode ? { mode } : {}) }, false);
   }
 
   snapshot(): Snapshot {
     const { state: conversation, link, outboxFull, skew } = this;
-    const waiting = this.waiting ?? (this.shut ? { reason: 'closed', until: 0 } : null);
+    const waiting = this.waiting ?? (this.session.shut ? { reason: 'closed', until: 0 } : null);
     const { site, refused, read, knownSeq } = this.session;
     const loading = this.session.conversation !== null && conversation.lastSeq < knownSeq && conversation.entries.length === 0;
     const { entries: earlier, more } = this.earlier;
@@ -144,7 +136,7 @@ export class Connection {
     const active = this.box.get<number>('active') ?? 0;
     this.lastActivity = Math.min(active, this.around.now() - IDLE);
     if (!this.around.online()) this.setLink('offline');
-    if (this.session.resume()) this.check();
+    if (this.session.ready || this.session.resume()) this.check();
     else await this.begin();
     void this.pump();
     void this.follow();
@@ -153,14 +145,14 @@ export class Connection {
 
   private async begin(): Promise<void> {
     const backoff = this.newBackoff();
+    const pause = this.session.notBefore - this.around.now();
+    if (pause > 0) await this.pauses.rest(pause, false);
     while (!this.closed && this.session.refused === null && !this.session.ready) {
       try {
         await this.session.open();
         if (!this.streaming) this.setLink(this.around.online() ? 'idle' : 'offline');
-        this.shut = false;
         this.changed();
       } catch (cause) {
-        this.shut = isClosed(cause);
         this.setLink(this.around.online() ? 'connecting' : 'offline');
         this.changed();
         await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
@@ -227,15 +219,15 @@ export class Connection {
     this.stream?.abort();
   }
 
-  /** The visitor saw everything up to `seq`. */
+  /** The visitor saw everything; the server is told of the last message, `seq`. */
   markRead(seq: number): void {
-    this.session.markRead(seq);
-    const { token, conversation, read } = this.session;
-    if (read <= this.toldRead || !token || !conversation) return;
-    this.toldRead = read;
-    if (this.socket) this.socket.say({ t: 'read', seq: read });
+    this.session.markRead(this.state.lastSeq);
+    const { token, conversation } = this.session;
+    if (seq <= this.toldRead || !token || !conversation) return;
+    this.toldRead = seq;
+    if (this.socket) this.socket.say({ t: 'read', seq });
     // One that does not arrive is made up for by the next.
-    else void this.api.markRead(token, conversation, read).catch(() => {});
+    else void this.api.markRead(token, conversation, seq).catch(() => {});
   }
 
   /** The visitor writes, or has taken back what was written. Only a colleague would look at it. */
@@ -314,7 +306,7 @@ export class Connection {
           this.dispatch({ type: 'acknowledged', clientId, seq });
         } catch (cause) {
           this.dispatch({ type: 'not-sent', clientId });
-          if (cause instanceof Problem && (await this.answerTo(cause, clientId, strikes))) {
+          if (isProblem(cause) && (await this.answerTo(cause, clientId, strikes))) {
             strikes += 1;
             continue;
           }
@@ -364,7 +356,7 @@ export class Connection {
 
   private async wait(cause: unknown, backoff: Backoff): Promise<void> {
     const delay = this.delayAfter(cause, backoff);
-    const reason: WaitReason = !(cause instanceof Problem) ? 'network' : cause.status === 429 ? 'rate' : isClosed(cause) ? 'closed' : 'busy';
+    const reason: WaitReason = !isProblem(cause) ? 'network' : cause.status === 429 ? 'rate' : isMaintenance(cause) ? 'closed' : 'busy';
     this.waiting = { reason, until: this.around.now() + delay };
     this.changed();
     await this.pauses.rest(delay, !isThrottled(cause));
@@ -401,14 +393,14 @@ export class Connection {
         } catch (cause) {
           if (this.closed) break;
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
-          if (cause instanceof Problem && cause.status === 401 && backoff.attempts < 3) this.session.expire();
-          else if (cause instanceof Problem && cause.status === 404 && backoff.attempts < 3) {
+          if (isStatus(cause, 401) && backoff.attempts < 3) this.session.expire();
+          else if (isStatus(cause, 404) && backoff.attempts < 3) {
             this.session.expire();
             this.session.leave();
           }
-          else if (cause instanceof Problem && cause.status === 403) this.session.refuse(403);
+          else if (isStatus(cause, 403)) this.session.refuse(403);
           // The server has less than we do: it came back from a backup.
-          else if (cause instanceof Problem && cause.status === 422) this.dispatch({ type: 'reset', mode: this.state.mode });
+          else if (isStatus(cause, 422)) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
           await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
@@ -423,23 +415,23 @@ export class Connection {
 
   /** Asks now and then whether something new is there, for as long as there is no connection that would say so. */
   private async poll(): Promise<void> {
-    const { min, max } = this.options.poll ?? POLL;
+    const { poll = POLL } = this.options;
     while (!this.closed && this.session.refused === null) {
       const now = this.around.now();
-      if (!this.streaming && this.session.conversation && now - this.lastPoll >= min) {
+      if (!this.streaming && this.session.conversation && now - this.lastPoll >= poll.min) {
         this.lastPoll = now;
         try {
           await this.ask();
         } catch (cause) {
-          if (cause instanceof Problem && [401, 404].includes(cause.status)) {
+          if (isStatus(cause, 401, 404)) {
             this.session.expire();
-            if (cause.status === 404) this.session.leave();
+            if (isStatus(cause, 404)) this.session.leave();
             await this.refreshSession();
-          } else if (cause instanceof Problem && cause.status === 403) this.session.refuse(403);
+          } else if (isStatus(cause, 403)) this.session.refuse(403);
         }
         void this.follow();
       }
-      await this.pauses.rest(Math.min(max, Math.max(min, (now - this.lastActivity) / POLL_SHARE)), true);
+      await this.pauses.rest(pollAfter(now - this.lastActivity, { ...POLL, ...poll }), true);
     }
   }
 
@@ -522,14 +514,14 @@ export class Connection {
       listen();
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) throw new Unreachable('the stream was cut');
+        if (done) throw new Error('the stream was cut');
         listen();
         for (const frame of decoder.push(value)) {
           if (frame.event === 'end') return true;
           const event = parseEvent(frame.data);
           if (event?.kind === 'end') return true;
           if (event) this.onEvent(event);
-          if (this.state.gap) throw new Unreachable('a gap in the stream');
+          if (this.state.gap) throw new Error('a gap in the stream');
         }
         if (!this.wanted() || conversation !== this.session.conversation) return false;
       }
@@ -581,10 +573,7 @@ export class Connection {
   /** Milliseconds until the next attempt after this failure. */
   private delayAfter(cause: unknown, backoff: Backoff): number {
     const pause = backoff.next();
-    if (cause instanceof Problem) {
-      if (cause.retryAfter !== null) return Math.max(pause, cause.retryAfter * 1000);
-      return pause;
-    }
+    if (isProblem(cause)) return Math.max(pause, (cause.retryAfter ?? 0) * 1000);
     return this.around.online() ? pause : Math.max(pause, OFFLINE_PROBE);
   }
 
@@ -604,14 +593,4 @@ export class Connection {
   private changed(): void {
     if (!this.closed) this.around.onChange(this.snapshot());
   }
-}
-
-/** The service is closed for a while, and says so. */
-function isClosed(cause: unknown): boolean {
-  return cause instanceof Problem && cause.status === 503 && /maintenance/i.test(cause.detail);
-}
-
-/** The server asked for a pause: an impatient visitor does not shorten it. */
-function isThrottled(cause: unknown): boolean {
-  return cause instanceof Problem && cause.retryAfter !== null;
 }

@@ -1,8 +1,9 @@
 // What was said in the conversations before this one. It is fetched when the visitor asks for it, one conversation at a time.
 
-import { Problem, type Api } from './api';
+import type { Api } from './api';
 import { emptyConversation, MAX_ENTRIES, reduce, type Entry } from './conversation';
-import { isFinal, type Session } from './session';
+import { isFinal } from './failure';
+import type { Session } from './session';
 
 /** Events in one answer. */
 const PAGE = 100;
@@ -37,7 +38,7 @@ export class Earlier {
       if (token) this.entries = [...(await this.fetch(token, id)), ...this.entries];
     } catch (cause) {
       // One that is gone is not asked for again; any other may be.
-      if (!(cause instanceof Problem && isFinal(cause))) this.shown.delete(id);
+      if (!isFinal(cause)) this.shown.delete(id);
     }
   }
 

@@ -22,9 +22,13 @@ export interface FrontdeskApi {
   push(...calls: Call[]): void;
 }
 
+/** Milliseconds in which a page that has no tag may say what it wants. */
+const PATIENCE = 1000;
+
 /** `server` is where the API is, unless settings say otherwise. */
 export function createApi(server: string): FrontdeskApi {
   let widgets: Widget[] = [];
+  let told = false;
   let last: [Settings, HTMLScriptElement | null] | null = null;
   const named = (siteKey?: string) => widgets.filter((widget) => !siteKey || widget.siteKey === siteKey);
 
@@ -40,6 +44,7 @@ export function createApi(server: string): FrontdeskApi {
   const start = (settings: Settings, script: HTMLScriptElement | null) => {
     if (!settings.siteKey) {
       if (!widgets.length) console.error('Frontdesk: the script tag has no data-site-key');
+      told = true;
       return;
     }
     last = [settings, script];
@@ -64,8 +69,10 @@ export function createApi(server: string): FrontdeskApi {
       arrange();
     },
     boot: (what) => {
-      if (what instanceof HTMLScriptElement) start({ server: new URL(what.src, location.href).origin, ...what.dataset }, what);
-      else if (what) start({ server, ...what }, null);
+      // Nothing is inherited: a page may have put names of ours on every object.
+      const own: Settings = Object.assign(Object.create(null), { server });
+      if (what instanceof HTMLScriptElement) start(Object.assign(own, { server: new URL(what.src, location.href).origin }, what.dataset), what);
+      else if (what) start(Object.assign(own, what), null);
       else if (last) start(...last);
     },
     push: (...calls) => {
@@ -79,5 +86,6 @@ export function createApi(server: string): FrontdeskApi {
       }
     },
   };
+  setTimeout(() => last || told || console.error('Frontdesk: its script cannot find its tag here; Frontdesk.boot({ siteKey: "pk_…" }) shows the widget'), PATIENCE);
   return api;
 }

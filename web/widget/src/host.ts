@@ -3,14 +3,15 @@
 //
 // - Its own `!important` rules win over the page's (CSS Cascade 5, "context"), so no reset reaches it.
 // - It is in the top layer, over every z-index and out of every transform.
-// - What is typed in it is taken at the window, before any shortcut of the page.
+// - What is typed in it is taken at the window, before any shortcut of the page; that it has the focus, before what calls it back.
+// - It is of its own size, however the page is zoomed.
 // - Where a page puts another body or document in its place it comes back.
 
 import css from './view/launcher.css';
 import { addStyles } from './view/style';
 
 const TAG = 'frontdesk-widget';
-const TYPED = ['keydown', 'keypress', 'keyup', 'beforeinput', 'input', 'compositionstart', 'compositionupdate', 'compositionend', 'paste', 'copy', 'cut'];
+const TYPED = ['keydown', 'keypress', 'keyup', 'beforeinput', 'input', 'compositionstart', 'compositionupdate', 'compositionend', 'paste', 'copy', 'cut', 'focusin'];
 const SCROLLED = ['wheel', 'touchmove'];
 /** Taken away this often within a second each time, it is not wanted. */
 const MAX_RETURNS = 20;
@@ -30,13 +31,14 @@ export class Host {
   readonly frame = document.createElement('div');
   private readonly root: ShadowRoot;
   private readonly observer = new MutationObserver((records) => this.changed(records));
+  private readonly listeners: (() => void)[] = [];
   private returns = 0;
   private returned = 0;
 
   constructor(
     private readonly script: HTMLScriptElement | null,
     private readonly hooks: HostHooks,
-    signal: AbortSignal,
+    private readonly signal: AbortSignal,
   ) {
     const { node, frame } = this;
     node.setAttribute('data-frontdesk', '');
@@ -46,16 +48,21 @@ export class Host {
     this.root = node.attachShadow({ mode: 'open' });
     addStyles(this.root, css);
     this.root.append(frame);
-    for (const type of TYPED) {
-      const taken = (event: Event) => {
-        if (!event.composedPath().includes(node)) return;
-        event.stopImmediatePropagation();
-        hooks.typed(event);
-      };
-      window.addEventListener(type, taken, { capture: true, signal });
-    }
+    const taken = (event: Event) => {
+      if (!event.composedPath().includes(node)) return;
+      event.stopImmediatePropagation();
+      hooks.typed(event);
+    };
+    for (const type of TYPED) this.listen(window, type, taken, true);
     // A page that scrolls by itself would keep the messages from scrolling.
     for (const type of SCROLLED) node.addEventListener(type, (event) => event.stopPropagation(), { passive: true });
+  }
+
+  /** Until it is taken away, also over a document that is written anew, which loses what listens to it. */
+  listen(target: EventTarget, type: string, listener: (event: never) => void, capture = false): void {
+    const add = () => target.addEventListener(type, listener as EventListener, { capture, signal: this.signal });
+    this.listeners.push(add);
+    add();
   }
 
   /** Puts it into the page, at the end of the body: there other scripts' elements do no harm to a page that hydrates. */
@@ -65,14 +72,18 @@ export class Host {
     (document.body ?? document.documentElement).append(this.node);
     this.raise();
     this.observe();
+    for (const add of this.listeners) add();
     this.hooks.attached();
   }
 
   /** Over what came into the top layer later. */
   raise(): void {
+    const { node } = this;
+    const zoom = (node.parentElement as { currentCSSZoom?: number } | null)?.currentCSSZoom ?? 1;
+    node.style.setProperty('--frontdesk-zoom', String(1 / zoom));
     try {
-      this.node.hidePopover();
-      this.node.showPopover();
+      node.hidePopover();
+      node.showPopover();
     } catch {
       // A browser without popovers: the z-index will do.
     }

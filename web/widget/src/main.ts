@@ -10,6 +10,9 @@ declare global {
 
 const own = document.currentScript as HTMLScriptElement | null;
 
+/** Where this file is from, on a page that has no tag of it. */
+const address = /https?:\S+\/widget\.js/.exec(new Error().stack ?? '')?.[0];
+
 /** The first run of this file on a page makes the API, and every run boots its own tag. */
 function begin(): void {
   // A module is not told its tag; what has begun does not begin again.
@@ -17,7 +20,7 @@ function begin(): void {
   // A tag that was taken away while this loaded is not wanted any more.
   const wanted = tags.filter((tag) => tag.isConnected);
   const early: unknown = window.Frontdesk;
-  const api = window.Frontdesk?.boot ? window.Frontdesk : createApi(new URL(tags[0]?.src ?? '', location.href).origin);
+  const api = window.Frontdesk?.boot ? window.Frontdesk : createApi(new URL(tags[0]?.src ?? address ?? '', location.href).origin);
   window.Frontdesk = api;
   for (const tag of wanted) if (tag.dataset['siteKey']) api.boot(tag);
   if (Array.isArray(early)) api.push(...early);

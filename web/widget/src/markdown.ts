@@ -64,6 +64,11 @@ export function plainText(list: readonly Block[]): string {
     .join('\n');
 }
 
+const UNIT = /(\d) (?=\d{3}(?!\d)|[₽€£¥₴₸$%‰°]|(?:руб|коп|кг|г|км|м|см|мм|мл|л|шт|ч|мин|сек|RUB|USD|EUR|GBP|kg|g|km|m|cm|mm|ml|l|h|min|pcs)(?![\p{L}\p{N}]))/gu;
+
+/** A number stays on one line with its unit, and in one piece. */
+export const tied = (text: string): string => text.replace(UNIT, '$1\u00a0');
+
 const SCRIPTS = { ru: 'Cyrillic', ar: 'Arabic', he: 'Hebrew', el: 'Greek', hi: 'Devanagari', th: 'Thai', ko: 'Hangul', ja: 'Hiragana', zh: 'Han', en: 'Latin' };
 
 /** The language that a text is most likely in, by the script of its first letter; null where there is none. It is for voices and fonts. */

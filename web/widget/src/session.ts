@@ -1,8 +1,9 @@
 // Who the visitor is and which conversation is theirs: opened once for a page, remembered between pages, shared by tabs.
 
-import { Problem, Unreachable, type Api } from './api';
+import type { Api } from './api';
+import { isFinal, isMaintenance, isProblem, isThrottled } from './failure';
 import type { Box } from './storage';
-import type { Conversation, SessionAnswer, Site } from './wire';
+import type { Conversation, Mode, SessionAnswer, Site } from './wire';
 
 export interface SessionOptions {
   siteKey: string;
@@ -14,9 +15,6 @@ export interface SessionHooks {
   now(): number;
   /** Runs `work` while no other tab of this origin runs something under the same name. */
   exclusively<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** The visitor's conversation is another one now, or none. `first` where there was none before. */
-  onSwitch(conversation: Conversation | null, first: boolean): void;
-  onChange(): void;
 }
 
 interface Remembered {
@@ -55,11 +53,6 @@ interface Seen {
   seq: number;
 }
 
-/** The server understood and will not change its mind: asking the same again is useless. */
-export function isFinal(problem: Problem): boolean {
-  return problem.status >= 400 && problem.status < 500 && ![408, 425, 429].includes(problem.status);
-}
-
 export class Session {
   token: string | null;
   conversation: string | null = null;
@@ -70,6 +63,15 @@ export class Session {
   site: Site | null = null;
   /** The status with which the server refuses this page; 0 where the page keeps us from asking. */
   refused: number | null = null;
+  /** No session is given, because the service is closed. */
+  shut = false;
+  /** The server asked not to be asked before: milliseconds since 1970. */
+  notBefore = 0;
+  /** Who speaks in the conversation, where the server said so. */
+  mode: Mode | undefined;
+  /** The visitor's conversation is another one now, or none. `first` where there was none before. */
+  onSwitch: (conversation: Conversation | null, first: boolean) => void = () => {};
+  onChange: () => void = () => {};
   private opened = false;
   private until = 0;
   private asked = 0;
@@ -115,7 +117,7 @@ export class Session {
   refuse(status: number): void {
     if (this.refused !== null) return;
     this.refused = status;
-    this.hooks.onChange();
+    this.onChange();
   }
 
   get ready(): boolean {
@@ -131,7 +133,7 @@ export class Session {
   /** The next call opens the session anew. */
   expire(): void {
     this.opened = false;
-    this.hooks.onChange();
+    this.onChange();
   }
 
   /** The conversation is gone or closed: the next message begins another. */
@@ -161,7 +163,7 @@ export class Session {
     if (!this.ready || this.doubtful) await this.open();
     this.doubtful = false;
     const { token, conversation: old } = this;
-    if (!token) throw new Unreachable('no session');
+    if (!token) throw new Error('no session');
     if (old && !closed) return { token, conversation: old };
     const conversation = await this.hooks.exclusively(this.box.key('create'), async () => {
       const known = this.remembered();
@@ -172,7 +174,7 @@ export class Session {
         this.remember(created.id);
         return created;
       } catch (cause) {
-        this.doubtful = cause instanceof Unreachable;
+        this.doubtful = !isProblem(cause);
         throw cause;
       }
     });
@@ -188,9 +190,12 @@ export class Session {
       // A token that is not good any more begins a new visitor.
       answer = await this.api.openSession({ site_key: siteKey, ...(token ? { visitor_token: token } : {}), locale, ...(pageUrl ? { page_url: pageUrl } : {}) });
     } catch (cause) {
-      if (cause instanceof Problem && isFinal(cause)) this.refuse(cause.status);
+      this.shut = isMaintenance(cause);
+      if (isThrottled(cause)) this.notBefore = this.hooks.now() + (cause.retryAfter ?? 0) * 1000;
+      if (isFinal(cause)) this.refuse(cause.status);
       throw cause;
     }
+    this.shut = false;
     this.opened = true;
     this.token = answer.visitor_token;
     this.asked = this.hooks.now();
@@ -200,7 +205,7 @@ export class Session {
     if (answer.conversation?.id !== this.conversation) this.switchTo(answer.conversation);
     else if (answer.conversation) this.knownSeq = Math.max(this.knownSeq, answer.conversation.last_seq ?? 0);
     this.remember();
-    this.hooks.onChange();
+    this.onChange();
   }
 
   private switchTo(conversation: Conversation | null): void {
@@ -210,10 +215,11 @@ export class Session {
       this.box.set('earlier', [...this.earlier.filter((id) => id !== before), before].slice(-MAX_EARLIER));
     }
     this.conversation = conversation?.id ?? null;
+    this.mode = conversation?.mode;
     this.knownSeq = conversation?.last_seq ?? 0;
     const seen = this.box.get<Seen>('read');
     this.read = seen && seen.conversation === this.conversation ? seen.seq : 0;
-    this.hooks.onSwitch(conversation, first);
+    this.onSwitch(conversation, first);
   }
 
   private remembered(): Remembered | null {

@@ -1,6 +1,6 @@
 // One WebSocket to a conversation, as the protocol "frontdesk.v1" has it: it brings events and takes messages.
 
-import { Problem, Unreachable } from './api';
+import { Problem } from './failure';
 import { toJson } from './json';
 import type { ServerEvent, ServerFrame } from './wire';
 
@@ -94,7 +94,7 @@ export class RoomSocket {
         this.waiting.get(frame.client_id)?.resolve(frame.seq);
         break;
       case 'error':
-        if (frame.client_id) this.waiting.get(frame.client_id)?.reject(new Problem(frame.status, frame.detail, frame.retry_after ?? null, frame.request_id ?? null));
+        if (frame.client_id) this.waiting.get(frame.client_id)?.reject(new Problem(frame.status, frame.detail, frame.retry_after ?? null, frame.type));
         else if (!this.live) this.cut(frame.detail);
     }
   }
@@ -112,10 +112,10 @@ export class RoomSocket {
     const { socket } = this;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
-    this.broken = code === EXPIRED ? new Problem(401, why, null, null) : new Unreachable(why);
+    this.broken = code === EXPIRED ? new Problem(401, why, null) : new Error(why);
     this.welcome(false);
     this.end(this.broken);
-    for (const waiting of [...this.waiting.values()]) waiting.reject(new Unreachable(why));
+    for (const waiting of [...this.waiting.values()]) waiting.reject(new Error(why));
   }
 }
 

@@ -1,17 +1,19 @@
-// One widget on a page: its settings, and the connection, the view and the page put together.
+// One widget on a page: its settings, its button, the page, and the chat once it is wanted.
 
 import { Api } from './api';
 import { Attention } from './attention';
-import { Connection, type Snapshot } from './connection';
+import type { Chatting, ChatModule } from './chat';
+import { loadFile } from './files';
 import { Host } from './host';
 import { languageOf, type Language } from './i18n/index';
 import { LAUNCHER_WORDS, type LauncherWords } from './i18n/launcher';
+import type { MessagesModule } from './messages';
 import { Outbox } from './outbox';
-import { openBox } from './storage';
+import { Session } from './session';
+import { openBox, type Box } from './storage';
 import { paletteOf } from './theme';
-import { loadPanel } from './panel-loader';
 import { Launcher } from './view/launcher';
-import type { Panel } from './view/panel';
+import { Watch } from './watch';
 import type { Scheme } from './wire';
 
 /** The `data-` attributes of the script tag, as `dataset` names them. */
@@ -60,17 +62,23 @@ export class Widget {
   readonly siteKey: string;
   visible = false;
   private readonly host: Host;
-  private panel: Panel | null = null;
-  private loading = false;
   private readonly launcher: Launcher;
   private readonly language: Language<LauncherWords>;
-  private readonly connection: Connection;
+  private readonly base: string;
+  private readonly server: string;
+  private readonly api: Api;
+  private readonly box: Box;
+  private readonly tab: Box;
+  private readonly outbox: Outbox;
+  private readonly session: Session;
+  private readonly watch: Watch;
+  private chat: Chatting | null = null;
+  private loading = false;
   private readonly attention: Attention;
-  private readonly tab;
   private readonly over = new AbortController();
   private readonly dark = matchMedia('(prefers-color-scheme: dark)');
+  private readonly listen = (target: EventTarget, type: string, listener: (event: never) => void) => this.host.listen(target, type, listener);
   private scheme: string | undefined;
-  private latest: Snapshot;
   private open = false;
   private frame = 0;
   private refusalTold = false;
@@ -84,71 +92,56 @@ export class Widget {
   ) {
     const { signal } = this.over;
     const siteKey = (this.siteKey = settings.siteKey ?? '');
-    const server = settings.server ?? '';
+    const server = (this.server = settings.server ?? '');
     this.language = languageOf<LauncherWords>([settings.locale, document.documentElement.lang, ...navigator.languages], LAUNCHER_WORDS);
-    const base = this.language.locale.split('-')[0] ?? 'en';
+    const base = (this.base = this.language.locale.split('-')[0] ?? 'en');
     this.scheme = settings.theme;
-    const local = openBox(() => localStorage, siteKey);
+    const box = (this.box = openBox(() => localStorage, siteKey));
     this.tab = openBox(() => sessionStorage, siteKey);
+    this.outbox = new Outbox(box);
     this.attention = new Attention(settings.sound !== 'off');
 
-    this.host = new Host(script, { typed: (event) => this.panel?.typed(event), attached: () => this.panel?.attached(), removed: hooks.removed }, signal);
+    this.host = new Host(script, { typed: (event) => this.chat?.typed(event), attached: () => this.chat?.attached(), removed: hooks.removed }, signal);
     const { frame } = this.host;
     frame.lang = base;
     frame.dir = 'ltr';
-    this.connection = new Connection(
-      new Api(server),
-      local,
-      new Outbox(local),
-      {
-        now: () => Date.now(),
-        random: () => Math.random(),
-        newId,
-        online: () => navigator.onLine,
-        exclusively,
-        onChange: (snapshot) => {
-          this.latest = snapshot;
-          // A page in the background gets no animation frames, and its unread badge must still be right.
-          if (!this.frame) this.frame = document.hidden ? window.setTimeout(() => this.paint(), 50) : requestAnimationFrame(() => this.paint());
-        },
-      },
-      { siteKey, locale: base, pageUrl: location.origin + location.pathname },
-    );
-    this.latest = this.connection.snapshot();
+    this.api = new Api(server);
+    this.session = new Session(this.api, box, { siteKey, locale: base, pageUrl: location.origin + location.pathname }, { now: () => Date.now(), exclusively });
+    this.session.onChange = () => this.changed();
+    this.watch = new Watch(this.api, this.session, box, () => void this.load());
     this.launcher = new Launcher(this.language, () => this.setOpen(!this.open), () => void this.load());
     frame.append(this.launcher.node);
 
-    const on = (target: EventTarget, type: string, listener: (event: never) => void) => target.addEventListener(type, listener as EventListener, { signal });
-    on(window, 'online', () => this.connection.resume());
-    on(window, 'offline', () => this.connection.offline());
-    on(window, 'pagehide', () => this.connection.suspend());
-    on(window, 'pageshow', (event: PageTransitionEvent) => event.persisted && this.connection.resume());
-    on(window, 'storage', (event: StorageEvent) => this.connection.storageChanged(event.key));
+    const on = this.listen;
+    on(window, 'online', () => this.watch.wake());
+    // Another tab began the conversation that this one lacked.
+    on(window, 'storage', (event: StorageEvent) => !this.chat && event.key === box.key('session') && this.session.catchUp() && void this.load());
     on(document, 'visibilitychange', () => {
-      if (document.hidden) this.connection.hide();
-      else this.connection.resume();
+      if (!document.hidden) this.watch.wake();
       this.paint();
     });
     on(document, 'securitypolicyviolation', (event: SecurityPolicyViolationEvent) => {
       // Where only sockets are blocked the event stream is there.
       if (event.disposition !== 'enforce' || !event.blockedURI.startsWith(server)) return;
       this.blocked = event.effectiveDirective.replace('-elem', '');
-      this.connection.refuse(0);
+      this.session.refuse(0);
+      this.chat?.refuse(0);
     });
     on(this.dark, 'change', () => this.paintTheme());
   }
 
   start(): void {
-    if (document.hidden) this.connection.hide();
     this.host.attach();
     this.paint();
-    void this.connection.start();
+    void this.watch.start();
+    // What could not be sent on the page before goes on.
+    if (this.outbox.next()) void this.load();
     const { open } = this.settings;
     if (this.tab.get<boolean>('open') ?? (open !== undefined && String(open) !== 'false')) this.setOpen(true, false);
   }
 
   get side(): 'left' | 'right' {
-    return this.latest.site?.theme?.position === 'left' ? 'left' : 'right';
+    return this.session.site?.theme?.position === 'left' ? 'left' : 'right';
   }
 
   /** Which one from the corner it is. */
@@ -157,25 +150,24 @@ export class Widget {
   }
 
   setOpen(next: boolean, focus = true): void {
-    if (this.open === next) return;
+    if (this.open === next || (next && this.session.refused !== null)) return;
     this.open = next;
-    this.latest = this.connection.snapshot();
     this.tab.set('open', next);
     if (next) {
       this.host.raise();
       this.hooks.arrange(true);
     }
-    this.panel?.setOpen(next, focus);
+    this.chat?.setOpen(next, focus);
     if (!next && focus) this.launcher.node.focus({ preventScroll: true });
-    this.connection.setOpen(next);
     this.paint();
     if (next) void this.load(focus);
   }
 
   ask(text: string): void {
     this.setOpen(true);
-    if (this.panel) this.panel.ask(text);
-    else this.connection.send(text);
+    if (this.chat) this.chat.ask(text);
+    // It is kept until the chat is here, also over pages.
+    else this.outbox.add({ client_id: newId(), text, at: Date.now() });
   }
 
   setTheme(scheme: Scheme): void {
@@ -184,70 +176,68 @@ export class Widget {
   }
 
   destroy(): void {
-    this.panel?.setOpen(false, false);
+    this.chat?.setOpen(false, false);
     this.over.abort();
-    this.connection.stop();
+    this.watch.stop();
     this.attention.update(0);
     this.visible = false;
     this.host.remove();
   }
 
-  /** The panel, once it is wanted; before, there is only its button. */
+  /** The chat, once it is wanted; before, there is only its button. */
   private async load(focus = true): Promise<void> {
-    if (this.panel || this.loading) return;
+    if (this.chat || this.loading) return;
     this.loading = true;
-    const { settings, tab, connection } = this;
-    const module = await loadPanel(settings.server ?? '', () => this.open);
+    const { settings, base, server, api, session, box, tab, outbox, language } = this;
+    const { signal } = this.over;
+    const messages = loadFile<MessagesModule>(server, 'messages', () => !signal.aborted && (this.loading || this.chat !== null));
+    const module = await loadFile<ChatModule>(server, base, () => !signal.aborted && (this.open || outbox.next() !== null));
     this.loading = false;
-    if (this.over.signal.aborted || !module) return;
-    const { locale, messages } = this.language;
-    const base = locale.split('-')[0] ?? '';
+    if (signal.aborted || !module) return;
     const own = settings[`suggestions${base.charAt(0).toUpperCase()}${base.slice(1)}`];
-    this.panel = module.openPanel(
-      this.host.frame,
-      {
-        languages: [locale],
-        close: messages.close,
-        suggestions: String(own ?? settings.suggestions ?? '').split('|').map((text) => text.trim()).filter(Boolean).slice(0, MAX_SUGGESTIONS),
-        draft: tab.get<string>('draft') ?? '',
-        signal: this.over.signal,
-      },
-      {
-        setOpen: (open) => this.setOpen(open),
-        send: (text) => connection.send(text),
-        draft: (text) => {
-          connection.typing(text !== '');
-          if (text) tab.set('draft', text);
-          else tab.remove('draft');
-        },
-        takeBack: (clientId) => connection.takeBack(clientId),
-        earlier: () => void connection.loadEarlier(),
-      },
-    );
-    if (this.open) this.panel.setOpen(true, focus);
+    const suggestions = String(own ?? settings.suggestions ?? '').split('|').map((text) => text.trim()).filter(Boolean).slice(0, MAX_SUGGESTIONS);
+    this.watch.stop();
+    this.chat = module.openChat({
+      frame: this.host.frame,
+      api,
+      session,
+      box,
+      tab,
+      outbox,
+      language,
+      suggestions,
+      signal,
+      listen: this.listen,
+      newId,
+      changed: () => this.changed(),
+      setOpen: (open) => this.setOpen(open),
+      messages,
+    });
+    if (this.open) this.chat.setOpen(true, focus);
     this.paint();
+  }
+
+  private changed(): void {
+    // A page in the background gets no animation frames, and its unread badge must still be right.
+    if (!this.frame) this.frame = document.hidden ? window.setTimeout(() => this.paint(), 50) : requestAnimationFrame(() => this.paint());
   }
 
   private paint(): void {
     this.frame = 0;
-    const { latest, open } = this;
+    const { session, open } = this;
     if (this.over.signal.aborted) return;
-    if (latest.refused !== null && !this.refusalTold) {
+    if (session.refused !== null && !this.refusalTold) {
       this.refusalTold = true;
-      console.error(`Frontdesk: ${this.refusal(latest.refused)}`);
-      // What an open panel did to the page is undone.
-      if (this.open) return this.setOpen(false, false);
+      console.error(`Frontdesk: ${this.refusal(session.refused)}`);
+      // What is being read stays until it is closed; what an open panel did to a page that shows nothing is undone.
+      if (open && !(this.visible && this.chat)) return this.setOpen(false, false);
     }
     // Nothing is shown before it is known that there is a service.
-    const visible = latest.refused === null && (latest.site !== null || latest.waiting?.reason === 'closed');
-    const incoming = latest.conversation.entries.filter((entry) => entry.seq > 0 && entry.text && entry.kind !== 'visitor' && !entry.live);
-    const seen = open && this.panel !== null && !document.hidden;
-    if (seen) this.connection.markRead(incoming[incoming.length - 1]?.seq ?? 0);
-    const unread = seen ? 0 : incoming.filter((entry) => entry.seq > latest.read).length;
+    const visible = session.refused === null ? session.site !== null || session.shut : open && this.visible;
     this.paintTheme();
+    const unread = this.chat?.paint(open && !document.hidden) ?? 0;
     this.attention.update(unread);
-    this.panel?.update(latest);
-    this.launcher.update(open, open && !this.panel, unread);
+    this.launcher.update(open, open && !this.chat, unread);
     this.host.node.hidden = !visible;
     if (visible !== this.visible) {
       this.visible = visible;
@@ -258,14 +248,14 @@ export class Widget {
   /** Why there is no widget, for who made the page. */
   private refusal(status: number): string {
     const { siteKey } = this;
-    if (status === 0) return `the Content-Security-Policy of this page blocks it; add ${this.settings.server} to ${this.blocked}`;
+    if (status === 0) return `the Content-Security-Policy of this page blocks it; add ${this.server} to ${this.blocked}`;
     if (status === 403) return `pages of ${self.origin} may not use the site ${siteKey}; add this origin to the site's`;
     if (status === 422) return `there is no site ${siteKey}; take the snippet anew`;
     return `its server refuses the site ${siteKey} with status ${status}`;
   }
 
   private paintTheme(): void {
-    const theme = this.latest.site?.theme;
+    const theme = this.session.site?.theme;
     const palette = paletteOf(theme?.accent);
     const wish = this.scheme ?? theme?.scheme;
     const isDark = wish === 'dark' || (wish !== 'light' && this.dark.matches);

@@ -67,7 +67,7 @@ export type ServerFrame =
   | { t: 'ack'; client_id: string; seq: number }
   | { t: 'gap'; from: number; to: number }
   | { t: 'pong' }
-  | { t: 'error'; client_id?: string; status: number; detail: string; retry_after?: number; request_id?: string };
+  | { t: 'error'; client_id?: string; status: number; detail: string; type?: string; retry_after?: number };
 
 export interface Conversation {
   id: string;

@@ -9,6 +9,7 @@ import { Api } from '../src/api';
 import { Connection, type Snapshot } from '../src/connection';
 import { liveEntry } from '../src/conversation';
 import { Outbox } from '../src/outbox';
+import { Session } from '../src/session';
 import { openBox } from '../src/storage';
 import { fakeStorage } from './fake-storage';
 import { seeded } from './seeded';
@@ -38,23 +39,25 @@ class Visitor {
     const random = seeded(seed);
     const box = openBox(() => storage, siteKey);
     let ids = 0;
+    const api = new Api(server.url, undefined, WebSocket);
+    const now = () => Date.now() + this.shift;
     this.connection = new Connection(
-      new Api(server.url, undefined, WebSocket),
+      api,
+      new Session(api, box, { siteKey, locale: 'ru' }, { now, exclusively }),
       box,
       new Outbox(box),
       {
-        now: () => Date.now() + this.shift,
+        now,
         random,
         newId: () => `client_${seed}_${(ids += 1)}`,
         online: () => this.online,
-        exclusively,
         onChange: (snapshot) => {
           this.latest = snapshot;
           this.watch(snapshot);
           for (const check of [...this.waiting]) check();
         },
       },
-      { siteKey, locale: 'ru', backoff: { base: 2, max: 6 }, socketRest, ...(poll ? { poll } : {}) },
+      { backoff: { base: 2, max: 6 }, socketRest, ...(poll ? { poll } : {}) },
     );
     this.connection.setOpen(open);
     void this.connection.start();
@@ -377,7 +380,7 @@ test('what was said in a conversation that is closed stays, and can be had back 
 
 test('a service that is closed for maintenance is not called busy', () =>
   withServer({ pace: 1 }, async (server, visit) => {
-    server.setFaults({ fail: [{ path: '/', method: 'POST', status: 503, detail: 'closed for maintenance; please try again later', retryAfter: 1, times: 1 }] });
+    server.setFaults({ fail: [{ path: '/', method: 'POST', status: 503, kind: 'maintenance', retryAfter: 1, times: 1 }] });
     const visitor = visit();
     await visitor.until((snapshot) => snapshot.waiting?.reason === 'closed');
     await visitor.until((snapshot) => snapshot.site !== null && snapshot.waiting === null);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseMarkdown, plainText, safeHref, type Block, type Inline } from '../src/markdown';
+import { parseMarkdown, plainText, safeHref, tied, type Block, type Inline } from '../src/markdown';
 import { seeded } from './seeded';
 
 const only = (text: string): Inline[] => {
@@ -114,4 +114,10 @@ test('hostile and random text ends quickly and never throws', () => {
 test('a text that was wrapped by hand is one line again, and a line that begins anew is not', () => {
   const [paragraph] = parseMarkdown('The courier comes after the\norder is confirmed.\nYou choose a slot.');
   assert.deepEqual(paragraph, { t: 'p', c: [{ t: 'text', v: 'The courier comes after the order is confirmed.' }, { t: 'br' }, { t: 'text', v: 'You choose a slot.' }] });
+});
+
+test('a number stays with its unit, and its thousands together', () => {
+  assert.equal(tied('Доставка 1 490 ₽, 5 кг, 30 мин'), 'Доставка 1\u00a0490\u00a0₽, 5\u00a0кг, 30\u00a0мин');
+  assert.equal(tied('300 ₽'), '300\u00a0₽');
+  for (const text of ['in 2024 12 people', 'дом 5 корпус 2', '3 металла', 'a 5']) assert.equal(tied(text), text);
 });

@@ -8,7 +8,6 @@ use std::net::IpAddr;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use frontdesk_app::auth;
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::policy::{self, Via};
 use frontdesk_domain::conversation::Seq;
@@ -30,8 +29,8 @@ use crate::standing::{self, Ended};
 
 /// The longest frame of a client, in bytes of its text.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
-/// The code with which a socket is closed whose token has ended, or whose user is not enabled any more. The client gets a new
-/// token, if there is one for it, and comes back.
+/// The code with which a socket is closed whose token has ended, or counts no longer: its user is not enabled, its site was
+/// removed. The client gets a new token, if there is one for it, and comes back.
 pub const EXPIRED: u16 = 4401;
 /// Too many frames, or a client that does not read its answers (RFC 6455, 7.4.1: policy violation).
 const FLOODED: u16 = 1008;
@@ -42,6 +41,8 @@ const BURST: u32 = 40;
 const BURST_WINDOW: Duration = Duration::from_secs(2);
 /// How many answers may wait for a client that does not read.
 const MAX_WAITING: usize = 256;
+/// How often hosts that lose their memory wake a room to see whether the sites of its visitors are there.
+const VISITOR_ALARM: Duration = Duration::from_secs(60);
 
 /// All that a session is made of: with it a session goes on after its host lost its memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +58,9 @@ pub struct SocketState {
     upto: Option<Seq>,
     /// When the whole allowance of frames is there again, in microseconds since 1970.
     allowance: i64,
+    /// When it was last found that the caller may stay. A state of an earlier version has none.
+    #[serde(default)]
+    checked: Timestamp,
 }
 
 impl SocketState {
@@ -67,7 +71,16 @@ impl SocketState {
         expires: Timestamp,
     ) -> Self {
         let (org, actor) = (scope.org(), scope.actor().clone());
-        Self { org, actor, conversation, ip, expires, upto: None, allowance: 0 }
+        Self {
+            org,
+            actor,
+            conversation,
+            ip,
+            expires,
+            upto: None,
+            allowance: 0,
+            checked: Timestamp::default(),
+        }
     }
 
     /// The organisation.
@@ -114,7 +127,7 @@ pub struct Session {
     expires: Timestamp,
     upto: Cell<Option<Seq>>,
     allowance: Cell<i64>,
-    /// When the user was last found enabled; visitors are not asked after.
+    /// When it was last found that the caller may stay.
     checked: Cell<Timestamp>,
     out: RefCell<Out>,
     /// Ends when the frame before has been handled.
@@ -168,7 +181,7 @@ impl Session {
             expires: state.expires,
             upto: Cell::new(state.upto),
             allowance: Cell::new(state.allowance),
-            checked: Cell::default(),
+            checked: Cell::new(state.checked),
             out: RefCell::default(),
             before: RefCell::default(),
         }
@@ -180,6 +193,7 @@ impl Session {
         SocketState {
             upto: self.upto.get(),
             allowance: self.allowance.get(),
+            checked: self.checked.get(),
             ..SocketState::new(&self.scope, self.conversation, self.ip, self.expires)
         }
     }
@@ -243,7 +257,10 @@ impl Session {
     /// than a future's. `None` where nothing is to be checked but the token's end, which is before anything more is sent.
     pub async fn check(&self) -> Option<Duration> {
         let stays = !self.has_expired() && self.may_stay().await;
-        (stays && standing::is_checked(&self.scope)).then_some(standing::CHECK_EVERY)
+        let next = standing::check_every(&self.scope).filter(|_| stays);
+        let visitor = matches!(self.scope.actor(), Actor::Visitor { .. });
+        // Each wakes a room that sleeps, and there are many visitors.
+        next.map(|next| if visitor { next.max(VISITOR_ALARM) } else { next })
     }
 
     fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Outgoing>> {
@@ -327,21 +344,18 @@ impl Session {
     }
 
     fn end(&self, ended: Ended) {
-        let reason = match ended {
-            Ended::Expired => "the token has expired",
-            Ended::Disabled => "the user is not enabled any more",
-        };
-        self.close(EXPIRED, reason);
+        self.close(EXPIRED, ended.reason());
     }
 
-    /// Whether the user is enabled, checked when it is time to; one that is not has no socket.
+    /// Whether the caller may stay, checked when it is time to; one that may not has no socket.
     async fn may_stay(&self) -> bool {
         let now = self.ctx.clock.now();
-        if standing::is_checked(&self.scope) && now.since(self.checked.get()) >= standing::CHECK_EVERY {
-            if auth::may_stay(&self.ctx, &self.scope).await {
-                self.checked.set(now);
-            } else {
-                self.end(Ended::Disabled);
+        let due =
+            standing::check_every(&self.scope).is_some_and(|every| now.since(self.checked.get()) >= every);
+        if due {
+            match standing::over(&self.ctx, &self.scope).await {
+                None => self.checked.set(now),
+                Some(ended) => self.end(ended),
             }
         }
         !self.out.borrow().closed

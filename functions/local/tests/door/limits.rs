@@ -290,7 +290,7 @@ fn a_closed_organisation_is_closed_for_every_channel() {
         let before = desk.rows("SELECT 1 FROM events").await.len();
         for channel in [Channel::Widget, Channel::Api, Channel::Telegram, Channel::Chatwoot, Channel::Kommo] {
             for outcome in each_command(&desk, &visitor, &Via::new(channel, None), begun.id).await {
-                let closed = matches!(outcome, Err(Error::Caller(CallerError::Unavailable { .. })));
+                let closed = matches!(outcome, Err(Error::Caller(CallerError::Maintenance { .. })));
                 assert!(closed, "{channel:?} {outcome:?}");
             }
         }

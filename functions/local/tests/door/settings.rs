@@ -157,6 +157,7 @@ fn maintenance_closes_what_changes_something_but_not_for_an_administrator() {
         let headers = [("authorization", &*format!("Bearer {visitor}"))];
         let closed = desk.call("POST", "/api/v1/conversations", &headers, Some(json!({}))).await;
         assert_eq!((closed.status.as_u16(), closed.header("retry-after")), (503, "60"));
+        assert_eq!(closed.body["type"], "urn:frontdesk:problem:maintenance");
         assert_eq!(desk.get("/api/v1/settings", &token).await.status, 200);
         assert_eq!(desk.try_log_in("x@y.example", "z").await.status, 401, "logging in goes on");
         assert_eq!(desk.patch(&token, 1, json!({"maintenance": null})).await.status, 200);

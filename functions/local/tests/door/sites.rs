@@ -65,6 +65,42 @@ fn a_page_gets_a_session_as_soon_as_its_origin_is_the_sites_and_no_longer() {
 }
 
 #[test]
+fn a_page_whose_origin_was_taken_away_calls_no_more() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        let token = desk.token().await;
+        let origins = |origins: &[&str]| Some(json!({ "name": "Tea", "origins": origins }));
+        let site = desk.site("POST", "", &token, None, origins(&["https://tea.example"])).await;
+        let path = format!("/{}", text(&site, "id"));
+        let session = desk.session(text(&site, "site_key"), "https://tea.example").await;
+        let visitor = format!("Bearer {}", text(&session, "visitor_token"));
+        let from = async |origin: Option<&str>| {
+            let mut headers = vec![("authorization", visitor.as_str())];
+            headers.extend(origin.map(|origin| ("origin", origin)));
+            desk.call("POST", "/api/v1/conversations", &headers, Some(json!({}))).await
+        };
+        assert_eq!(from(Some("https://tea.example")).await.status, 201);
+        let other = from(Some("https://cafe.example")).await;
+        assert_eq!(other.status, 403, "{}", other.text);
+        assert_eq!(
+            desk.site("PATCH", &path, &token, None, origins(&["https://cafe.example"])).await.status,
+            200
+        );
+        assert_eq!(from(Some("https://tea.example")).await.status, 403, "at once in this process");
+        assert_eq!(from(Some("https://cafe.example")).await.status, 201);
+        for own in [Some("https://desk.example"), None] {
+            assert_eq!(from(own).await.status, 201, "{own:?}");
+        }
+
+        // Another process takes it away.
+        let sql = "UPDATE sites SET origins = '[]'";
+        desk.world.ctx().db.batch(vec![frontdesk_ports::Statement::new(sql)]).await.unwrap();
+        desk.clock.advance(std::time::Duration::from_secs(61));
+        assert_eq!(from(Some("https://cafe.example")).await.status, 403);
+    });
+}
+
+#[test]
 fn a_name_shows_something_and_is_what_it_seems() {
     run(async {
         let desk = Desk::new(&[]).await;

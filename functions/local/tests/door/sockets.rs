@@ -455,6 +455,37 @@ fn a_socket_ends_within_seconds_when_its_user_is_disabled() {
 }
 
 #[test]
+fn a_visitors_socket_ends_soon_after_its_site_is_removed() {
+    const GONE: Close = Close { code: EXPIRED, reason: "the site of this token was removed" };
+    run(async {
+        let room = Room::new(&[]).await;
+        let (silent, checked, writing) =
+            (room.socket(&room.token).await, room.socket(&room.token).await, room.socket(&room.token).await);
+        for socket in [&silent, &checked, &writing] {
+            socket.begin(0).await;
+        }
+        let minutes = checked.0.check().await.expect("it is checked again");
+        let ended = Box::pin(silent.0.ended());
+        room.desk
+            .world
+            .ctx()
+            .db
+            .batch(vec![Statement::new("UPDATE sites SET deleted_at = 1700000000000")])
+            .await
+            .unwrap();
+        // Another process's removal is known a minute later at the latest.
+        room.desk.clock.advance(Duration::from_secs(60));
+        tokio::time::timeout(DEADLINE, ended).await.unwrap();
+        assert_eq!(silent.closed().await, GONE);
+        writing.say(&json!({ "t": "ping" })).await;
+        assert_eq!(writing.closed().await, GONE);
+        room.desk.clock.advance(minutes);
+        assert_eq!(checked.0.check().await, None);
+        assert_eq!(checked.closed().await, GONE);
+    });
+}
+
+#[test]
 fn replays_are_counted_against_the_readers_allowance_and_a_refusal_leaves_the_socket_open() {
     run(async {
         let room = Room::new(&[("RATE_LIMIT_STORE", "memory")]).await;
@@ -589,12 +620,15 @@ fn what_a_host_stores_of_a_session_stays_as_it_is() {
         let wire = room.socket(&room.token).await;
         let state = serde_json::to_value(wire.0.state()).unwrap();
         let names: Vec<_> = state.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(names, ["actor", "allowance", "conversation", "expires", "ip", "org", "upto"]);
+        assert_eq!(names, ["actor", "allowance", "checked", "conversation", "expires", "ip", "org", "upto"]);
         assert_eq!(state["upto"], Value::Null);
         // A hibernating socket may store 2 KiB.
         assert!(state.to_string().len() < 512, "{state}");
+        let mut earlier = state.clone();
         let stored: SocketState = serde_json::from_value(state).unwrap();
         assert_eq!(stored, wire.0.state());
+        earlier.as_object_mut().unwrap().remove("checked");
+        assert_eq!(serde_json::from_value::<SocketState>(earlier).unwrap(), stored, "of an earlier version");
         wire.begin(0).await;
         assert_eq!(serde_json::to_value(wire.0.state()).unwrap()["upto"], 0);
     });

@@ -151,6 +151,23 @@ fn a_stream_ends_within_seconds_when_its_user_is_disabled_and_no_other_can_be_op
 }
 
 #[test]
+fn a_visitors_stream_ends_soon_after_its_site_is_removed() {
+    run(async {
+        let room = Room::new(&[]).await;
+        let mut visitor = room.listen(&room.token).await;
+        room.post("before").await;
+        visitor.until("before").await;
+        let operator = room.desk.token().await;
+        let site = room.desk.world.site().await.unwrap().id;
+        let headers = [("authorization", &*format!("Bearer {operator}"))];
+        let removed = room.desk.call("DELETE", &format!("/api/v1/sites/{site}"), &headers, None).await;
+        assert_eq!(removed.status, 204, "{}", removed.text);
+        room.desk.clock.advance(Duration::from_secs(15));
+        assert!(!visitor.rest().await.contains("event: end"), "it is cut, and not complete");
+    });
+}
+
+#[test]
 fn many_streams_of_a_user_cost_one_look_at_the_database_in_five_seconds() {
     if std::env::var_os("FRONTDESK_SQLD").is_some() {
         // Behind a server the feed is polled, too, and for ever: there is no moment in which reads can be counted.

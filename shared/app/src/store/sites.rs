@@ -115,6 +115,23 @@ pub fn select_removed(scope: &TenantScope, since: Timestamp) -> Statement {
     .bind(since)
 }
 
+/// The origins of the organisation's first `most` sites.
+pub fn select_origins(scope: &TenantScope, most: u32) -> Statement {
+    Statement::new(
+        "SELECT id, origins FROM sites WHERE org_id = ?1 AND deleted_at IS NULL ORDER BY id LIMIT ?2",
+    )
+    .bind_id(scope.org())
+    .bind(most)
+}
+
+/// What [`select_origins`] gave.
+///
+/// # Errors
+/// When a row is of another shape.
+pub fn origins(rows: &Rows) -> Result<BTreeMap<SiteId, Vec<String>>, DbError> {
+    rows.rows.iter().map(|row| Ok((row.parse(0)?, row.json(1)?))).collect()
+}
+
 /// What [`select_removed`] gave.
 ///
 /// # Errors

@@ -1,19 +1,20 @@
-// Every word of the panel. Another language is a copy of this file, added to the list in view/entry.ts, and to launcher.ts.
+// Every word of the panel. Another language is a copy of this file and of entry/en.ts, and a few words in launcher.ts.
 
 import type { Outcome } from '../wire';
 import type { Notice } from '../conversation';
 import type { Forms, Language } from './index';
 
-export type State = 'online' | 'operator' | 'busy' | 'connecting' | 'offline' | 'closed';
+export type State = 'online' | 'operator' | 'busy' | 'connecting' | 'offline' | 'closed' | 'gone';
 
 export interface Messages {
   close: string;
   assistant: string;
   you: string;
   colleague: string;
-  states: Record<State, string>;
+  /** Said in the header; the others in the banner. */
+  states: Record<'online' | 'operator' | 'busy' | 'connecting', string>;
   /** What a state means for what the visitor writes. */
-  banners: Record<'offline' | 'closed', string>;
+  banners: Record<'offline' | 'closed' | 'gone', string>;
   greeting: string;
   welcome: string;
   suggestions: string;
@@ -67,12 +68,11 @@ export const en: Messages = {
     operator: 'A colleague is here',
     busy: 'Answers may take longer',
     connecting: 'Connecting…',
-    offline: 'No connection',
-    closed: 'Closed for maintenance',
   },
   banners: {
     offline: 'You are offline. Messages are kept and go out when the connection is back.',
     closed: 'We are doing maintenance. Your messages are kept and go out as soon as we are back.',
+    gone: 'This chat is no longer available here.',
   },
   greeting: 'Hello! How can we help?',
   welcome: 'Ask anything. Answers come with their source.',

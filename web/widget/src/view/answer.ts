@@ -2,7 +2,7 @@
 // selection in the part that is finished stays.
 
 import { toJson } from '../json';
-import { langOf, parseMarkdown, type Block, type Inline } from '../markdown';
+import { langOf, parseMarkdown, tied, type Block, type Inline } from '../markdown';
 import type { Citation } from '../wire';
 import { el } from './element';
 
@@ -69,7 +69,7 @@ function renderBlock(block: Block, context: AnswerContext): HTMLElement {
 function renderInline(node: Inline, context: AnswerContext): Node {
   switch (node.t) {
     case 'text':
-      return document.createTextNode(node.v);
+      return document.createTextNode(tied(node.v));
     case 'br':
       return el('br');
     case 'code':

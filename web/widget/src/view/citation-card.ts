@@ -1,7 +1,7 @@
 // The card of one citation: which document, which version, and the words that were quoted.
 
 import type { PanelLanguage } from '../i18n/en';
-import { langOf, safeHref } from '../markdown';
+import { langOf, safeHref, tied } from '../markdown';
 import type { Citation } from '../wire';
 import { el, icon } from './element';
 import * as icons from './icons';
@@ -25,7 +25,7 @@ export class CitationCard {
     const href = citation.url ? safeHref(citation.url) : null;
     const version = citation.version === undefined || citation.version === '' ? null : fill(messages.version, { version: citation.version });
     // Lines of a text that was wrapped by hand are one paragraph.
-    const quote = citation.quote.replace(/\n(?=\p{Ll})/gu, ' ');
+    const quote = tied(citation.quote.replace(/\n(?=\p{Ll})/gu, ' '));
     const close = el('button', { type: 'button', class: 'round', 'aria-label': messages.closeSource, onclick: () => this.close() }, icon(icons.close));
     const card = el(
       'section',

@@ -18,7 +18,7 @@ const MAX_LINES = 6;
 export const countChars = (text: string): number => [...text].length;
 
 export class Composer {
-  readonly node: HTMLFormElement;
+  readonly node: HTMLElement;
   readonly field: HTMLTextAreaElement;
   private readonly button: HTMLButtonElement;
   private readonly counter: HTMLElement;
@@ -32,12 +32,9 @@ export class Composer {
     const { messages } = language;
     this.counter = el('div', { class: 'counter', id: 'counter', role: 'status', hidden: true });
     this.field = el('textarea', { rows: 1, dir: 'auto', 'aria-label': messages.placeholder, placeholder: messages.placeholder, 'aria-describedby': 'counter', enterkeyhint: 'send', autocomplete: 'off' });
-    this.button = el('button', { type: 'submit', class: 'send', 'aria-label': messages.send, title: messages.send }, icon(icons.send));
-    this.node = el('form', { class: 'composer', novalidate: true }, this.counter, el('div', { class: 'box' }, this.field, this.button));
-    this.node.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.submit();
-    });
+    this.button = el('button', { type: 'button', class: 'send', 'aria-label': messages.send, title: messages.send, onclick: () => this.submit() }, icon(icons.send));
+    // No form: in a sandbox it may not be sent.
+    this.node = el('div', { class: 'composer' }, this.counter, el('div', { class: 'box' }, this.field, this.button));
     this.field.value = draft;
     this.edited();
   }

@@ -11,8 +11,8 @@ import * as icons from './icons';
 
 export interface MessageListActions {
   cite(citation: Citation, from: HTMLElement): void;
-  /** Sends this text again as a new message. */
-  retry(text: string): void;
+  /** Asks again what this answer failed to answer. */
+  retry(entry: Entry): void;
   /** Puts the text of a message that was not accepted back to be edited. */
   edit(clientId: string): void;
   remove(clientId: string): void;
@@ -42,7 +42,6 @@ interface Row {
 }
 
 export class MessageList {
-  readonly scroller: HTMLElement;
   private readonly list = el('ol', { class: 'messages' });
   private readonly typing: HTMLElement;
   private readonly pill: HTMLElement;
@@ -53,28 +52,30 @@ export class MessageList {
   private seen = '';
   private earlier = 0;
   private height = 0;
-  readonly node: HTMLElement;
 
+  /** `scroller` is what scrolls in `body`. */
   constructor(
     private readonly language: PanelLanguage,
     private readonly actions: MessageListActions,
-    welcome: HTMLElement,
+    body: HTMLElement,
+    private readonly scroller: HTMLElement,
   ) {
     const { messages } = language;
     this.typing = el('div', { class: 'row ai typing', hidden: true }, avatar('operator'), el('div', { class: 'bubble' }, dots(messages.typing)));
     this.more = el('button', { type: 'button', class: 'action more', hidden: true, onclick: () => actions.earlier() }, messages.earlier);
-    this.scroller = el('div', { class: 'scroller', tabindex: 0, role: 'group', 'aria-label': messages.conversation }, this.more, welcome, this.list, this.typing);
+    scroller.prepend(this.more);
+    scroller.append(this.list, this.typing);
     this.pill = el('button', { type: 'button', class: 'pill', hidden: true, onclick: () => this.toBottom() }, icon(icons.down), messages.newMessages);
-    this.node = el('div', { class: 'body' }, this.scroller, this.pill);
-    this.scroller.addEventListener('scroll', () => {
-      const { scrollHeight, scrollTop, clientHeight } = this.scroller;
+    body.append(this.pill);
+    scroller.addEventListener('scroll', () => {
+      const { scrollHeight, scrollTop, clientHeight } = scroller;
       // Taken out of the page, it scrolls to nothing.
       if (!clientHeight) return;
       this.top = scrollTop;
       this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
       if (this.stuck) this.pill.hidden = true;
     });
-    if (typeof ResizeObserver === 'function') new ResizeObserver(() => this.stuck && this.toBottom()).observe(this.scroller);
+    if (typeof ResizeObserver === 'function') new ResizeObserver(() => this.stuck && this.toBottom()).observe(scroller);
   }
 
   attached(): void {
@@ -232,17 +233,9 @@ export class MessageList {
     const { messages } = this.language;
     const onclick = (event: Event) => {
       (event.currentTarget as HTMLButtonElement).disabled = true;
-      const question = this.questionBefore(entry);
-      if (question) this.actions.retry(question);
+      this.actions.retry(entry);
     };
     return el('button', { type: 'button', class: 'action', onclick }, icon(icons.retry), messages.retry);
-  }
-
-  private questionBefore: (entry: Entry) => string | null = () => null;
-
-  /** Where a failed answer finds its question. */
-  askedBy(find: (entry: Entry) => string | null): void {
-    this.questionBefore = find;
   }
 
   private meta(item: Item, last: boolean, seconds: number, snapshot: Snapshot): HTMLElement | null {

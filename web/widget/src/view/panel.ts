@@ -1,13 +1,11 @@
-// The panel as a whole: header, messages, composer; where the focus is, and how it fits a phone.
+// The panel as a whole: header, welcome, composer; where the focus is, and how it fits a phone. The messages come behind it.
 
 import type { Snapshot } from '../connection';
 import type { PanelLanguage, State } from '../i18n/en';
-import { parseMarkdown, plainText } from '../markdown';
-import { CitationCard } from './citation-card';
+import type { MessagesModule, Shown } from '../messages';
 import { Composer } from './composer';
 import { el, icon } from './element';
 import * as icons from './icons';
-import { MessageList } from './message-list';
 
 export interface PanelActions {
   setOpen(open: boolean): void;
@@ -40,16 +38,15 @@ export class Panel {
   private readonly greeting = el('h3');
   private readonly skeleton: HTMLElement;
   private readonly welcome: HTMLElement;
-  private readonly log = el('div', { class: 'sr', role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions' });
-  private readonly card: CitationCard;
-  private readonly list: MessageList;
+  private readonly scroller: HTMLElement;
+  private readonly body: HTMLElement;
+  private readonly foot: HTMLElement;
   private readonly composer: Composer;
+  private shown: Shown | null = null;
   private readonly phone = matchMedia(PHONE);
-  private announced: number | null = null;
   private snapshot: Snapshot | null = null;
   private opened = false;
   private pageOverflow = '';
-  private ticker: ReturnType<typeof setInterval> | undefined;
 
   constructor(
     private readonly frame: HTMLElement,
@@ -58,7 +55,6 @@ export class Panel {
   ) {
     const { language, signal } = options;
     const { messages } = language;
-    this.card = new CitationCard(language);
     this.composer = new Composer(language, { send: (text) => this.send(text), draft: (text) => actions.draft(text) }, options.draft);
     const chips = options.suggestions.map((text) =>
       el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.ask(text) }, el('span', {}, text), icon(icons.arrow))),
@@ -72,28 +68,8 @@ export class Panel {
       chips.length > 0 && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...chips),
     );
     this.skeleton = el('div', { class: 'skeleton', role: 'status', 'aria-label': messages.loading, hidden: true }, el('i'), el('i'), el('i'));
-    this.list = new MessageList(
-      language,
-      {
-        cite: (citation, from) => this.card.open(citation, from),
-        retry: (text) => void this.send(text),
-        edit: (clientId) => {
-          const text = actions.takeBack(clientId);
-          if (text !== null) this.composer.bring(text);
-        },
-        remove: (clientId) => {
-          actions.takeBack(clientId);
-          this.composer.field.focus();
-        },
-        earlier: () => actions.earlier(),
-      },
-      el('div', {}, this.welcome, this.skeleton),
-    );
-    this.list.askedBy((entry) => {
-      const entries = this.snapshot?.conversation.entries ?? [];
-      const before = entries.slice(0, entries.indexOf(entry)).filter((other) => other.kind === 'visitor');
-      return before.pop()?.text ?? null;
-    });
+    this.scroller = el('div', { class: 'scroller', tabindex: 0, role: 'group', 'aria-label': messages.conversation }, el('div', {}, this.welcome, this.skeleton));
+    this.body = el('div', { class: 'body' }, this.scroller);
     const close = el('button', { type: 'button', class: 'round', 'aria-label': options.close, title: options.close, onclick: () => actions.setOpen(false) }, icon(icons.down));
     const header = el(
       'div',
@@ -103,8 +79,8 @@ export class Panel {
       close,
     );
     this.title.id = 'title';
-    const foot = el('div', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
-    this.root = el('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: -1, hidden: true }, header, this.banner, this.list.node, foot, this.card.node, this.log);
+    this.foot = el('div', { class: 'foot' }, this.composer.node, el('p', { class: 'disclaimer' }, messages.disclaimer));
+    this.root = el('section', { class: 'panel', role: 'dialog', 'aria-labelledby': 'title', tabindex: -1, hidden: true }, header, this.banner, this.body, this.foot);
     frame.prepend(this.root);
     this.phone.addEventListener('change', () => this.fitPage(), { signal });
     for (const type of ['resize', 'scroll']) window.visualViewport?.addEventListener(type, () => this.fitViewport(), { signal });
@@ -119,7 +95,25 @@ export class Panel {
 
   /** In the page anew: what had scrolled is at its top again. */
   attached(): void {
-    this.list.attached();
+    this.shown?.attached();
+  }
+
+  /** The messages can be shown now. */
+  mount(module: MessagesModule): void {
+    const { options, actions, root, body, scroller, composer } = this;
+    this.shown = module.showMessages({
+      language: options.language,
+      root,
+      body,
+      scroller,
+      send: (text) => void this.send(text),
+      bring: (text) => composer.bring(text),
+      focus: () => composer.field.focus(),
+      takeBack: (clientId) => actions.takeBack(clientId),
+      earlier: () => actions.earlier(),
+    });
+    if (this.snapshot) this.update(this.snapshot);
+    if (this.opened) this.shown.toBottom();
   }
 
   /** `focus` is false where the panel is open from the start: a page that loads keeps its own focus. */
@@ -131,12 +125,12 @@ export class Panel {
     this.fitPage();
     if (open) {
       this.composer.fit();
-      this.list.toBottom();
+      this.shown?.toBottom();
       if (!focus) return;
       // On a touch screen the focus would bring the keyboard up over the greeting.
       if (matchMedia('(pointer: coarse)').matches) this.root.focus({ preventScroll: true });
       else this.composer.field.focus({ preventScroll: true });
-    } else this.card.close();
+    } else this.shown?.closeCard();
   }
 
   ask(text: string): void {
@@ -148,68 +142,41 @@ export class Panel {
     this.snapshot = snapshot;
     const { language } = this.options;
     const { messages } = language;
-    const { conversation, site, waiting } = snapshot;
-    const now = Date.now() + snapshot.skew;
+    const { conversation, site } = snapshot;
     this.title.textContent = site?.name ?? messages.assistant;
     this.greeting.textContent = site?.greeting || messages.greeting;
     const state = stateOf(snapshot);
     this.root.dataset['link'] = state;
     // Each state is told in one place: in the header, or with what it means for the visitor in the banner.
-    const banner = snapshot.outboxFull ? messages.outboxFull : state === 'offline' || state === 'closed' ? messages.banners[state] : '';
-    setText(this.status, banner ? '' : messages.states[state]);
+    const banner = snapshot.outboxFull ? messages.outboxFull : state in messages.banners ? messages.banners[state as keyof typeof messages.banners] : '';
+    setText(this.status, banner ? '' : (messages.states[state as keyof typeof messages.states] ?? ''));
     this.banner.hidden = !banner;
     setText(this.banner, banner);
     const empty = conversation.entries.length === 0 && conversation.outgoing.length === 0;
-    this.skeleton.hidden = !(empty && snapshot.loading);
+    this.skeleton.hidden = empty ? !snapshot.loading : this.shown !== null;
     this.welcome.hidden = !empty || snapshot.loading;
     this.composer.setLimit(site?.limits?.max_message_chars);
     this.composer.setPlaceholder(conversation.mode === 'closed' ? messages.placeholderClosed : messages.placeholder);
-    this.list.update(snapshot, now);
-    this.announce(snapshot);
-    this.tick(waiting !== null && waiting.until > 0);
-  }
-
-  /** Only whole answers are read out, and only new ones: a stream of words would never let anyone listen. */
-  private announce({ conversation, loading }: Snapshot): void {
-    if (loading) return;
-    const { messages } = this.options.language;
-    const said = this.announced;
-    this.announced = Math.max(said ?? 0, conversation.lastSeq);
-    if (said === null || !this.opened) return;
-    for (const entry of conversation.entries) {
-      if (entry.seq <= said || entry.kind === 'visitor' || entry.live) continue;
-      const text = entry.notice ? messages.notices[entry.notice] : plainText(parseMarkdown(entry.text));
-      const outcome = entry.outcome && entry.outcome !== 'answered' ? messages.outcomes[entry.outcome] : '';
-      const line = [outcome, text].filter(Boolean).join('. ');
-      if (line) this.log.append(el('p', {}, entry.kind === 'notice' ? line : `${entry.name ?? (entry.kind === 'operator' ? messages.colleague : messages.assistant)}: ${line}`));
-    }
-    while (this.log.childElementCount > 5) this.log.firstChild?.remove();
-  }
-
-  /** The countdown of a waiting message. */
-  private tick(on: boolean): void {
-    if (on === (this.ticker !== undefined)) return;
-    if (on) {
-      this.ticker = setInterval(() => this.snapshot && this.list.update(this.snapshot, Date.now() + this.snapshot.skew), 1000);
-    } else {
-      clearInterval(this.ticker);
-      this.ticker = undefined;
+    this.shown?.update(snapshot, this.opened);
+    // What cannot be sent any more is not written.
+    if (state === 'gone' && !this.foot.hidden) {
+      this.foot.hidden = true;
+      if (this.opened) this.root.focus({ preventScroll: true });
     }
   }
 
   private send(text: string): boolean {
     const sent = this.actions.send(text);
-    if (sent) this.list.toBottom();
+    if (sent) this.shown?.toBottom();
     return sent;
   }
 
   private onKey(event: KeyboardEvent): void {
+    const card = this.shown?.card();
     if (event.key === 'Escape' && !event.isComposing) {
-      if (this.card.isOpen) this.card.close();
+      if (card) this.shown?.closeCard();
       else this.actions.setOpen(false);
-    } else if (event.key === 'Tab' && (this.card.isOpen || this.phone.matches)) {
-      this.keepFocus(event, this.card.isOpen ? this.card.node : this.root);
-    }
+    } else if (event.key === 'Tab' && (card || this.phone.matches)) this.keepFocus(event, card ?? this.root);
   }
 
   private keepFocus(event: KeyboardEvent, within: HTMLElement): void {
@@ -250,7 +217,8 @@ export class Panel {
 }
 
 /** What is true of the service now. That answers come in seconds is said only where the AI answers and the last one came. */
-function stateOf({ conversation: { mode, entries }, site, link, waiting }: Snapshot): State {
+function stateOf({ conversation: { mode, entries }, site, link, waiting, refused }: Snapshot): State {
+  if (refused !== null) return 'gone';
   if (link === 'offline') return 'offline';
   if (waiting?.reason === 'closed') return 'closed';
   if (waiting?.reason === 'busy') return 'busy';
