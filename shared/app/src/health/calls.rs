@@ -1,15 +1,11 @@
 //! Services that are called over HTTP: how real calls went within the last minutes, and a question when nothing is known.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use frontdesk_clients::openai::{self, EMBEDDINGS_SERVICE, MODEL_SERVICE};
+use frontdesk_clients::openai::{self, EMBEDDINGS_SERVICE, Listed, MODEL_SERVICE};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CallOutcome, Ctx, Egress, FetchLimits};
-use futures_util::future::{Either, select};
-use http::{Method, Request, StatusCode, header};
-use secrecy::ExposeSecret;
+use frontdesk_ports::{CallOutcome, Ctx};
+use http::StatusCode;
 
 use super::HealthStatus;
 
@@ -47,6 +43,8 @@ const fn words(outcome: CallOutcome) -> &'static str {
         CallOutcome::Limited => "asks to slow down",
         CallOutcome::Failing => "does not answer, or not in time, or reports an error of its own",
         CallOutcome::Unreadable => "answers what cannot be read",
+        CallOutcome::Rejected => "does not take what it is asked",
+        CallOutcome::Empty => "answers without a text",
     }
 }
 
@@ -67,24 +65,24 @@ async fn list_models(ctx: &Ctx) -> (HealthStatus, &'static str) {
     let Some(model) = &ctx.config.model else {
         return (HealthStatus::Off, "no model is configured; answers are quotes from the documents");
     };
-    let mut request = Request::builder().method(Method::GET).uri(format!("{}/models", model.base_url));
-    if let Some(key) = &model.api_key {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
-    }
-    let Ok(request) = request.body(Bytes::new()) else {
-        return (HealthStatus::Down, "the base URL is not usable");
-    };
-    let limits = FetchLimits {
-        connect: DEADLINE,
-        head: DEADLINE,
-        gap: DEADLINE,
-        total: DEADLINE,
-        max_bytes: 1024 * 1024,
-        egress: Egress::Configured,
-    };
-    match ctx.http.send(request, limits).await {
-        Ok(response) if response.status().is_success() => (HealthStatus::Ok, "answers"),
-        Ok(response) => match response.status() {
+    match openai::list_models(ctx, model, DEADLINE).await {
+        Listed::Models(names) => {
+            let known = |name: &String| {
+                // Ollama adds a tag to names that have none, Google a path.
+                names.iter().any(|listed| {
+                    listed == name
+                        || listed.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with(':'))
+                        || listed.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('/'))
+                })
+            };
+            match &model.chat_model {
+                Some(name) if !names.is_empty() && !known(name) => {
+                    (HealthStatus::Degraded, "answers; does not list the chat model")
+                }
+                _ => (HealthStatus::Ok, "answers"),
+            }
+        }
+        Listed::Status(status) => match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (HealthStatus::Down, "refuses the key"),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 (HealthStatus::Ok, "answers; does not list its models")
@@ -92,10 +90,11 @@ async fn list_models(ctx: &Ctx) -> (HealthStatus, &'static str) {
             StatusCode::TOO_MANY_REQUESTS => (HealthStatus::Degraded, "asks to slow down"),
             _ => (HealthStatus::Down, "answers with an error"),
         },
-        Err(error) => {
+        Listed::Silent(error) => {
             tracing::warn!(%error, "health: model");
             (HealthStatus::Down, "does not answer")
         }
+        Listed::Unusable => (HealthStatus::Down, "the base URL is not usable"),
     }
 }
 
@@ -113,12 +112,8 @@ pub(super) async fn vectors(ctx: &Ctx) -> (HealthStatus, String) {
     let known =
         recent().last().is_some_and(|(at, last)| *last == CallOutcome::Ok || now.since(*at) < VECTOR_EVERY);
     if !known {
-        let text = ["health".to_owned()];
-        let ask = pin!(openai::embed(ctx, endpoint, &text));
-        if let Either::Right(_) = select(ask, ctx.clock.sleep(VECTOR_DEADLINE)).await {
-            // The call was dropped before it could say so.
-            ctx.caches.outcomes.record(EMBEDDINGS_SERVICE, CallOutcome::Failing, now);
-        }
+        // What came of it is among the outcomes.
+        let _ = openai::embed_question(ctx, endpoint, "health", VECTOR_DEADLINE).await;
     }
     let outcomes = ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, ctx.clock.now());
     match judged(&outcomes) {

@@ -1,5 +1,6 @@
 //! The write side: what one version of a document puts into the index, a few passages at a time.
 
+use frontdesk_clients::openai;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
@@ -92,7 +93,7 @@ pub(crate) async fn records(
     };
     let texts: Vec<Vec<String>> = passages.iter().map(|passage| passage.texts(most)).collect();
     // One for each text, or an error.
-    let mut vectors = super::search::embeddings(ctx, endpoint, &texts.concat()).await?.into_iter();
+    let mut vectors = openai::embed(ctx, endpoint, &texts.concat()).await?.into_iter();
     Ok(passages
         .iter()
         .zip(&texts)
@@ -100,7 +101,9 @@ pub(crate) async fn records(
             passage: passage.id,
             document: passage.document,
             version: passage.version,
-            vectors: vectors.by_ref().take(texts.len()).collect(),
+            vectors: vectors.by_ref().take(texts.len()).flatten().collect(),
         })
+        // Of a text that has none the words are found.
+        .filter(|record| !record.vectors.is_empty())
         .collect())
 }
