@@ -108,7 +108,9 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option
     let Some(seconds) = seconds else {
         let until = date(text("retry-after")?)?;
         let from = text("date").and_then(date).or(now)?;
-        return Some(until.since(from).min(LONGEST_WISH));
+        // A date is cut to its second: the moment that is meant may be later.
+        let wait = until.since(from);
+        return Some(if wait.is_zero() && until < from { wait } else { wait.saturating_add(SECOND) }.min(LONGEST_WISH));
     };
     if seconds.is_nan() {
         return None;
@@ -116,6 +118,7 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option
     Duration::try_from_secs_f64(seconds.min(LONGEST_WISH.as_secs_f64())).ok()
 }
 
+const SECOND: Duration = Duration::from_secs(1);
 /// A longer pause than this is as good as it.
 const LONGEST_WISH: Duration = Duration::from_secs(86_400);
 
@@ -142,8 +145,8 @@ mod tests {
         assert_eq!(after("retry-after", "1e300"), Some(Duration::from_secs(86_400)));
         assert_eq!(after("retry-after", "-1"), None);
         assert_eq!(after("retry-after", "NaN"), None);
-        // Five seconds after the moment it is read.
-        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(5)));
+        // Five seconds after the moment it is read, or almost six.
+        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(6)));
         assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:27:00 GMT"), Some(Duration::ZERO));
         assert_eq!(after("retry-after", "tomorrow"), None);
     }
@@ -153,6 +156,6 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT".parse().unwrap());
         headers.insert("date", "Wed, 21 Oct 2015 07:27:57 GMT".parse().unwrap());
-        assert_eq!(retry_after(&headers, None), Some(Duration::from_secs(3)));
+        assert_eq!(retry_after(&headers, None), Some(Duration::from_secs(4)));
     }
 }

@@ -193,12 +193,12 @@ impl TurnRun {
     }
 
     /// Notes why a model was not heard out.
-    pub fn note_reason(&self, reason: &'static str) {
-        self.reason.set(Some(reason));
+    pub fn note_reason(&self, reason: Option<&'static str>) {
+        self.reason.set(reason);
     }
 
     /// Why the model that was asked last was not heard out.
-    pub(super) const fn reason(&self) -> Option<&'static str> {
+    pub const fn reason(&self) -> Option<&'static str> {
         self.reason.get()
     }
 

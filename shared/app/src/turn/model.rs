@@ -95,6 +95,7 @@ async fn ask_one(
     let dialect = openai::dialect(ctx, asking.endpoint, model);
     let mut size = Size::new(limits.context_tokens, limits.max_answer_tokens, &dialect);
     let mut tries = 0_u32;
+    let reason = turn.run.reason();
     loop {
         tries = tries.saturating_add(1);
         let context = context(turn, asking, size.context());
@@ -121,6 +122,7 @@ async fn ask_one(
             _ => None,
         };
         let Some(again) = again else { return Ok(streamed) };
+        turn.run.note_reason(reason);
         size = again;
     }
 }
@@ -242,7 +244,7 @@ async fn stream(
         let labels = [("step", step), ("result", result)];
         ctx.metrics.model_calls.get_or_create(&labels).inc();
         if result != "ok" {
-            run.note_reason(result);
+            run.note_reason(Some(result));
         }
     };
     let answer = |said: &Saying, incomplete| said.answer(&sources, incomplete, call.number);

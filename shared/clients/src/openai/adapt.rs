@@ -78,9 +78,13 @@ fn moved(endpoint: &ModelEndpoint, dialect: &Dialect, headers: &HeaderMap) -> Re
             || from.host_str() == to.host_str() && from.scheme() == "http" && to.scheme() == "https" && from.port().is_none() && to.port().is_none()
     });
     let place: Option<Uri> = to.as_str().parse().ok();
-    if !same || place.is_none() || to.as_str() == from {
-        let host = to.host_str().unwrap_or_default().to_owned();
-        return Err(ModelError::Refused(format!("moved to the host {host}: set OPENAI_BASE_URL to its new address")));
+    if to.as_str() == from {
+        return Err(ModelError::Refused(format!("redirects to itself at {}: check OPENAI_BASE_URL", to.path())));
+    }
+    if !same || place.is_none() {
+        let path = to.path().strip_suffix("/chat/completions").unwrap_or(to.path());
+        let place = format!("{}://{}{path}", to.scheme(), to.host_str().unwrap_or_default());
+        return Err(ModelError::Refused(format!("moved: set OPENAI_BASE_URL to {place}")));
     }
     Ok(Dialect { url: Some(to.to_string()), ..dialect.clone() })
 }

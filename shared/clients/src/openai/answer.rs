@@ -83,6 +83,8 @@ pub(super) struct AnswerReader {
     reason: Option<FinishReason>,
     /// A reason came with text, and more text came after it: it comes with every piece, and says nothing.
     reason_says_nothing: bool,
+    /// There was a reason, whatever came after it.
+    ended_before: bool,
     refusal: String,
     thought: bool,
     done: bool,
@@ -105,6 +107,7 @@ impl AnswerReader {
             usage: None,
             reason: None,
             reason_says_nothing: false,
+            ended_before: false,
             refusal: String::new(),
             thought: false,
             done: false,
@@ -162,7 +165,7 @@ impl AnswerReader {
                 piece => self.piece(piece, out)?,
             }
         }
-        if self.reason.is_none() && !self.done {
+        if self.reason.is_none() && !self.done && !self.ended_before {
             return Err(match self.stray.take() {
                 Some(stray) if !self.deltas.began() => bad(&stray),
                 _ => ModelError::Cut,
@@ -332,6 +335,7 @@ impl AnswerReader {
             None => None,
         };
         let reason = finish_reason(choice);
+        self.ended_before |= reason.is_some();
         if let Some(text) = content.or_else(|| choice.get("text")).map(|content| self.text_of(content)).filter(|text| !text.is_empty()) {
             self.grow(text.len())?;
             // What came after a reason was not known to come.

@@ -173,7 +173,6 @@ impl Call {
                     let Some(error) = reading.error.take() else { continue };
                     let events = std::mem::take(&mut reading.events);
                     if reading.shown || matches!(error, ModelError::Empty { .. }) {
-                        self.learn();
                         return Some(Err(self.give_up(error)));
                     }
                     self.state = StreamState::Idle;
@@ -213,10 +212,13 @@ impl Call {
         self.request.messages.last().map_or("", |message| message.content.as_str())
     }
 
-    /// Remembers what the answer showed.
+    /// Remembers what the answer was like.
     fn learn(&self) {
         let StreamState::Reading(reading) = &self.state else { return };
         let (thought, first) = (reading.answer.thought(), reading.answer.thinks_first());
+        if self.adapted == 0 && self.ctx.caches.dialects.get(&self.endpoint.base_url, &self.request.model).is_none() && !thought {
+            return;
+        }
         let dialect = self.dialect.clone();
         self.ctx.caches.dialects.learn(
             &self.endpoint.base_url,
@@ -224,7 +226,7 @@ impl Call {
             || dialect,
             |dialect| {
                 dialect.reasons |= thought;
-                dialect.thinks_first |= first;
+                dialect.thinks_first = first;
             },
         );
     }
@@ -329,6 +331,7 @@ impl OpenAnswer {
                 Arrival::Whole => Err(ModelError::Timeout(Deadline::Whole)),
                 Arrival::Work(None) => return self.end(),
             };
+            self.lives |= self.answer.size() > size;
             match result {
                 Ok(()) if self.answer.is_done() => return self.end(),
                 Ok(()) => {}
@@ -345,7 +348,6 @@ impl OpenAnswer {
                 }
             }
             if self.answer.size() > size {
-                self.lives = true;
                 self.deadline_is = Deadline::Gap;
                 let last = self.answer.is_finished();
                 self.deadline = ctx.clock.sleep(if last { timeouts.gap.min(LAST_WORDS) } else { timeouts.gap });

@@ -153,7 +153,7 @@ impl Frames {
         let is_field = line.iter().position(|byte| *byte == b':').is_some_and(|at| {
             at <= 10 && line.get(..at).is_some_and(|name| name.iter().all(u8::is_ascii_alphabetic))
         });
-        Ok((!is_field).then(|| Piece::Stray(text.into_owned())))
+        Ok((!is_field && !text.trim().is_empty()).then(|| Piece::Stray(text.into_owned())))
     }
 
     /// A line of a body that is JSON: one object, or one in each line.

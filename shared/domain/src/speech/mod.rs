@@ -135,6 +135,10 @@ impl Speech {
         if let Some(line) = self.line.take() {
             self.give(&line);
         }
+        // The end of the answer may be known by a mark; what came before it is to be given still.
+        if self.part == Part::Over && !matches!(self.beginning, Beginning::Open) {
+            self.part = Part::Answer;
+        }
         match std::mem::replace(&mut self.beginning, Beginning::Open) {
             Beginning::Undecided(text) => self.release(text.trim_start()),
             Beginning::Held(text) => self.released(&text),

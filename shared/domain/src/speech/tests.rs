@@ -100,7 +100,7 @@ fn a_model_that_thinks_first_is_held_until_it_speaks() {
     assert_eq!(speech.push("</think>Yes").text, "Yes");
     assert!(speech.thinks_first() && speech.thought());
     let mut plain = Speech::new(true);
-    assert_eq!(plain.push("Yes."), Spoken::default());
+    assert_eq!(plain.push("Yes.<|im_end|>"), Spoken::default());
     assert_eq!(plain.finish().text, "Yes.");
 }
 
