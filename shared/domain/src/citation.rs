@@ -88,12 +88,19 @@ pub fn cited(answer: &str, sources: &[Source<'_>]) -> Vec<Citation> {
         .collect()
 }
 
-/// The longest number of a reference, in digits.
-const MAX_DIGITS: usize = 4;
+/// The longest number of a reference, in digits: four are a year.
+const MAX_DIGITS: usize = 3;
 
-/// Every `[n]` in a text: first byte, byte after the last one, number.
+/// Every `[n]` in a text, but for those in code: first byte, byte after the last one, number.
 fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
-    text.match_indices('[').filter_map(|(start, _)| {
+    let mut code = false;
+    text.match_indices(['[', '`']).filter_map(move |(start, mark)| {
+        if mark == "`" {
+            code = !code;
+        }
+        if code || mark == "`" {
+            return None;
+        }
         let from = start.checked_add(1)?;
         let digits =
             text.as_bytes().get(from..)?.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit());
@@ -106,11 +113,11 @@ fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::time::Timestamp;
 
-    pub(super) fn source(text: &str, start: u64) -> Source<'_> {
+    pub(crate) fn source(text: &str, start: u64) -> Source<'_> {
         Source {
             passage_id: PassageId::new(Timestamp::from_millis(1), [1; 10]),
             document_id: DocumentId::new(Timestamp::from_millis(1), [2; 10]),
