@@ -428,13 +428,13 @@ fn every_call_to_a_model_is_counted_however_its_turn_ends() {
         let cancelled = until(async || counted(ctx).await.get(2).copied()).await;
         assert!(cancelled.0 > 0 && cancelled.1 > 0 && cancelled.2 && !cancelled.3, "{cancelled:?}");
         assert!(model.hung_up(2), "the model goes on for nobody");
-        // It breaks off after some words: the answer is withdrawn, and another step of the ladder speaks.
+        // It breaks off after some words, and there is no smaller one: what was shown is kept.
         for line in [Line::Words("Well, I "), Line::Break] {
             model.say(3, line);
         }
         finished(ctx, &scope, ask("d").await, 1).await;
-        let withdrawn = counted(ctx).await[3];
-        assert!(withdrawn.0 > 0 && withdrawn.2 && !withdrawn.3, "{withdrawn:?}");
+        let kept = counted(ctx).await[3];
+        assert!(kept.0 > 0 && kept.2 && kept.3, "{kept:?}");
         let sum = counted(ctx).await.iter().map(|call| call.0 + call.1).sum::<i64>();
         let spent = frontdesk_app::usage::spent_today(ctx, &scope).await.unwrap();
         assert_eq!(i64::try_from(spent).unwrap(), sum);

@@ -52,6 +52,7 @@ migrations! {
     13 "0013_sites"
     14 "0014_rounds_and_text_parts"
     15 "0015_document_warnings"
+    16 "0016_document_vectors"
 }
 
 /// Where a database stands with one step.

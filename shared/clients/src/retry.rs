@@ -110,7 +110,9 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option
         let from = text("date").and_then(date).or(now)?;
         // A date is cut to its second: the moment that is meant may be later.
         let wait = until.since(from);
-        return Some(if wait.is_zero() && until < from { wait } else { wait.saturating_add(SECOND) }.min(LONGEST_WISH));
+        return Some(
+            if wait.is_zero() && until < from { wait } else { wait.saturating_add(SECOND) }.min(LONGEST_WISH),
+        );
     };
     if seconds.is_nan() {
         return None;
@@ -124,7 +126,8 @@ const LONGEST_WISH: Duration = Duration::from_secs(86_400);
 
 /// A date as HTTP writes it.
 fn date(text: &str) -> Option<Timestamp> {
-    let parsed = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
+    let parsed =
+        jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
     Some(Timestamp::from_millis(parsed.as_millisecond()))
 }
 

@@ -83,9 +83,27 @@ pub fn cited(answer: &str, sources: &[Source<'_>]) -> Vec<Citation> {
         .into_iter()
         .filter_map(|(n, claim)| {
             let source = sources.get(n.checked_sub(1)?)?;
-            source.cite(u32::try_from(n).ok()?, quote::nearest(&claim, source.text)?)
+            let part = quote::nearest(&claim, source.text)?;
+            source.cite(u32::try_from(n).ok()?, with_numbers(&claim, source.text, part))
         })
         .collect()
+}
+
+/// The part of a passage together with where the numbers of the claim stand that it lacks: a reader is to see them.
+fn with_numbers(claim: &str, passage: &str, part: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let quoted = passage.get(part.clone()).unwrap_or("");
+    let mut wide = part.clone();
+    for number in filter::missing_numbers(claim, quoted) {
+        if let Some(other) = quote::nearest(&number, passage)
+            && passage.get(other.clone()).is_some_and(|text| text.contains(&number))
+        {
+            wide = wide.start.min(other.start)..wide.end.max(other.end);
+        }
+    }
+    let fits = passage
+        .get(wide.clone())
+        .is_some_and(|text| text.chars().count() <= quote::MAX_QUOTE_CHARS.saturating_mul(2));
+    if fits { wide } else { part }
 }
 
 /// The longest number of a reference, in digits: four are a year.

@@ -251,12 +251,23 @@ mod tests {
     #[test]
     fn the_two_sides_take_turns_whatever_was_said() {
         let blocks = PromptBlocks::default();
-        let kinds = [AuthorKind::Ai, AuthorKind::Visitor, AuthorKind::Visitor, AuthorKind::System, AuthorKind::Ai, AuthorKind::Operator];
+        let kinds = [
+            AuthorKind::Ai,
+            AuthorKind::Visitor,
+            AuthorKind::Visitor,
+            AuthorKind::System,
+            AuthorKind::Ai,
+            AuthorKind::Operator,
+        ];
         let messages: Vec<Message> = kinds.iter().map(|kind| message(*kind, &format!("{kind:?}"))).collect();
         let history: Vec<&Message> = messages.iter().collect();
         let context = build_model_context(&parts(&blocks, &[], &history, 5000));
-        let said: Vec<(Speaker, &str)> =
-            context.messages.iter().skip(1).map(|message| (message.speaker, message.content.as_str())).collect();
+        let said: Vec<(Speaker, &str)> = context
+            .messages
+            .iter()
+            .skip(1)
+            .map(|message| (message.speaker, message.content.as_str()))
+            .collect();
         assert_eq!(
             said,
             [

@@ -105,7 +105,11 @@ fn every_kind() -> Vec<EventBody> {
             message_id: Some(message_id),
             citations: Vec::new(),
             usage: Some(usage),
-            run: Some(FinishedRun { attempt: 2, discarded: vec![guessed], reason: Some("length".to_owned()) }),
+            run: Some(FinishedRun {
+                attempt: 2,
+                discarded: vec![guessed],
+                reason: Some("length".to_owned()),
+            }),
         },
         EventBody::TurnFinished {
             turn,

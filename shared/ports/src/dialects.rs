@@ -82,9 +82,23 @@ impl Dialects {
     }
 
     /// Remembers what an answer showed. `first` is what a model is like of which nothing is known.
-    pub fn learn(&self, base_url: &str, model: &str, first: impl FnOnce() -> Dialect, change: impl FnOnce(&mut Dialect)) {
+    pub fn learn(
+        &self,
+        base_url: &str,
+        model: &str,
+        first: impl FnOnce() -> Dialect,
+        change: impl FnOnce(&mut Dialect),
+    ) {
+        let key = (base_url.to_owned(), model.to_owned());
+        // What makes the first one may ask for what is known.
+        let new = if self.0.borrow().contains(&key) { None } else { Some(first()) };
         let mut all = self.0.borrow_mut();
-        change(all.get_or_insert_mut((base_url.to_owned(), model.to_owned()), first));
+        if let Some(new) = new {
+            all.put(key.clone(), new);
+        }
+        if let Some(dialect) = all.get_mut(&key) {
+            change(dialect);
+        }
     }
 }
 

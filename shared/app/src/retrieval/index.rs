@@ -13,18 +13,22 @@ pub use crate::store::documents::Keep;
 pub use crate::store::passages::{NewPassage, Origin};
 
 /// The statements that index passages of one version, a hundred or so, for the caller's atomic batch: their words and,
-/// with an embedding model, their vectors. They are found once the document's row names the version.
+/// with an embedding model, their vectors, and whether those are among them. They are found once the document's row names
+/// the version. Without vectors, words find them; they are made later ([`super::catch_up`]).
 ///
 /// # Errors
-/// When the embeddings endpoint or the vector index fails.
+/// When the vector index fails.
 pub async fn index(
     ctx: &Ctx,
     scope: &TenantScope,
     origin: &Origin,
     passages: &[NewPassage],
-) -> Result<Vec<Statement>> {
+    with_vectors: bool,
+) -> Result<(Vec<Statement>, bool)> {
     let mut statements = store::passages::insert(scope, origin, passages).to_vec();
-    let Some((_, model)) = super::search::embedding_endpoint(ctx) else { return Ok(statements) };
+    let Some((_, model)) = super::search::embedding_endpoint(ctx).filter(|_| with_vectors) else {
+        return Ok((statements, false));
+    };
     let passages: Vec<Embeddable<'_>> = passages
         .iter()
         .map(|passage| Embeddable {
@@ -36,9 +40,23 @@ pub async fn index(
             text: &passage.text,
         })
         .collect();
-    let records = records(ctx, &passages, ctx.vectors.vectors_per_passage()).await?;
-    statements.extend(ctx.vectors.upsert(scope, model, records).await?);
-    Ok(statements)
+    let records = match records(ctx, &passages, ctx.vectors.vectors_per_passage()).await {
+        Ok(records) => records,
+        Err(error) => {
+            tracing::warn!(document = %origin.document, %error, "a document is read without vectors; they are made later");
+            return Ok((statements, false));
+        }
+    };
+    match ctx.vectors.upsert(scope, model, records).await {
+        Ok(upsert) => statements.extend(upsert),
+        // Those that are there are of another length: all are made anew, one after the other.
+        Err(error @ Error::Upstream { service: "vectors", .. }) if ctx.vectors.is_here() => {
+            tracing::warn!(document = %origin.document, %error, "a document is read without vectors; they are made later");
+            return Ok((statements, false));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok((statements, true))
 }
 
 /// The statements that leave one version of a document in the index, or none, for the caller's atomic batch, before the
@@ -48,6 +66,7 @@ pub fn unindex(scope: &TenantScope, document: DocumentId, keep: Keep) -> Vec<Sta
     let mut statements = vec![store::passages::count(scope, document, keep)];
     statements.extend(store::passages::delete_others(scope, document, keep));
     statements.push(store::vectors::delete_others(scope, document, keep));
+    statements.push(store::document_vectors::delete_others(scope, document, keep));
     statements
 }
 

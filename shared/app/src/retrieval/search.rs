@@ -194,7 +194,7 @@ impl Plan {
 }
 
 /// How long a question waits for its vector; then words alone are searched.
-const QUESTION_DEADLINE: Duration = Duration::from_millis(1200);
+pub(super) const QUESTION_DEADLINE: Duration = Duration::from_millis(1200);
 
 /// What is known of the vectors' side before the round trip.
 enum Vectors {

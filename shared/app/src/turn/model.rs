@@ -112,9 +112,14 @@ async fn ask_one(
                 let smaller = size.smaller(*limit);
                 if let Some(smaller) = smaller {
                     let told = smaller.whole;
-                    ctx.caches.dialects.learn(&asking.endpoint.base_url, model, || dialect.clone(), |dialect| {
-                        dialect.context_tokens = Some(told);
-                    });
+                    ctx.caches.dialects.learn(
+                        &asking.endpoint.base_url,
+                        model,
+                        || dialect.clone(),
+                        |dialect| {
+                            dialect.context_tokens = Some(told);
+                        },
+                    );
                 }
                 smaller
             }
@@ -158,7 +163,8 @@ impl Size {
     /// For a model whose answer ended before it began.
     fn with_more_room(self) -> Option<Self> {
         let answer = self.answer.saturating_mul(4).max(self.answer.saturating_add(ROOM_TO_THINK)).min(16_000);
-        (answer > self.answer).then_some(Self { whole: self.whole.saturating_add(answer).saturating_sub(self.answer), answer })
+        (answer > self.answer)
+            .then_some(Self { whole: self.whole.saturating_add(answer).saturating_sub(self.answer), answer })
     }
 }
 

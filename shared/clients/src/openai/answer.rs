@@ -117,7 +117,9 @@ impl AnswerReader {
 
     /// The provider said why it ended; what may follow is usage and `[DONE]`. Before any text that is no end.
     pub(super) const fn is_finished(&self) -> bool {
-        self.reason.is_some() && !self.reason_says_nothing && (self.deltas.began() || !self.tool_calls.is_empty())
+        self.reason.is_some()
+            && !self.reason_says_nothing
+            && (self.deltas.began() || !self.tool_calls.is_empty())
     }
 
     /// `[DONE]` was read; nothing more is of interest.
@@ -198,7 +200,10 @@ impl AnswerReader {
 
     fn empty(&self, reason: &FinishReason) -> ModelError {
         if !self.refusal.is_empty() {
-            return ModelError::ContentFilter(format!("the model declines: {}", words::masked(&self.refusal)));
+            return ModelError::ContentFilter(format!(
+                "the model declines: {}",
+                words::masked(&self.refusal)
+            ));
         }
         let length = *reason == FinishReason::Length;
         let mut detail = if self.speech.called() {
@@ -238,7 +243,8 @@ impl AnswerReader {
             Piece::Data(data) => self.frame(&data, out),
             Piece::Error(data) => {
                 let value = serde_json::from_str(&data).unwrap_or(Value::String(data));
-                Err(ModelError::from_frame(&value).unwrap_or_else(|| ModelError::from_report(&Report::of(&value))))
+                Err(ModelError::from_frame(&value)
+                    .unwrap_or_else(|| ModelError::from_report(&Report::of(&value))))
             }
             Piece::Stray(line) => {
                 if line.trim_start().starts_with('<') && !self.deltas.began() && self.stray.is_none() {
@@ -279,7 +285,18 @@ impl AnswerReader {
             return Err(bad("a frame that is no JSON"));
         }
         let lower = data.to_ascii_lowercase();
-        const TROUBLE: &[&str] = &["error", "exception", "timeout", "timed out", "failed", "unavailable", "overloaded", "denied", "refused", "reset"];
+        const TROUBLE: &[&str] = &[
+            "error",
+            "exception",
+            "timeout",
+            "timed out",
+            "failed",
+            "unavailable",
+            "overloaded",
+            "denied",
+            "refused",
+            "reset",
+        ];
         if TROUBLE.iter().any(|word| lower.contains(word)) {
             return Err(ModelError::from_report(&Report::of(&Value::String(data.to_owned()))));
         }
@@ -287,7 +304,12 @@ impl AnswerReader {
         Ok(())
     }
 
-    fn chunk(&mut self, frame: &Value, depth: u32, out: &mut impl FnMut(ChatEvent)) -> Result<(), ModelError> {
+    fn chunk(
+        &mut self,
+        frame: &Value,
+        depth: u32,
+        out: &mut impl FnMut(ChatEvent),
+    ) -> Result<(), ModelError> {
         let chunk = match frame {
             Value::Object(chunk) => chunk,
             Value::Array(items) if depth < 2 => {
@@ -298,7 +320,9 @@ impl AnswerReader {
         if let Some(error) = ModelError::from_frame(frame) {
             return Err(error);
         }
-        if let Some(model) = chunk.get("model").and_then(Value::as_str).filter(|model| !model.is_empty() && model.len() <= 200) {
+        if let Some(model) =
+            chunk.get("model").and_then(Value::as_str).filter(|model| !model.is_empty() && model.len() <= 200)
+        {
             self.model = model.to_owned();
         }
         let choice = chunk.get("choices").and_then(Value::as_array).and_then(|choices| first(choices));
@@ -309,7 +333,9 @@ impl AnswerReader {
         match choice {
             Some(choice) => self.choice(choice, out),
             None => {
-                let is_known = ["choices", "usage", "type", "prompt_filter_results"].iter().any(|name| chunk.contains_key(*name));
+                let is_known = ["choices", "usage", "type", "prompt_filter_results"]
+                    .iter()
+                    .any(|name| chunk.contains_key(*name));
                 if !is_known {
                     self.stray.get_or_insert_with(|| "an object that is no answer".to_owned());
                 }
@@ -325,7 +351,11 @@ impl AnswerReader {
         Some(Usage { model: self.model.clone(), prompt_tokens, completion_tokens, estimated: false })
     }
 
-    fn choice(&mut self, choice: &Map<String, Value>, out: &mut impl FnMut(ChatEvent)) -> Result<(), ModelError> {
+    fn choice(
+        &mut self,
+        choice: &Map<String, Value>,
+        out: &mut impl FnMut(ChatEvent),
+    ) -> Result<(), ModelError> {
         let delta = choice.get("delta").filter(|delta| !delta.is_null());
         let message = delta.or_else(|| choice.get("message"));
         let is_whole = delta.is_none() && message.is_some();
@@ -336,7 +366,11 @@ impl AnswerReader {
         };
         let reason = finish_reason(choice);
         self.ended_before |= reason.is_some();
-        if let Some(text) = content.or_else(|| choice.get("text")).map(|content| self.text_of(content)).filter(|text| !text.is_empty()) {
+        if let Some(text) = content
+            .or_else(|| choice.get("text"))
+            .map(|content| self.text_of(content))
+            .filter(|text| !text.is_empty())
+        {
             self.grow(text.len())?;
             // What came after a reason was not known to come.
             self.reason_says_nothing |= self.reason.take().is_some() && reason.is_some();
@@ -370,7 +404,12 @@ impl AnswerReader {
             Value::Array(parts) => parts.iter().map(|part| self.text_of(part)).collect(),
             Value::Object(part) => {
                 if let Some(ids) = part.get("reference_ids").and_then(Value::as_array) {
-                    return ids.iter().filter_map(Value::as_u64).take(8).map(|id| format!("[{id}]")).collect();
+                    return ids
+                        .iter()
+                        .filter_map(Value::as_u64)
+                        .take(8)
+                        .map(|id| format!("[{id}]"))
+                        .collect();
                 }
                 if part.contains_key("thinking") {
                     self.thought = true;
@@ -470,29 +509,50 @@ fn tokens(value: &Value) -> Option<u64> {
 
 /// The provider's word for the end; `None` while there is none.
 fn finish_reason(choice: &Map<String, Value>) -> Option<String> {
-    let value = ["finish_reason", "finishReason"].iter().find_map(|name| choice.get(*name).filter(|value| !value.is_null()))?;
+    let value = ["finish_reason", "finishReason"]
+        .iter()
+        .find_map(|name| choice.get(*name).filter(|value| !value.is_null()))?;
     let word = match value {
         Value::String(word) => word.as_str(),
         Value::Object(fields) => ["type", "reason"].iter().find_map(|name| fields.get(*name)?.as_str())?,
         _ => return None,
     };
-    let none = word.is_empty() || ["null", "none", "not_finished", "finish_reason_unspecified"].contains(&word.to_ascii_lowercase().as_str());
+    let none = word.is_empty()
+        || ["null", "none", "not_finished", "finish_reason_unspecified"]
+            .contains(&word.to_ascii_lowercase().as_str());
     (!none).then(|| word.chars().take(40).collect())
 }
 
 fn meaning(word: &str) -> Result<FinishReason, ModelError> {
     Ok(match word.to_ascii_lowercase().as_str() {
-        "content_filter" | "safety" | "recitation" | "prohibited_content" | "blocklist" | "spii" | "guardrail_intervened"
+        "content_filter"
+        | "safety"
+        | "recitation"
+        | "prohibited_content"
+        | "blocklist"
+        | "spii"
+        | "guardrail_intervened"
         | "sensitive" => return Err(ModelError::ContentFilter(words::masked(word))),
         "error" | "network_error" => {
-            return Err(ModelError::Overloaded { detail: format!("finish_reason {word}"), retry_after: None });
+            return Err(ModelError::Overloaded {
+                detail: format!("finish_reason {word}"),
+                retry_after: None,
+            });
         }
-        "stop" | "eos" | "end_turn" | "eos_token" | "stop_sequence" | "complete" | "completed" | "finished" => FinishReason::Stop,
-        "length" | "max_tokens" | "model_length" | "max_output_tokens" | "token_limit" => FinishReason::Length,
+        "stop" | "eos" | "end_turn" | "eos_token" | "stop_sequence" | "complete" | "completed"
+        | "finished" => FinishReason::Stop,
+        "length" | "max_tokens" | "model_length" | "max_output_tokens" | "token_limit" => {
+            FinishReason::Length
+        }
         "tool_calls" | "function_call" | "tool_use" => FinishReason::ToolCalls,
-        "insufficient_system_resource" | "abort" | "aborted" | "cancelled" | "canceled" | "timeout" | "load" | "time_limit" => {
-            FinishReason::Interrupted(word.to_owned())
-        }
+        "insufficient_system_resource"
+        | "abort"
+        | "aborted"
+        | "cancelled"
+        | "canceled"
+        | "timeout"
+        | "load"
+        | "time_limit" => FinishReason::Interrupted(word.to_owned()),
         _ => FinishReason::Other(word.to_owned()),
     })
 }

@@ -192,27 +192,79 @@ fn odd_frames_take_nothing_from_the_answer() {
         ("usage that is a list", with(r#"{"choices":[],"usage":[]}"#)),
         ("usage below nothing", with(r#"{"choices":[],"usage":{"prompt_tokens":-1}}"#)),
         ("tool calls that are no list", with(r#"{"choices":[{"delta":{"tool_calls":{}}}]}"#)),
-        ("arguments that are an object", with(r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"x","arguments":{"q":1}}}]}}]}"#)),
+        (
+            "arguments that are an object",
+            with(r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"x","arguments":{"q":1}}}]}}]}"#),
+        ),
         ("a reason that is the word null", with(r#"{"choices":[{"delta":{},"finish_reason":"null"}]}"#)),
         ("a reason before the text", events(&[STOP, YES, WE_DO, STOP, DONE])),
-        ("a reason that is an object", events(&[YES, WE_DO, r#"{"choices":[{"delta":{},"finish_reason":{"type":"stop"}}]}"#, DONE])),
-        ("a reason in camel case", events(&[YES, WE_DO, r#"{"choices":[{"delta":{},"finishReason":"stop"}]}"#])),
+        (
+            "a reason that is an object",
+            events(&[YES, WE_DO, r#"{"choices":[{"delta":{},"finish_reason":{"type":"stop"}}]}"#, DONE]),
+        ),
+        (
+            "a reason in camel case",
+            events(&[YES, WE_DO, r#"{"choices":[{"delta":{},"finishReason":"stop"}]}"#]),
+        ),
         ("thoughts in a field", with(r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#)),
-        ("thoughts as a part", with(r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}}]}"#)),
+        (
+            "thoughts as a part",
+            with(
+                r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}}]}"#,
+            ),
+        ),
         ("no blank lines", with("{}").replace("\n\n", "\n")),
         ("a line for each object", [YES, WE_DO, STOP].join("\n")),
         ("two objects in one event", events(&[&format!("{YES}{WE_DO}"), STOP, DONE])),
-        ("an index that is a text", events(&[&YES.replace(":0,", ":\"0\","), &WE_DO.replace(":0,", ":\"0\","), STOP])),
+        (
+            "an index that is a text",
+            events(&[&YES.replace(":0,", ":\"0\","), &WE_DO.replace(":0,", ":\"0\","), STOP]),
+        ),
         ("an index that counts", events(&[&YES.replace(":0,", ":1,"), &WE_DO.replace(":0,", ":2,"), STOP])),
-        ("a second answer", events(&[r#"{"choices":[{"index":0,"delta":{"content":"Yes, "}},{"index":1,"delta":{"content":"No."}}]}"#, WE_DO, STOP])),
+        (
+            "a second answer",
+            events(&[
+                r#"{"choices":[{"index":0,"delta":{"content":"Yes, "}},{"index":1,"delta":{"content":"No."}}]}"#,
+                WE_DO,
+                STOP,
+            ]),
+        ),
         ("a delta that is a text", events(&[r#"{"choices":[{"index":0,"delta":"Yes, "}]}"#, WE_DO, STOP])),
         ("text beside the delta", events(&[r#"{"choices":[{"index":0,"text":"Yes, "}]}"#, WE_DO, STOP])),
-        ("content as an object", events(&[r#"{"choices":[{"delta":{"content":{"text":"Yes, "}}}]}"#, WE_DO, STOP])),
-        ("the whole each time", events(&[YES, r#"{"choices":[{"delta":{"content":"Yes, we "}}]}"#, r#"{"choices":[{"delta":{"content":"Yes, we do."}}]}"#, STOP])),
-        ("the whole at the end", events(&[YES, WE_DO, r#"{"choices":[{"message":{"content":"Yes, we do."},"finish_reason":"stop"}]}"#, DONE])),
-        ("tags of thoughts", events(&[r#"{"choices":[{"delta":{"content":"<think>hm</think>"}}]}"#, YES, WE_DO, STOP])),
-        ("letters that are none", events(&[r#"{"choices":[{"delta":{"content":"Y\u0000e\u202es, "}}]}"#, WE_DO, STOP])),
-        ("half a letter alone", events(&[r#"{"choices":[{"delta":{"content":"Yes, \ud83c"}}]}"#, WE_DO, STOP])),
+        (
+            "content as an object",
+            events(&[r#"{"choices":[{"delta":{"content":{"text":"Yes, "}}}]}"#, WE_DO, STOP]),
+        ),
+        (
+            "the whole each time",
+            events(&[
+                YES,
+                r#"{"choices":[{"delta":{"content":"Yes, we "}}]}"#,
+                r#"{"choices":[{"delta":{"content":"Yes, we do."}}]}"#,
+                STOP,
+            ]),
+        ),
+        (
+            "the whole at the end",
+            events(&[
+                YES,
+                WE_DO,
+                r#"{"choices":[{"message":{"content":"Yes, we do."},"finish_reason":"stop"}]}"#,
+                DONE,
+            ]),
+        ),
+        (
+            "tags of thoughts",
+            events(&[r#"{"choices":[{"delta":{"content":"<think>hm</think>"}}]}"#, YES, WE_DO, STOP]),
+        ),
+        (
+            "letters that are none",
+            events(&[r#"{"choices":[{"delta":{"content":"Y\u0000e\u202es, "}}]}"#, WE_DO, STOP]),
+        ),
+        (
+            "half a letter alone",
+            events(&[r#"{"choices":[{"delta":{"content":"Yes, \ud83c"}}]}"#, WE_DO, STOP]),
+        ),
     ] {
         let (text, ended) = heard(&body);
         assert_eq!(text, "Yes, we do.", "{name}");
@@ -222,7 +274,11 @@ fn odd_frames_take_nothing_from_the_answer() {
         let letters: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
         let (mut one, mut other) = (String::new(), String::new());
         for (said, (events, _)) in [(&mut one, whole), (&mut other, read(&letters))] {
-            events.into_iter().for_each(|event| if let ChatEvent::Text(text) = event { said.push_str(&text) });
+            events.into_iter().for_each(|event| {
+                if let ChatEvent::Text(text) = event {
+                    said.push_str(&text)
+                }
+            });
         }
         assert_eq!(one, other, "{name}");
     }
@@ -230,7 +286,11 @@ fn odd_frames_take_nothing_from_the_answer() {
 
 #[test]
 fn a_letter_in_two_halves_is_one() {
-    let body = events(&[r#"{"choices":[{"delta":{"content":"a \ud83c"}}]}"#, r#"{"choices":[{"delta":{"content":"\udf4b b \\ud83c"}}]}"#, STOP]);
+    let body = events(&[
+        r#"{"choices":[{"delta":{"content":"a \ud83c"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"\udf4b b \\ud83c"}}]}"#,
+        STOP,
+    ]);
     assert_eq!(heard(&body).0, "a 🍋 b \\ud83c");
 }
 
@@ -251,12 +311,24 @@ fn every_end_has_a_name() {
         ("garbage in a frame", then("{~~~"), "unreadable"),
         ("garbage in JSON", "{nonsense".to_owned(), "unreadable"),
         ("an error frame", then(r#"{"error":{"code":502,"message":"x"}}"#), "overloaded"),
-        ("an error without a name", then(r#"{"object":"error","message":"EngineCore","code":500}"#), "overloaded"),
+        (
+            "an error without a name",
+            then(r#"{"object":"error","message":"EngineCore","code":500}"#),
+            "overloaded",
+        ),
         ("an error as a text", then(r#"{"error":"CUDA out of memory"}"#), "overloaded"),
         ("an error in words", then("[ERROR] upstream timeout"), "overloaded"),
         ("an error as a field", format!("{}error: {{\"code\":500}}\n\n", events(&[YES])), "overloaded"),
-        ("an error as an event", format!("{}event: error\ndata: {{\"x\":1}}\n\n", events(&[YES])), "overloaded"),
-        ("an error without a field", format!("{}{{\"error\":{{\"message\":\"reset\"}}}}\n", events(&[YES])), "overloaded"),
+        (
+            "an error as an event",
+            format!("{}event: error\ndata: {{\"x\":1}}\n\n", events(&[YES])),
+            "overloaded",
+        ),
+        (
+            "an error without a field",
+            format!("{}{{\"error\":{{\"message\":\"reset\"}}}}\n", events(&[YES])),
+            "overloaded",
+        ),
         ("an error as JSON", r#"{"error":{"code":429}}"#.to_owned(), "rate_limited"),
         ("a missing model as JSON", r#"{"error":"model 'x' not found"}"#.to_owned(), "model_not_found"),
         ("a refused key as JSON", r#"{"detail":"Not authenticated"}"#.to_owned(), "refused"),
@@ -264,16 +336,32 @@ fn every_end_has_a_name() {
         ("an error as the reason", ending("error"), "overloaded"),
         ("no room", ending("length"), "Length"),
         ("no room, in other words", ending("MAX_TOKENS"), "Length"),
-        ("no machine", ending("insufficient_system_resource"), "Interrupted(\"insufficient_system_resource\")"),
+        (
+            "no machine",
+            ending("insufficient_system_resource"),
+            "Interrupted(\"insufficient_system_resource\")",
+        ),
         ("a word of its own", ending("eos_token"), "Stop"),
         ("no reason before the end", events(&[YES, WE_DO, DONE]), "Other(\"\")"),
         ("no text", events(&[STOP, DONE]), "empty"),
         ("white space alone", events(&[r#"{"choices":[{"delta":{"content":"\n \n"}}]}"#, STOP]), "empty"),
         ("thoughts alone", events(&[r#"{"choices":[{"delta":{"content":"<think>hm"}}]}"#, STOP]), "empty"),
-        ("a call of a tool as text", events(&[r#"{"choices":[{"delta":{"content":"<tool_call>{}</tool_call>"}}]}"#, STOP]), "empty"),
+        (
+            "a call of a tool as text",
+            events(&[r#"{"choices":[{"delta":{"content":"<tool_call>{}</tool_call>"}}]}"#, STOP]),
+            "empty",
+        ),
         ("usage alone", events(&[r#"{"choices":[],"usage":{"prompt_tokens":5}}"#, DONE]), "empty"),
-        ("a nameless tool", events(&[r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]},"finish_reason":"stop"}]}"#]), "empty"),
-        ("the model declines", events(&[r#"{"choices":[{"delta":{"refusal":"I cannot."}}]}"#, STOP]), "content_filter"),
+        (
+            "a nameless tool",
+            events(&[r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]},"finish_reason":"stop"}]}"#]),
+            "empty",
+        ),
+        (
+            "the model declines",
+            events(&[r#"{"choices":[{"delta":{"refusal":"I cannot."}}]}"#, STOP]),
+            "content_filter",
+        ),
     ] {
         assert_eq!(heard(&body).1, ended, "{name}");
     }

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{BoxFuture, BoxStream, ByteStream, CallOutcome, Ctx, Dialect, FetchError, ModelEndpoint};
+use frontdesk_ports::{
+    BoxFuture, BoxStream, ByteStream, CallOutcome, Ctx, Dialect, FetchError, ModelEndpoint,
+};
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 
@@ -164,7 +166,7 @@ impl Call {
                     if !unseen && let Some(event) = reading.events.pop_front() {
                         reading.shown |= !matches!(event, ChatEvent::Anew);
                         if matches!(event, ChatEvent::Finished { .. }) {
-                            self.learn();
+                            self.learn(true);
                             self.state = StreamState::Done;
                             self.record(CallOutcome::Ok);
                         }
@@ -173,6 +175,7 @@ impl Call {
                     let Some(error) = reading.error.take() else { continue };
                     let events = std::mem::take(&mut reading.events);
                     if reading.shown || matches!(error, ModelError::Empty { .. }) {
+                        self.learn(false);
                         return Some(Err(self.give_up(error)));
                     }
                     self.state = StreamState::Idle;
@@ -182,11 +185,8 @@ impl Call {
             };
             let failure = failure.without(self.said());
             let late = self.ctx.clock.now().since(self.began) > SOON;
-            let retry = if late {
-                None
-            } else {
-                within(&mut self.whole, self.attempts.again(failure.clone())).await
-            };
+            let retry =
+                if late { None } else { within(&mut self.whole, self.attempts.again(failure.clone())).await };
             if let Err(error) = retry.unwrap_or(Err(failure)) {
                 let error = self.give_up(error);
                 if matches!(error, ModelError::ContentFilter(_)) {
@@ -213,10 +213,13 @@ impl Call {
     }
 
     /// Remembers what the answer was like.
-    fn learn(&self) {
+    fn learn(&self, whole: bool) {
         let StreamState::Reading(reading) = &self.state else { return };
         let (thought, first) = (reading.answer.thought(), reading.answer.thinks_first());
-        if self.adapted == 0 && self.ctx.caches.dialects.get(&self.endpoint.base_url, &self.request.model).is_none() && !thought {
+        if self.adapted == 0
+            && self.ctx.caches.dialects.get(&self.endpoint.base_url, &self.request.model).is_none()
+            && !thought
+        {
             return;
         }
         let dialect = self.dialect.clone();
@@ -226,7 +229,8 @@ impl Call {
             || dialect,
             |dialect| {
                 dialect.reasons |= thought;
-                dialect.thinks_first = first;
+                // How an answer begins, only a whole one tells.
+                dialect.thinks_first = if whole { first } else { dialect.thinks_first || first };
             },
         );
     }
@@ -237,7 +241,12 @@ impl Call {
             return;
         }
         let told = self.dialect.clone();
-        self.ctx.caches.dialects.learn(&self.endpoint.base_url, &self.request.model, Dialect::default, |dialect| *dialect = told);
+        self.ctx.caches.dialects.learn(
+            &self.endpoint.base_url,
+            &self.request.model,
+            Dialect::default,
+            |dialect| *dialect = told,
+        );
     }
 
     fn record(&self, outcome: CallOutcome) {
@@ -291,7 +300,9 @@ impl Call {
                 let report = Report::of_body(&body);
                 if self.adapted < adapt::MOST {
                     let refusal = Refusal { status, headers: &headers, report: &report };
-                    if let Some(dialect) = adapt::next(&self.endpoint, &self.dialect, &refusal, &mut self.tried)? {
+                    if let Some(dialect) =
+                        adapt::next(&self.endpoint, &self.dialect, &refusal, &mut self.tried)?
+                    {
                         tracing::info!(model = self.request.model, %status, told = report.words, "a model is asked in another way");
                         self.dialect = dialect;
                         self.adapted = self.adapted.saturating_add(1);
@@ -302,7 +313,11 @@ impl Call {
                     // What was tried below another path did not help.
                     self.dialect.url = None;
                 }
-                Err(ModelError::from_status(status, retry_after(&headers, Some(self.ctx.clock.now())), &report))
+                Err(ModelError::from_status(
+                    status,
+                    retry_after(&headers, Some(self.ctx.clock.now())),
+                    &report,
+                ))
             }
             Arrival::Work(Err(error)) => Err(error),
             Arrival::Deadline => Err(ModelError::Timeout(Deadline::FirstToken)),
@@ -319,9 +334,9 @@ impl OpenAnswer {
             let arrival = first(self.body.next(), &mut self.deadline, whole).await;
             let (answer, events) = (&mut self.answer, &mut self.events);
             let result = match arrival {
-                Arrival::Work(Some(Ok(bytes))) => {
-                    self.inflate.each(&bytes, |bytes| answer.push(bytes, &mut |event| events.push_back(event)))
-                }
+                Arrival::Work(Some(Ok(bytes))) => self
+                    .inflate
+                    .each(&bytes, |bytes| answer.push(bytes, &mut |event| events.push_back(event))),
                 // The HTTP client's own limit is the same one, seen from below.
                 Arrival::Work(Some(Err(FetchError::Timeout("gap")))) => {
                     Err(ModelError::Timeout(self.deadline_is))
@@ -350,7 +365,8 @@ impl OpenAnswer {
             if self.answer.size() > size {
                 self.deadline_is = Deadline::Gap;
                 let last = self.answer.is_finished();
-                self.deadline = ctx.clock.sleep(if last { timeouts.gap.min(LAST_WORDS) } else { timeouts.gap });
+                self.deadline =
+                    ctx.clock.sleep(if last { timeouts.gap.min(LAST_WORDS) } else { timeouts.gap });
             } else if self.answer.is_finished() && !finished {
                 self.deadline = ctx.clock.sleep(timeouts.gap.min(LAST_WORDS));
             }

@@ -9,12 +9,12 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::adapt;
 use super::chat::dialect;
 use super::error::{Deadline, ModelError};
 use super::inflate::Inflate;
 use super::report::{Cause, Report};
 use super::request::{self, Target, Timeouts};
-use super::adapt;
 use crate::retry::{Attempts, judge, retry_after, within};
 use crate::{body, breaker};
 
@@ -41,7 +41,12 @@ pub async fn embed(ctx: &Ctx, endpoint: &ModelEndpoint, texts: &[String]) -> Res
 ///
 /// # Errors
 /// As [`embed`].
-pub async fn embed_question(ctx: &Ctx, endpoint: &ModelEndpoint, text: &str, deadline: Duration) -> Result<Vec<f32>> {
+pub async fn embed_question(
+    ctx: &Ctx,
+    endpoint: &ModelEndpoint,
+    text: &str,
+    deadline: Duration,
+) -> Result<Vec<f32>> {
     let asked = async {
         let model = model(endpoint)?;
         let texts = [text.to_owned()];
@@ -73,7 +78,7 @@ async fn vectors(
     let mut refused = None;
     let mut waiting = vec![0..texts.len()];
     while let Some(range) = waiting.pop() {
-        let batch = dialect(ctx, endpoint, model).batch.unwrap_or(BATCH).max(1);
+        let batch = dialect(ctx, endpoint, &key(model)).batch.unwrap_or(BATCH).max(1);
         if range.len() > batch {
             let border = range.start.saturating_add(batch);
             waiting.push(border..range.end);
@@ -89,7 +94,11 @@ async fn vectors(
         match one_batch(ctx, endpoint, model, some, whole).await {
             Ok(vectors) => {
                 let length = all.iter().flatten().map(Vec::len).next();
-                if let Some(other) = vectors.iter().flatten().find(|vector| length.is_some_and(|length| vector.len() != length)) {
+                if let Some(other) = vectors
+                    .iter()
+                    .flatten()
+                    .find(|vector| length.is_some_and(|length| vector.len() != length))
+                {
                     return Err(bad(&format!("vectors of different lengths, one of {}", other.len())));
                 }
                 for (place, vector) in all.iter_mut().skip(range.start).zip(vectors) {
@@ -138,7 +147,10 @@ const SHORTEST: usize = 100;
 const fn lies_in_the_texts(error: &ModelError) -> bool {
     matches!(
         error,
-        ModelError::Request(_) | ModelError::ContextTooLong { .. } | ModelError::TooLong(_) | ModelError::Empty { .. }
+        ModelError::Request(_)
+            | ModelError::ContextTooLong { .. }
+            | ModelError::TooLong(_)
+            | ModelError::Empty { .. }
     )
 }
 
@@ -158,8 +170,24 @@ fn most_at_once(error: &ModelError, asked: usize) -> Option<usize> {
     Some(told.unwrap_or_else(|| asked.div_ceil(2)))
 }
 
+/// How long the model's vectors are, once this process has seen one.
+#[must_use]
+pub fn vector_length(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Option<usize> {
+    dialect(ctx, endpoint, &key(model)).vector_length
+}
+
+/// Under which name it is remembered how a model is asked for vectors: it may chat, too.
+fn key(model: &str) -> String {
+    format!("{model} (vectors)")
+}
+
 fn learn(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str, change: impl FnOnce(&mut Dialect)) {
-    ctx.caches.dialects.learn(&endpoint.base_url, model, || dialect(ctx, endpoint, model), change);
+    ctx.caches.dialects.learn(
+        &endpoint.base_url,
+        &key(model),
+        || dialect(ctx, endpoint, &key(model)),
+        change,
+    );
 }
 
 async fn one_batch(
@@ -171,7 +199,8 @@ async fn one_batch(
 ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
     let timeouts =
         Timeouts { connect: whole.min(Timeouts::default().connect), first_token: whole, gap: whole, whole };
-    let mut guarded = breaker::enter(ctx, SERVICE, &format!("{} {model}", endpoint.base_url)).ok_or(ModelError::CircuitOpen)?;
+    let mut guarded = breaker::enter(ctx, SERVICE, &format!("{} {model}", endpoint.base_url))
+        .ok_or(ModelError::CircuitOpen)?;
     let mut attempts = Attempts::new(ctx, SERVICE, whole);
     let mut deadline = ctx.clock.sleep(whole);
     let work = async {
@@ -202,10 +231,12 @@ async fn attempt(
     texts: &[String],
     timeouts: &Timeouts,
 ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
-    let versioned = dialect(ctx, endpoint, model).url;
+    let versioned = dialect(ctx, endpoint, &key(model)).url;
     let target = Target { path: "/embeddings", url: versioned.as_deref() };
-    let request = request::post(endpoint, target, "application/json", &EmbeddingsBody { model, input: texts })?;
-    let response = ctx.http.send(request, timeouts.limits(MAX_BODY)).await.map_err(ModelError::before_head)?;
+    let request =
+        request::post(endpoint, target, "application/json", &EmbeddingsBody { model, input: texts })?;
+    let response =
+        ctx.http.send(request, timeouts.limits(MAX_BODY)).await.map_err(ModelError::before_head)?;
     let (head, body) = response.into_parts();
     let mut inflate = Inflate::of(&head.headers)?;
     if !head.status.is_success() {
@@ -225,13 +256,21 @@ async fn attempt(
             learn(ctx, endpoint, model, |dialect| dialect.url = Some(url));
             return Box::pin(attempt(ctx, endpoint, model, texts, timeouts)).await;
         }
-        return Err(ModelError::from_status(head.status, retry_after(&head.headers, Some(ctx.clock.now())), &report));
+        return Err(ModelError::from_status(
+            head.status,
+            retry_after(&head.headers, Some(ctx.clock.now())),
+            &report,
+        ));
     }
     let mut answer = Vec::new();
     let raw = body::whole(body).await.map_err(|error| ModelError::in_body(&error))?;
     inflate.each(&raw, |bytes| {
         answer.extend_from_slice(bytes);
-        if u64::try_from(answer.len()).is_ok_and(|length| length <= MAX_BODY) { Ok(()) } else { Err(ModelError::TooLong(MAX_BODY)) }
+        if u64::try_from(answer.len()).is_ok_and(|length| length <= MAX_BODY) {
+            Ok(())
+        } else {
+            Err(ModelError::TooLong(MAX_BODY))
+        }
     })?;
     parse(&answer, texts.len())
 }
@@ -245,12 +284,18 @@ struct EmbeddingsBody<'a> {
 /// The vectors in an answer: `{"data": [{"embedding": …}]}`, `{"embeddings": [[…]]}`, or such a list alone.
 fn parse(body: &[u8], count: usize) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| bad("not JSON"))?;
-    let list = ["data", "embeddings"].iter().find_map(|name| answer.get(*name)?.as_array()).or_else(|| answer.as_array());
+    let list = ["data", "embeddings"]
+        .iter()
+        .find_map(|name| answer.get(*name)?.as_array())
+        .or_else(|| answer.as_array());
     let Some(items) = list else {
         return Err(ModelError::from_frame(&answer).unwrap_or_else(|| bad("no list of vectors")));
     };
     if items.len() != count {
-        return Err(ModelError::Empty { detail: format!("{} vectors of {count} texts", items.len()), length: false });
+        return Err(ModelError::Empty {
+            detail: format!("{} vectors of {count} texts", items.len()),
+            length: false,
+        });
     }
     let mut vectors: Vec<Option<Option<Vec<f32>>>> = vec![None; count];
     let mut length = None;
@@ -274,10 +319,13 @@ fn parse(body: &[u8], count: usize) -> Result<Vec<Option<Vec<f32>>>, ModelError>
 fn vector(value: &Value) -> Result<Option<Vec<f32>>, ModelError> {
     let numbers = match value {
         // Some servers answer with a list for each text.
-        Value::Array(items) if items.first().is_some_and(Value::is_array) => return items.first().map_or(Ok(None), vector),
+        Value::Array(items) if items.first().is_some_and(Value::is_array) => {
+            return items.first().map_or(Ok(None), vector);
+        }
         Value::Array(items) => {
             #[expect(clippy::cast_possible_truncation, reason = "vectors are stored with this precision")]
-            let numbers: Option<Vec<f32>> = items.iter().map(|number| number.as_f64().map(|number| number as f32)).collect();
+            let numbers: Option<Vec<f32>> =
+                items.iter().map(|number| number.as_f64().map(|number| number as f32)).collect();
             numbers
         }
         Value::String(text) => Some(floats(text).ok_or_else(|| bad("a vector that is no base64"))?),
@@ -288,7 +336,8 @@ fn vector(value: &Value) -> Result<Option<Vec<f32>>, ModelError> {
     if numbers.is_empty() || numbers.len() > MAX_DIMENSIONS {
         return Err(bad("a vector of an impossible length"));
     }
-    let usable = numbers.iter().all(|number| number.is_finite()) && numbers.iter().any(|number| *number != 0.0);
+    let usable =
+        numbers.iter().all(|number| number.is_finite()) && numbers.iter().any(|number| *number != 0.0);
     Ok(usable.then_some(numbers))
 }
 
@@ -341,8 +390,12 @@ mod tests {
 
     #[test]
     fn lists_of_other_servers_are_read() {
-        for body in [r#"{"embeddings":[[1,0],[0,1]]}"#, r#"[{"embedding":[1,0]},{"embedding":[0,1]}]"#, r#"[[1,0],[0,1]]"#,
-            r#"[{"index":0,"embedding":[[1,0]]},{"index":1,"embedding":[[0,1]]}]"#] {
+        for body in [
+            r#"{"embeddings":[[1,0],[0,1]]}"#,
+            r#"[{"embedding":[1,0]},{"embedding":[0,1]}]"#,
+            r#"[[1,0],[0,1]]"#,
+            r#"[{"index":0,"embedding":[[1,0]]},{"index":1,"embedding":[[0,1]]}]"#,
+        ] {
             assert_eq!(read(body, 2).unwrap(), [[1.0, 0.0], [0.0, 1.0]], "{body}");
         }
     }
@@ -350,7 +403,8 @@ mod tests {
     #[test]
     fn a_vector_that_is_none_costs_its_own_text_alone() {
         for none in ["null", "[null,null]", "[0,0]", "[1e300,1]"] {
-            let body = format!(r#"{{"data":[{{"index":0,"embedding":{none}}},{{"index":1,"embedding":[1,0]}}]}}"#);
+            let body =
+                format!(r#"{{"data":[{{"index":0,"embedding":{none}}},{{"index":1,"embedding":[1,0]}}]}}"#);
             assert_eq!(parse(body.as_bytes(), 2), Ok(vec![None, Some(vec![1.0, 0.0])]), "{none}");
         }
     }
@@ -365,7 +419,10 @@ mod tests {
     #[test]
     fn how_many_texts_are_taken_is_read_in_anyone_s_words() {
         for (words, most) in [
-            ("400 InvalidParameter: <400> Value error, batch size is invalid, it should not be larger than 10.", Some(10)),
+            (
+                "400 InvalidParameter: <400> Value error, batch size is invalid, it should not be larger than 10.",
+                Some(10),
+            ),
             ("422: batch size 64 > maximum allowed batch size 32", Some(32)),
             ("400: Too many inputs. The max number of inputs is 1.", Some(1)),
             ("413: batch too large", Some(32)),

@@ -247,7 +247,9 @@ impl ModelError {
         match (report.cause, status) {
             (Some(Cause::ContextTooLong), _) => Self::ContextTooLong { detail, limit: report.context_tokens },
             (Some(Cause::Filtered), _) => Self::ContentFilter(detail),
-            (Some(Cause::NoQuota), _) | (Some(Cause::Refused), 400) | (_, 401..=403 | 407) => Self::Refused(detail),
+            (Some(Cause::NoQuota), _) | (Some(Cause::Refused), 400) | (_, 401..=403 | 407) => {
+                Self::Refused(detail)
+            }
             (Some(Cause::NoModel), 400) | (_, 404 | 405 | 410) => Self::ModelNotFound(detail),
             (_, 429) => Self::RateLimited { detail, retry_after },
             (_, 408 | 409 | 425 | 500..=599) => Self::Overloaded { detail, retry_after },
@@ -329,29 +331,49 @@ mod tests {
             ("OpenAI too long", status(400, &openai("context_length_exceeded")), "context_too_long"),
             (
                 "llama.cpp too long",
-                status(400, &json!({"error": {"code": 400, "type": "exceed_context_size_error", "message": "…", "n_ctx": 4096}})),
+                status(
+                    400,
+                    &json!({"error": {"code": 400, "type": "exceed_context_size_error", "message": "…", "n_ctx": 4096}}),
+                ),
                 "context_too_long",
             ),
             (
                 "vLLM too long",
-                status(400, &json!({"object": "error", "message": "This model's maximum context length is 4096 tokens", "code": 400})),
+                status(
+                    400,
+                    &json!({"object": "error", "message": "This model's maximum context length is 4096 tokens", "code": 400}),
+                ),
                 "context_too_long",
             ),
             ("Azure filter", status(400, &openai("content_filter")), "content_filter"),
             (
                 "OpenRouter moderation",
-                status(403, &json!({"error": {"code": 403, "message": "requires moderation. Your input was flagged", "metadata": {"flagged_input": "x"}}})),
+                status(
+                    403,
+                    &json!({"error": {"code": 403, "message": "requires moderation. Your input was flagged", "metadata": {"flagged_input": "x"}}}),
+                ),
                 "content_filter",
             ),
             ("Ollama string", status(400, &json!({"error": "invalid message"})), "request_not_taken"),
             ("FastAPI", status(422, &json!({"detail": [{"loc": ["body"]}]})), "request_not_taken"),
-            ("Gemini list", status(403, &json!([{"error": {"code": 403, "status": "PERMISSION_DENIED"}}])), "refused"),
             (
-                "Gemini key",
-                status(400, &json!([{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}])),
+                "Gemini list",
+                status(403, &json!([{"error": {"code": 403, "status": "PERMISSION_DENIED"}}])),
                 "refused",
             ),
-            ("400 of a model", status(400, &json!({"error": {"message": "The model `x` does not exist"}})), "model_not_found"),
+            (
+                "Gemini key",
+                status(
+                    400,
+                    &json!([{"error": {"code": 400, "message": "API key not valid.", "status": "INVALID_ARGUMENT"}}]),
+                ),
+                "refused",
+            ),
+            (
+                "400 of a model",
+                status(400, &json!({"error": {"message": "The model `x` does not exist"}})),
+                "model_not_found",
+            ),
         ] {
             assert_eq!(error.name(), expected, "{name}: {error}");
         }
@@ -364,13 +386,25 @@ mod tests {
             (json!({"error": {"message": "x", "code": "502"}}), Some("overloaded")),
             (json!({"error": "broken"}), Some("overloaded")),
             (json!({"error": {"code": "context_length_exceeded"}}), Some("context_too_long")),
-            (json!({"object": "error", "message": "EngineCore encountered an issue", "code": 500}), Some("overloaded")),
-            (json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}), Some("overloaded")),
+            (
+                json!({"object": "error", "message": "EngineCore encountered an issue", "code": 500}),
+                Some("overloaded"),
+            ),
+            (
+                json!({"type": "error", "error": {"type": "overloaded_error", "message": "x"}}),
+                Some("overloaded"),
+            ),
             (json!({"detail": "Not authenticated"}), Some("refused")),
             (json!({"error": "model 'x' not found"}), Some("model_not_found")),
             (json!({"status": "error", "message": "quota exceeded"}), Some("refused")),
-            (json!({"choices": [{"index": 0, "error": {"code": 502, "message": "gone"}, "finish_reason": "error"}]}), Some("overloaded")),
-            (json!({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}), Some("refused")),
+            (
+                json!({"choices": [{"index": 0, "error": {"code": 502, "message": "gone"}, "finish_reason": "error"}]}),
+                Some("overloaded"),
+            ),
+            (
+                json!({"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}),
+                Some("refused"),
+            ),
             (json!({"error": null, "choices": []}), None),
             (json!({"error": {}, "choices": []}), None),
             (json!({"choices": []}), None),
@@ -386,12 +420,18 @@ mod tests {
         for (words, limit) in [
             ("This model's maximum context length is 4096 tokens. However, you requested 9000", Some(4096)),
             ("prompt is too long: 210000 tokens > 200000 maximum", Some(200_000)),
-            ("The input token count (40000) exceeds the maximum number of tokens allowed (32,768).", Some(32_768)),
+            (
+                "The input token count (40000) exceeds the maximum number of tokens allowed (32,768).",
+                Some(32_768),
+            ),
             ("the request exceeds the available context size (8192 tokens)", Some(8192)),
             ("maximum context", None),
         ] {
             let error = status(400, &json!({"error": {"message": words}}));
-            assert!(matches!(error, ModelError::ContextTooLong { limit: found, .. } if found == limit), "{words}: {error:?}");
+            assert!(
+                matches!(error, ModelError::ContextTooLong { limit: found, .. } if found == limit),
+                "{words}: {error:?}"
+            );
         }
     }
 
@@ -399,11 +439,26 @@ mod tests {
     fn a_field_that_is_refused_is_found_in_anyone_s_words() {
         let sent = ["max_tokens", "temperature", "stream_options", "stream"];
         for (body, field) in [
-            (json!({"error": {"message": "Unsupported parameter: 'max_tokens' … Use 'max_completion_tokens'", "param": "max_tokens"}}), Some("max_tokens")),
-            (json!({"error": {"message": "Unsupported value: 'temperature' does not support 0.2", "param": null}}), Some("temperature")),
-            (json!({"error": {"message": "Unrecognized request argument supplied: stream_options", "param": null}}), Some("stream_options")),
-            (json!({"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}}), Some("stream_options")),
-            (json!({"error": {"message": "Provider returned error", "metadata": {"raw": "{\"error\":{\"message\":\"temperature is deprecated\"}}"}}}), Some("temperature")),
+            (
+                json!({"error": {"message": "Unsupported parameter: 'max_tokens' … Use 'max_completion_tokens'", "param": "max_tokens"}}),
+                Some("max_tokens"),
+            ),
+            (
+                json!({"error": {"message": "Unsupported value: 'temperature' does not support 0.2", "param": null}}),
+                Some("temperature"),
+            ),
+            (
+                json!({"error": {"message": "Unrecognized request argument supplied: stream_options", "param": null}}),
+                Some("stream_options"),
+            ),
+            (
+                json!({"object": "error", "message": {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]}}),
+                Some("stream_options"),
+            ),
+            (
+                json!({"error": {"message": "Provider returned error", "metadata": {"raw": "{\"error\":{\"message\":\"temperature is deprecated\"}}"}}}),
+                Some("temperature"),
+            ),
             (json!({"detail": "Streaming is not supported"}), Some("stream")),
             (json!({"error": {"message": "bad"}}), None),
         ] {
@@ -422,6 +477,9 @@ mod tests {
         );
         assert_eq!(error, ModelError::Refused("401: Incorrect API key provided: …".into()));
         let error = status(400, &json!({"error": {"message": "cannot say: where is my parcel now"}}));
-        assert_eq!(error.without("So where is my parcel now?").to_string(), "request not taken: 400: cannot say: …");
+        assert_eq!(
+            error.without("So where is my parcel now?").to_string(),
+            "request not taken: 400: cannot say: …"
+        );
     }
 }

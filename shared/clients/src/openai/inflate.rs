@@ -25,7 +25,8 @@ impl Inflate {
     /// # Errors
     /// When it is encoded otherwise; the text says what to change.
     pub(super) fn of(headers: &HeaderMap) -> Result<Self, ModelError> {
-        let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let encoding =
+            headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
         match encoding.trim().to_ascii_lowercase().as_str() {
             "" | "identity" => Ok(Self::Plain),
             "gzip" | "x-gzip" => Ok(Self::Gzip(MultiGzDecoder::new(Vec::new()))),
@@ -46,10 +47,18 @@ impl Inflate {
         for part in bytes.chunks(AT_ONCE) {
             let inflated = match self {
                 Self::Plain => return take(bytes),
-                Self::Gzip(decoder) => decoder.write_all(part).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
-                Self::Deflate(decoder) => decoder.write_all(part).and_then(|()| decoder.flush()).map(|()| std::mem::take(decoder.get_mut())),
+                Self::Gzip(decoder) => decoder
+                    .write_all(part)
+                    .and_then(|()| decoder.flush())
+                    .map(|()| std::mem::take(decoder.get_mut())),
+                Self::Deflate(decoder) => decoder
+                    .write_all(part)
+                    .and_then(|()| decoder.flush())
+                    .map(|()| std::mem::take(decoder.get_mut())),
             };
-            take(&inflated.map_err(|_| ModelError::BadResponse("the answer says that it is compressed, and is not".to_owned()))?)?;
+            take(&inflated.map_err(|_| {
+                ModelError::BadResponse("the answer says that it is compressed, and is not".to_owned())
+            })?)?;
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ mod words;
 
 pub use answer::{ChatEvent, FinishReason, MAX_ANSWER, MAX_TOOL_CALLS};
 pub use chat::{SERVICE as MODEL_SERVICE, chat, dialect};
-pub use embeddings::{BATCH, SERVICE as EMBEDDINGS_SERVICE, embed, embed_question};
+pub use embeddings::{BATCH, SERVICE as EMBEDDINGS_SERVICE, embed, embed_question, vector_length};
 pub use error::{Deadline, ModelError};
 pub use frames::MAX_FRAME;
 pub use models::{Listed, list as list_models};

@@ -44,5 +44,7 @@ pub async fn list(ctx: &Ctx, endpoint: &ModelEndpoint, deadline: Duration) -> Li
     let list = body::whole(response.into_body()).await.unwrap_or_default();
     let list: Value = serde_json::from_slice(&list).unwrap_or_default();
     let names = list.get("data").and_then(Value::as_array).into_iter().flatten();
-    Listed::Models(names.filter_map(|model| model.get("id")?.as_str()).take(10_000).map(str::to_owned).collect())
+    Listed::Models(
+        names.filter_map(|model| model.get("id")?.as_str()).take(10_000).map(str::to_owned).collect(),
+    )
 }

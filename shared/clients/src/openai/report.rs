@@ -104,7 +104,8 @@ const REFUSED: &[&str] = &[
     "permission_denied",
     "invalid token",
 ];
-const LIMITED: &[&str] = &["rate limit", "rate_limit", "too many requests", "tokens per min", "requests per min"];
+const LIMITED: &[&str] =
+    &["rate limit", "rate_limit", "too many requests", "tokens per min", "requests per min"];
 const NO_MODEL: &[&str] = &[
     "not found",
     "not_found",
@@ -143,7 +144,11 @@ impl Report {
             Err(_) => {
                 let text = String::from_utf8_lossy(body);
                 let trimmed = text.trim();
-                let text = if trimmed.starts_with('<') { words::of_page(trimmed) } else { trimmed.chars().take(2000).collect() };
+                let text = if trimmed.starts_with('<') {
+                    words::of_page(trimmed)
+                } else {
+                    trimmed.chars().take(2000).collect()
+                };
                 Self::of(&Value::String(text))
             }
         }
@@ -164,18 +169,27 @@ impl Report {
             report.status = report.status.or_else(|| status(frame));
             return Some(report);
         }
-        if let Some(error) = frame.get("choices").and_then(|choices| choices.get(0)?.get("error")).filter(|error| says(error)) {
+        if let Some(error) =
+            frame.get("choices").and_then(|choices| choices.get(0)?.get("error")).filter(|error| says(error))
+        {
             return Some(Self::of(error));
         }
         if frame.get("choices").is_some() || frame.get("usage").is_some() {
             return None;
         }
         let is = |name: &str, words: &[&str]| {
-            frame.get(name).and_then(Value::as_str).is_some_and(|text| words.contains(&text.to_ascii_lowercase().as_str()))
+            frame
+                .get(name)
+                .and_then(Value::as_str)
+                .is_some_and(|text| words.contains(&text.to_ascii_lowercase().as_str()))
         };
-        let marked = is("object", &["error"]) || is("type", &["error"]) || is("status", &["error", "fail", "failed", "failure"]);
+        let marked = is("object", &["error"])
+            || is("type", &["error"])
+            || is("status", &["error", "fail", "failed", "failure"]);
         let told = ["errors", "detail", "message", "error_msg", "errorMessage", "msg", "base_resp"];
-        let told = told.iter().any(|name| field(name).is_some_and(|value| !value.is_boolean() && !value.is_number()));
+        let told = told
+            .iter()
+            .any(|name| field(name).is_some_and(|value| !value.is_boolean() && !value.is_number()));
         (marked || told || status(frame).is_some()).then(|| Self::of(frame))
     }
 
@@ -205,13 +219,15 @@ impl Report {
 
     /// The first of `sent` that it speaks of, or names as a field.
     pub(super) fn field(&self, sent: &[&'static str]) -> Option<&'static str> {
-        let named = |name: &str| sent.iter().find(|field| name.split(['.', '[', '/']).any(|part| part == **field)).copied();
+        let named = |name: &str| {
+            sent.iter().find(|field| name.split(['.', '[', '/']).any(|part| part == **field)).copied()
+        };
         if let Some(field) = self.fields.iter().find_map(|name| named(name)) {
             return Some(field);
         }
-        self.lower
-            .split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_'))
-            .find_map(|word| sent.iter().find(|field| **field == word || (**field == "stream" && word == "streaming")).copied())
+        self.lower.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '_')).find_map(|word| {
+            sent.iter().find(|field| **field == word || (**field == "stream" && word == "streaming")).copied()
+        })
     }
 
     /// The number behind the first of `after` that is there.
@@ -234,7 +250,9 @@ impl Report {
     }
 
     fn find_cause(&self) -> Option<Cause> {
-        let model = self.lower.contains("model") && self.says(NO_MODEL) && !self.says(&["parameter", "role", "argument", "value"]);
+        let model = self.lower.contains("model")
+            && self.says(NO_MODEL)
+            && !self.says(&["parameter", "role", "argument", "value"]);
         [
             (self.says(TOO_LONG), Cause::ContextTooLong),
             (self.says(FILTERED), Cause::Filtered),
@@ -322,5 +340,7 @@ impl Texts {
 /// A word a program chose, not a person or a key: keys are longer than any code.
 fn is_code(text: &str) -> bool {
     (1..=40).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_uppercase() || matches!(byte, b'_' | b'.'))
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_uppercase() || matches!(byte, b'_' | b'.'))
 }

@@ -135,7 +135,9 @@ pub(super) fn without(dialect: &Dialect, field: &str, other_limit: bool) -> Dial
     let dialect = dialect.clone();
     match field {
         "max_tokens" => Dialect { max_tokens: false, max_completion_tokens: other_limit, ..dialect },
-        "max_completion_tokens" => Dialect { max_completion_tokens: false, max_tokens: other_limit, ..dialect },
+        "max_completion_tokens" => {
+            Dialect { max_completion_tokens: false, max_tokens: other_limit, ..dialect }
+        }
         "temperature" => Dialect { temperature: false, ..dialect },
         "stream_options" => Dialect { stream_options: false, ..dialect },
         _ => Dialect { stream: false, stream_options: false, ..dialect },
@@ -149,8 +151,11 @@ pub fn is_near(base_url: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let authority = authority.rsplit('@').next().unwrap_or_default();
     if let Some(address) = authority.strip_prefix('[') {
-        let address = address.split(']').next().and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
-        return address.is_some_and(|address| address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local());
+        let address =
+            address.split(']').next().and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
+        return address.is_some_and(|address| {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        });
     }
     let host = authority.split(':').next().unwrap_or_default().to_ascii_lowercase();
     if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
@@ -220,11 +225,14 @@ pub(super) fn chat(
 /// The instructions at the beginning of the first message that is none, for templates that know no others.
 fn without_system(messages: &[ChatMessage]) -> Vec<ChatMessage> {
     let of = |message: &&ChatMessage| message.role == ChatRole::System;
-    let instructions: Vec<&str> = messages.iter().filter(of).map(|message| message.content.as_str()).collect();
+    let instructions: Vec<&str> =
+        messages.iter().filter(of).map(|message| message.content.as_str()).collect();
     let mut rest: Vec<ChatMessage> = messages.iter().filter(|message| !of(message)).cloned().collect();
     let instructions = instructions.join("\n\n");
     match rest.first_mut() {
-        Some(first) if first.role == ChatRole::User => first.content = format!("{instructions}\n\n{}", first.content),
+        Some(first) if first.role == ChatRole::User => {
+            first.content = format!("{instructions}\n\n{}", first.content)
+        }
         _ => rest.insert(0, ChatMessage::new(ChatRole::User, instructions)),
     }
     rest
@@ -253,22 +261,30 @@ pub(super) fn post(
     accept: &'static str,
     body: &impl Serialize,
 ) -> Result<http::Request<Bytes>, ModelError> {
-    let body = serde_json::to_vec(body).map_err(|_| ModelError::Request("the request is no JSON".to_owned()))?;
+    let body =
+        serde_json::to_vec(body).map_err(|_| ModelError::Request("the request is no JSON".to_owned()))?;
     let url = target.url.map_or_else(|| below(&endpoint.base_url, target.path), str::to_owned);
     let builder = http::Request::post(url)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(ACCEPT, HeaderValue::from_static(accept));
-    keyed(endpoint, builder)?.body(body.into()).map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
+    keyed(endpoint, builder)?
+        .body(body.into())
+        .map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
 }
 
 /// The question for the list of models.
 pub(super) fn models(endpoint: &ModelEndpoint) -> Result<http::Request<Bytes>, ModelError> {
     let builder = http::Request::get(below(&endpoint.base_url, "/models"));
-    keyed(endpoint, builder)?.body(Bytes::new()).map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
+    keyed(endpoint, builder)?
+        .body(Bytes::new())
+        .map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
 }
 
 /// With the endpoint's key.
-fn keyed(endpoint: &ModelEndpoint, builder: http::request::Builder) -> Result<http::request::Builder, ModelError> {
+fn keyed(
+    endpoint: &ModelEndpoint,
+    builder: http::request::Builder,
+) -> Result<http::request::Builder, ModelError> {
     let Some(key) = &endpoint.api_key else { return Ok(builder) };
     let header = |text: &str| {
         let mut value = HeaderValue::from_str(text).map_err(|_| {
@@ -398,11 +414,24 @@ mod tests {
 
     #[test]
     fn endpoints_on_this_machine_and_in_its_network_are_near() {
-        for near in ["http://localhost:11434/v1", "http://127.0.0.1:8080", "http://[::1]:1/v1", "http://ollama:11434", "http://10.0.0.7/v1",
-            "http://192.168.1.2", "http://gpu.local/v1", "http://host.docker.internal:11434/v1"] {
+        for near in [
+            "http://localhost:11434/v1",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1/v1",
+            "http://ollama:11434",
+            "http://10.0.0.7/v1",
+            "http://192.168.1.2",
+            "http://gpu.local/v1",
+            "http://host.docker.internal:11434/v1",
+        ] {
             assert!(is_near(near), "{near}");
         }
-        for far in ["https://api.openai.com/v1", "http://8.8.8.8", "https://[2606:4700::1]/v1", "https://local.example/v1"] {
+        for far in [
+            "https://api.openai.com/v1",
+            "http://8.8.8.8",
+            "https://[2606:4700::1]/v1",
+            "https://local.example/v1",
+        ] {
             assert!(!is_near(far), "{far}");
         }
     }

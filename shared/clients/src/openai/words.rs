@@ -9,7 +9,8 @@ const RUN: usize = 3;
 
 /// The words without what looks like a key, an address or personal data, without long quotes, in one line.
 pub(super) fn masked(text: &str) -> String {
-    let line: String = text.chars().take(2000).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let line: String =
+        text.chars().take(2000).map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
     let mut words: Vec<String> = without_quotes(&guard::mask(&line))
         .split_whitespace()
         .map(|word| if is_secret(word) { "…".to_owned() } else { word.to_owned() })
@@ -24,7 +25,9 @@ pub(super) fn masked(text: &str) -> String {
 
 /// The words without those that `said` has in the same order.
 pub(super) fn without(text: &str, said: &str) -> String {
-    let plain = |word: &str| -> String { word.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
+    let plain = |word: &str| -> String {
+        word.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
     let said: Vec<String> = said.split_whitespace().map(plain).filter(|word| !word.is_empty()).collect();
     let runs: std::collections::HashSet<&[String]> = said.windows(RUN.min(said.len()).max(1)).collect();
     let words: Vec<&str> = text.split_whitespace().collect();

@@ -3,7 +3,10 @@
 mod proof;
 mod reference;
 
+pub(super) use proof::missing as missing_numbers;
+
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::Source;
 use proof::Proof;
@@ -15,8 +18,18 @@ const MAX_ADDRESS: usize = 2000;
 /// How much of what was shown is kept, in characters: the statement that a reference stands behind.
 const MAX_STATEMENT: usize = 600;
 /// Headings of a list of sources at the end of an answer, which the citations are already.
-const SOURCES: &[&str] =
-    &["sources", "source", "references", "citations", "источники", "источник", "ссылки", "список источников", "quellen", "fuentes"];
+const SOURCES: &[&str] = &[
+    "sources",
+    "source",
+    "references",
+    "citations",
+    "источники",
+    "источник",
+    "ссылки",
+    "список источников",
+    "quellen",
+    "fuentes",
+];
 
 /// Removes from an answer, while it is streamed, references to passages that were not offered or that do not have what is
 /// said, and links that are in none of those offered. What it let through is never taken back, so what was streamed is the
@@ -29,9 +42,7 @@ const SOURCES: &[&str] =
 /// whatever stands before it, unless it is known, and no address is left that is not.
 #[derive(Debug, Clone)]
 pub struct CitationFilter {
-    proofs: Vec<Proof>,
-    addresses: BTreeSet<String>,
-    text: String,
+    known: Rc<Known>,
     /// What was not decided on yet.
     pending: String,
     /// The last character before `pending`.
@@ -45,6 +56,14 @@ pub struct CitationFilter {
     /// The last of what was shown.
     statement: String,
     spaces: Spaces,
+}
+
+/// What the passages have.
+#[derive(Debug)]
+struct Known {
+    proofs: Vec<Proof>,
+    addresses: BTreeSet<String>,
+    text: String,
 }
 
 /// What the front of the pending text is.
@@ -69,10 +88,12 @@ impl CitationFilter {
             text.push_str(source.text);
             text.push('\n');
         }
+        Self::over(Rc::new(Known { proofs: sources.iter().map(Proof::of).collect(), addresses, text }))
+    }
+
+    fn over(known: Rc<Known>) -> Self {
         Self {
-            proofs: sources.iter().map(Proof::of).collect(),
-            addresses,
-            text,
+            known,
             pending: String::new(),
             before: None,
             line_begins: true,
@@ -173,7 +194,9 @@ impl CitationFilter {
                 }
                 FilterStep::Replace(ticks, rest.get(..ticks).unwrap_or("").to_owned())
             }
-            '[' | '【' | '［' | '\\' | '(' | '（' | '<' | '⁰'..='⁹' | '¹' | '²' | '³' => self.mark(rest, first, ended),
+            '[' | '【' | '［' | '\\' | '(' | '（' | '<' | '⁰'..='⁹' | '¹' | '²' | '³' => {
+                self.mark(rest, first, ended)
+            }
             ']' => self.target(rest, ended),
             '!' => match rest.as_bytes().get(1) {
                 None => FilterStep::Wait,
@@ -197,7 +220,7 @@ impl CitationFilter {
                     return FilterStep::Wait;
                 }
                 let address = rest.get(..length).unwrap_or("").trim_end_matches(AROUND);
-                if self.text.contains(address) {
+                if self.known.text.contains(address) {
                     FilterStep::Replace(address.len(), address.to_owned())
                 } else {
                     FilterStep::Remove(address.len().max(3))
@@ -215,7 +238,8 @@ impl CitationFilter {
         let gone = |line: &str| FilterStep::Remove(line.len().saturating_add(usize::from(end.is_some())));
         if self.in_sources {
             let item = line.trim_start_matches(['-', '*', '•', ' ']);
-            let is_item = item.starts_with(['[', '【', '［', '^', '(']) || item.starts_with(|letter: char| letter.is_ascii_digit());
+            let is_item = item.starts_with(['[', '【', '［', '^', '('])
+                || item.starts_with(|letter: char| letter.is_ascii_digit());
             if is_item || (item.is_empty() && !whole) {
                 return Some(if whole { gone(line) } else { FilterStep::Wait });
             }
@@ -233,7 +257,8 @@ impl CitationFilter {
             }
         }
         let name = line.trim_matches(|letter: char| "*_#: ".contains(letter)).to_lowercase();
-        let is_heading = SOURCES.contains(&name.as_str()) && (line.contains(':') || line.contains(['*', '#']));
+        let is_heading =
+            SOURCES.contains(&name.as_str()) && (line.contains(':') || line.contains(['*', '#']));
         if !whole {
             let may = SOURCES.iter().any(|heading| heading.starts_with(&name)) && line.len() <= 60;
             return may.then_some(FilterStep::Wait);
@@ -247,7 +272,9 @@ impl CitationFilter {
         if next.is_empty() && !ended {
             return Some(FilterStep::Wait);
         }
-        if next.starts_with(['[', '【', '［', '^']) || next.starts_with(|letter: char| letter.is_ascii_digit()) {
+        if next.starts_with(['[', '【', '［', '^'])
+            || next.starts_with(|letter: char| letter.is_ascii_digit())
+        {
             self.in_sources = true;
             return Some(gone(line));
         }
@@ -281,12 +308,19 @@ impl CitationFilter {
                     if links.is_empty() && !ended {
                         return FilterStep::Wait;
                     }
-                    let index = used == 0 && first == '[' && found == [0]
-                        && self.before.is_some_and(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | ')' | ']'));
+                    let index = used == 0
+                        && first == '['
+                        && found == [0]
+                        && self.before.is_some_and(|letter| {
+                            letter.is_ascii_alphanumeric() || matches!(letter, '_' | ')' | ']')
+                        });
                     if index {
                         return FilterStep::Replace(length, rest.get(..length).unwrap_or("").to_owned());
                     }
-                    let link = if links.starts_with('(') && matches!(first, '[' | '\\') && !is_number_in_parentheses(links) {
+                    let link = if links.starts_with('(')
+                        && matches!(first, '[' | '\\')
+                        && !is_number_in_parentheses(links)
+                    {
                         match target(links, ended) {
                             Target::Unknown => return FilterStep::Wait,
                             Target::None => 0,
@@ -301,7 +335,12 @@ impl CitationFilter {
             }
         }
         if used > 0 {
-            return self.references(used, &numbers, matches!(first, '(' | '（' | '⁰'..='⁹' | '¹' | '²' | '³'), rest);
+            return self.references(
+                used,
+                &numbers,
+                matches!(first, '(' | '（' | '⁰'..='⁹' | '¹' | '²' | '³'),
+                rest,
+            );
         }
         match first {
             '[' => self.bracket(rest, ended),
@@ -314,13 +353,14 @@ impl CitationFilter {
     fn references(&self, used: usize, numbers: &[usize], unsure: bool, rest: &str) -> FilterStep {
         let mut known: Vec<usize> = Vec::new();
         for number in numbers {
-            if (1..=self.proofs.len()).contains(number) && !known.contains(number) {
+            if (1..=self.known.proofs.len()).contains(number) && !known.contains(number) {
                 known.push(*number);
             }
         }
         // Not every number in parentheses is a reference, and behind a letter or two it is an area, or a power.
         let word = self.statement.chars().rev().take(3).take_while(|letter| letter.is_alphabetic()).count();
-        let proofs: Vec<&Proof> = known.iter().filter_map(|number| self.proofs.get(number.checked_sub(1)?)).collect();
+        let proofs: Vec<&Proof> =
+            known.iter().filter_map(|number| self.known.proofs.get(number.checked_sub(1)?)).collect();
         let is_proven = !known.is_empty() && proof::holds(&self.statement, &proofs);
         if unsure && (!is_proven || (1..3).contains(&word) && !rest.starts_with(['(', '（'])) {
             return FilterStep::Replace(used, rest.get(..used).unwrap_or("").to_owned());
@@ -355,7 +395,8 @@ impl CitationFilter {
                 FilterStep::Remove(used)
             };
         }
-        let name = inside.trim_start_matches('/').split([' ', '/', '\t']).next().unwrap_or("").to_ascii_lowercase();
+        let name =
+            inside.trim_start_matches('/').split([' ', '/', '\t']).next().unwrap_or("").to_ascii_lowercase();
         match name.as_str() {
             "br" => FilterStep::Replace(used, "\n".to_owned()),
             name if TAGS.contains(&name) => FilterStep::Replace(used, String::new()),
@@ -386,8 +427,11 @@ impl CitationFilter {
             // `[label][id]`: what the id stands for is gone.
             Some('[') if !label.trim().is_empty() => {
                 return match after.find([']', '\n']) {
-                    Some(end) if after.as_bytes().get(end) == Some(&b']') && reference::numbers(after.get(1..end).unwrap_or("")).is_none() => {
-                        FilterStep::Replace(used.saturating_add(end).saturating_add(1), without_addresses(label, |address| self.is_known(address)))
+                    Some(end)
+                        if after.as_bytes().get(end) == Some(&b']')
+                            && reference::numbers(after.get(1..end).unwrap_or("")).is_none() =>
+                    {
+                        FilterStep::Replace(used.saturating_add(end).saturating_add(1), self.label(label))
                     }
                     None if !ended && after.len() <= MAX_LABEL => FilterStep::Wait,
                     _ => bare(),
@@ -398,11 +442,18 @@ impl CitationFilter {
         let all = used.saturating_add(link);
         if self.is_linkable(&target) {
             // As it was read here: whatever else stood in it is no part of the link.
-            return FilterStep::Replace(all, format!("[{label}]({target})"));
+            return FilterStep::Replace(all, format!("[{}]({target})", self.label(label)));
         }
-        // A label that is itself an address must not survive its link.
-        let kept = without_addresses(label, |address| self.is_known(address));
+        let kept = self.label(label);
         if kept.trim().is_empty() { FilterStep::Remove(all) } else { FilterStep::Replace(all, kept) }
+    }
+
+    /// The text of a link, which is held to the same rules: what is no link for a reader may be one for another.
+    fn label(&self, label: &str) -> String {
+        let mut inner = Self { line_begins: false, before: Some(' '), ..Self::over(Rc::clone(&self.known)) };
+        let mut shown = inner.push(label);
+        shown.push_str(&inner.finish());
+        shown
     }
 
     /// `](…` wherever it stands: the label before it may be longer, or written otherwise, than [`Self::bracket`] reads it.
@@ -448,14 +499,14 @@ impl CitationFilter {
     fn is_known(&self, target: &str) -> bool {
         let lower = target.to_ascii_lowercase();
         if PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-            return self.addresses.contains(&canonical(target));
+            return self.known.addresses.contains(&canonical(target));
         }
         if lower.starts_with("javascript:") || lower.starts_with("data:") || lower.starts_with("//") {
             return false;
         }
         let bare =
             ["mailto:", "tel:"].into_iter().find_map(|scheme| target.strip_prefix(scheme)).unwrap_or(target);
-        !bare.is_empty() && self.text.contains(bare)
+        !bare.is_empty() && self.known.text.contains(bare)
     }
 }
 
@@ -463,9 +514,9 @@ impl CitationFilter {
 const PREFIXES: [&str; 3] = ["https:", "http:", "www."];
 /// Tags that models write for a page; a visitor would see them as text.
 const TAGS: &[&str] = &[
-    "a", "img", "script", "style", "iframe", "b", "i", "u", "p", "div", "span", "font", "center", "strong", "em", "sup", "sub", "h1",
-    "h2", "h3", "h4", "ul", "ol", "li", "table", "tr", "td", "th", "tbody", "thead", "form", "input", "button", "link", "meta", "svg",
-    "video", "audio", "source", "object", "embed",
+    "a", "img", "script", "style", "iframe", "b", "i", "u", "p", "div", "span", "font", "center", "strong",
+    "em", "sup", "sub", "h1", "h2", "h3", "h4", "ul", "ol", "li", "table", "tr", "td", "th", "tbody",
+    "thead", "form", "input", "button", "link", "meta", "svg", "video", "audio", "source", "object", "embed",
 ];
 /// Punctuation of the sentence around an address.
 const AROUND: [char; 13] = ['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '’', '‘', '。'];
@@ -515,17 +566,6 @@ fn addresses_in(text: &str) -> impl Iterator<Item = String> {
             Address::Unknown | Address::None => None,
         }
     })
-}
-
-fn without_addresses(label: &str, is_known: impl Fn(&str) -> bool) -> String {
-    let mut kept = String::new();
-    for word in label.split_inclusive(char::is_whitespace) {
-        match address_at(word.trim_start_matches(|letter: char| !letter.is_alphanumeric()), true) {
-            Address::Found(length) if !is_known(word.get(..length).unwrap_or("")) => {}
-            _ => kept.push_str(word),
-        }
-    }
-    kept
 }
 
 /// One form for one address: without scheme, `www.`, case of the host, and a slash at the end.
@@ -671,13 +711,36 @@ mod tests {
     #[test]
     fn every_usual_shape_of_a_reference_is_one() {
         for shape in [
-            "Yes [1].", "Yes 【1】.", "Yes【1†source】.", "Yes [^1].", "Yes (1).", "Yes [[1]].", "Yes [Source 1].", "Yes [Document 1].",
-            "Yes [doc1].", "Yes [1: Kettle manual].", "Yes¹.", "Yes [#1].", "Yes \\[1\\].", "Yes ［1］.", "Yes [ 1 ].", "Yes [1](#).",
-            "Yes <sup>1</sup>.", "Yes [документ 1].", "Yes [источник №1].", "Yes [1]. \n\n[1]: Kettle manual\n", "Yes [1].\n\n[^1]: Manual, 2.",
-            "Yes [1].\n\nSources:\n[1] Kettle manual\n[2] Delivery", "Yes [1].\n\n**Источники:**\n1. Чайник\n2. Доставка\n",
+            "Yes [1].",
+            "Yes 【1】.",
+            "Yes【1†source】.",
+            "Yes [^1].",
+            "Yes (1).",
+            "Yes [[1]].",
+            "Yes [Source 1].",
+            "Yes [Document 1].",
+            "Yes [doc1].",
+            "Yes [1: Kettle manual].",
+            "Yes¹.",
+            "Yes [#1].",
+            "Yes \\[1\\].",
+            "Yes ［1］.",
+            "Yes [ 1 ].",
+            "Yes [1](#).",
+            "Yes <sup>1</sup>.",
+            "Yes [документ 1].",
+            "Yes [источник №1].",
+            "Yes [1]. \n\n[1]: Kettle manual\n",
+            "Yes [1].\n\n[^1]: Manual, 2.",
+            "Yes [1].\n\nSources:\n[1] Kettle manual\n[2] Delivery",
+            "Yes [1].\n\n**Источники:**\n1. Чайник\n2. Доставка\n",
         ] {
             let shown = filtered(&[shape]);
-            assert_eq!(shown.split_whitespace().collect::<Vec<_>>().join(" ").replace("Yes[", "Yes ["), "Yes [1].", "{shape}");
+            assert_eq!(
+                shown.split_whitespace().collect::<Vec<_>>().join(" ").replace("Yes[", "Yes ["),
+                "Yes [1].",
+                "{shape}"
+            );
         }
         for (shape, shown) in [
             ("Yes [1, 2].", "Yes [1][2]."),
@@ -704,7 +767,10 @@ mod tests {
             let mut filter = CitationFilter::new(&[passage]);
             filter.push(answer) + &filter.finish()
         };
-        assert_eq!(shown("It costs 300 roubles [1]. In Kazan it costs 400 roubles [1]."), "It costs 300 roubles [1]. In Kazan it costs 400 roubles.");
+        assert_eq!(
+            shown("It costs 300 roubles [1]. In Kazan it costs 400 roubles [1]."),
+            "It costs 300 roubles [1]. In Kazan it costs 400 roubles."
+        );
     }
 
     #[test]

@@ -213,8 +213,15 @@ fn what_is_asked_during_a_turn_is_answered_by_the_next() {
     let token = room.head().turn.clone().unwrap().token();
     does(&mut room, &post(visitor(), 2, false));
     let next = id(TurnId::new, 7);
-    let end =
-        TurnEnd { token, outcome: Outcome::NoAnswer, reply: None, usage: None, discarded: Vec::new(), reason: None, next };
+    let end = TurnEnd {
+        token,
+        outcome: Outcome::NoAnswer,
+        reply: None,
+        usage: None,
+        discarded: Vec::new(),
+        reason: None,
+        next,
+    };
     let events = room.finish(&end, Timestamp::from_millis(9)).unwrap();
     assert_eq!(kinds(&events), ["turn.finished", "turn.started"]);
     for event in &events {

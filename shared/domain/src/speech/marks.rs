@@ -123,8 +123,12 @@ fn other(rest: &str) -> Front {
 
 /// `<name …>`, `</name>`, `<|name|>`, `<｜name｜>`.
 fn tag(rest: &str) -> Front {
-    let window: usize =
-        rest.char_indices().map(|(at, c)| at.saturating_add(c.len_utf8())).take_while(|end| *end <= LONGEST).last().unwrap_or(0);
+    let window: usize = rest
+        .char_indices()
+        .map(|(at, c)| at.saturating_add(c.len_utf8()))
+        .take_while(|end| *end <= LONGEST)
+        .last()
+        .unwrap_or(0);
     let head = rest.get(..window).unwrap_or("");
     let inside = head.get(1..).unwrap_or("");
     let Some(end) = inside.find(['<', '>', '\n']) else {
@@ -157,7 +161,14 @@ fn may_be_known(begun: &str) -> bool {
     }
     let lower = begun.to_ascii_lowercase();
     let name = lower.strip_prefix('/').unwrap_or(&lower);
-    let known = || THOUGHTS.iter().chain(CALLS).chain(AROUND).copied().chain(TOKENS.iter().map(|(name, _)| name.trim_start_matches('/')));
+    let known = || {
+        THOUGHTS
+            .iter()
+            .chain(CALLS)
+            .chain(AROUND)
+            .copied()
+            .chain(TOKENS.iter().map(|(name, _)| name.trim_start_matches('/')))
+    };
     match name.find([' ', '=', '\t']) {
         Some(end) => known().any(|known| name.get(..end) == Some(known)),
         None => known().any(|known| known.starts_with(name)),
@@ -186,8 +197,18 @@ fn named(inside: &str) -> Option<Mark> {
 /// `<|name|>`: each model family has its own; what is not known of one is that it is no text.
 fn token(name: &str) -> Mark {
     match name.to_ascii_lowercase().as_str() {
-        "im_end" | "endoftext" | "eot_id" | "end_of_text" | "return" | "eom_id" | "end_of_turn_token" | "user" | "im_start"
-        | "end▁of▁sentence" | "eot" | "observation" => Mark::Stop,
+        "im_end"
+        | "endoftext"
+        | "eot_id"
+        | "end_of_text"
+        | "return"
+        | "eom_id"
+        | "end_of_turn_token"
+        | "user"
+        | "im_start"
+        | "end▁of▁sentence"
+        | "eot"
+        | "observation" => Mark::Stop,
         "channel" | "start" => Mark::Channel,
         "begin_of_thought" | "start_thinking" | "think" => {
             Mark::Hides(&["<|end_of_thought|>", "<|END_THINKING|>", "<|/think|>"])

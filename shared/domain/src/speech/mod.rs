@@ -25,17 +25,39 @@ pub struct Spoken {
 const LABELS: &[&str] = &["assistant:", "ассистент:", "```markdown\n", "```md\n", "```text\n"];
 /// How an answer begins that is thoughts first, without a mark: the mark of its beginning is in the model's template.
 const THINKING: &[&str] = &[
-    "okay, ", "okay. ", "ok, ", "alright, ", "hmm", "the user ", "the visitor ", "let me ", "let's ", "we need to ",
-    "we are asked", "we have ", "first, i ", "i need to ", "so the ", "so, the ", "got it", "хорошо, ", "итак, ",
-    "пользователь ", "посетитель ", "нужно ",
+    "okay, ",
+    "okay. ",
+    "ok, ",
+    "alright, ",
+    "hmm",
+    "the user ",
+    "the visitor ",
+    "let me ",
+    "let's ",
+    "we need to ",
+    "we are asked",
+    "we have ",
+    "first, i ",
+    "i need to ",
+    "so the ",
+    "so, the ",
+    "got it",
+    "хорошо, ",
+    "итак, ",
+    "пользователь ",
+    "посетитель ",
+    "нужно ",
 ];
 /// How a text begins that is thoughts first, and what ends them.
-const NAMED_THOUGHTS: &[(&str, &str)] =
-    &[("here is my thought process:", "here is my response:"), ("here's my thought process:", "here's my response:")];
+const NAMED_THOUGHTS: &[(&str, &str)] = &[
+    ("here is my thought process:", "here is my response:"),
+    ("here's my thought process:", "here's my response:"),
+];
 /// A channel's name whose marks were taken away on the way, and that of the answer.
 const BARE_CHANNEL: (&str, &str) = ("analysis", "assistantfinal");
 /// The beginnings of lines with which a model goes on as the visitor.
-const NEXT_TURN: &[&str] = &["user:", "human:", "пользователь:", "посетитель:", "### user", "### human", "### instruction"];
+const NEXT_TURN: &[&str] =
+    &["user:", "human:", "пользователь:", "посетитель:", "### user", "### human", "### instruction"];
 /// White space between two words at most, in letters.
 const MOST_BLANKS: usize = 200;
 
@@ -88,7 +110,11 @@ impl Speech {
             letters: Letters::default(),
             pending: String::new(),
             part: Part::Answer,
-            beginning: if thinks_first { Beginning::Held(String::new()) } else { Beginning::Undecided(String::new()) },
+            beginning: if thinks_first {
+                Beginning::Held(String::new())
+            } else {
+                Beginning::Undecided(String::new())
+            },
             fenced: false,
             blanks: String::new(),
             line: None,
@@ -173,7 +199,9 @@ impl Speech {
                     match marks::find_end(rest, &ends) {
                         Some((at, length)) => {
                             // A channel's end may begin the next one.
-                            let again = rest.get(at..).is_some_and(|end| end.starts_with("<|") && !end.starts_with("<|end"));
+                            let again = rest
+                                .get(at..)
+                                .is_some_and(|end| end.starts_with("<|") && !end.starts_with("<|end"));
                             self.part = Part::Answer;
                             if again { at } else { at.saturating_add(length) }
                         }
@@ -200,7 +228,9 @@ impl Speech {
             Front::Text => {
                 let mut letters = rest.char_indices();
                 letters.next();
-                let end = letters.find(|(_, letter)| matches!(letter, '<' | '[' | '◁')).map_or(rest.len(), |(at, _)| at);
+                let end = letters
+                    .find(|(_, letter)| matches!(letter, '<' | '[' | '◁'))
+                    .map_or(rest.len(), |(at, _)| at);
                 let mut used = 0_usize;
                 for letter in rest.get(..end).unwrap_or("").chars() {
                     self.letter(letter);
@@ -221,7 +251,8 @@ impl Speech {
                 self.part = Part::Channel;
             }
             Mark::Stop => {
-                let said = self.given || !matches!(&self.beginning, Beginning::Undecided(text) if text.trim().is_empty());
+                let said = self.given
+                    || !matches!(&self.beginning, Beginning::Undecided(text) if text.trim().is_empty());
                 if said {
                     self.part = Part::Over;
                 }
@@ -296,7 +327,8 @@ impl Speech {
             self.beginning = Beginning::Held(text.to_owned());
             return;
         }
-        let mut may_become = LABELS.iter().chain(THINKING).copied().chain(NAMED_THOUGHTS.iter().map(|(begin, _)| *begin));
+        let mut may_become =
+            LABELS.iter().chain(THINKING).copied().chain(NAMED_THOUGHTS.iter().map(|(begin, _)| *begin));
         if may_become.any(|begin| begin.starts_with(&lower)) || channel.starts_with(text) || text == channel {
             return;
         }
@@ -314,11 +346,14 @@ impl Speech {
         if json.starts_with('{')
             && let Ok(serde_json::Value::Object(fields)) = serde_json::from_str(json)
         {
-            if fields.contains_key("name") && (fields.contains_key("parameters") || fields.contains_key("arguments")) {
+            if fields.contains_key("name")
+                && (fields.contains_key("parameters") || fields.contains_key("arguments"))
+            {
                 self.calls = true;
                 return;
             }
-            let said = ["answer", "response", "content", "text"].iter().find_map(|name| fields.get(*name)?.as_str());
+            let said =
+                ["answer", "response", "content", "text"].iter().find_map(|name| fields.get(*name)?.as_str());
             if let Some(said) = said {
                 self.release(said.trim_start());
                 self.end_line();
@@ -357,7 +392,8 @@ impl Speech {
             self.part = Part::Over;
             return;
         }
-        let may_become = NEXT_TURN.iter().any(|begin| begin.starts_with(&lower)) || (self.fenced && "```".starts_with(&lower));
+        let may_become = NEXT_TURN.iter().any(|begin| begin.starts_with(&lower))
+            || (self.fenced && "```".starts_with(&lower));
         if !may_become || line.chars().count() > MOST_BLANKS {
             let line = self.line.take().unwrap_or_default();
             self.give(&line);

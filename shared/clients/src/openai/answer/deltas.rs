@@ -74,7 +74,11 @@ impl Deltas {
     pub(super) fn finish(&mut self) -> String {
         match std::mem::replace(&mut self.state, State::Pieces) {
             // Of two pieces the second is the whole only when it is much longer: "a" and "and" are two.
-            State::Grown(first, second) if first.len() > 2 && second.len() >= first.len().saturating_add(8) => after(&second, &first),
+            State::Grown(first, second)
+                if first.len() > 2 && second.len() >= first.len().saturating_add(8) =>
+            {
+                after(&second, &first)
+            }
             State::Grown(_, second) => second,
             _ => String::new(),
         }

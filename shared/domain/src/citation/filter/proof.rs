@@ -23,7 +23,11 @@ impl Proof {
             numbers_of.extend(number.parts);
             numbers_of.insert(number.whole);
         }
-        Self { numbers: numbers_of, words: words(&all).map(str::to_lowercase).collect(), language: detect(source.text) }
+        Self {
+            numbers: numbers_of,
+            words: words(&all).map(str::to_lowercase).collect(),
+            language: detect(source.text),
+        }
     }
 
     fn has_number(&self, number: &Number) -> bool {
@@ -56,6 +60,19 @@ pub(super) fn holds(text: &str, proofs: &[&Proof]) -> bool {
     let names: Vec<&str> = names(statement).collect();
     let comparable = proofs.iter().all(alike) && names.len().saturating_mul(4) <= words(statement).count();
     !comparable || names.iter().all(|name| proofs.iter().any(|proof| proof.has_name(name)))
+}
+
+/// The numbers of a statement that a quote does not have.
+pub fn missing(statement: &str, quote: &str) -> Vec<String> {
+    let mut there: HashSet<String> = HashSet::new();
+    for number in numbers(quote) {
+        there.extend(number.parts);
+        there.insert(number.whole);
+    }
+    let lacks = |number: &Number| {
+        !there.contains(&number.whole) && !number.parts.iter().all(|part| there.contains(part))
+    };
+    numbers(&plain(statement)).filter(lacks).map(|number| number.whole).take(8).collect()
 }
 
 /// The text without what is in brackets or is code.
@@ -148,7 +165,9 @@ fn names(statement: &str) -> impl Iterator<Item = &str> {
         let after = piece.get(word.len()..).and_then(|after| after.chars().next());
         if !word.is_empty() {
             let mut letters = word.chars();
-            let capital = letters.next().is_some_and(char::is_uppercase) && letters.clone().count() >= 2 && letters.all(char::is_lowercase);
+            let capital = letters.next().is_some_and(char::is_uppercase)
+                && letters.clone().count() >= 2
+                && letters.all(char::is_lowercase);
             let begins = first || !matches!(before, ' ' | ',' | '-' | '’' | '\'');
             if capital && !begins {
                 found.push(word);
@@ -194,6 +213,9 @@ mod tests {
         }
         assert!(proven("Доставка в Москву стоит 300 рублей.", "Доставка по Москве: 300 ₽."));
         assert!(!proven("Доставка в Казань стоит 300 рублей.", "Доставка по Москве: 300 ₽."));
-        assert!(proven("Delivery to Moscow costs 300 roubles.", "Доставка по Москве стоит 300 рублей."), "another language");
+        assert!(
+            proven("Delivery to Moscow costs 300 roubles.", "Доставка по Москве стоит 300 рублей."),
+            "another language"
+        );
     }
 }

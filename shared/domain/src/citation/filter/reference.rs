@@ -18,9 +18,34 @@ pub(super) enum Front {
 
 /// Words before a number, in small letters.
 const NAMES: &[&str] = &[
-    "sources", "source", "documents", "document", "docs", "doc", "references", "reference", "refs", "ref", "passages",
-    "passage", "citation", "cite", "page", "источники", "источник", "документы", "документ", "док", "ссылка", "пассаж",
-    "quelle", "dokument", "fuente", "documento", "fonte", "source n",
+    "sources",
+    "source",
+    "documents",
+    "document",
+    "docs",
+    "doc",
+    "references",
+    "reference",
+    "refs",
+    "ref",
+    "passages",
+    "passage",
+    "citation",
+    "cite",
+    "page",
+    "источники",
+    "источник",
+    "документы",
+    "документ",
+    "док",
+    "ссылка",
+    "пассаж",
+    "quelle",
+    "dokument",
+    "fuente",
+    "documento",
+    "fonte",
+    "source n",
 ];
 
 /// The reference at the front of `rest`.
@@ -44,16 +69,20 @@ fn bracketed(rest: &str, open: &str, close: &str, unknown: Front) -> Front {
     // `[[1]]`
     if open == "[" && inside.starts_with('[') {
         return match bracketed(inside, "[", "]", unknown.clone()) {
-            Front::Numbers(length, numbers) => match inside.get(length..).and_then(|after| after.chars().next()) {
-                Some(']') => Front::Numbers(length.saturating_add(2), numbers),
-                None => unknown,
-                Some(_) => Front::None,
-            },
+            Front::Numbers(length, numbers) => {
+                match inside.get(length..).and_then(|after| after.chars().next()) {
+                    Some(']') => Front::Numbers(length.saturating_add(2), numbers),
+                    None => unknown,
+                    Some(_) => Front::None,
+                }
+            }
             other => other,
         };
     }
     let Some(length) = inside.find(close) else {
-        let may = inside.len() <= MAX_LABEL && !inside.contains(['\n', '[']) && may_become(inside.trim_end_matches('\\'));
+        let may = inside.len() <= MAX_LABEL
+            && !inside.contains(['\n', '['])
+            && may_become(inside.trim_end_matches('\\'));
         return if may { unknown } else { Front::None };
     };
     let label = inside.get(..length).unwrap_or("");
@@ -91,7 +120,8 @@ fn tagged(rest: &str, unknown: Front) -> Front {
 
 /// `(1)` at the end of a statement; in front of one it counts.
 fn parenthesised(rest: &str, before: Option<char>, ended: bool) -> Front {
-    if !before.is_some_and(|letter| letter.is_alphanumeric() || letter == ' ' || "\"»”%".contains(letter)) {
+    if !before.is_some_and(|letter| letter.is_alphanumeric() || letter == ' ' || "\"»”%".contains(letter))
+    {
         return Front::None;
     }
     let mut letters = rest.char_indices().skip(1);
@@ -137,7 +167,8 @@ const fn superscript(letter: char) -> Option<char> {
 fn raised(rest: &str, before: Option<char>, unknown: Front) -> Front {
     let known = before.is_some_and(|letter| letter.is_alphabetic() || ".,!?»”\")".contains(letter));
     let digits: String = rest.chars().map_while(superscript).collect();
-    let length: usize = rest.chars().take_while(|letter| superscript(*letter).is_some()).map(char::len_utf8).sum();
+    let length: usize =
+        rest.chars().take_while(|letter| superscript(*letter).is_some()).map(char::len_utf8).sum();
     if !known || digits.len() > 2 {
         return Front::None;
     }
@@ -160,7 +191,9 @@ pub(super) fn numbers(label: &str) -> Option<Vec<usize>> {
     let mut rest = lower.trim_start_matches('^').trim();
     for name in NAMES {
         if let Some(after) = rest.strip_prefix(name)
-            && after.trim_start_matches(['.', ':', ' ', '#', '№', '_', '-']).starts_with(|letter: char| letter.is_ascii_digit())
+            && after
+                .trim_start_matches(['.', ':', ' ', '#', '№', '_', '-'])
+                .starts_with(|letter: char| letter.is_ascii_digit())
         {
             rest = after.trim_start_matches(['.', ':', ' ', '_', '-']);
             break;
@@ -172,7 +205,12 @@ pub(super) fn numbers(label: &str) -> Option<Vec<usize>> {
         Some((number, title)) if !title.trim().is_empty() && title.chars().any(char::is_alphabetic) => number,
         _ => rest,
     };
-    let parts = rest.replace(" and ", ",").replace(" и ", ",").replace(" und ", ",").replace(" y ", ",").replace(" et ", ",");
+    let parts = rest
+        .replace(" and ", ",")
+        .replace(" и ", ",")
+        .replace(" und ", ",")
+        .replace(" y ", ",")
+        .replace(" et ", ",");
     let mut found = Vec::new();
     for part in parts.split([',', ';', '/', '&', '+']) {
         let part = part.trim().trim_start_matches(['#', '№', '^']).trim();
@@ -196,5 +234,7 @@ pub(super) fn numbers(label: &str) -> Option<Vec<usize>> {
 /// A number of a passage has three digits at most; four are a year.
 fn number(text: &str) -> Option<usize> {
     let text = text.trim();
-    ((1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok()).flatten()
+    ((1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()))
+        .then(|| text.parse().ok())
+        .flatten()
 }
