@@ -165,9 +165,8 @@ pub(super) async fn vectors(ctx: &Ctx) -> (HealthStatus, String) {
         None => (HealthStatus::Degraded, "the embedding model was not asked".to_owned()),
         Some((HealthStatus::Ok, _)) if waiting > 0 => {
             let more = if waiting >= MOST_COUNTED.into() { " or more" } else { "" };
-            let documents = if waiting == 1 { "document waits" } else { "documents wait" };
             let detail = format!(
-                "answers; {waiting}{more} {documents} for vectors of this model and are searched by words"
+                "answers; documents that wait for vectors, searched by words until then: {waiting}{more}"
             );
             (HealthStatus::Degraded, detail)
         }

@@ -276,7 +276,7 @@ fn odd_frames_take_nothing_from_the_answer() {
         for (said, (events, _)) in [(&mut one, whole), (&mut other, read(&letters))] {
             events.into_iter().for_each(|event| {
                 if let ChatEvent::Text(text) = event {
-                    said.push_str(&text)
+                    said.push_str(&text);
                 }
             });
         }

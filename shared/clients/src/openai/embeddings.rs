@@ -76,7 +76,8 @@ async fn vectors(
     let mut texts = texts.to_vec();
     let mut all: Vec<Option<Vec<f32>>> = vec![None; texts.len()];
     let mut refused = None;
-    let mut waiting = vec![0..texts.len()];
+    let mut waiting: Vec<std::ops::Range<usize>> = Vec::new();
+    waiting.push(0..texts.len());
     while let Some(range) = waiting.pop() {
         let batch = dialect(ctx, endpoint, &key(model)).batch.unwrap_or(BATCH).max(1);
         if range.len() > batch {
@@ -165,8 +166,7 @@ fn most_at_once(error: &ModelError, asked: usize) -> Option<usize> {
     let told = lower
         .split(|letter: char| !letter.is_ascii_digit())
         .filter_map(|number| number.parse::<usize>().ok())
-        .filter(|number| (1..asked).contains(number))
-        .next_back();
+        .rfind(|number| (1..asked).contains(number));
     Some(told.unwrap_or_else(|| asked.div_ceil(2)))
 }
 

@@ -231,7 +231,7 @@ fn without_system(messages: &[ChatMessage]) -> Vec<ChatMessage> {
     let instructions = instructions.join("\n\n");
     match rest.first_mut() {
         Some(first) if first.role == ChatRole::User => {
-            first.content = format!("{instructions}\n\n{}", first.content)
+            first.content = format!("{instructions}\n\n{}", first.content);
         }
         _ => rest.insert(0, ChatMessage::new(ChatRole::User, instructions)),
     }
