@@ -19,7 +19,7 @@ const SLICE: u32 = 64;
 
 /// Where a job is, as its row keeps it; nothing when it is between two documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct At {
+struct CatchUpAt {
     org: OrgId,
     document: DocumentId,
     version: u32,
@@ -46,7 +46,7 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
     let Some((endpoint, model)) = embedding_endpoint(ctx) else {
         return jobs::finish(ctx, job, Vec::new()).await;
     };
-    let at = match serde_json::from_str::<At>(&job.payload) {
+    let at = match serde_json::from_str::<CatchUpAt>(&job.payload) {
         Ok(at) => at,
         Err(_) => match next(ctx, endpoint, model).await? {
             Some(at) => at,
@@ -92,7 +92,7 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
     }
     let full = passages.len() >= usize::try_from(SLICE).unwrap_or(usize::MAX);
     if let Some(last) = passages.last().filter(|_| full) {
-        let next = At { ordinal: last.ordinal.saturating_add(1), ..at };
+        let next = CatchUpAt { ordinal: last.ordinal.saturating_add(1), ..at };
         let next = serde_json::to_string(&next).map_err(|error| Error::ours(error.to_string()))?;
         return jobs::go_on(ctx, job, &next, made).await;
     }
@@ -109,7 +109,7 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
 }
 
 /// The first document that waits.
-async fn next(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Result<Option<At>, Failure> {
+async fn next(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Result<Option<CatchUpAt>, Failure> {
     if length(ctx, endpoint, model) == 0 {
         // How long its vectors are, only a vector tells. Where it makes none, there is nothing to be done.
         openai::embed_question(ctx, endpoint, "length", QUESTION_DEADLINE.saturating_mul(8)).await?;
@@ -118,7 +118,7 @@ async fn next(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Result<Option
         store::document_vectors::select_waiting(model, length(ctx, endpoint, model), is_here(ctx), 1);
     let rows = ctx.db.query(vec![select]).await?;
     let waiting = rows.first().and_then(Rows::first).map(store::document_vectors::waiting).transpose()?;
-    Ok(waiting.map(|waiting| At {
+    Ok(waiting.map(|waiting| CatchUpAt {
         org: waiting.org,
         document: waiting.document,
         version: waiting.version,

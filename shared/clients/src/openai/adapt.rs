@@ -12,7 +12,7 @@ use super::request;
 pub(super) const MOST: u8 = 6;
 
 /// What came instead of an answer.
-pub(super) struct Refusal<'a> {
+pub(super) struct RequestRefusal<'a> {
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -26,10 +26,10 @@ pub(super) struct Refusal<'a> {
 pub(super) fn next(
     endpoint: &ModelEndpoint,
     dialect: &Dialect,
-    refusal: &Refusal<'_>,
+    refusal: &RequestRefusal<'_>,
     tried: &mut Vec<&'static str>,
 ) -> Result<Option<Dialect>, ModelError> {
-    let Refusal { status, headers, report } = refusal;
+    let RequestRefusal { status, headers, report } = refusal;
     if status.is_redirection() {
         return moved(endpoint, dialect, headers).map(Some);
     }

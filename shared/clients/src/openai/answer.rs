@@ -11,7 +11,7 @@ use frontdesk_domain::speech::{self, Speech, Spoken};
 use serde_json::{Map, Value};
 
 use super::error::ModelError;
-use super::frames::{FrameTooLong, Frames, MAX_FRAME, Piece};
+use super::frames::{FramePiece, FrameTooLong, Frames, MAX_FRAME};
 use super::report::Report;
 use super::words;
 use deltas::Deltas;
@@ -163,7 +163,7 @@ impl AnswerReader {
         let _ = self.frames.finish(|piece| pieces.push(piece));
         for piece in pieces {
             match piece {
-                Piece::Data(data) if !is_json(&data) => self.cut_frame(&data)?,
+                FramePiece::Data(data) if !is_json(&data) => self.cut_frame(&data)?,
                 piece => self.piece(piece, out)?,
             }
         }
@@ -238,15 +238,15 @@ impl AnswerReader {
         self.noise(data)
     }
 
-    fn piece(&mut self, piece: Piece, out: &mut impl FnMut(ChatEvent)) -> Result<(), ModelError> {
+    fn piece(&mut self, piece: FramePiece, out: &mut impl FnMut(ChatEvent)) -> Result<(), ModelError> {
         match piece {
-            Piece::Data(data) => self.frame(&data, out),
-            Piece::Error(data) => {
+            FramePiece::Data(data) => self.frame(&data, out),
+            FramePiece::Error(data) => {
                 let value = serde_json::from_str(&data).unwrap_or(Value::String(data));
                 Err(ModelError::from_frame(&value)
                     .unwrap_or_else(|| ModelError::from_report(&Report::of(&value))))
             }
-            Piece::Stray(line) => {
+            FramePiece::Stray(line) => {
                 if line.trim_start().starts_with('<') && !self.deltas.began() && self.stray.is_none() {
                     return Err(ModelError::BadResponse(format!(
                         "instead of an answer {}",

@@ -10,7 +10,7 @@ use frontdesk_ports::{
 use futures_util::StreamExt as _;
 use futures_util::future::{Either, select};
 
-use super::adapt::{self, Refusal};
+use super::adapt::{self, RequestRefusal};
 use super::answer::{AnswerReader, ChatEvent};
 use super::error::{Deadline, ModelError};
 use super::inflate::Inflate;
@@ -299,7 +299,7 @@ impl Call {
             Arrival::Work(Ok(Err((status, headers, body)))) => {
                 let report = Report::of_body(&body);
                 if self.adapted < adapt::MOST {
-                    let refusal = Refusal { status, headers: &headers, report: &report };
+                    let refusal = RequestRefusal { status, headers: &headers, report: &report };
                     if let Some(dialect) =
                         adapt::next(&self.endpoint, &self.dialect, &refusal, &mut self.tried)?
                     {

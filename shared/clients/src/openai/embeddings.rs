@@ -14,7 +14,7 @@ use super::chat::dialect;
 use super::error::{Deadline, ModelError};
 use super::inflate::Inflate;
 use super::report::{Cause, Report};
-use super::request::{self, Target, Timeouts};
+use super::request::{self, RequestTarget, Timeouts};
 use crate::retry::{Attempts, judge, retry_after, within};
 use crate::{body, breaker};
 
@@ -232,7 +232,7 @@ async fn attempt(
     timeouts: &Timeouts,
 ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
     let versioned = dialect(ctx, endpoint, &key(model)).url;
-    let target = Target { path: "/embeddings", url: versioned.as_deref() };
+    let target = RequestTarget { path: "/embeddings", url: versioned.as_deref() };
     let request =
         request::post(endpoint, target, "application/json", &EmbeddingsBody { model, input: texts })?;
     let response =

@@ -22,7 +22,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum FramePiece {
     /// An event's data.
     Data(String),
     /// The data of an event that is an error, whatever is in it.
@@ -57,7 +57,7 @@ impl Frames {
     ///
     /// # Errors
     /// [`FrameTooLong`]; this is of no use afterwards.
-    pub fn push(&mut self, bytes: &[u8], mut piece: impl FnMut(Piece)) -> Result<(), FrameTooLong> {
+    pub fn push(&mut self, bytes: &[u8], mut piece: impl FnMut(FramePiece)) -> Result<(), FrameTooLong> {
         let mut rest = bytes;
         while !rest.is_empty() {
             if std::mem::take(&mut self.after_cr)
@@ -87,7 +87,7 @@ impl Frames {
     ///
     /// # Errors
     /// [`FrameTooLong`].
-    pub fn finish(&mut self, mut piece: impl FnMut(Piece)) -> Result<(), FrameTooLong> {
+    pub fn finish(&mut self, mut piece: impl FnMut(FramePiece)) -> Result<(), FrameTooLong> {
         if !self.line.is_empty()
             && let Some(whole) = self.end_line()?
         {
@@ -99,15 +99,15 @@ impl Frames {
         Ok(())
     }
 
-    fn end_event(&mut self) -> Option<Piece> {
+    fn end_event(&mut self) -> Option<FramePiece> {
         let complete = std::mem::take(&mut self.has_data);
         let is_error = std::mem::take(&mut self.is_error);
         let data = std::mem::take(&mut self.data);
         let data = (complete && !data.is_empty()).then_some(data)?;
-        Some(if is_error { Piece::Error(data) } else { Piece::Data(data) })
+        Some(if is_error { FramePiece::Error(data) } else { FramePiece::Data(data) })
     }
 
-    fn end_line(&mut self) -> Result<Option<Piece>, FrameTooLong> {
+    fn end_line(&mut self) -> Result<Option<FramePiece>, FrameTooLong> {
         let line = std::mem::take(&mut self.line);
         let mut line = line.as_slice();
         if !std::mem::replace(&mut self.after_first_line, true) {
@@ -134,13 +134,13 @@ impl Frames {
             if !self.has_data && is_whole(&text) {
                 let is_error = std::mem::take(&mut self.is_error);
                 let text = text.into_owned();
-                return Ok(Some(if is_error { Piece::Error(text) } else { Piece::Data(text) }));
+                return Ok(Some(if is_error { FramePiece::Error(text) } else { FramePiece::Data(text) }));
             }
             self.add(&text)?;
             return Ok(None);
         }
         if let Some(value) = value(b"error").filter(|value| !value.is_empty()) {
-            return Ok(Some(Piece::Error(String::from_utf8_lossy(value).into_owned())));
+            return Ok(Some(FramePiece::Error(String::from_utf8_lossy(value).into_owned())));
         }
         if let Some(name) = value(b"event") {
             self.is_error = name == b"error";
@@ -148,18 +148,18 @@ impl Frames {
         }
         let text = String::from_utf8_lossy(line);
         if is_whole(&text) {
-            return Ok(Some(Piece::Data(text.into_owned())));
+            return Ok(Some(FramePiece::Data(text.into_owned())));
         }
         let is_field = line.iter().position(|byte| *byte == b':').is_some_and(|at| {
             at <= 10 && line.get(..at).is_some_and(|name| name.iter().all(u8::is_ascii_alphabetic))
         });
-        Ok((!is_field && !text.trim().is_empty()).then(|| Piece::Stray(text.into_owned())))
+        Ok((!is_field && !text.trim().is_empty()).then(|| FramePiece::Stray(text.into_owned())))
     }
 
     /// A line of a body that is JSON: one object, or one in each line.
-    fn json_line(&mut self, line: &str) -> Result<Option<Piece>, FrameTooLong> {
+    fn json_line(&mut self, line: &str) -> Result<Option<FramePiece>, FrameTooLong> {
         if !self.has_data && is_whole(line) {
-            return Ok(Some(Piece::Data(line.to_owned())));
+            return Ok(Some(FramePiece::Data(line.to_owned())));
         }
         if !line.trim().is_empty() || self.has_data {
             self.add(line)?;

@@ -15,9 +15,9 @@ fn decode(pieces: &[&[u8]]) -> Vec<String> {
     events
         .into_iter()
         .filter_map(|piece| match piece {
-            Piece::Data(data) => Some(data),
-            Piece::Error(error) => Some(format!("error {error}")),
-            Piece::Stray(_) => None,
+            FramePiece::Data(data) => Some(data),
+            FramePiece::Error(error) => Some(format!("error {error}")),
+            FramePiece::Stray(_) => None,
         })
         .collect()
 }

@@ -174,7 +174,8 @@ impl Report {
         {
             return Some(Self::of(error));
         }
-        if frame.get("choices").is_some() || frame.get("usage").is_some() {
+        let is_ping = frame.get("type").and_then(Value::as_str) == Some("ping");
+        if is_ping || frame.get("choices").is_some() || frame.get("usage").is_some() {
             return None;
         }
         let is = |name: &str, words: &[&str]| {
@@ -195,9 +196,9 @@ impl Report {
 
     /// The report in an error: an object, a list of them, or a text.
     pub(super) fn of(error: &Value) -> Self {
-        let mut texts = Texts::default();
+        let mut texts = ReportTexts::default();
         texts.read("", error, 0);
-        let Texts { words: said, codes, fields, .. } = texts;
+        let ReportTexts { words: said, codes, fields, .. } = texts;
         let lower = said.iter().chain(&codes).map(|text| text.to_lowercase()).collect::<Vec<_>>().join(" ");
         let mut report = Self {
             status: texts.status,
@@ -280,7 +281,7 @@ fn status(value: &Value) -> Option<u16> {
 
 /// The texts of an error.
 #[derive(Default)]
-struct Texts {
+struct ReportTexts {
     status: Option<u16>,
     words: Vec<String>,
     codes: Vec<String>,
@@ -288,7 +289,7 @@ struct Texts {
     count: usize,
 }
 
-impl Texts {
+impl ReportTexts {
     fn read(&mut self, name: &str, value: &Value, depth: u32) {
         if depth > MAX_DEPTH || self.count >= MAX_TEXTS {
             return;

@@ -205,7 +205,7 @@ pub(super) fn chat(
     };
     post(
         endpoint,
-        Target { path: "/chat/completions", url: dialect.url.as_deref() },
+        RequestTarget { path: "/chat/completions", url: dialect.url.as_deref() },
         if dialect.stream { "text/event-stream" } else { "application/json" },
         &ChatBody {
             model: &request.model,
@@ -240,7 +240,7 @@ fn without_system(messages: &[ChatMessage]) -> Vec<ChatMessage> {
 
 /// Where a request goes.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
+pub(super) struct RequestTarget<'a> {
     /// Below the base URL.
     pub path: &'static str,
     /// Or here.
@@ -257,7 +257,7 @@ pub(super) fn below(base_url: &str, path: &str) -> String {
 /// A POST of JSON with the endpoint's key.
 pub(super) fn post(
     endpoint: &ModelEndpoint,
-    target: Target<'_>,
+    target: RequestTarget<'_>,
     accept: &'static str,
     body: &impl Serialize,
 ) -> Result<http::Request<Bytes>, ModelError> {

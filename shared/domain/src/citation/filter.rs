@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use super::Source;
 use proof::Proof;
-use reference::Front;
+use reference::ReferenceFront;
 
 /// The longest link text and the longest address that are read as one, in bytes. Beyond, a `[` is just a bracket.
 const MAX_LABEL: usize = 300;
@@ -42,7 +42,7 @@ const SOURCES: &[&str] = &[
 /// whatever stands before it, unless it is known, and no address is left that is not.
 #[derive(Debug, Clone)]
 pub struct CitationFilter {
-    known: Rc<Known>,
+    known: Rc<KnownSources>,
     /// What was not decided on yet.
     pending: String,
     /// The last character before `pending`.
@@ -60,7 +60,7 @@ pub struct CitationFilter {
 
 /// What the passages have.
 #[derive(Debug)]
-struct Known {
+struct KnownSources {
     proofs: Vec<Proof>,
     addresses: BTreeSet<String>,
     text: String,
@@ -88,10 +88,10 @@ impl CitationFilter {
             text.push_str(source.text);
             text.push('\n');
         }
-        Self::over(Rc::new(Known { proofs: sources.iter().map(Proof::of).collect(), addresses, text }))
+        Self::over(Rc::new(KnownSources { proofs: sources.iter().map(Proof::of).collect(), addresses, text }))
     }
 
-    fn over(known: Rc<Known>) -> Self {
+    fn over(known: Rc<KnownSources>) -> Self {
         Self {
             known,
             pending: String::new(),
@@ -299,9 +299,9 @@ impl CitationFilter {
                 break;
             }
             match reference::front(next, before, ended) {
-                Front::Unknown => return FilterStep::Wait,
-                Front::None => break,
-                Front::Numbers(length, found) => {
+                ReferenceFront::Unknown => return FilterStep::Wait,
+                ReferenceFront::None => break,
+                ReferenceFront::Numbers(length, found) => {
                     let end = used.saturating_add(gap).saturating_add(length);
                     // `a[0]` is no reference, `[1](…)` is a link.
                     let links = rest.get(end..).unwrap_or("");

@@ -5,7 +5,7 @@ pub(super) const LONGEST: usize = 64;
 
 /// What a mark does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum SpeechMark {
     /// What follows is no answer, up to the mark that ends it.
     Hides(&'static [&'static str]),
     /// What came before is no answer, though nothing said so at its beginning.
@@ -19,9 +19,9 @@ pub(super) enum Mark {
 }
 
 /// What may stand at the front of a text.
-pub(super) enum Front {
+pub(super) enum MarkFront {
     /// A mark of so many bytes.
-    Mark(usize, Mark),
+    Mark(usize, SpeechMark),
     /// It cannot be told without more text.
     Unknown,
     /// No mark.
@@ -61,27 +61,27 @@ const CALLS: &[&str] = &["tool_call", "function_call", "function", "tool_code", 
 /// Tags around an answer, which are no part of it.
 const AROUND: &[&str] = &["answer", "response", "final", "final_answer", "reply", "assistant"];
 /// Tokens in angle brackets.
-const TOKENS: &[(&str, Mark)] = &[
-    ("s", Mark::Empty),
-    ("/s", Mark::Stop),
-    ("bos", Mark::Empty),
-    ("eos", Mark::Stop),
-    ("pad", Mark::Empty),
-    ("unk", Mark::Empty),
-    ("start_of_turn", Mark::Empty),
-    ("end_of_turn", Mark::Stop),
-    ("unused94", Mark::Hides(&["<unused95>"])),
-    ("unused95", Mark::EndsThoughts),
+const TOKENS: &[(&str, SpeechMark)] = &[
+    ("s", SpeechMark::Empty),
+    ("/s", SpeechMark::Stop),
+    ("bos", SpeechMark::Empty),
+    ("eos", SpeechMark::Stop),
+    ("pad", SpeechMark::Empty),
+    ("unk", SpeechMark::Empty),
+    ("start_of_turn", SpeechMark::Empty),
+    ("end_of_turn", SpeechMark::Stop),
+    ("unused94", SpeechMark::Hides(&["<unused95>"])),
+    ("unused95", SpeechMark::EndsThoughts),
 ];
 /// Marks of other shapes.
-const OTHERS: &[(&str, Mark)] = &[
-    ("[THINK]", Mark::Hides(&["[/THINK]"])),
-    ("[/THINK]", Mark::EndsThoughts),
-    ("[TOOL_CALLS]", Mark::Hides(NEVER)),
-    ("[INST]", Mark::Stop),
-    ("[/INST]", Mark::Empty),
-    ("◁think▷", Mark::Hides(&["◁/think▷"])),
-    ("◁/think▷", Mark::EndsThoughts),
+const OTHERS: &[(&str, SpeechMark)] = &[
+    ("[THINK]", SpeechMark::Hides(&["[/THINK]"])),
+    ("[/THINK]", SpeechMark::EndsThoughts),
+    ("[TOOL_CALLS]", SpeechMark::Hides(NEVER)),
+    ("[INST]", SpeechMark::Stop),
+    ("[/INST]", SpeechMark::Empty),
+    ("◁think▷", SpeechMark::Hides(&["◁/think▷"])),
+    ("◁/think▷", SpeechMark::EndsThoughts),
 ];
 
 /// What ends the name of a channel.
@@ -90,39 +90,39 @@ pub(super) const CHANNEL_ENDS: &[&str] = &["<|message|>"];
 const MESSAGE_ENDS: &[&str] = &["<|end|>", "<|start|>", "<|channel|>", "<|return|>", "<|call|>"];
 
 /// What follows the name of a channel: the answer, or something else.
-pub(super) fn channel(name: &str) -> Mark {
+pub(super) fn channel(name: &str) -> SpeechMark {
     let name = name.rsplit("<|channel|>").next().unwrap_or("").trim();
     if name.is_empty() || name.starts_with("final") || name == "assistant" {
-        Mark::Empty
+        SpeechMark::Empty
     } else {
-        Mark::Hides(MESSAGE_ENDS)
+        SpeechMark::Hides(MESSAGE_ENDS)
     }
 }
 
 /// What stands at the front of `rest`; `ended` when nothing follows it.
-pub(super) fn front(rest: &str, ended: bool) -> Front {
+pub(super) fn front(rest: &str, ended: bool) -> MarkFront {
     let found = match rest.chars().next() {
         Some('<') => tag(rest),
         Some('[' | '◁') => other(rest),
-        _ => Front::Text,
+        _ => MarkFront::Text,
     };
     match found {
-        Front::Unknown if ended => Front::Text,
+        MarkFront::Unknown if ended => MarkFront::Text,
         found => found,
     }
 }
 
-fn other(rest: &str) -> Front {
+fn other(rest: &str) -> MarkFront {
     for (text, mark) in OTHERS {
         if rest.starts_with(text) {
-            return Front::Mark(text.len(), *mark);
+            return MarkFront::Mark(text.len(), *mark);
         }
     }
-    if OTHERS.iter().any(|(text, _)| text.starts_with(rest)) { Front::Unknown } else { Front::Text }
+    if OTHERS.iter().any(|(text, _)| text.starts_with(rest)) { MarkFront::Unknown } else { MarkFront::Text }
 }
 
 /// `<name …>`, `</name>`, `<|name|>`, `<｜name｜>`.
-fn tag(rest: &str) -> Front {
+fn tag(rest: &str) -> MarkFront {
     let window: usize = rest
         .char_indices()
         .map(|(at, c)| at.saturating_add(c.len_utf8()))
@@ -133,24 +133,24 @@ fn tag(rest: &str) -> Front {
     let inside = head.get(1..).unwrap_or("");
     let Some(end) = inside.find(['<', '>', '\n']) else {
         let may = window == rest.len() && may_be_known(inside);
-        return if may { Front::Unknown } else { Front::Text };
+        return if may { MarkFront::Unknown } else { MarkFront::Text };
     };
     if !inside.get(end..).is_some_and(|rest| rest.starts_with('>')) {
-        return Front::Text;
+        return MarkFront::Text;
     }
     let inside = inside.get(..end).unwrap_or("");
     let length = end.saturating_add(2);
     for bar in ['|', '｜'] {
         if let Some(name) = inside.strip_prefix(bar) {
             return match name.strip_suffix(bar) {
-                Some(name) if !name.contains(char::is_whitespace) => Front::Mark(length, token(name)),
-                _ => Front::Text,
+                Some(name) if !name.contains(char::is_whitespace) => MarkFront::Mark(length, token(name)),
+                _ => MarkFront::Text,
             };
         }
     }
     match named(inside) {
-        Some(mark) => Front::Mark(length, mark),
-        None => Front::Text,
+        Some(mark) => MarkFront::Mark(length, mark),
+        None => MarkFront::Text,
     }
 }
 
@@ -175,7 +175,7 @@ fn may_be_known(begun: &str) -> bool {
     }
 }
 
-fn named(inside: &str) -> Option<Mark> {
+fn named(inside: &str) -> Option<SpeechMark> {
     let lower = inside.to_ascii_lowercase();
     if let Some((_, mark)) = TOKENS.iter().find(|(name, _)| *name == lower) {
         return Some(*mark);
@@ -186,16 +186,16 @@ fn named(inside: &str) -> Option<Mark> {
     };
     let name = name.split([' ', '=', '\t', '/']).next().unwrap_or("");
     if THOUGHTS.contains(&name) {
-        return Some(if closes { Mark::EndsThoughts } else { Mark::Hides(THOUGHT_ENDS) });
+        return Some(if closes { SpeechMark::EndsThoughts } else { SpeechMark::Hides(THOUGHT_ENDS) });
     }
     if CALLS.contains(&name) {
-        return Some(if closes { Mark::Empty } else { Mark::Hides(CALL_ENDS) });
+        return Some(if closes { SpeechMark::Empty } else { SpeechMark::Hides(CALL_ENDS) });
     }
-    AROUND.contains(&name).then_some(Mark::Empty)
+    AROUND.contains(&name).then_some(SpeechMark::Empty)
 }
 
 /// `<|name|>`: each model family has its own; what is not known of one is that it is no text.
-fn token(name: &str) -> Mark {
+fn token(name: &str) -> SpeechMark {
     match name.to_ascii_lowercase().as_str() {
         "im_end"
         | "endoftext"
@@ -208,16 +208,16 @@ fn token(name: &str) -> Mark {
         | "im_start"
         | "end▁of▁sentence"
         | "eot"
-        | "observation" => Mark::Stop,
-        "channel" | "start" => Mark::Channel,
+        | "observation" => SpeechMark::Stop,
+        "channel" | "start" => SpeechMark::Channel,
         "begin_of_thought" | "start_thinking" | "think" => {
-            Mark::Hides(&["<|end_of_thought|>", "<|END_THINKING|>", "<|/think|>"])
+            SpeechMark::Hides(&["<|end_of_thought|>", "<|END_THINKING|>", "<|/think|>"])
         }
-        "end_of_thought" | "end_thinking" | "/think" => Mark::EndsThoughts,
+        "end_of_thought" | "end_thinking" | "/think" => SpeechMark::EndsThoughts,
         "python_tag" | "tool_calls_section_begin" | "tool▁calls▁begin" | "tool_call" | "start_action" => {
-            Mark::Hides(NEVER)
+            SpeechMark::Hides(NEVER)
         }
-        _ => Mark::Empty,
+        _ => SpeechMark::Empty,
     }
 }
 

@@ -10,7 +10,7 @@ mod marks;
 pub use letters::half;
 
 use letters::Letters;
-use marks::{Front, Mark};
+use marks::{MarkFront, SpeechMark};
 
 /// A piece of what a model says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,21 +32,23 @@ const THINKING: &[&str] = &[
     "hmm",
     "the user ",
     "the visitor ",
-    "let me ",
-    "let's ",
+    "let me think",
+    "let me see",
+    "let me check",
+    "let me look",
     "we need to ",
     "we are asked",
-    "we have ",
     "first, i ",
     "i need to ",
-    "so the ",
-    "so, the ",
-    "got it",
-    "хорошо, ",
-    "итак, ",
+    "so the user",
+    "so the visitor",
+    "so, the user",
+    "so, the visitor",
+    "хорошо, пользователь",
+    "хорошо, посетитель",
+    "итак, пользователь",
     "пользователь ",
     "посетитель ",
-    "нужно ",
 ];
 /// How a text begins that is thoughts first, and what ends them.
 const NAMED_THOUGHTS: &[(&str, &str)] = &[
@@ -62,7 +64,7 @@ const NEXT_TURN: &[&str] =
 const MOST_BLANKS: usize = 200;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-enum Part {
+enum SpeechPart {
     #[default]
     Answer,
     /// Up to one of these.
@@ -88,7 +90,7 @@ enum Beginning {
 pub struct Speech {
     letters: Letters,
     pending: String,
-    part: Part,
+    part: SpeechPart,
     beginning: Beginning,
     fenced: bool,
     blanks: String,
@@ -109,7 +111,7 @@ impl Speech {
         Self {
             letters: Letters::default(),
             pending: String::new(),
-            part: Part::Answer,
+            part: SpeechPart::Answer,
             beginning: if thinks_first {
                 Beginning::Held(String::new())
             } else {
@@ -162,8 +164,8 @@ impl Speech {
             self.give(&line);
         }
         // The end of the answer may be known by a mark; what came before it is to be given still.
-        if self.part == Part::Over && !matches!(self.beginning, Beginning::Open) {
-            self.part = Part::Answer;
+        if self.part == SpeechPart::Over && !matches!(self.beginning, Beginning::Open) {
+            self.part = SpeechPart::Answer;
         }
         match std::mem::replace(&mut self.beginning, Beginning::Open) {
             Beginning::Undecided(text) => self.release(text.trim_start()),
@@ -178,23 +180,23 @@ impl Speech {
         let mut rest = pending.as_str();
         while !rest.is_empty() {
             let used = match &self.part {
-                Part::Over => rest.len(),
-                Part::Answer => self.answer(rest, ended),
-                Part::Channel => match marks::find_end(rest, marks::CHANNEL_ENDS) {
+                SpeechPart::Over => rest.len(),
+                SpeechPart::Answer => self.answer(rest, ended),
+                SpeechPart::Channel => match marks::find_end(rest, marks::CHANNEL_ENDS) {
                     Some((at, length)) if at <= marks::LONGEST => {
                         let mark = marks::channel(rest.get(..at).unwrap_or(""));
-                        self.part = Part::Answer;
+                        self.part = SpeechPart::Answer;
                         self.mark(mark);
                         at.saturating_add(length)
                     }
                     // A name is short; what is not followed by its end is none.
                     found if ended || found.is_some() || rest.len() > marks::LONGEST.saturating_mul(2) => {
-                        self.part = Part::Answer;
+                        self.part = SpeechPart::Answer;
                         continue;
                     }
                     _ => 0,
                 },
-                Part::Hidden(ends) => {
+                SpeechPart::Hidden(ends) => {
                     let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
                     match marks::find_end(rest, &ends) {
                         Some((at, length)) => {
@@ -202,7 +204,7 @@ impl Speech {
                             let again = rest
                                 .get(at..)
                                 .is_some_and(|end| end.starts_with("<|") && !end.starts_with("<|end"));
-                            self.part = Part::Answer;
+                            self.part = SpeechPart::Answer;
                             if again { at } else { at.saturating_add(length) }
                         }
                         None => rest.len().saturating_sub(if ended { 0 } else { tail(rest, &ends) }),
@@ -220,12 +222,12 @@ impl Speech {
     /// Goes on with the answer; how many bytes are done, 0 when more text is needed.
     fn answer(&mut self, rest: &str, ended: bool) -> usize {
         match marks::front(rest, ended) {
-            Front::Unknown => 0,
-            Front::Mark(length, mark) => {
+            MarkFront::Unknown => 0,
+            MarkFront::Mark(length, mark) => {
                 self.mark(mark);
                 length
             }
-            Front::Text => {
+            MarkFront::Text => {
                 let mut letters = rest.char_indices();
                 letters.next();
                 let end = letters
@@ -235,7 +237,7 @@ impl Speech {
                 for letter in rest.get(..end).unwrap_or("").chars() {
                     self.letter(letter);
                     used = used.saturating_add(letter.len_utf8());
-                    if self.part != Part::Answer {
+                    if self.part != SpeechPart::Answer {
                         break;
                     }
                 }
@@ -244,26 +246,26 @@ impl Speech {
         }
     }
 
-    fn mark(&mut self, mark: Mark) {
+    fn mark(&mut self, mark: SpeechMark) {
         match mark {
-            Mark::Empty => {}
-            Mark::Channel => {
-                self.part = Part::Channel;
+            SpeechMark::Empty => {}
+            SpeechMark::Channel => {
+                self.part = SpeechPart::Channel;
             }
-            Mark::Stop => {
+            SpeechMark::Stop => {
                 let said = self.given
                     || !matches!(&self.beginning, Beginning::Undecided(text) if text.trim().is_empty());
                 if said {
-                    self.part = Part::Over;
+                    self.part = SpeechPart::Over;
                 }
             }
-            Mark::Hides(ends) => {
+            SpeechMark::Hides(ends) => {
                 let calls = ends.is_empty() || ends.contains(&"</tool_call>");
                 self.calls |= calls;
                 self.thoughts |= !calls;
-                self.part = Part::Hidden(ends.iter().map(|end| (*end).to_owned()).collect());
+                self.part = SpeechPart::Hidden(ends.iter().map(|end| (*end).to_owned()).collect());
             }
-            Mark::EndsThoughts => self.begin_anew(),
+            SpeechMark::EndsThoughts => self.begin_anew(),
         }
     }
 
@@ -281,7 +283,7 @@ impl Speech {
     }
 
     fn letter(&mut self, letter: char) {
-        if self.part == Part::Over {
+        if self.part == SpeechPart::Over {
             return;
         }
         match &mut self.beginning {
@@ -310,7 +312,7 @@ impl Speech {
             if lower.starts_with(begin) {
                 self.beginning = Beginning::Undecided(String::new());
                 self.thoughts = true;
-                self.part = Part::Hidden(vec![(*end).to_owned()]);
+                self.part = SpeechPart::Hidden(vec![(*end).to_owned()]);
                 return;
             }
         }
@@ -320,7 +322,7 @@ impl Speech {
         {
             self.beginning = Beginning::Undecided(String::new());
             self.thoughts = true;
-            self.part = Part::Hidden(vec![answer.to_owned()]);
+            self.part = SpeechPart::Hidden(vec![answer.to_owned()]);
             return;
         }
         if text.starts_with('{') || THINKING.iter().any(|begin| lower.starts_with(begin)) {
@@ -371,7 +373,7 @@ impl Speech {
     }
 
     fn give_letter(&mut self, letter: char) {
-        if self.part == Part::Over {
+        if self.part == SpeechPart::Over {
             return;
         }
         if letter == '\n' {
@@ -389,7 +391,7 @@ impl Speech {
         if self.given && NEXT_TURN.iter().any(|begin| lower.starts_with(begin)) {
             self.line = None;
             self.blanks.clear();
-            self.part = Part::Over;
+            self.part = SpeechPart::Over;
             return;
         }
         let may_become = NEXT_TURN.iter().any(|begin| begin.starts_with(&lower))

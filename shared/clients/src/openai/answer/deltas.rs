@@ -3,13 +3,13 @@
 /// Puts the pieces of one answer together.
 #[derive(Debug, Default)]
 pub(super) struct Deltas {
-    state: State,
+    state: DeltaState,
     /// All that was given.
     given: String,
 }
 
 #[derive(Debug, Default)]
-enum State {
+enum DeltaState {
     #[default]
     Nothing,
     /// One piece, which was given.
@@ -25,27 +25,27 @@ enum State {
 impl Deltas {
     /// Whether there was a piece.
     pub(super) const fn began(&self) -> bool {
-        !matches!(self.state, State::Nothing)
+        !matches!(self.state, DeltaState::Nothing)
     }
 
     /// What is new in the next piece.
     pub(super) fn next(&mut self, piece: String) -> String {
         let (state, new) = match std::mem::take(&mut self.state) {
-            State::Nothing => (State::One(piece.clone()), piece),
-            State::One(first) if grows(&first, &piece) && !first.trim().is_empty() => {
-                (State::Grown(first, piece), String::new())
+            DeltaState::Nothing => (DeltaState::One(piece.clone()), piece),
+            DeltaState::One(first) if grows(&first, &piece) && !first.trim().is_empty() => {
+                (DeltaState::Grown(first, piece), String::new())
             }
-            State::Grown(first, second) if grows(&second, &piece) => {
+            DeltaState::Grown(first, second) if grows(&second, &piece) => {
                 let new = after(&piece, &first);
-                (State::Whole(piece), new)
+                (DeltaState::Whole(piece), new)
             }
-            State::Grown(_, second) => (State::Pieces, second + &piece),
-            State::Whole(last) if piece.starts_with(&last) => {
+            DeltaState::Grown(_, second) => (DeltaState::Pieces, second + &piece),
+            DeltaState::Whole(last) if piece.starts_with(&last) => {
                 let new = after(&piece, &last);
-                (State::Whole(piece), new)
+                (DeltaState::Whole(piece), new)
             }
-            State::Whole(last) if last.starts_with(&piece) => (State::Whole(last), String::new()),
-            State::One(_) | State::Whole(_) | State::Pieces => (State::Pieces, piece),
+            DeltaState::Whole(last) if last.starts_with(&piece) => (DeltaState::Whole(last), String::new()),
+            DeltaState::One(_) | DeltaState::Whole(_) | DeltaState::Pieces => (DeltaState::Pieces, piece),
         };
         self.state = state;
         self.given.push_str(&new);
@@ -54,7 +54,7 @@ impl Deltas {
 
     /// What is new in a text that is the whole answer.
     pub(super) fn whole(&mut self, text: String) -> String {
-        if let State::Grown(_, second) = std::mem::replace(&mut self.state, State::Pieces) {
+        if let DeltaState::Grown(_, second) = std::mem::replace(&mut self.state, DeltaState::Pieces) {
             self.given.push_str(&second);
             return second + &self.whole(text);
         }
@@ -72,14 +72,14 @@ impl Deltas {
 
     /// What was held to the end.
     pub(super) fn finish(&mut self) -> String {
-        match std::mem::replace(&mut self.state, State::Pieces) {
+        match std::mem::replace(&mut self.state, DeltaState::Pieces) {
             // Of two pieces the second is the whole only when it is much longer: "a" and "and" are two.
-            State::Grown(first, second)
+            DeltaState::Grown(first, second)
                 if first.len() > 2 && second.len() >= first.len().saturating_add(8) =>
             {
                 after(&second, &first)
             }
-            State::Grown(_, second) => second,
+            DeltaState::Grown(_, second) => second,
             _ => String::new(),
         }
     }

@@ -7,7 +7,7 @@ const MAX_RANGE: usize = 20;
 
 /// What stands at the front of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Front {
+pub(super) enum ReferenceFront {
     /// A reference of so many bytes to these passages.
     Numbers(usize, Vec<usize>),
     /// It cannot be told without more text.
@@ -49,8 +49,8 @@ const NAMES: &[&str] = &[
 ];
 
 /// The reference at the front of `rest`.
-pub(super) fn front(rest: &str, before: Option<char>, ended: bool) -> Front {
-    let unknown = if ended { Front::None } else { Front::Unknown };
+pub(super) fn front(rest: &str, before: Option<char>, ended: bool) -> ReferenceFront {
+    let unknown = if ended { ReferenceFront::None } else { ReferenceFront::Unknown };
     match rest.chars().next() {
         Some('[') => bracketed(rest, "[", "]", unknown),
         Some('【') => bracketed(rest, "【", "】", unknown),
@@ -60,20 +60,20 @@ pub(super) fn front(rest: &str, before: Option<char>, ended: bool) -> Front {
         Some('<') => tagged(rest, unknown),
         Some('(' | '（') => parenthesised(rest, before, ended),
         Some(letter) if superscript(letter).is_some() => raised(rest, before, unknown),
-        _ => Front::None,
+        _ => ReferenceFront::None,
     }
 }
 
-fn bracketed(rest: &str, open: &str, close: &str, unknown: Front) -> Front {
+fn bracketed(rest: &str, open: &str, close: &str, unknown: ReferenceFront) -> ReferenceFront {
     let inside = rest.get(open.len()..).unwrap_or("");
     // `[[1]]`
     if open == "[" && inside.starts_with('[') {
         return match bracketed(inside, "[", "]", unknown.clone()) {
-            Front::Numbers(length, numbers) => {
+            ReferenceFront::Numbers(length, numbers) => {
                 match inside.get(length..).and_then(|after| after.chars().next()) {
-                    Some(']') => Front::Numbers(length.saturating_add(2), numbers),
+                    Some(']') => ReferenceFront::Numbers(length.saturating_add(2), numbers),
                     None => unknown,
-                    Some(_) => Front::None,
+                    Some(_) => ReferenceFront::None,
                 }
             }
             other => other,
@@ -83,46 +83,48 @@ fn bracketed(rest: &str, open: &str, close: &str, unknown: Front) -> Front {
         let may = inside.len() <= MAX_LABEL
             && !inside.contains(['\n', '['])
             && may_become(inside.trim_end_matches('\\'));
-        return if may { unknown } else { Front::None };
+        return if may { unknown } else { ReferenceFront::None };
     };
     let label = inside.get(..length).unwrap_or("");
     if label.contains(['[', '\n']) {
-        return Front::None;
+        return ReferenceFront::None;
     }
     let whole = open.len().saturating_add(length).saturating_add(close.len());
     match numbers(label) {
-        Some(numbers) => Front::Numbers(whole, numbers),
+        Some(numbers) => ReferenceFront::Numbers(whole, numbers),
         // Of another numbering.
-        None if label.contains('†') && label.len() <= MAX_LABEL => Front::Numbers(whole, Vec::new()),
-        None => Front::None,
+        None if label.contains('†') && label.len() <= MAX_LABEL => {
+            ReferenceFront::Numbers(whole, Vec::new())
+        }
+        None => ReferenceFront::None,
     }
 }
 
 /// `<sup>1</sup>`.
-fn tagged(rest: &str, unknown: Front) -> Front {
+fn tagged(rest: &str, unknown: ReferenceFront) -> ReferenceFront {
     const OPEN: &str = "<sup>";
     const CLOSE: &str = "</sup>";
     let Some(inside) = rest.strip_prefix(OPEN) else {
-        return if OPEN.starts_with(rest) { unknown } else { Front::None };
+        return if OPEN.starts_with(rest) { unknown } else { ReferenceFront::None };
     };
     let Some(length) = inside.find('<') else {
-        return if inside.len() <= MAX_LABEL { unknown } else { Front::None };
+        return if inside.len() <= MAX_LABEL { unknown } else { ReferenceFront::None };
     };
     let (label, end) = inside.split_at(length);
     if !end.starts_with(CLOSE) {
-        return if CLOSE.starts_with(end) { unknown } else { Front::None };
+        return if CLOSE.starts_with(end) { unknown } else { ReferenceFront::None };
     }
     let label = label.trim_matches(['[', ']', '(', ')']);
-    numbers(label).map_or(Front::None, |numbers| {
-        Front::Numbers(OPEN.len().saturating_add(length).saturating_add(CLOSE.len()), numbers)
+    numbers(label).map_or(ReferenceFront::None, |numbers| {
+        ReferenceFront::Numbers(OPEN.len().saturating_add(length).saturating_add(CLOSE.len()), numbers)
     })
 }
 
 /// `(1)` at the end of a statement; in front of one it counts.
-fn parenthesised(rest: &str, before: Option<char>, ended: bool) -> Front {
+fn parenthesised(rest: &str, before: Option<char>, ended: bool) -> ReferenceFront {
     if !before.is_some_and(|letter| letter.is_alphanumeric() || letter == ' ' || "\"»”%".contains(letter))
     {
-        return Front::None;
+        return ReferenceFront::None;
     }
     let mut letters = rest.char_indices().skip(1);
     let mut digits = String::new();
@@ -133,18 +135,18 @@ fn parenthesised(rest: &str, before: Option<char>, ended: bool) -> Front {
                 let end = at.saturating_add(letter.len_utf8());
                 let closes = match rest.get(end..).and_then(|after| after.chars().next()) {
                     None if ended => true,
-                    None => return Front::Unknown,
+                    None => return ReferenceFront::Unknown,
                     Some(next) => ".,;!?\n".contains(next),
                 };
                 return match digits.parse() {
-                    Ok(number) if closes => Front::Numbers(end, vec![number]),
-                    _ => Front::None,
+                    Ok(number) if closes => ReferenceFront::Numbers(end, vec![number]),
+                    _ => ReferenceFront::None,
                 };
             }
-            _ => return Front::None,
+            _ => return ReferenceFront::None,
         }
     }
-    if ended { Front::None } else { Front::Unknown }
+    if ended { ReferenceFront::None } else { ReferenceFront::Unknown }
 }
 
 const fn superscript(letter: char) -> Option<char> {
@@ -164,18 +166,18 @@ const fn superscript(letter: char) -> Option<char> {
 }
 
 /// `¹` behind a word; behind a digit it is an exponent, and m² is an area.
-fn raised(rest: &str, before: Option<char>, unknown: Front) -> Front {
+fn raised(rest: &str, before: Option<char>, unknown: ReferenceFront) -> ReferenceFront {
     let known = before.is_some_and(|letter| letter.is_alphabetic() || ".,!?»”\")".contains(letter));
     let digits: String = rest.chars().map_while(superscript).collect();
     let length: usize =
         rest.chars().take_while(|letter| superscript(*letter).is_some()).map(char::len_utf8).sum();
     if !known || digits.len() > 2 {
-        return Front::None;
+        return ReferenceFront::None;
     }
     if length == rest.len() {
         return unknown;
     }
-    digits.parse().map_or(Front::None, |number| Front::Numbers(length, vec![number]))
+    digits.parse().map_or(ReferenceFront::None, |number| ReferenceFront::Numbers(length, vec![number]))
 }
 
 /// Whether a label that is not over may become a reference.
