@@ -140,7 +140,7 @@ async fn index(ctx: &Ctx, scope: &TenantScope, collection: &Collection) -> Resul
         };
         let pieces = NewPassage::all(split, text, 0, 0, |_| PassageId::new(now, ctx.random.entropy()));
         passages = passages.saturating_add(pieces.len());
-        let mut batch = retrieval::index(ctx, scope, &origin, &pieces).await?;
+        let (mut batch, _) = retrieval::index(ctx, scope, &origin, &pieces, true).await?;
         batch.push(ready(scope, &origin, language, text.len()));
         batch.extend(retrieval::unindex(scope, id, Keep::Version(1)));
         batch.push(current(scope, id));

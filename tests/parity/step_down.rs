@@ -12,9 +12,22 @@ async fn a_model_that_fails_gives_way_to_the_next_step() -> Result<()> {
     let visitor = case.visitor("visitor").await?;
     for (title, script) in [
         ("The model refuses, the smaller one answers", &["hold=0,status=401"][..]),
-        ("The model breaks off in mid-answer: what it said is withdrawn", &["hold=0,cut-after=5"]),
+        (
+            "The model breaks off in mid-answer: what it said is withdrawn when the smaller one speaks",
+            &["hold=0,cut-after=5"],
+        ),
         ("Both refuse: the best passage is quoted", &["hold=0,status=401", "status=401"]),
-        ("Both break off in mid-answer", &["hold=0,cut-after=5", "cut-after=3"]),
+        (
+            "Both break off in mid-answer: what was said last is kept, and incomplete",
+            &["hold=0,cut-after=5", "cut-after=3"],
+        ),
+        (
+            "The model breaks off, the smaller one refuses: what was said is kept",
+            &["hold=0,cut-after=5", "status=401"],
+        ),
+        ("The model reaches its limit", &["hold=0,finish=length"]),
+        ("The model thinks before it answers", &["hold=0,text=<think>Let-me-see.</think>It-costs-300-₽."]),
+        ("The model thinks and says nothing, the smaller one answers", &["hold=0,text=<think>Let-me-see."]),
         ("The model says nothing, neither does the smaller one", &["hold=0,tokens=0", "tokens=0"]),
     ] {
         case.title(title);

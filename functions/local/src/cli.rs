@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use frontdesk_app::config::{self, ConfigProblem, HostConfig};
 use frontdesk_app::migrations::{self, MigrationState};
-use frontdesk_app::{life, reindex, sites as app_sites};
+use frontdesk_app::{health, life, reindex, sites as app_sites};
 use frontdesk_clients::hrana::HranaServer;
 use frontdesk_clients::qdrant::Qdrant;
 use frontdesk_domain::site::Site;
@@ -413,6 +413,15 @@ async fn serve(options: Serve, listener: TcpListener, demo: Option<Demo>) -> Res
     }
     if demo.is_some() {
         say("\n  Stop with Ctrl-C.\n");
+        let ctx = host.ctx.clone();
+        host.ctx.tasks.spawn_detached(
+            "model_check",
+            Box::pin(async move {
+                if let Some(trouble) = health::try_model(&ctx).await {
+                    say(&format!("  The model does not answer: {trouble}.\n  Until it does, answers are quoted from the documents.\n"));
+                }
+            }),
+        );
     }
     let served = server::serve(Rc::clone(&host), listener, limits, stop_signal()).await;
     host.end_work().await;

@@ -605,14 +605,14 @@ fn dead_letters_are_bounded_and_go_after_thirty_days() {
         jobs::schedule(queue.ctx()).await.unwrap();
         jobs::schedule(queue.ctx()).await.unwrap();
         let kinds = queue.rows("SELECT kind FROM jobs WHERE state = 'queued' ORDER BY kind").await;
-        assert_eq!(kinds, ["clean_up", "sweep_uploads", "wake"], "each once");
+        assert_eq!(kinds, ["clean_up", "sweep_uploads", "vectors", "wake"], "each once");
         queue.drain().await;
         assert_eq!(jobs::dead(queue.ctx(), &scope).await.unwrap().len(), 100, "they are young");
         queue.clock.advance(jobs::KEEP_DEAD + Duration::from_millis(1));
         queue.drain().await;
         assert!(jobs::dead(queue.ctx(), &scope).await.unwrap().is_empty());
         let kinds = queue.rows("SELECT kind FROM jobs ORDER BY kind").await;
-        assert_eq!(kinds, ["clean_up", "sweep_uploads", "wake"], "they come again");
+        assert_eq!(kinds, ["clean_up", "sweep_uploads", "vectors", "wake"], "they come again");
         assert_eq!(queue.rows("SELECT org_id FROM job_turns").await, ["deployment"]);
     });
 }

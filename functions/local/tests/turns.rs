@@ -428,15 +428,96 @@ fn every_call_to_a_model_is_counted_however_its_turn_ends() {
         let cancelled = until(async || counted(ctx).await.get(2).copied()).await;
         assert!(cancelled.0 > 0 && cancelled.1 > 0 && cancelled.2 && !cancelled.3, "{cancelled:?}");
         assert!(model.hung_up(2), "the model goes on for nobody");
-        // It breaks off after some words: the answer is withdrawn, and another step of the ladder speaks.
+        // It breaks off after some words, and there is no smaller one: what was shown is kept.
         for line in [Line::Words("Well, I "), Line::Break] {
             model.say(3, line);
         }
         finished(ctx, &scope, ask("d").await, 1).await;
-        let withdrawn = counted(ctx).await[3];
-        assert!(withdrawn.0 > 0 && withdrawn.2 && !withdrawn.3, "{withdrawn:?}");
+        let kept = counted(ctx).await[3];
+        assert!(kept.0 > 0 && kept.2 && kept.3, "{kept:?}");
         let sum = counted(ctx).await.iter().map(|call| call.0 + call.1).sum::<i64>();
         let spent = frontdesk_app::usage::spent_today(ctx, &scope).await.unwrap();
         assert_eq!(i64::try_from(spent).unwrap(), sum);
+    });
+}
+
+/// A world with a smaller model beside the first one: the answers are dictated in the order in which they are asked for.
+async fn with_a_smaller_model(model: &Rc<Dictated>) -> World {
+    let http = Rc::clone(model) as Rc<dyn HttpClient>;
+    let vars = [MODEL[0], MODEL[1], ("OPENAI_FALLBACK_MODEL", "small")];
+    World::new(&vars, Overrides { http: Some(http), ..Overrides::default() }).await.unwrap()
+}
+
+#[test]
+fn who_takes_over_or_comes_back_meets_the_same_whatever_the_models_do() {
+    run(async {
+        let model = Dictated::new(8);
+        let world = with_a_smaller_model(&model).await;
+        let (scope, _) = world.visitor().await.unwrap();
+        let ctx = world.ctx();
+        answers_without_evidence(ctx, &scope).await;
+        let take = || Change { mode: Some(Mode::Operator), ..Change::default() };
+        let begin = async |client_id: &str| {
+            let id = chat::begin(ctx, &scope, &Via::widget(None)).await.unwrap().id;
+            chat::post_message(ctx, &scope, message(id, client_id)).await.unwrap();
+            id
+        };
+        let operator = operator(&scope);
+        // The text of the deltas that a client gets who comes now, and is told of a take-over.
+        let heard = async |id: ConversationId| {
+            let mut listener = ctx.rooms.subscribe(&scope, id, 2).await.unwrap();
+            chat::change(ctx, &operator, &Via::widget(None), id, 1, take()).await.unwrap();
+            shown(&mut listener).await
+        };
+
+        // What a client that comes now is shown at once.
+        let is_shown = async |id: ConversationId, words: &str| {
+            until(async || {
+                let mut listener = ctx.rooms.subscribe(&scope, id, 2).await.unwrap();
+                while let Some(Some(frame)) = listener.frames.next().now_or_never() {
+                    let Frame::Live(live) = frame else { continue };
+                    if matches!(live.as_ref(), Live::Delta(delta) if delta.text == words) {
+                        return Some(());
+                    }
+                }
+                None
+            })
+            .await;
+        };
+
+        // While thoughts stream there is nothing to hear, before the take-over and after it.
+        let thinking = begin("a").await;
+        model.say(0, Line::Words("<think>The visitor wants to know"));
+        until(async || (model.taken(0) == 1).then_some(())).await;
+        assert_eq!(heard(thinking).await, "");
+        until(async || model.hung_up(0).then_some(())).await;
+
+        // While the first model stalls, what it said stands; nothing follows.
+        let stalled = begin("b").await;
+        model.say(1, Line::Words("We have "));
+        // The last word may go on, and waits.
+        model.say(1, Line::Words("two of them now"));
+        is_shown(stalled, "We have two of them ").await;
+        assert_eq!(heard(stalled).await, "We have two of them ");
+
+        // When the smaller one has spoken, a client that comes gets its words alone.
+        let smaller = begin("c").await;
+        model.say(2, Line::Words("We have two"));
+        is_shown(smaller, "We have ").await;
+        model.say(2, Line::Break);
+        until(async || (model.asked() == 4).then_some(())).await;
+        model.say(3, Line::Words("There are "));
+        model.say(3, Line::Words("three of them"));
+        is_shown(smaller, "There are three of ").await;
+        assert_eq!(heard(smaller).await, "There are three of ");
+        until(async || model.hung_up(3).then_some(())).await;
+
+        for id in [thinking, stalled, smaller] {
+            let log = log(ctx, &scope, id).await;
+            let said = log.iter().any(|event| {
+                matches!(&event.body, EventBody::MessageCreated { message } if message.author.kind == AuthorKind::Ai)
+            });
+            assert!(!said, "the AI said something after the take-over: {log:?}");
+        }
     });
 }

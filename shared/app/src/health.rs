@@ -6,6 +6,8 @@
 
 mod calls;
 
+pub use calls::try_model;
+
 use std::pin::pin;
 use std::time::Duration;
 

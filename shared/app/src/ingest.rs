@@ -97,6 +97,9 @@ struct At {
     ordinal: usize,
     /// What stands above.
     place: TextPlace,
+    /// Vectors are missing of passages before: they are made when the document is read.
+    #[serde(default)]
+    without_vectors: bool,
 }
 
 /// The first step of reading a document, for its job's row.
@@ -302,6 +305,7 @@ impl Reading<'_> {
             byte: at.byte.saturating_add(split.used),
             ordinal: at.ordinal.saturating_add(split.passages.len()),
             place: split.next.clone(),
+            without_vectors: at.without_vectors,
         };
         if next.ordinal > MAX_PASSAGES {
             let limit = u64::try_from(MAX_PASSAGES).unwrap_or(u64::MAX);
@@ -316,12 +320,13 @@ impl Reading<'_> {
         };
         let id = |ordinal| passage_id(job, ordinal);
         let passages = NewPassage::all(split, &request.text, at.byte, at.ordinal, id);
-        let made = retrieval::index(ctx, scope, &origin, &passages).await?;
+        let (made, vectors) = retrieval::index(ctx, scope, &origin, &passages, !at.without_vectors).await?;
+        let next = At { without_vectors: !vectors, ..next };
         if next.byte < length {
             let per_cent = share(50, 100, as_u64(next.byte), as_u64(length));
             return self.go_on(&IngestStep::Passages { new, at: next }, per_cent, made).await;
         }
-        self.swap(new, language, made).await
+        self.swap(new, language, made, vectors).await
     }
 
     /// The new version, complete with what the last step made, takes the place of the old one.
@@ -330,10 +335,12 @@ impl Reading<'_> {
         new: Version,
         language: Language,
         mut batch: Vec<Statement>,
+        vectors: bool,
     ) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, job } = self;
         let keep = Keep::Version(new.number);
         batch.extend(retrieval::unindex(scope, document.id, keep));
+        batch.extend(retrieval::catch_up::note(ctx, scope, document.id, new.number, vectors));
         batch.extend(store::document_texts::delete_others(scope, document.id, keep));
         let row = Document {
             title: new.title,

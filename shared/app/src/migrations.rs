@@ -52,7 +52,8 @@ migrations! {
     13 "0013_sites"
     14 "0014_rounds_and_text_parts"
     15 "0015_document_warnings"
-    16 "0016_snoozed"
+    16 "0016_document_vectors"
+    17 "0017_snoozed"
 }
 
 /// Where a database stands with one step.

@@ -107,6 +107,9 @@ impl Run<'_> {
                 for old in copied.into_iter().filter(|copied| *copied < document.version) {
                     self.qdrant.delete(&scope, id, Some(old)).await?;
                 }
+                let note =
+                    retrieval::catch_up::note(self.ctx, &scope, id, document.version, document.version > 0);
+                self.ctx.db.batch(note.into_iter().collect()).await?;
                 return Ok(());
             };
             (version, ordinal) = (end.version, end.ordinal.saturating_add(1));

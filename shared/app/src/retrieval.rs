@@ -1,5 +1,6 @@
 //! Retrieval: passages into the index, and the passages that answer a question out of it.
 
+pub mod catch_up;
 mod fusion;
 mod index;
 mod search;

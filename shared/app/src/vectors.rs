@@ -85,6 +85,10 @@ impl VectorIndex for LibsqlVectors {
         rows.iter().map(|row| Ok(VectorHit { passage: row.parse(0)?, score: row.real(1)? })).collect()
     }
 
+    fn is_here(&self) -> bool {
+        true
+    }
+
     fn colocated(&self, scope: &TenantScope, model: &str, vector: &[f32], limit: u32) -> Option<Statement> {
         // Without a direction it is left to `search` to say so.
         let vector = unit_vector(vector).ok()?;

@@ -60,7 +60,8 @@ async fn put(
     let origin = Origin { document: id, version, title: title.to_owned(), title_terms, created_at: now };
     let new_id = |_| PassageId::new(now, ctx.random.entropy());
     let passages = NewPassage::all(split, body, 0, 0, new_id);
-    ctx.db.batch(retrieval::index(ctx, scope, &origin, &passages).await.unwrap()).await.unwrap();
+    let (batch, _) = retrieval::index(ctx, scope, &origin, &passages, true).await.unwrap();
+    ctx.db.batch(batch).await.unwrap();
     passages.iter().map(|passage| passage.id).collect()
 }
 

@@ -4,7 +4,7 @@ use frontdesk_ports::{ByteStream, FetchError};
 use futures_util::StreamExt as _;
 
 /// How much of an error's body is read.
-const MAX_ERROR: usize = 64 * 1024;
+pub(crate) const MAX_ERROR: usize = 64 * 1024;
 
 /// The whole body; the call's limits bound it.
 pub(crate) async fn whole(mut body: ByteStream) -> Result<Vec<u8>, FetchError> {

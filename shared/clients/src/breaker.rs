@@ -7,6 +7,7 @@ pub struct Guarded {
     ctx: Ctx,
     service: &'static str,
     permit: Permit,
+    caller: Option<u64>,
 }
 
 /// Asks for one call to `service` under `address`; `None` when the circuit is open: the call fails at once.
@@ -14,10 +15,16 @@ pub struct Guarded {
 pub fn enter(ctx: &Ctx, service: &'static str, address: &str) -> Option<Guarded> {
     let permit = ctx.breakers.enter(service, address, ctx.clock.now());
     report(ctx, service);
-    Some(Guarded { ctx: ctx.clone(), service, permit: permit? })
+    Some(Guarded { ctx: ctx.clone(), service, permit: permit?, caller: None })
 }
 
 impl Guarded {
+    /// The call is one caller's, whose own words may be what the service fails at.
+    #[must_use]
+    pub fn on_behalf_of(self, caller: Option<u64>) -> Self {
+        Self { caller, ..self }
+    }
+
     /// The service answers. A later failure of the same call still counts.
     pub fn success(&mut self) {
         self.permit.success();
@@ -26,7 +33,7 @@ impl Guarded {
 
     /// The service failed.
     pub fn failure(&mut self) {
-        self.permit.failure(self.ctx.clock.now());
+        self.permit.failure(self.ctx.clock.now(), self.caller);
         report(&self.ctx, self.service);
     }
 }

@@ -99,14 +99,36 @@ pub(crate) fn judge(guarded: &mut Guarded, error: &impl ServiceFailure) {
     if error.blames_service() { guarded.failure() } else { guarded.success() }
 }
 
-/// `Retry-After` in seconds (also `retry-after-ms`, which OpenAI and Azure send). A date is not read: clocks differ.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"))?;
+/// `Retry-After` in seconds or as a date (also `retry-after-ms`, which OpenAI and Azure send). A date counts from the
+/// answer's own `Date`, as clocks differ, and without one from `now`, where that is given.
+pub(crate) fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option<Duration> {
+    let text = |name: &str| Some(headers.get(name)?.to_str().ok()?.trim());
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    let seconds = number("retry-after-ms").map(|millis| millis / 1000.0).or_else(|| number("retry-after"));
+    let Some(seconds) = seconds else {
+        let until = date(text("retry-after")?)?;
+        let from = text("date").and_then(date).or(now)?;
+        // A date is cut to its second: the moment that is meant may be later.
+        let wait = until.since(from);
+        return Some(
+            if wait.is_zero() && until < from { wait } else { wait.saturating_add(SECOND) }.min(LONGEST_WISH),
+        );
+    };
     if seconds.is_nan() {
         return None;
     }
-    Duration::try_from_secs_f64(seconds.min(86_400.0)).ok()
+    Duration::try_from_secs_f64(seconds.min(LONGEST_WISH.as_secs_f64())).ok()
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// A longer pause than this is as good as it.
+const LONGEST_WISH: Duration = Duration::from_secs(86_400);
+
+/// A date as HTTP writes it.
+fn date(text: &str) -> Option<Timestamp> {
+    let parsed =
+        jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true).parse_timestamp(text).ok()?;
+    Some(Timestamp::from_millis(parsed.as_millisecond()))
 }
 
 #[cfg(test)]
@@ -118,7 +140,7 @@ mod tests {
         let after = |name: &'static str, value: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(name, value.parse().unwrap());
-            retry_after(&headers)
+            retry_after(&headers, Some(Timestamp::from_millis(1_445_412_475_000)))
         };
         assert_eq!(after("retry-after", "2"), Some(Duration::from_secs(2)));
         assert_eq!(after("retry-after", "0.5"), Some(Duration::from_millis(500)));
@@ -126,6 +148,17 @@ mod tests {
         assert_eq!(after("retry-after", "1e300"), Some(Duration::from_secs(86_400)));
         assert_eq!(after("retry-after", "-1"), None);
         assert_eq!(after("retry-after", "NaN"), None);
-        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), None);
+        // Five seconds after the moment it is read, or almost six.
+        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT"), Some(Duration::from_secs(6)));
+        assert_eq!(after("retry-after", "Wed, 21 Oct 2015 07:27:00 GMT"), Some(Duration::ZERO));
+        assert_eq!(after("retry-after", "tomorrow"), None);
+    }
+
+    #[test]
+    fn a_date_counts_from_the_service_s_own_clock() {
+        let mut headers = HeaderMap::new();
+        headers.insert("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT".parse().unwrap());
+        headers.insert("date", "Wed, 21 Oct 2015 07:27:57 GMT".parse().unwrap());
+        assert_eq!(retry_after(&headers, None), Some(Duration::from_secs(4)));
     }
 }

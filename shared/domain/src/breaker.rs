@@ -13,6 +13,11 @@ pub const FAILURE_WINDOW: Duration = Duration::from_secs(60);
 /// How long an open circuit waits for its next probe; also how long a probe may stay without a verdict.
 pub const PROBE_AFTER: Duration = Duration::from_secs(30);
 
+/// So many failures of one caller count.
+pub const MOST_OF_ONE: usize = 3;
+/// So many failures are remembered.
+const MOST_REMEMBERED: usize = 50;
+
 /// What the breaker does with calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
@@ -39,7 +44,7 @@ impl State {
 /// One breaker: of one service under one address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Breaker {
-    failures: VecDeque<Timestamp>,
+    failures: VecDeque<(Timestamp, Option<u64>)>,
     opened: Option<Timestamp>,
     probing: Option<Timestamp>,
 }
@@ -81,19 +86,43 @@ impl Breaker {
     }
 
     /// A call failed. Late failures of calls that began before the circuit opened change nothing.
-    pub fn failure(&mut self, now: Timestamp) {
+    ///
+    /// Of one `caller` only [`MOST_OF_ONE`] count: its own words may be the cause, and others must not pay for them.
+    pub fn failure(&mut self, now: Timestamp, caller: Option<u64>) {
         if self.opened.is_some() {
             if self.probing.take().is_some() {
                 self.opened = Some(now);
             }
             return;
         }
-        self.failures.retain(|&at| at <= now && now.since(at) < FAILURE_WINDOW);
-        self.failures.push_back(now);
-        if self.failures.len() >= FAILURES_TO_OPEN {
+        self.failures.retain(|&(at, _)| at <= now && now.since(at) < FAILURE_WINDOW);
+        self.failures.push_back((now, caller));
+        if self.failures.len() > MOST_REMEMBERED {
+            self.failures.pop_front();
+        }
+        if self.weight() >= FAILURES_TO_OPEN {
             self.failures.clear();
             self.opened = Some(now);
         }
+    }
+
+    /// How many failures count.
+    fn weight(&self) -> usize {
+        let mut counted: Vec<(u64, usize)> = Vec::new();
+        let mut weight = 0_usize;
+        for (_, caller) in &self.failures {
+            let Some(caller) = caller else {
+                weight = weight.saturating_add(1);
+                continue;
+            };
+            match counted.iter_mut().find(|(other, _)| other == caller) {
+                Some((_, count)) if *count >= MOST_OF_ONE => continue,
+                Some((_, count)) => *count = count.saturating_add(1),
+                None => counted.push((*caller, 1)),
+            }
+            weight = weight.saturating_add(1);
+        }
+        weight
     }
 
     /// A call ended without a verdict (its caller left): a probe may be tried again at once.
@@ -115,7 +144,7 @@ mod tests {
     fn opened_at(seconds: i64) -> Breaker {
         let mut breaker = Breaker::default();
         for _ in 0..FAILURES_TO_OPEN {
-            breaker.failure(at(seconds));
+            breaker.failure(at(seconds), None);
         }
         breaker
     }
@@ -124,19 +153,32 @@ mod tests {
     fn five_failures_in_a_minute_open_it() {
         let mut breaker = Breaker::default();
         for second in [0, 10, 20, 30] {
-            breaker.failure(at(second));
+            breaker.failure(at(second), None);
             assert!(breaker.allow(at(second)));
         }
-        breaker.failure(at(59));
+        breaker.failure(at(59), None);
         assert_eq!(breaker.state(), State::Open);
         assert!(!breaker.allow(at(59)));
+    }
+
+    #[test]
+    fn one_caller_alone_opens_nothing() {
+        let mut breaker = Breaker::default();
+        for second in 0..59 {
+            breaker.failure(at(second), Some(1));
+        }
+        assert_eq!(breaker.state(), State::Closed);
+        breaker.failure(at(59), Some(2));
+        assert_eq!(breaker.state(), State::Closed);
+        breaker.failure(at(59), Some(3));
+        assert_eq!(breaker.state(), State::Open);
     }
 
     #[test]
     fn failures_older_than_a_minute_do_not_count() {
         let mut breaker = Breaker::default();
         for second in [0, 10, 20, 30, 60] {
-            breaker.failure(at(second));
+            breaker.failure(at(second), None);
         }
         assert_eq!(breaker.state(), State::Closed);
         assert!(breaker.allow(at(60)));
@@ -146,10 +188,10 @@ mod tests {
     fn a_success_forgets_the_failures() {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
-            breaker.failure(at(0));
+            breaker.failure(at(0), None);
         }
         breaker.success();
-        breaker.failure(at(1));
+        breaker.failure(at(1), None);
         assert!(breaker.allow(at(1)));
     }
 
@@ -166,7 +208,7 @@ mod tests {
     fn the_probe_decides() {
         let mut breaker = opened_at(0);
         assert!(breaker.allow(at(30)));
-        breaker.failure(at(31));
+        breaker.failure(at(31), None);
         assert_eq!(breaker.state(), State::Open);
         assert!(!breaker.allow(at(60)));
         assert!(breaker.allow(at(61)));
@@ -178,7 +220,7 @@ mod tests {
     #[test]
     fn late_failures_do_not_put_the_probe_off() {
         let mut breaker = opened_at(0);
-        breaker.failure(at(29));
+        breaker.failure(at(29), None);
         assert!(breaker.allow(at(30)));
     }
 

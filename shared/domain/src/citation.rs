@@ -83,17 +83,42 @@ pub fn cited(answer: &str, sources: &[Source<'_>]) -> Vec<Citation> {
         .into_iter()
         .filter_map(|(n, claim)| {
             let source = sources.get(n.checked_sub(1)?)?;
-            source.cite(u32::try_from(n).ok()?, quote::nearest(&claim, source.text)?)
+            let part = quote::nearest(&claim, source.text)?;
+            source.cite(u32::try_from(n).ok()?, with_numbers(&claim, source.text, part))
         })
         .collect()
 }
 
-/// The longest number of a reference, in digits.
-const MAX_DIGITS: usize = 4;
+/// The part of a passage together with where the numbers of the claim stand that it lacks: a reader is to see them.
+fn with_numbers(claim: &str, passage: &str, part: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let quoted = passage.get(part.clone()).unwrap_or("");
+    let mut wide = part.clone();
+    for number in filter::missing_numbers(claim, quoted) {
+        if let Some(other) = quote::nearest(&number, passage)
+            && passage.get(other.clone()).is_some_and(|text| text.contains(&number))
+        {
+            wide = wide.start.min(other.start)..wide.end.max(other.end);
+        }
+    }
+    let fits = passage
+        .get(wide.clone())
+        .is_some_and(|text| text.chars().count() <= quote::MAX_QUOTE_CHARS.saturating_mul(2));
+    if fits { wide } else { part }
+}
 
-/// Every `[n]` in a text: first byte, byte after the last one, number.
+/// The longest number of a reference, in digits: four are a year.
+const MAX_DIGITS: usize = 3;
+
+/// Every `[n]` in a text, but for those in code: first byte, byte after the last one, number.
 fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
-    text.match_indices('[').filter_map(|(start, _)| {
+    let mut code = false;
+    text.match_indices(['[', '`']).filter_map(move |(start, mark)| {
+        if mark == "`" {
+            code = !code;
+        }
+        if code || mark == "`" {
+            return None;
+        }
         let from = start.checked_add(1)?;
         let digits =
             text.as_bytes().get(from..)?.iter().take(MAX_DIGITS).take_while(|byte| byte.is_ascii_digit());
@@ -106,11 +131,11 @@ fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::time::Timestamp;
 
-    pub(super) fn source(text: &str, start: u64) -> Source<'_> {
+    pub(crate) fn source(text: &str, start: u64) -> Source<'_> {
         Source {
             passage_id: PassageId::new(Timestamp::from_millis(1), [1; 10]),
             document_id: DocumentId::new(Timestamp::from_millis(1), [2; 10]),

@@ -141,6 +141,9 @@ pub struct Message {
     /// What the text refers to.
     #[serde(default)]
     pub citations: Vec<Citation>,
+    /// Whether an AI's text ends before its end: the model was cut off, or reached its limit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
     /// A private note of operators, not shown to the visitor.
     #[serde(default)]
     pub note: bool,

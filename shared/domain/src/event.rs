@@ -175,6 +175,10 @@ pub struct FinishedRun {
     /// What calls used whose answers were withdrawn or did not come whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub discarded: Vec<Usage>,
+    /// Why a model was not heard out, in a word (`timeout_first_token`, `rate_limited`, `length`, …): the reason why the
+    /// answer is another one's, or incomplete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Thumb up or down.

@@ -21,6 +21,7 @@ pub mod room;
 pub mod scope;
 pub mod settings;
 pub mod site;
+pub mod speech;
 pub mod text;
 pub mod texts;
 pub mod time;

@@ -139,8 +139,18 @@ pub fn build_model_context(parts: &ContextParts<'_>) -> ModelContext {
     }
 
     let mut messages = vec![ContextMessage { speaker: Speaker::System, content: system }];
-    messages.extend(earlier.into_iter().rev());
-    messages.push(ContextMessage { speaker: Speaker::User, content: question.to_owned() });
+    earlier.insert(0, ContextMessage { speaker: Speaker::User, content: question.to_owned() });
+    for message in earlier.into_iter().rev() {
+        match messages.last_mut() {
+            // Many templates want the two sides to take turns, the visitor first.
+            Some(before) if before.speaker == message.speaker => {
+                before.content.push_str("\n\n");
+                before.content.push_str(&message.content);
+            }
+            Some(before) if before.speaker == Speaker::System && message.speaker == Speaker::Assistant => {}
+            _ => messages.push(message),
+        }
+    }
     ModelContext { messages, passages: used, tokens: parts.budget.saturating_sub(left) }
 }
 
@@ -181,6 +191,7 @@ mod tests {
             text: text.to_owned(),
             attachments: vec![],
             citations: vec![],
+            incomplete: false,
             note: false,
         }
     }
@@ -234,10 +245,55 @@ mod tests {
         assert_eq!(context.passages, 1);
         let said: Vec<&str> =
             context.messages.iter().skip(1).map(|message| message.content.as_str()).collect();
-        assert_eq!(said, ["ok", "Сколько стоит доставка?"]);
+        assert_eq!(said, ["Сколько стоит доставка?"], "what the assistant said of nothing is left out");
+    }
+
+    #[test]
+    fn the_two_sides_take_turns_whatever_was_said() {
+        let blocks = PromptBlocks::default();
+        let kinds = [
+            AuthorKind::Ai,
+            AuthorKind::Visitor,
+            AuthorKind::Visitor,
+            AuthorKind::System,
+            AuthorKind::Ai,
+            AuthorKind::Operator,
+        ];
+        let messages: Vec<Message> = kinds.iter().map(|kind| message(*kind, &format!("{kind:?}"))).collect();
+        let history: Vec<&Message> = messages.iter().collect();
+        let context = build_model_context(&parts(&blocks, &[], &history, 5000));
+        let said: Vec<(Speaker, &str)> = context
+            .messages
+            .iter()
+            .skip(1)
+            .map(|message| (message.speaker, message.content.as_str()))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                (Speaker::User, "Visitor\n\nVisitor"),
+                (Speaker::Assistant, "Ai\n\nOperator"),
+                (Speaker::User, "Сколько стоит доставка?"),
+            ]
+        );
     }
 
     proptest::proptest! {
+        #[test]
+        fn any_history_and_any_trimming_leave_turns(budget in 100_u32..2000, history in proptest::collection::vec((0..4_usize, "[a-z ]{0,200}"), 0..12)) {
+            let blocks = PromptBlocks::default();
+            let kinds = [AuthorKind::Visitor, AuthorKind::Ai, AuthorKind::Operator, AuthorKind::System];
+            let messages: Vec<Message> = history.iter().map(|(kind, text)| message(kinds[*kind], text)).collect();
+            let history: Vec<&Message> = messages.iter().collect();
+            let context = build_model_context(&parts(&blocks, &[], &history, budget));
+            let speakers: Vec<Speaker> = context.messages.iter().map(|message| message.speaker).collect();
+            proptest::prop_assert_eq!(speakers[0], Speaker::System);
+            for (at, speaker) in speakers.iter().enumerate().skip(1) {
+                proptest::prop_assert_eq!(*speaker, if at % 2 == 1 { Speaker::User } else { Speaker::Assistant });
+            }
+            proptest::prop_assert_eq!(speakers.last(), Some(&Speaker::User));
+        }
+
         #[test]
         fn never_over_budget(budget in 300_u32..5000, question in "\\PC{0,3000}", texts in proptest::collection::vec("\\PC{0,500}", 0..10)) {
             let blocks = PromptBlocks::default();

@@ -56,6 +56,7 @@ fn message(author: Author, text: &str) -> Message {
         text: text.to_owned(),
         attachments: Vec::new(),
         citations: Vec::new(),
+        incomplete: false,
         note: false,
     }
 }
@@ -84,6 +85,7 @@ fn every_kind() -> Vec<EventBody> {
     vec![
         EventBody::MessageCreated { message: whole },
         EventBody::MessageCreated { message: message(Author::AI, "Hello.") },
+        EventBody::MessageCreated { message: Message { incomplete: true, ..message(Author::AI, "Hello, ") } },
         EventBody::MessageCreated { message: message(Author::SYSTEM, "A notice.") },
         EventBody::MessageCreated {
             message: message(Author { kind: AuthorKind::Visitor, id: None, name: None }, "Hi"),
@@ -103,7 +105,11 @@ fn every_kind() -> Vec<EventBody> {
             message_id: Some(message_id),
             citations: Vec::new(),
             usage: Some(usage),
-            run: Some(FinishedRun { attempt: 2, discarded: vec![guessed] }),
+            run: Some(FinishedRun {
+                attempt: 2,
+                discarded: vec![guessed],
+                reason: Some("length".to_owned()),
+            }),
         },
         EventBody::TurnFinished {
             turn,
@@ -111,7 +117,7 @@ fn every_kind() -> Vec<EventBody> {
             message_id: None,
             citations: Vec::new(),
             usage: None,
-            run: Some(FinishedRun { attempt: 1, discarded: Vec::new() }),
+            run: Some(FinishedRun { attempt: 1, discarded: Vec::new(), reason: None }),
         },
         finished(Outcome::Quoted),
         finished(Outcome::NoAnswer),

@@ -1,4 +1,4 @@
-//! The circuit breakers of a host, by service and address.
+//! The circuit breakers of a host, by service and address (for a model, its name too).
 
 use std::cell::RefCell;
 use std::fmt;
@@ -80,14 +80,14 @@ impl Permit {
         self.breakers.with(&self.key, Breaker::success);
     }
 
-    /// The service failed.
-    pub fn failure(&mut self, now: Timestamp) {
+    /// The service failed; `caller` tells whose call it was, where one caller's own words may be the cause.
+    pub fn failure(&mut self, now: Timestamp, caller: Option<u64>) {
         self.judged = true;
         let probe = self.probe;
         self.breakers.with(&self.key, |breaker| {
             // The verdict on a probe is the probe's own.
             if probe || breaker.state() != State::HalfOpen {
-                breaker.failure(now);
+                breaker.failure(now, caller);
             }
         });
     }
@@ -113,7 +113,7 @@ mod tests {
     fn each_address_has_its_own() {
         let breakers = Breakers::default();
         for _ in 0..5 {
-            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0));
+            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0), None);
         }
         assert!(breakers.enter("model", "http://a", at(1)).is_none());
         assert!(breakers.enter("model", "http://b", at(1)).is_some());
@@ -126,7 +126,7 @@ mod tests {
     fn a_caller_that_leaves_frees_the_probe() {
         let breakers = Breakers::default();
         for _ in 0..5 {
-            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0));
+            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0), None);
         }
         drop(breakers.enter("model", "http://a", at(30)).unwrap());
         assert!(breakers.enter("model", "http://a", at(31)).is_some());
@@ -136,10 +136,10 @@ mod tests {
     fn remembers_a_bounded_number_of_addresses_and_those_that_are_called() {
         let breakers = Breakers::default();
         for _ in 0..5 {
-            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0));
+            breakers.enter("model", "http://a", at(0)).unwrap().failure(at(0), None);
         }
         for n in 0..2000 {
-            breakers.enter("pages", &format!("http://{n}"), at(0)).unwrap().failure(at(0));
+            breakers.enter("pages", &format!("http://{n}"), at(0)).unwrap().failure(at(0), None);
             assert!(breakers.enter("model", "http://a", at(1)).is_none(), "the open circuit is forgotten");
         }
         assert_eq!(breakers.0.borrow().len(), MAX_BREAKERS.get());

@@ -11,7 +11,7 @@ use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use lru::LruCache;
 
-use crate::{AtOnce, Outcomes};
+use crate::{AtOnce, Dialects, Outcomes};
 
 /// Every cache. Each is bounded.
 #[derive(Debug, Default)]
@@ -26,6 +26,8 @@ pub struct Caches {
     pub health: RefCell<HashMap<&'static str, CachedProbe>>,
     /// How calls to other services went lately.
     pub outcomes: Outcomes,
+    /// How models want to be asked.
+    pub dialects: Dialects,
     /// How full the queue was when it was measured last.
     pub queue: Cell<Option<QueueDepth>>,
     /// How the database's schema is.

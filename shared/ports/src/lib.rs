@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod ctx;
 mod database;
+mod dialects;
 mod extractor;
 mod http_client;
 mod limiter;
@@ -34,6 +35,7 @@ pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint, OwnOrigin};
 pub use ctx::{Ctx, Ports};
 pub use database::{Database, DbError, Row, Rows, Statement, Value};
+pub use dialects::{Dialect, Dialects};
 pub use extractor::{
     ExtractFailure, ExtractRequest, Extracted, Extractor, NotRead, Resume, SplitRequest, UnreadPart,
 };

@@ -106,6 +106,8 @@ pub struct Metrics {
     pub first_delta_seconds: Histogram,
     /// Tokens by `direction` (`prompt`, `completion`), estimated where the provider does not count.
     pub tokens: Family<L1, Counter>,
+    /// Calls to models by `step` (`main`, `smaller`), `result`.
+    pub model_calls: Family<L2, Counter>,
     /// Listeners of rooms.
     pub listeners: Gauge,
     /// Jobs that ended, by `kind`, `result`.
@@ -180,6 +182,7 @@ impl Default for Metrics {
                 Buckets.new_metric()
             ),
             tokens: register!("model_tokens", "Tokens of calls to models", Family::default()),
+            model_calls: register!("model_calls", "Calls to models, by how they ended", Family::default()),
             listeners: register!("room_listeners", "Listeners of rooms", Gauge::default()),
             jobs: register!("jobs", "Steps of jobs that ended", Family::default()),
             jobs_waiting: register!("jobs_waiting", "Jobs that are due", Gauge::default()),

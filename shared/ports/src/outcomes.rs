@@ -14,7 +14,7 @@ const MOST: usize = 50;
 /// How a call went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallOutcome {
-    /// The service did what it is for. A request that was at fault itself counts as this, too.
+    /// The service did what it is for, or refused one request for what stood in it.
     Ok,
     /// It refuses the key or the account, or the quota is used up.
     Refused,
@@ -26,6 +26,10 @@ pub enum CallOutcome {
     Failing,
     /// Its answer cannot be read.
     Unreadable,
+    /// It does not take what it is asked.
+    Rejected,
+    /// It answers, and says nothing.
+    Empty,
 }
 
 /// The last outcomes by service.

@@ -72,6 +72,11 @@ pub trait VectorIndex {
     /// versions, so that it shares the round trip of the lexical search.
     fn colocated(&self, scope: &TenantScope, model: &str, vector: &[f32], limit: u32) -> Option<Statement>;
 
+    /// Whether the vectors are in the same database as the passages.
+    fn is_here(&self) -> bool {
+        false
+    }
+
     /// Whether the index answers, at the cost of one small call. An index in the database has nothing of its own to
     /// ask.
     ///

@@ -29,6 +29,8 @@ export interface Entry {
   /** Still being written. */
   live?: boolean;
   outcome?: Outcome;
+  /** It ends before its end. */
+  incomplete?: boolean;
   notice?: Notice;
 }
 
@@ -189,6 +191,7 @@ function onMessage(
   if (message.note) return state;
   const content: Partial<Entry> = { id: message.id, text: message.text, at, seq };
   if (message.citations?.length) content.citations = message.citations;
+  if (message.incomplete) content.incomplete = true;
   if (message.author.name) content.name = message.author.name;
   const outgoing = state.outgoing.filter((out) => out.client_id !== message.client_id);
   const next = outgoing.length === state.outgoing.length ? state : { ...state, outgoing };

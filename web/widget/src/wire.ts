@@ -24,6 +24,7 @@ export interface Message {
   author: { kind: AuthorKind; id?: string | null; name?: string | null };
   text: string;
   citations?: Citation[] | null;
+  incomplete?: boolean | null;
   note?: boolean | null;
 }
 

@@ -1,24 +1,29 @@
 //! Services that are called over HTTP: how real calls went within the last minutes, and a question when nothing is known.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use frontdesk_clients::openai::{self, EMBEDDINGS_SERVICE, MODEL_SERVICE};
+use frontdesk_clients::openai::{
+    self, ChatMessage, ChatRequest, ChatRole, EMBEDDINGS_SERVICE, Listed, MODEL_SERVICE, ModelError, Timeouts,
+};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CallOutcome, Ctx, Egress, FetchLimits};
-use futures_util::future::{Either, select};
-use http::{Method, Request, StatusCode, header};
-use secrecy::ExposeSecret;
+use frontdesk_ports::{CallOutcome, Ctx};
+use futures_util::StreamExt as _;
+use http::StatusCode;
 
 use super::HealthStatus;
+use crate::retrieval;
 
 /// How long the list of models may take.
 const DEADLINE: Duration = Duration::from_secs(2);
+/// How long the first call of a process may take.
+const FIRST_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a vector of one word may take; shorter than what the whole answer may.
 const VECTOR_DEADLINE: Duration = Duration::from_millis(1800);
 /// How soon after a failure a vector is asked for again, for no visitor: each costs a token.
 const VECTOR_EVERY: Duration = Duration::from_secs(60);
+
+/// Documents that wait for vectors are counted up to so many.
+const MOST_COUNTED: u32 = 1000;
 
 /// What recent calls say; `None` when there are none.
 fn judged(recent: &[(Timestamp, CallOutcome)]) -> Option<(HealthStatus, String)> {
@@ -47,6 +52,8 @@ const fn words(outcome: CallOutcome) -> &'static str {
         CallOutcome::Limited => "asks to slow down",
         CallOutcome::Failing => "does not answer, or not in time, or reports an error of its own",
         CallOutcome::Unreadable => "answers what cannot be read",
+        CallOutcome::Rejected => "does not take what it is asked",
+        CallOutcome::Empty => "answers without a text",
     }
 }
 
@@ -63,28 +70,56 @@ pub(super) async fn model(ctx: &Ctx) -> (HealthStatus, String) {
     (status, detail.to_owned())
 }
 
+/// Why the chat model does not answer, for the operator who has just started a host; `None` when it does, or there is none.
+/// The list of models is asked for first, as it costs nothing; an endpoint without one is asked a word.
+pub async fn try_model(ctx: &Ctx) -> Option<String> {
+    let endpoint = ctx.config.model.as_ref()?;
+    let model = endpoint.chat_model.clone()?;
+    match openai::list_models(ctx, endpoint, FIRST_DEADLINE).await {
+        Listed::Models(names) if names.is_empty() || lists(&names, &model) => return None,
+        Listed::Models(_) => return Some(format!("{} has no model {model}", endpoint.base_url)),
+        Listed::Silent(error) => return Some(format!("{} is out of reach ({error})", endpoint.base_url)),
+        Listed::Unusable => return Some("OPENAI_BASE_URL or OPENAI_API_KEY cannot be used".to_owned()),
+        Listed::Status(_) => {}
+    }
+    let request = ChatRequest {
+        model,
+        messages: vec![ChatMessage::new(ChatRole::User, "Hello")],
+        temperature: None,
+        max_tokens: Some(16),
+        tools: None,
+        tool_choice: None,
+        caller: None,
+    };
+    let mut answer = openai::chat(ctx, endpoint, request, Timeouts::default());
+    match answer.next().await {
+        // A word is too little for one that thinks first; it answers all the same.
+        None | Some(Ok(_) | Err(ModelError::Empty { .. } | ModelError::ContentFilter(_))) => None,
+        Some(Err(error)) => Some(format!("{} says: {error}", endpoint.base_url)),
+    }
+}
+
+/// Whether a model is among those that an endpoint lists. Ollama adds a tag to names that have none, Google a path.
+fn lists(names: &[String], model: &str) -> bool {
+    names.iter().any(|listed| {
+        listed == model
+            || listed.strip_prefix(model).is_some_and(|rest| rest.starts_with(':'))
+            || listed.strip_suffix(model).is_some_and(|rest| rest.ends_with('/'))
+    })
+}
+
 async fn list_models(ctx: &Ctx) -> (HealthStatus, &'static str) {
     let Some(model) = &ctx.config.model else {
         return (HealthStatus::Off, "no model is configured; answers are quotes from the documents");
     };
-    let mut request = Request::builder().method(Method::GET).uri(format!("{}/models", model.base_url));
-    if let Some(key) = &model.api_key {
-        request = request.header(header::AUTHORIZATION, format!("Bearer {}", key.expose_secret()));
-    }
-    let Ok(request) = request.body(Bytes::new()) else {
-        return (HealthStatus::Down, "the base URL is not usable");
-    };
-    let limits = FetchLimits {
-        connect: DEADLINE,
-        head: DEADLINE,
-        gap: DEADLINE,
-        total: DEADLINE,
-        max_bytes: 1024 * 1024,
-        egress: Egress::Configured,
-    };
-    match ctx.http.send(request, limits).await {
-        Ok(response) if response.status().is_success() => (HealthStatus::Ok, "answers"),
-        Ok(response) => match response.status() {
+    match openai::list_models(ctx, model, DEADLINE).await {
+        Listed::Models(names) => match &model.chat_model {
+            Some(name) if !names.is_empty() && !lists(&names, name) => {
+                (HealthStatus::Degraded, "answers; does not list the chat model")
+            }
+            _ => (HealthStatus::Ok, "answers"),
+        },
+        Listed::Status(status) => match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => (HealthStatus::Down, "refuses the key"),
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 (HealthStatus::Ok, "answers; does not list its models")
@@ -92,10 +127,11 @@ async fn list_models(ctx: &Ctx) -> (HealthStatus, &'static str) {
             StatusCode::TOO_MANY_REQUESTS => (HealthStatus::Degraded, "asks to slow down"),
             _ => (HealthStatus::Down, "answers with an error"),
         },
-        Err(error) => {
+        Listed::Silent(error) => {
             tracing::warn!(%error, "health: model");
             (HealthStatus::Down, "does not answer")
         }
+        Listed::Unusable => (HealthStatus::Down, "the base URL is not usable"),
     }
 }
 
@@ -108,21 +144,32 @@ pub(super) async fn vectors(ctx: &Ctx) -> (HealthStatus, String) {
         tracing::warn!(%error, "health: vectors");
         return (HealthStatus::Down, "does not answer; search is by words".to_owned());
     }
+    // Of an index elsewhere only what was noted is known.
+    let waiting = match retrieval::catch_up::waiting(ctx, MOST_COUNTED).await {
+        Ok(waiting) => waiting,
+        Err(error) => {
+            tracing::warn!(%error, "health: vectors");
+            0
+        }
+    };
     let now = ctx.clock.now();
     let recent = || ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, now);
     let known =
         recent().last().is_some_and(|(at, last)| *last == CallOutcome::Ok || now.since(*at) < VECTOR_EVERY);
     if !known {
-        let text = ["health".to_owned()];
-        let ask = pin!(openai::embed(ctx, endpoint, &text));
-        if let Either::Right(_) = select(ask, ctx.clock.sleep(VECTOR_DEADLINE)).await {
-            // The call was dropped before it could say so.
-            ctx.caches.outcomes.record(EMBEDDINGS_SERVICE, CallOutcome::Failing, now);
-        }
+        // What came of it is among the outcomes.
+        let _ = openai::embed_question(ctx, endpoint, "health", VECTOR_DEADLINE).await;
     }
     let outcomes = ctx.caches.outcomes.recent(EMBEDDINGS_SERVICE, ctx.clock.now());
     match judged(&outcomes) {
         None => (HealthStatus::Degraded, "the embedding model was not asked".to_owned()),
+        Some((HealthStatus::Ok, _)) if waiting > 0 => {
+            let more = if waiting >= MOST_COUNTED.into() { " or more" } else { "" };
+            let detail = format!(
+                "answers; documents that wait for vectors, searched by words until then: {waiting}{more}"
+            );
+            (HealthStatus::Degraded, detail)
+        }
         Some((HealthStatus::Ok, detail)) => (HealthStatus::Ok, detail),
         Some((status, detail)) => (status, format!("the embedding model: {detail}; search is by words")),
     }

@@ -75,6 +75,9 @@ impl From<Error> for Failure {
         tracing::warn!(%error, "a job was interrupted");
         match error {
             Error::Caller(error) => Self::Permanent(error.to_string()),
+            Error::Upstream { service: "embeddings", detail, .. } => {
+                Self::Passing(format!("the embedding model: {detail}"))
+            }
             Error::Upstream { service, .. } => {
                 Self::Passing(format!("the {service} service does not answer"))
             }
@@ -186,11 +189,24 @@ pub static WAKE: Kind = Kind {
     dead_letters: false,
 };
 
+/// Makes vectors that are missing. Given up, documents would be searched by words for ever.
+pub static VECTORS: Kind = Kind {
+    name: "vectors",
+    max_attempts: None,
+    lease: super::LEASE,
+    pause: super::PAUSE,
+    work: Work::Deployment(|ctx, job| Box::pin(retrieval::catch_up::step(ctx, job))),
+    claimed: None,
+    failed: None,
+    dead_letters: false,
+};
+
 /// Every kind that this version knows. Jobs of other kinds are a newer version's: they are left alone, and counted.
-pub static KINDS: &[&Kind] = &[&INGEST, &PURGE, &CLEAN_UP, &SWEEP_UPLOADS, &WAKE];
+pub static KINDS: &[&Kind] = &[&INGEST, &PURGE, &CLEAN_UP, &SWEEP_UPLOADS, &VECTORS, &WAKE];
 
 /// What a deployment does once in a while, and how often.
-pub static SCHEDULED: &[(&Kind, Duration)] = &[(&CLEAN_UP, HOUR), (&SWEEP_UPLOADS, HOUR), (&WAKE, MINUTE)];
+pub static SCHEDULED: &[(&Kind, Duration)] =
+    &[(&CLEAN_UP, HOUR), (&SWEEP_UPLOADS, HOUR), (&VECTORS, MINUTE), (&WAKE, MINUTE)];
 
 const HOUR: Duration = Duration::from_secs(3600);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,5 +1,6 @@
 //! The write side: what one version of a document puts into the index, a few passages at a time.
 
+use frontdesk_clients::openai;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
@@ -12,18 +13,22 @@ pub use crate::store::documents::Keep;
 pub use crate::store::passages::{NewPassage, Origin};
 
 /// The statements that index passages of one version, a hundred or so, for the caller's atomic batch: their words and,
-/// with an embedding model, their vectors. They are found once the document's row names the version.
+/// with an embedding model, their vectors, and whether those are among them. They are found once the document's row names
+/// the version. Without vectors, words find them; they are made later ([`super::catch_up`]).
 ///
 /// # Errors
-/// When the embeddings endpoint or the vector index fails.
+/// When the vector index fails.
 pub async fn index(
     ctx: &Ctx,
     scope: &TenantScope,
     origin: &Origin,
     passages: &[NewPassage],
-) -> Result<Vec<Statement>> {
+    with_vectors: bool,
+) -> Result<(Vec<Statement>, bool)> {
     let mut statements = store::passages::insert(scope, origin, passages).to_vec();
-    let Some((_, model)) = super::search::embedding_endpoint(ctx) else { return Ok(statements) };
+    let Some((_, model)) = super::search::embedding_endpoint(ctx).filter(|_| with_vectors) else {
+        return Ok((statements, false));
+    };
     let passages: Vec<Embeddable<'_>> = passages
         .iter()
         .map(|passage| Embeddable {
@@ -35,9 +40,23 @@ pub async fn index(
             text: &passage.text,
         })
         .collect();
-    let records = records(ctx, &passages, ctx.vectors.vectors_per_passage()).await?;
-    statements.extend(ctx.vectors.upsert(scope, model, records).await?);
-    Ok(statements)
+    let records = match records(ctx, &passages, ctx.vectors.vectors_per_passage()).await {
+        Ok(records) => records,
+        Err(error) => {
+            tracing::warn!(document = %origin.document, %error, "a document is read without vectors; they are made later");
+            return Ok((statements, false));
+        }
+    };
+    match ctx.vectors.upsert(scope, model, records).await {
+        Ok(upsert) => statements.extend(upsert),
+        // Those that are there are of another length: all are made anew, one after the other.
+        Err(error @ Error::Upstream { service: "vectors", .. }) if ctx.vectors.is_here() => {
+            tracing::warn!(document = %origin.document, %error, "a document is read without vectors; they are made later");
+            return Ok((statements, false));
+        }
+        Err(error) => return Err(error),
+    }
+    Ok((statements, true))
 }
 
 /// The statements that leave one version of a document in the index, or none, for the caller's atomic batch, before the
@@ -47,6 +66,7 @@ pub fn unindex(scope: &TenantScope, document: DocumentId, keep: Keep) -> Vec<Sta
     let mut statements = vec![store::passages::count(scope, document, keep)];
     statements.extend(store::passages::delete_others(scope, document, keep));
     statements.push(store::vectors::delete_others(scope, document, keep));
+    statements.push(store::document_vectors::delete_others(scope, document, keep));
     statements
 }
 
@@ -92,7 +112,7 @@ pub(crate) async fn records(
     };
     let texts: Vec<Vec<String>> = passages.iter().map(|passage| passage.texts(most)).collect();
     // One for each text, or an error.
-    let mut vectors = super::search::embeddings(ctx, endpoint, &texts.concat()).await?.into_iter();
+    let mut vectors = openai::embed(ctx, endpoint, &texts.concat()).await?.into_iter();
     Ok(passages
         .iter()
         .zip(&texts)
@@ -100,7 +120,9 @@ pub(crate) async fn records(
             passage: passage.id,
             document: passage.document,
             version: passage.version,
-            vectors: vectors.by_ref().take(texts.len()).collect(),
+            vectors: vectors.by_ref().take(texts.len()).flatten().collect(),
         })
+        // Of a text that has none the words are found.
+        .filter(|record| !record.vectors.is_empty())
         .collect())
 }

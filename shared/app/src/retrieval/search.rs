@@ -1,5 +1,7 @@
 //! The read side: one embeddings call where the mode needs it, then one round trip to the database.
 
+use std::time::Duration;
+
 use frontdesk_clients::openai;
 use frontdesk_domain::citation::Source;
 use frontdesk_domain::error::{Error, Result};
@@ -97,15 +99,6 @@ pub(super) fn embedding_endpoint(ctx: &Ctx) -> Option<(&ModelEndpoint, &str)> {
     Some((endpoint, endpoint.embedding_model.as_deref()?))
 }
 
-/// The vectors of some texts, one for each.
-pub(super) async fn embeddings(
-    ctx: &Ctx,
-    endpoint: &ModelEndpoint,
-    texts: &[String],
-) -> Result<Vec<Vec<f32>>> {
-    openai::embed(ctx, endpoint, texts).await
-}
-
 /// The passages of the organisation's current documents that fit a question, best first.
 ///
 /// # Errors
@@ -200,6 +193,9 @@ impl Plan {
     }
 }
 
+/// How long a question waits for its vector; then words alone are searched.
+pub(super) const QUESTION_DEADLINE: Duration = Duration::from_millis(1200);
+
 /// What is known of the vectors' side before the round trip.
 enum Vectors {
     /// Not asked, or no model.
@@ -214,14 +210,7 @@ enum Vectors {
 
 async fn vectors_of(ctx: &Ctx, scope: &TenantScope, query: &str, limit: u32) -> Result<Vectors> {
     let Some((endpoint, model)) = embedding_endpoint(ctx) else { return Ok(Vectors::Unwanted) };
-    let vector =
-        embeddings(ctx, endpoint, &[query.to_owned()]).await?.into_iter().next().ok_or_else(|| {
-            Error::Upstream {
-                service: "embeddings",
-                retryable: false,
-                detail: "no vector in the answer".to_owned(),
-            }
-        })?;
+    let vector = openai::embed_question(ctx, endpoint, query, QUESTION_DEADLINE).await?;
     match ctx.vectors.colocated(scope, model, &vector, limit) {
         Some(statement) => Ok(Vectors::Here(Some(statement))),
         None => ctx.vectors.search(scope, model, &vector, limit).await.map(Vectors::Elsewhere),

@@ -128,6 +128,8 @@ pub struct TurnRun {
     began: Timestamp,
     spoke: Cell<bool>,
     calls: RefCell<Vec<Usage>>,
+    /// Why the model that was asked last was not heard out.
+    reason: Cell<Option<&'static str>>,
     /// What the end of the run says that they used, once there is one.
     spent: RefCell<Option<RunSpent>>,
 }
@@ -152,6 +154,7 @@ impl TurnRun {
             began: ctx.clock.now(),
             spoke: Cell::new(false),
             calls: RefCell::default(),
+            reason: Cell::new(None),
             spent: RefCell::default(),
         }
     }
@@ -187,6 +190,16 @@ impl TurnRun {
         let mut calls = self.calls.borrow_mut();
         calls.push(usage);
         calls.len().saturating_sub(1)
+    }
+
+    /// Notes why a model was not heard out.
+    pub fn note_reason(&self, reason: Option<&'static str>) {
+        self.reason.set(reason);
+    }
+
+    /// Why the model that was asked last was not heard out.
+    pub const fn reason(&self) -> Option<&'static str> {
+        self.reason.get()
     }
 
     /// Changes what is noted of a call.

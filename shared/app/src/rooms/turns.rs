@@ -283,6 +283,7 @@ impl LogRooms {
             reply: ending.reply,
             usage: spent.shown,
             discarded: spent.discarded,
+            reason: run.reason(),
             next: TurnId::new(now, run.ctx.random.entropy()),
         };
         self.close(run, end).await

@@ -5,6 +5,7 @@ pub mod blobs;
 pub mod conversations;
 pub mod document_jobs;
 pub mod document_texts;
+pub mod document_vectors;
 pub mod documents;
 pub mod events;
 pub mod feed;

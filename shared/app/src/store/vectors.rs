@@ -43,6 +43,24 @@ pub fn delete_others(scope: &TenantScope, document: DocumentId, keep: Keep) -> S
     .bind(keep.version())
 }
 
+/// Deletes the organisation's vectors of a model that are not as long as these.
+pub fn delete_other_lengths(scope: &TenantScope, model: &str, length: usize) -> Statement {
+    Statement::new(
+        "DELETE FROM passage_vectors WHERE org_id = ?1 AND model = ?2 AND length(vector) <> 4 * ?3",
+    )
+    .bind_id(scope.org())
+    .bind(model)
+    .bind(u32::try_from(length).unwrap_or(u32::MAX))
+}
+
+/// Deletes a document's vectors of other models.
+pub fn delete_other_models(scope: &TenantScope, document: DocumentId, model: &str) -> Statement {
+    Statement::new("DELETE FROM passage_vectors WHERE org_id = ?1 AND document_id = ?2 AND model <> ?3")
+        .bind_id(scope.org())
+        .bind_id(document)
+        .bind(model)
+}
+
 /// The length of the organisation's vectors of a model; no row when there are none.
 pub fn dimensions(scope: &TenantScope, model: &str) -> Statement {
     Statement::new("SELECT length(vector) / 4 FROM passage_vectors WHERE org_id = ?1 AND model = ?2 LIMIT 1")

@@ -37,6 +37,8 @@ struct TurnAnswer {
     outcome: Outcome,
     text: String,
     citations: Vec<Citation>,
+    /// It ends before its end.
+    incomplete: bool,
     shown: Option<usize>,
 }
 
@@ -55,7 +57,7 @@ struct Turn<'a> {
 pub async fn answer(run: &TurnRun) -> Result<Ending> {
     let answer = make(run).await?;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
-    let reply = Reply { id, text: answer.text, citations: answer.citations };
+    let reply = Reply { id, text: answer.text, citations: answer.citations, incomplete: answer.incomplete };
     Ok(Ending { outcome: answer.outcome, reply: Some(reply), shown: answer.shown })
 }
 
@@ -70,7 +72,7 @@ pub async fn hand_over(run: &TurnRun) -> Result<Ending> {
     let text = texts::text(TextKey::HandedOff, language.code()).to_owned();
     run.say(&text).await?;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
-    let reply = Reply { id, text, citations: Vec::new() };
+    let reply = Reply { id, text, citations: Vec::new(), incomplete: false };
     Ok(Ending { outcome: Outcome::HandedOff, reply: Some(reply), shown: None })
 }
 
@@ -116,10 +118,11 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
         if found.is_empty() && settings.guardrails.only_from_evidence {
             return turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await;
         }
-        if let Some(answer) = model::ask(&turn, endpoint, &for_model, &earlier, &found).await? {
+        let asking = model::Asking { endpoint, question: &for_model, earlier: &earlier, found: &found };
+        if let Some(answer) = model::ask(&turn, &asking).await? {
             return Ok(answer);
         }
-        // No model answered; nothing of what one may have begun to say is left.
+        // No model answered, and nothing of one is shown.
         return match turn.quoted(&question.text, &found).await? {
             Some(answer) => Ok(answer),
             None => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
@@ -135,7 +138,7 @@ impl Turn<'_> {
     /// Says something that is not from a model.
     async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<TurnAnswer> {
         self.run.say(&text).await?;
-        Ok(TurnAnswer { outcome, text, citations, shown: None })
+        Ok(TurnAnswer { outcome, text, citations, incomplete: false, shown: None })
     }
 
     async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<TurnAnswer> {

@@ -1,168 +1,370 @@
 //! The steps of the ladder that ask a model.
 
+mod pace;
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
 use frontdesk_clients::openai::{
-    self, ChatEvent, ChatMessage, ChatRequest, ChatRole, Deadline, ModelError, Timeouts,
+    self, ChatEvent, ChatMessage, ChatRequest, ChatRole, Deadline, FinishReason, ModelError, Timeouts,
 };
 use frontdesk_domain::answer::{Outcome, Usage};
-use frontdesk_domain::citation::CitationFilter;
+use frontdesk_domain::citation::{CitationFilter, Source};
 use frontdesk_domain::conversation::Message;
 use frontdesk_domain::error::Result;
-use frontdesk_domain::guard::OutputFilter;
+use frontdesk_domain::guard::{GuardReason, OutputFilter};
 use frontdesk_domain::prompt::{
-    ContextParts, OfferedPassage, PromptBlocks, Speaker, build_model_context, estimate,
+    ContextParts, ModelContext, OfferedPassage, PromptBlocks, Speaker, build_model_context, estimate,
 };
+use frontdesk_domain::settings::TimeoutSettings;
 use frontdesk_domain::texts::{self, TextKey};
-use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::ModelEndpoint;
-use futures_util::future::{Either, select};
+use frontdesk_ports::{Dialect, ModelEndpoint};
 use futures_util::{StreamExt, pin_mut};
 
 use super::{Turn, TurnAnswer};
 use crate::retrieval::Found;
 use crate::rooms::TurnRun;
+use pace::Pace;
 
-/// Words of a quick model are shown together, at most so often; what comes after a pause is shown at once.
-const SHOWN_EVERY: Duration = Duration::from_millis(40);
+/// How often one model is asked in one turn: with less context, or with more room for its answer.
+const TRIES: u32 = 4;
+/// Tokens that a model which thinks first may use for it, beside its answer.
+const ROOM_TO_THINK: u32 = 4_000;
+/// The least context that is worth asking with, in tokens.
+const LEAST_CONTEXT: u32 = 300;
 
-/// Asks the model, then the smaller one. `None` when neither answered; what one of them began to say is withdrawn.
-pub async fn ask(
-    turn: &Turn<'_>,
-    endpoint: &ModelEndpoint,
-    question: &str,
-    earlier: &[Message],
-    found: &[Found],
-) -> Result<Option<TurnAnswer>> {
-    let settings = turn.settings;
-    let chosen = settings.model.chat_model.as_ref().or(endpoint.chat_model.as_ref());
-    let smaller = settings.model.fallback_model.as_ref().or(endpoint.fallback_model.as_ref());
-    let fallback = texts::fallback(settings, turn.language.code());
-    let offered: Vec<_> =
-        found.iter().map(|found| OfferedPassage { title: &found.title, text: &found.text }).collect();
-    let context = build_model_context(&ContextParts {
-        blocks: &PromptBlocks::default(),
-        site: &turn.run.start.site,
-        fallback: &fallback,
-        passages: &offered,
-        history: &earlier.iter().collect::<Vec<_>>(),
-        question,
-        budget: settings.model.context_tokens.saturating_sub(settings.model.max_answer_tokens),
-    });
-    let instructions = context.messages.first().map(|message| message.content.clone()).unwrap_or_default();
-    let messages: Vec<ChatMessage> = context
-        .messages
-        .into_iter()
-        .map(|message| ChatMessage::new(role(message.speaker), message.content))
-        .collect();
-    let cited = found.get(..context.passages).unwrap_or(found);
-    for model in [chosen, smaller].into_iter().flatten() {
-        let request = ChatRequest {
-            model: model.clone(),
-            messages: messages.clone(),
-            temperature: Some(settings.model.temperature),
-            max_tokens: Some(settings.model.max_answer_tokens),
-            tools: None,
-            tool_choice: None,
-        };
-        if let Some(answer) = stream(turn, endpoint, request, cited, [&instructions, &fallback]).await? {
-            return Ok(Some(answer));
-        }
-    }
-    Ok(None)
+/// One answer, or what there is instead of one.
+enum Streamed {
+    /// The answer is over: complete, cut by a limit, or stopped by a guardrail.
+    Over(TurnAnswer),
+    /// It broke off; what was shown may be kept.
+    Broken(TurnAnswer, ModelError),
+    /// Nothing was shown, or it was withdrawn. `stands`: what another model had shown before still is.
+    Nothing { error: ModelError, stands: bool },
 }
 
-/// One model's answer, shown while it is written. `None` when it did not come whole.
+/// What is asked, of whichever model.
+pub struct Asking<'a> {
+    /// Where.
+    pub endpoint: &'a ModelEndpoint,
+    /// The question, as the guardrails let it through.
+    pub question: &'a str,
+    /// Earlier messages, oldest first.
+    pub earlier: &'a [Message],
+    /// The passages that may be cited.
+    pub found: &'a [Found],
+}
+
+/// Asks the model, then the smaller one. `None` when neither answered. What one of them began to say is kept, and is
+/// incomplete, unless the next one says something.
+pub async fn ask(turn: &Turn<'_>, asking: &Asking<'_>) -> Result<Option<TurnAnswer>> {
+    let (settings, endpoint) = (turn.settings, asking.endpoint);
+    let chosen = settings.model.chat_model.as_ref().or(endpoint.chat_model.as_ref());
+    let smaller = settings.model.fallback_model.as_ref().or(endpoint.fallback_model.as_ref());
+    let mut kept: Option<TurnAnswer> = None;
+    let mut is_shown = false;
+    for (step, model) in [("main", chosen), ("smaller", smaller)] {
+        let Some(model) = model else { continue };
+        match ask_one(turn, asking, step, model, is_shown).await? {
+            Streamed::Over(answer) => return Ok(Some(answer)),
+            // The visitor has waited for the whole of an answer: another one would take as long.
+            Streamed::Broken(answer, ModelError::Timeout(Deadline::Whole)) => return Ok(Some(answer)),
+            Streamed::Broken(answer, _) => (kept, is_shown) = (Some(answer), true),
+            Streamed::Nothing { stands, .. } => is_shown &= stands,
+        }
+    }
+    if let Some(answer) = &kept {
+        if !is_shown {
+            turn.run.say(&answer.text).await?;
+        }
+        tracing::warn!(turn = %turn.run.start.token.turn, length = answer.text.len(), "an answer that broke off is kept");
+    }
+    Ok(kept)
+}
+
+/// Asks one model, in other words where it wants them.
+async fn ask_one(
+    turn: &Turn<'_>,
+    asking: &Asking<'_>,
+    step: &'static str,
+    model: &str,
+    mut shown: bool,
+) -> Result<Streamed> {
+    let ctx = turn.ctx;
+    let limits = &turn.settings.model;
+    let dialect = openai::dialect(ctx, asking.endpoint, model);
+    let mut size = Size::new(limits.context_tokens, limits.max_answer_tokens, &dialect);
+    let mut tries = 0_u32;
+    let reason = turn.run.reason();
+    loop {
+        tries = tries.saturating_add(1);
+        let context = context(turn, asking, size.context());
+        let streamed = stream(turn, asking, step, model, &context, size.answer, shown).await?;
+        let error = match &streamed {
+            Streamed::Nothing { error, stands } if tries < TRIES => {
+                shown = *stands;
+                error
+            }
+            _ => return Ok(streamed),
+        };
+        let again = match error {
+            ModelError::ContextTooLong { limit, .. } => {
+                let smaller = size.smaller(*limit);
+                if let Some(smaller) = smaller {
+                    let told = smaller.whole;
+                    ctx.caches.dialects.learn(
+                        &asking.endpoint.base_url,
+                        model,
+                        || dialect.clone(),
+                        |dialect| {
+                            dialect.context_tokens = Some(told);
+                        },
+                    );
+                }
+                smaller
+            }
+            ModelError::Empty { length: true, .. } => size.with_more_room(),
+            _ => None,
+        };
+        let Some(again) = again else { return Ok(streamed) };
+        turn.run.note_reason(reason);
+        size = again;
+    }
+}
+
+/// How large context and answer may be, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Size {
+    whole: u32,
+    answer: u32,
+}
+
+impl Size {
+    fn new(whole: u32, answer: u32, dialect: &Dialect) -> Self {
+        let room = if dialect.reasons { answer.saturating_add(ROOM_TO_THINK) } else { answer };
+        match dialect.context_tokens {
+            Some(told) if told < whole => Self { whole: told, answer: room.min(told / 4) },
+            _ => Self { whole, answer: room.min(whole / 2).max(answer.min(whole)) },
+        }
+    }
+
+    const fn context(self) -> u32 {
+        self.whole.saturating_sub(self.answer)
+    }
+
+    /// For a model that takes less; `None` when nothing is left to take away. Our tokens are estimated: a limit that did
+    /// not help is halved as one that is not known.
+    fn smaller(self, limit: Option<u32>) -> Option<Self> {
+        let whole = limit.filter(|limit| *limit < self.whole).unwrap_or(self.whole / 2);
+        let smaller = Self { whole, answer: self.answer.min(whole / 4) };
+        (smaller.context() >= LEAST_CONTEXT).then_some(smaller)
+    }
+
+    /// For a model whose answer ended before it began.
+    fn with_more_room(self) -> Option<Self> {
+        let answer = self.answer.saturating_mul(4).max(self.answer.saturating_add(ROOM_TO_THINK)).min(16_000);
+        (answer > self.answer)
+            .then_some(Self { whole: self.whole.saturating_add(answer).saturating_sub(self.answer), answer })
+    }
+}
+
+fn context(turn: &Turn<'_>, asking: &Asking<'_>, budget: u32) -> ModelContext {
+    let offered: Vec<_> =
+        asking.found.iter().map(|found| OfferedPassage { title: &found.title, text: &found.text }).collect();
+    build_model_context(&ContextParts {
+        blocks: &PromptBlocks::default(),
+        site: &turn.run.start.site,
+        fallback: &texts::fallback(turn.settings, turn.language.code()),
+        passages: &offered,
+        history: &asking.earlier.iter().collect::<Vec<_>>(),
+        question: asking.question,
+        budget,
+    })
+}
+
+/// How long is waited. Models in the same network are loaded when they are asked (and the loading ends with the call), and
+/// write slowly: where no other time was chosen, they have more of it.
+fn timeouts(settings: &TimeoutSettings, endpoint: &ModelEndpoint) -> Timeouts {
+    let defaults = TimeoutSettings::default();
+    let near = openai::is_near(&endpoint.base_url);
+    let chosen = |value: u32, default: u32, patient: u32| {
+        Duration::from_millis(if near && value == default { patient } else { value }.into())
+    };
+    Timeouts {
+        connect: Duration::from_millis(settings.connect_ms.into()),
+        first_token: chosen(settings.first_token_ms, defaults.first_token_ms, 60_000),
+        gap: chosen(settings.token_gap_ms, defaults.token_gap_ms, 30_000),
+        whole: chosen(settings.answer_ms, defaults.answer_ms, 300_000),
+    }
+}
+
+/// One model's answer, shown while it is written.
 async fn stream(
     turn: &Turn<'_>,
-    endpoint: &ModelEndpoint,
-    request: ChatRequest,
-    found: &[Found],
-    [instructions, fallback]: [&str; 2],
-) -> Result<Option<TurnAnswer>> {
+    asking: &Asking<'_>,
+    step: &'static str,
+    model: &str,
+    context: &ModelContext,
+    max_tokens: u32,
+    shown_before: bool,
+) -> Result<Streamed> {
     let (ctx, run) = (turn.ctx, turn.run);
-    let began = ctx.clock.now();
-    let timeouts = &turn.settings.timeouts;
+    let settings = turn.settings;
+    let messages: Vec<ChatMessage> = context
+        .messages
+        .iter()
+        .map(|message| ChatMessage::new(role(message.speaker), message.content.clone()))
+        .collect();
+    let request = ChatRequest {
+        model: model.to_owned(),
+        messages,
+        temperature: settings.model.send_temperature.then_some(settings.model.temperature),
+        max_tokens: Some(max_tokens),
+        tools: None,
+        tool_choice: None,
+        caller: Some(caller(run)),
+    };
     let prompt = request.messages.iter().map(|message| u64::from(estimate(&message.content))).sum();
-    let model = request.model.clone();
     let call = NotedCall {
         run,
-        number: run.call(Usage { model: model.clone(), estimated: true, ..Usage::default() }),
+        number: run.call(Usage { model: model.to_owned(), estimated: true, ..Usage::default() }),
         prompt,
     };
-    let events = openai::chat(
-        ctx,
-        endpoint,
-        request,
-        Timeouts {
-            connect: Duration::from_millis(timeouts.connect_ms.into()),
-            first_token: Duration::from_millis(timeouts.first_token_ms.into()),
-            gap: Duration::from_millis(timeouts.token_gap_ms.into()),
-            whole: Duration::from_millis(timeouts.answer_ms.into()),
-        },
-    );
+    let events = openai::chat(ctx, asking.endpoint, request, timeouts(&settings.timeouts, asking.endpoint));
     pin_mut!(events);
-    let sources: Vec<_> = found.iter().map(Found::source).collect();
-    let mut citations = CitationFilter::new(&sources);
+    let cited = asking.found.get(..context.passages).unwrap_or(asking.found);
+    let sources: Vec<_> = cited.iter().map(Found::source).collect();
+    let instructions = context.messages.first().map_or("", |message| message.content.as_str());
+    let fallback = texts::fallback(settings, turn.language.code());
     // The fallback text stands in the instructions, and is meant to be said.
-    let evidence: Vec<&str> = sources.iter().map(|source| source.text).chain([fallback]).collect();
-    let mut guard = OutputFilter::new(turn.settings, &evidence, instructions);
-    let mut text = String::new();
-    let mut pace = Pace { turn, held: String::new(), next: began };
-    loop {
-        let shown = match pace.until(events.next()).await? {
+    let evidence: Vec<&str> = sources.iter().map(|source| source.text).chain([fallback.as_str()]).collect();
+    let begin = || Saying {
+        citations: CitationFilter::new(&sources),
+        guard: OutputFilter::new(settings, &evidence, instructions),
+        text: String::new(),
+    };
+    let mut said = begin();
+    let mut pace = Pace::new(turn, shown_before);
+    let mut reason = FinishReason::Stop;
+    let ended = |result: &'static str| {
+        let labels = [("step", step), ("result", result)];
+        ctx.metrics.model_calls.get_or_create(&labels).inc();
+        if result != "ok" {
+            run.note_reason(Some(result));
+        }
+    };
+    let answer = |said: &Saying, incomplete| said.answer(&sources, incomplete, call.number);
+    let error = loop {
+        match pace.until(events.next()).await? {
             Some(Ok(ChatEvent::Text(piece))) => {
                 call.wrote(&piece);
-                guard.push(&citations.push(&piece))
+                let shown = said.push(&piece);
+                pace.hold(&shown);
             }
-            Some(Ok(ChatEvent::Usage(counted))) => {
-                call.counted(&counted);
-                continue;
+            Some(Ok(ChatEvent::Anew)) => {
+                pace.withdraw().await?;
+                said = begin();
             }
-            Some(Ok(ChatEvent::ToolCall { .. } | ChatEvent::Finished { .. })) => continue,
-            Some(Err(error)) => {
-                tracing::warn!(turn = %run.start.token.turn, model, %error, "a model did not answer");
-                if matches!(
-                    error,
-                    ModelError::Timeout(Deadline::FirstToken | Deadline::Gap | Deadline::Whole)
-                ) {
-                    call.worked();
-                }
-                if !text.is_empty() {
-                    run.unsay().await?;
-                }
-                return Ok(None);
-            }
+            Some(Ok(ChatEvent::Usage(counted))) => call.counted(&counted),
+            Some(Ok(ChatEvent::ToolCall { .. })) => {}
+            Some(Ok(ChatEvent::Finished { reason: word })) => reason = word,
+            Some(Err(error)) => break Some(error),
             None => {
-                let rest = citations.finish();
-                let mut last = guard.push(&rest);
-                last.push_str(&guard.finish());
-                text.push_str(&last);
-                pace.held.push_str(&last);
-                pace.show().await?;
-                break;
+                pace.hold(&said.finish());
+                break None;
             }
-        };
-        if let Some(reason) = guard.tripped() {
-            let labels = [("guard", reason.name()), ("side", "out")];
-            ctx.metrics.guards.get_or_create(&labels).inc();
-            run.unsay().await?;
-            return turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Some);
         }
-        if shown.is_empty() {
-            continue;
+        match said.guard.tripped() {
+            None => {}
+            // What is over the limit of an answer is left out; the beginning stands.
+            Some(GuardReason::TooLong) if !said.text.trim().is_empty() => {
+                pace.show().await?;
+                tracing::warn!(turn = %run.start.token.turn, model, "an answer is longer than the limit, and cut");
+                ended("too_long");
+                return Ok(Streamed::Over(answer(&said, true)));
+            }
+            Some(guard) => {
+                let labels = [("guard", guard.name()), ("side", "out")];
+                ctx.metrics.guards.get_or_create(&labels).inc();
+                tracing::warn!(turn = %run.start.token.turn, model, guard = guard.name(), "an answer is withdrawn");
+                ended(guard.name());
+                pace.withdraw().await?;
+                return turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Streamed::Over);
+            }
         }
-        text.push_str(&shown);
-        pace.held.push_str(&shown);
+    };
+    let error = match error {
+        Some(error) => error,
+        None if said.text.trim().is_empty() => {
+            ModelError::Empty { detail: "nothing that may be shown".to_owned(), length: false }
+        }
+        None => {
+            pace.show().await?;
+            let incomplete = match reason {
+                FinishReason::Length => Some("length"),
+                FinishReason::Interrupted(_) => Some("interrupted"),
+                FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other(_) => None,
+            };
+            if let Some(reason) = incomplete {
+                tracing::warn!(turn = %run.start.token.turn, model, reason, "an answer is incomplete");
+            }
+            ended(incomplete.unwrap_or("ok"));
+            return Ok(Streamed::Over(answer(&said, incomplete.is_some())));
+        }
+    };
+    tracing::warn!(turn = %run.start.token.turn, model, reason = error.name(), %error, "a model did not answer");
+    ended(error.name());
+    if matches!(error, ModelError::Timeout(Deadline::FirstToken | Deadline::Gap | Deadline::Whole)) {
+        call.worked();
     }
-    if text.trim().is_empty() {
-        if !text.is_empty() {
-            run.unsay().await?;
-        }
-        return Ok(None);
+    if said.text.trim().is_empty() || matches!(error, ModelError::ContentFilter(_)) {
+        pace.withdraw_own().await?;
+        return Ok(Streamed::Nothing { error, stands: pace.stands() });
     }
-    let citations = frontdesk_domain::citation::cited(&text, &sources);
-    Ok(Some(TurnAnswer { outcome: Outcome::Answered, text, citations, shown: Some(call.number) }))
+    pace.hold(&said.finish());
+    pace.show().await?;
+    Ok(Streamed::Broken(answer(&said, true), error))
+}
+
+/// What a model says, on its way to the visitor.
+struct Saying {
+    citations: CitationFilter,
+    guard: OutputFilter,
+    text: String,
+}
+
+impl Saying {
+    /// What of the next piece may be shown.
+    fn push(&mut self, piece: &str) -> String {
+        let shown = self.guard.push(&self.citations.push(piece));
+        self.text.push_str(&shown);
+        shown
+    }
+
+    /// What of the rest may be shown.
+    fn finish(&mut self) -> String {
+        let mut shown = self.guard.push(&self.citations.finish());
+        shown.push_str(&self.guard.finish());
+        self.text.push_str(&shown);
+        shown
+    }
+
+    fn answer(&self, sources: &[Source<'_>], incomplete: bool, call: usize) -> TurnAnswer {
+        TurnAnswer {
+            outcome: Outcome::Answered,
+            text: self.text.clone(),
+            citations: frontdesk_domain::citation::cited(&self.text, sources),
+            incomplete,
+            shown: Some(call),
+        }
+    }
+}
+
+/// Whose words these are, for the circuit breaker: the conversation's.
+fn caller(run: &TurnRun) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    run.start.conversation.to_string().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A call to a model, as the run notes it. Where the provider does not count, the tokens are estimated: those of the context
@@ -201,41 +403,6 @@ impl NotedCall<'_> {
             usage.completion_tokens = counted.completion_tokens;
             usage.estimated = false;
         });
-    }
-}
-
-/// What is to be shown, and when it may be.
-struct Pace<'a> {
-    turn: &'a Turn<'a>,
-    held: String,
-    next: Timestamp,
-}
-
-impl Pace<'_> {
-    /// Waits for `coming`; meanwhile what is held is shown as soon as it may be.
-    async fn until<T>(&mut self, coming: impl Future<Output = T>) -> Result<T> {
-        pin_mut!(coming);
-        let clock = &self.turn.ctx.clock;
-        if !self.held.is_empty() {
-            // A clock that goes back holds nothing up.
-            let wait = self.next.since(clock.now()).min(SHOWN_EVERY);
-            if !wait.is_zero()
-                && let Either::Left((come, _)) = select(coming.as_mut(), clock.sleep(wait)).await
-            {
-                return Ok(come);
-            }
-            self.show().await?;
-        }
-        Ok(coming.await)
-    }
-
-    async fn show(&mut self) -> Result<()> {
-        if !self.held.is_empty() {
-            self.turn.run.say(&self.held).await?;
-            self.held.clear();
-            self.next = self.turn.ctx.clock.now().after(SHOWN_EVERY);
-        }
-        Ok(())
     }
 }
 

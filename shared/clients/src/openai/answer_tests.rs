@@ -4,7 +4,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn read(pieces: &[&[u8]]) -> (Vec<ChatEvent>, Result<(), ModelError>) {
-    let mut answer = AnswerReader::new("asked");
+    let mut answer = AnswerReader::new("asked", false);
     let mut events = Vec::new();
     for piece in pieces {
         if let Err(error) = answer.push(piece, &mut |event| events.push(event)) {
@@ -150,54 +150,237 @@ fn a_missing_reason_is_no_fault_before_done() {
     assert_eq!(events, [text("a"), finished(FinishReason::Other(String::new()))]);
 }
 
+/// A body of events with these data.
+fn events(data: &[&str]) -> String {
+    data.iter().map(|data| format!("data: {data}\n\n")).collect()
+}
+
+const YES: &str = r#"{"choices":[{"index":0,"delta":{"content":"Yes, "}}]}"#;
+const WE_DO: &str = r#"{"choices":[{"index":0,"delta":{"content":"we do."}}]}"#;
+const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
+const DONE: &str = "[DONE]";
+
+/// The text, and how the answer ended: the name of an error, or of a reason.
+fn heard(body: &str) -> (String, String) {
+    let mut answer = AnswerReader::new("m", false);
+    let mut said = String::new();
+    let mut ended = String::new();
+    let mut take = |event| match event {
+        ChatEvent::Text(text) => said.push_str(&text),
+        ChatEvent::Anew => said.clear(),
+        ChatEvent::Finished { reason } => ended = format!("{reason:?}"),
+        ChatEvent::ToolCall { .. } | ChatEvent::Usage(_) => {}
+    };
+    let result = answer.push(body.as_bytes(), &mut take).and_then(|()| answer.end(&mut take));
+    if let Err(error) = result {
+        ended = error.name().to_owned();
+    }
+    (said, ended)
+}
+
 #[test]
-fn faults_have_names() {
-    let hi = "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\n";
-    let bad = |what: &str| ModelError::BadResponse(what.to_owned());
-    for (name, body, expected) in [
-        ("nothing", String::new(), ModelError::Cut),
-        ("white space", "\n \n".to_owned(), ModelError::Cut),
-        ("comments alone", ": ping\n\n".to_owned(), ModelError::Cut),
-        ("cut between frames", hi.to_owned(), ModelError::Cut),
-        ("cut in a frame", format!("{hi}data: {{\"choices\":[{{\"del"), ModelError::Cut),
-        ("cut in JSON", r#"{"choices":[{"message":"#.to_owned(), ModelError::Cut),
-        ("a web page", "<html>".to_owned(), bad("a web page instead of an answer")),
-        ("garbage in a frame", format!("{hi}data: ~~~\n\n"), bad("a frame that is no JSON")),
-        ("another shape", "data: {\"choices\":7}\n\n".to_owned(), bad("a frame of another shape")),
-        ("garbage in JSON", "{nonsense".to_owned(), bad("neither a stream nor JSON")),
+fn odd_frames_take_nothing_from_the_answer() {
+    let with = |odd: &str| events(&[YES, odd, WE_DO, STOP, DONE]);
+    for (name, body) in [
+        ("nothing odd", with(r#"{"choices":[]}"#)),
+        ("a ping", with("ping")),
+        ("a comment as data", with(": keepalive")),
+        ("null", with("null")),
+        ("a list", with(r#"[{"choices":[]}]"#)),
+        ("choices that are no list", with(r#"{"choices":{}}"#)),
+        ("a model that is a number", with(r#"{"model":7,"choices":[]}"#)),
+        ("usage that is a list", with(r#"{"choices":[],"usage":[]}"#)),
+        ("usage below nothing", with(r#"{"choices":[],"usage":{"prompt_tokens":-1}}"#)),
+        ("tool calls that are no list", with(r#"{"choices":[{"delta":{"tool_calls":{}}}]}"#)),
         (
-            "an error frame",
-            format!("{hi}data: {{\"error\":{{\"code\":502,\"message\":\"x\"}}}}\n\n"),
-            ModelError::Overloaded { detail: "502".into(), retry_after: None },
+            "arguments that are an object",
+            with(r#"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"x","arguments":{"q":1}}}]}}]}"#),
+        ),
+        ("a reason that is the word null", with(r#"{"choices":[{"delta":{},"finish_reason":"null"}]}"#)),
+        ("a reason before the text", events(&[STOP, YES, WE_DO, STOP, DONE])),
+        (
+            "a reason that is an object",
+            events(&[YES, WE_DO, r#"{"choices":[{"delta":{},"finish_reason":{"type":"stop"}}]}"#, DONE]),
         ),
         (
-            "an error as JSON",
-            r#"{"error":{"code":429}}"#.to_owned(),
-            ModelError::RateLimited { retry_after: None },
+            "a reason in camel case",
+            events(&[YES, WE_DO, r#"{"choices":[{"delta":{},"finishReason":"stop"}]}"#]),
+        ),
+        ("thoughts in a field", with(r#"{"choices":[{"delta":{"content":null,"reasoning_content":"hm"}}]}"#)),
+        (
+            "thoughts as a part",
+            with(
+                r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}}]}"#,
+            ),
+        ),
+        ("no blank lines", with("{}").replace("\n\n", "\n")),
+        ("a line for each object", [YES, WE_DO, STOP].join("\n")),
+        ("two objects in one event", events(&[&format!("{YES}{WE_DO}"), STOP, DONE])),
+        (
+            "an index that is a text",
+            events(&[&YES.replace(":0,", ":\"0\","), &WE_DO.replace(":0,", ":\"0\","), STOP]),
+        ),
+        ("an index that counts", events(&[&YES.replace(":0,", ":1,"), &WE_DO.replace(":0,", ":2,"), STOP])),
+        (
+            "a second answer",
+            events(&[
+                r#"{"choices":[{"index":0,"delta":{"content":"Yes, "}},{"index":1,"delta":{"content":"No."}}]}"#,
+                WE_DO,
+                STOP,
+            ]),
+        ),
+        ("a delta that is a text", events(&[r#"{"choices":[{"index":0,"delta":"Yes, "}]}"#, WE_DO, STOP])),
+        ("text beside the delta", events(&[r#"{"choices":[{"index":0,"text":"Yes, "}]}"#, WE_DO, STOP])),
+        (
+            "content as an object",
+            events(&[r#"{"choices":[{"delta":{"content":{"text":"Yes, "}}}]}"#, WE_DO, STOP]),
         ),
         (
-            "the filter",
-            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\n".to_owned(),
-            ModelError::ContentFilter,
+            "the whole each time",
+            events(&[
+                YES,
+                r#"{"choices":[{"delta":{"content":"Yes, we "}}]}"#,
+                r#"{"choices":[{"delta":{"content":"Yes, we do."}}]}"#,
+                STOP,
+            ]),
         ),
         (
-            "a nameless tool",
-            "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0}]},\"finish_reason\":\"stop\"}]}\n\n"
-                .to_owned(),
-            bad("a tool call without a name"),
+            "the whole at the end",
+            events(&[
+                YES,
+                WE_DO,
+                r#"{"choices":[{"message":{"content":"Yes, we do."},"finish_reason":"stop"}]}"#,
+                DONE,
+            ]),
+        ),
+        (
+            "tags of thoughts",
+            events(&[r#"{"choices":[{"delta":{"content":"<think>hm</think>"}}]}"#, YES, WE_DO, STOP]),
+        ),
+        (
+            "letters that are none",
+            events(&[r#"{"choices":[{"delta":{"content":"Y\u0000e\u202es, "}}]}"#, WE_DO, STOP]),
+        ),
+        (
+            "half a letter alone",
+            events(&[r#"{"choices":[{"delta":{"content":"Yes, \ud83c"}}]}"#, WE_DO, STOP]),
         ),
     ] {
-        assert_eq!(read(&[body.as_bytes()]).1, Err(expected), "{name}");
+        let (text, ended) = heard(&body);
+        assert_eq!(text, "Yes, we do.", "{name}");
+        assert!(ended == "Stop" || ended == "Other(\"\")", "{name}: {ended}");
+        // Whatever it is, its cuts change nothing.
+        let whole = read(&[body.as_bytes()]);
+        let letters: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+        let (mut one, mut other) = (String::new(), String::new());
+        for (said, (events, _)) in [(&mut one, whole), (&mut other, read(&letters))] {
+            events.into_iter().for_each(|event| {
+                if let ChatEvent::Text(text) = event {
+                    said.push_str(&text);
+                }
+            });
+        }
+        assert_eq!(one, other, "{name}");
     }
+}
+
+#[test]
+fn a_letter_in_two_halves_is_one() {
+    let body = events(&[
+        r#"{"choices":[{"delta":{"content":"a \ud83c"}}]}"#,
+        r#"{"choices":[{"delta":{"content":"\udf4b b \\ud83c"}}]}"#,
+        STOP,
+    ]);
+    assert_eq!(heard(&body).0, "a 🍋 b \\ud83c");
+}
+
+#[test]
+fn every_end_has_a_name() {
+    let then = |odd: &str| events(&[YES, WE_DO, odd]);
+    let ending = |word: &str| then(&format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"{word}"}}]}}"#));
+    for (name, body, ended) in [
+        ("nothing", String::new(), "cut"),
+        ("white space", "\n \n".to_owned(), "cut"),
+        ("comments alone", ": ping\n\n".to_owned(), "cut"),
+        ("cut between frames", events(&[YES, WE_DO]), "cut"),
+        ("cut in a frame", format!("{}data: {{\"choices\":[{{\"del", events(&[YES])), "cut"),
+        ("cut in JSON", r#"{"choices":[{"message":"#.to_owned(), "cut"),
+        ("a web page", "<html><title>Login</title></html>".to_owned(), "unreadable"),
+        ("words", "upstream connect error or disconnect/reset before headers".to_owned(), "unreadable"),
+        ("an empty object", "{}".to_owned(), "unreadable"),
+        ("garbage in a frame", then("{~~~"), "unreadable"),
+        ("garbage in JSON", "{nonsense".to_owned(), "unreadable"),
+        ("an error frame", then(r#"{"error":{"code":502,"message":"x"}}"#), "overloaded"),
+        (
+            "an error without a name",
+            then(r#"{"object":"error","message":"EngineCore","code":500}"#),
+            "overloaded",
+        ),
+        ("an error as a text", then(r#"{"error":"CUDA out of memory"}"#), "overloaded"),
+        ("an error in words", then("[ERROR] upstream timeout"), "overloaded"),
+        ("an error as a field", format!("{}error: {{\"code\":500}}\n\n", events(&[YES])), "overloaded"),
+        (
+            "an error as an event",
+            format!("{}event: error\ndata: {{\"x\":1}}\n\n", events(&[YES])),
+            "overloaded",
+        ),
+        (
+            "an error without a field",
+            format!("{}{{\"error\":{{\"message\":\"reset\"}}}}\n", events(&[YES])),
+            "overloaded",
+        ),
+        ("an error as JSON", r#"{"error":{"code":429}}"#.to_owned(), "rate_limited"),
+        ("a missing model as JSON", r#"{"error":"model 'x' not found"}"#.to_owned(), "model_not_found"),
+        ("a refused key as JSON", r#"{"detail":"Not authenticated"}"#.to_owned(), "refused"),
+        ("the filter", ending("content_filter"), "content_filter"),
+        ("an error as the reason", ending("error"), "overloaded"),
+        ("no room", ending("length"), "Length"),
+        ("no room, in other words", ending("MAX_TOKENS"), "Length"),
+        (
+            "no machine",
+            ending("insufficient_system_resource"),
+            "Interrupted(\"insufficient_system_resource\")",
+        ),
+        ("a word of its own", ending("eos_token"), "Stop"),
+        ("no reason before the end", events(&[YES, WE_DO, DONE]), "Other(\"\")"),
+        ("no text", events(&[STOP, DONE]), "empty"),
+        ("white space alone", events(&[r#"{"choices":[{"delta":{"content":"\n \n"}}]}"#, STOP]), "empty"),
+        ("thoughts alone", events(&[r#"{"choices":[{"delta":{"content":"<think>hm"}}]}"#, STOP]), "empty"),
+        (
+            "a call of a tool as text",
+            events(&[r#"{"choices":[{"delta":{"content":"<tool_call>{}</tool_call>"}}]}"#, STOP]),
+            "empty",
+        ),
+        ("usage alone", events(&[r#"{"choices":[],"usage":{"prompt_tokens":5}}"#, DONE]), "empty"),
+        (
+            "a nameless tool",
+            events(&[r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]},"finish_reason":"stop"}]}"#]),
+            "empty",
+        ),
+        (
+            "the model declines",
+            events(&[r#"{"choices":[{"delta":{"refusal":"I cannot."}}]}"#, STOP]),
+            "content_filter",
+        ),
+    ] {
+        assert_eq!(heard(&body).1, ended, "{name}");
+    }
+}
+
+#[test]
+fn an_answer_that_used_its_room_for_thoughts_says_so() {
+    let body = events(&[r#"{"choices":[{"delta":{"reasoning":"hm"},"finish_reason":"length"}]}"#, DONE]);
+    let (_, end) = read(&[body.as_bytes()]);
+    assert!(matches!(end, Err(ModelError::Empty { length: true, .. })), "{end:?}");
 }
 
 #[test]
 fn an_answer_without_end_is_refused() {
     let frame =
         format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "x".repeat(64 * 1024));
-    let mut answer = AnswerReader::new("m");
+    let mut answer = AnswerReader::new("m", false);
     let refused = (0..20).find_map(|_| answer.push(frame.as_bytes(), &mut |_| ()).err());
-    assert!(matches!(refused, Some(ModelError::BadResponse(_))), "{refused:?}");
+    assert!(matches!(refused, Some(ModelError::TooLong(_))), "{refused:?}");
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use frontdesk_ports::{Egress, FetchLimits, ModelEndpoint};
+use frontdesk_ports::{Dialect, Egress, FetchLimits, ModelEndpoint};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
@@ -63,6 +63,8 @@ pub struct ChatRequest {
     pub tools: Option<Value>,
     /// Which tool is to be used, as the API writes it.
     pub tool_choice: Option<Value>,
+    /// Whose words these are: what a service fails at may lie in them.
+    pub caller: Option<u64>,
 }
 
 /// How long each part of an answer may take. Each is measured on its own; the whole bounds them all, retries included.
@@ -103,41 +105,64 @@ impl Timeouts {
     }
 }
 
-/// How this provider wants the request. OpenAI's own models take `max_completion_tokens` only (the older name is
+/// What a model is like of which nothing is known. OpenAI's own models take `max_completion_tokens` only (the older name is
 /// refused by its reasoning models), those of others take `max_tokens` and some ignore the newer name silently, which
-/// would leave the answer without a bound. So the host decides first, and a provider that names a field it does not
+/// would leave the answer without a bound. So the host decides first, and an endpoint that names a field it does not
 /// take gets the request once more without it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Dialect {
-    max_completion_tokens: bool,
-    max_tokens: bool,
-    temperature: bool,
-    stream_options: bool,
+pub(super) fn first_dialect(base_url: &str) -> Dialect {
+    let host = host(base_url);
+    let openai = host == "api.openai.com" || host.ends_with(".openai.azure.com");
+    Dialect { max_completion_tokens: openai, max_tokens: !openai, ..Dialect::default() }
 }
 
-impl Dialect {
-    pub(super) fn of(base_url: &str) -> Self {
-        let host = host(base_url);
-        let openai = host == "api.openai.com" || host.ends_with(".openai.azure.com");
-        Self { max_completion_tokens: openai, max_tokens: !openai, temperature: true, stream_options: true }
-    }
+/// The fields of a request that an endpoint may refuse, of those that are sent.
+pub(super) fn optional_fields(dialect: &Dialect) -> Vec<&'static str> {
+    [
+        (dialect.max_completion_tokens, "max_completion_tokens"),
+        (dialect.max_tokens, "max_tokens"),
+        (dialect.temperature, "temperature"),
+        (dialect.stream && dialect.stream_options, "stream_options"),
+        (dialect.stream, "stream"),
+    ]
+    .into_iter()
+    .filter_map(|(sent, name)| sent.then_some(name))
+    .collect()
+}
 
-    /// What to try after the provider refused `field`; `None` when there is nothing else to try.
-    pub(super) fn without(self, field: &str) -> Option<Self> {
-        match field {
-            "max_tokens" if self.max_tokens => {
-                Some(Self { max_tokens: false, max_completion_tokens: true, ..self })
-            }
-            "max_completion_tokens" if self.max_completion_tokens => {
-                Some(Self { max_completion_tokens: false, max_tokens: true, ..self })
-            }
-            "temperature" if self.temperature => Some(Self { temperature: false, ..self }),
-            "stream_options" | "stream_options.include_usage" if self.stream_options => {
-                Some(Self { stream_options: false, ..self })
-            }
-            _ => None,
+/// What to try after the endpoint refused `field`. `other_limit`: the limit of the answer has another name, which was not
+/// refused yet.
+pub(super) fn without(dialect: &Dialect, field: &str, other_limit: bool) -> Dialect {
+    let dialect = dialect.clone();
+    match field {
+        "max_tokens" => Dialect { max_tokens: false, max_completion_tokens: other_limit, ..dialect },
+        "max_completion_tokens" => {
+            Dialect { max_completion_tokens: false, max_tokens: other_limit, ..dialect }
         }
+        "temperature" => Dialect { temperature: false, ..dialect },
+        "stream_options" => Dialect { stream_options: false, ..dialect },
+        _ => Dialect { stream: false, stream_options: false, ..dialect },
     }
+}
+
+/// Whether an endpoint is on this machine or in its network: models there load slowly and write slowly.
+#[must_use]
+pub fn is_near(base_url: &str) -> bool {
+    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit('@').next().unwrap_or_default();
+    if let Some(address) = authority.strip_prefix('[') {
+        let address =
+            address.split(']').next().and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
+        return address.is_some_and(|address| {
+            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
+        });
+    }
+    let host = authority.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
+        return address.is_loopback() || address.is_private() || address.is_link_local();
+    }
+    const NEAR: &[&str] = &[".localhost", ".local", ".internal", ".lan", ".home.arpa"];
+    !host.is_empty() && (!host.contains('.') || NEAR.iter().any(|end| host.ends_with(end)))
 }
 
 #[derive(Serialize)]
@@ -154,6 +179,7 @@ struct ChatBody<'a> {
     tools: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool_choice: Option<&'a Value>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     stream: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream_options: Option<StreamOptions>,
@@ -168,56 +194,112 @@ struct StreamOptions {
 pub(super) fn chat(
     endpoint: &ModelEndpoint,
     request: &ChatRequest,
-    dialect: Dialect,
+    dialect: &Dialect,
 ) -> Result<http::Request<Bytes>, ModelError> {
+    let merged;
+    let messages = if dialect.system_role {
+        &request.messages
+    } else {
+        merged = without_system(&request.messages);
+        &merged
+    };
     post(
         endpoint,
-        "/chat/completions",
-        "text/event-stream",
+        RequestTarget { path: "/chat/completions", url: dialect.url.as_deref() },
+        if dialect.stream { "text/event-stream" } else { "application/json" },
         &ChatBody {
             model: &request.model,
-            messages: &request.messages,
+            messages,
             temperature: request.temperature.filter(|_| dialect.temperature),
             max_tokens: request.max_tokens.filter(|_| dialect.max_tokens),
             max_completion_tokens: request.max_tokens.filter(|_| dialect.max_completion_tokens),
             tools: request.tools.as_ref(),
             tool_choice: request.tool_choice.as_ref(),
-            stream: true,
-            stream_options: dialect.stream_options.then_some(StreamOptions { include_usage: true }),
+            stream: dialect.stream,
+            stream_options: (dialect.stream && dialect.stream_options)
+                .then_some(StreamOptions { include_usage: true }),
         },
     )
+}
+
+/// The instructions at the beginning of the first message that is none, for templates that know no others.
+fn without_system(messages: &[ChatMessage]) -> Vec<ChatMessage> {
+    let of = |message: &&ChatMessage| message.role == ChatRole::System;
+    let instructions: Vec<&str> =
+        messages.iter().filter(of).map(|message| message.content.as_str()).collect();
+    let mut rest: Vec<ChatMessage> = messages.iter().filter(|message| !of(message)).cloned().collect();
+    let instructions = instructions.join("\n\n");
+    match rest.first_mut() {
+        Some(first) if first.role == ChatRole::User => {
+            first.content = format!("{instructions}\n\n{}", first.content);
+        }
+        _ => rest.insert(0, ChatMessage::new(ChatRole::User, instructions)),
+    }
+    rest
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy)]
+pub(super) struct RequestTarget<'a> {
+    /// Below the base URL.
+    pub path: &'static str,
+    /// Or here.
+    pub url: Option<&'a str>,
+}
+
+/// A path below a base URL; an Azure one may carry `?api-version=…`.
+pub(super) fn below(base_url: &str, path: &str) -> String {
+    let (base, query) = base_url.split_once('?').unwrap_or((base_url, ""));
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{}{path}{mark}{query}", base.trim_end_matches('/'))
 }
 
 /// A POST of JSON with the endpoint's key.
 pub(super) fn post(
     endpoint: &ModelEndpoint,
-    path: &str,
+    target: RequestTarget<'_>,
     accept: &'static str,
     body: &impl Serialize,
 ) -> Result<http::Request<Bytes>, ModelError> {
     let body =
-        serde_json::to_vec(body).map_err(|_| ModelError::BadResponse("request is no JSON".to_owned()))?;
-    // An Azure base URL may carry `?api-version=…`.
-    let (base, query) = endpoint.base_url.split_once('?').unwrap_or((&endpoint.base_url, ""));
-    let mark = if query.is_empty() { "" } else { "?" };
-    let mut builder = http::Request::post(format!("{}{path}{mark}{query}", base.trim_end_matches('/')))
+        serde_json::to_vec(body).map_err(|_| ModelError::Request("the request is no JSON".to_owned()))?;
+    let url = target.url.map_or_else(|| below(&endpoint.base_url, target.path), str::to_owned);
+    let builder = http::Request::post(url)
         .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
         .header(ACCEPT, HeaderValue::from_static(accept));
-    if let Some(key) = &endpoint.api_key {
-        let header = |text: &str| {
-            let mut value = HeaderValue::from_str(text).map_err(|_| {
-                ModelError::Refused("the key holds a line break or other control character".to_owned())
-            })?;
-            value.set_sensitive(true);
-            Ok(value)
-        };
-        let key = key.expose_secret();
-        builder = builder.header(AUTHORIZATION, header(&format!("Bearer {key}"))?);
-        if host(base).ends_with(".azure.com") {
-            builder = builder.header(HeaderName::from_static("api-key"), header(key)?);
-        }
-    }
-    builder.body(body.into()).map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
+    keyed(endpoint, builder)?
+        .body(body.into())
+        .map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
+}
+
+/// The question for the list of models.
+pub(super) fn models(endpoint: &ModelEndpoint) -> Result<http::Request<Bytes>, ModelError> {
+    let builder = http::Request::get(below(&endpoint.base_url, "/models"));
+    keyed(endpoint, builder)?
+        .body(Bytes::new())
+        .map_err(|_| ModelError::Refused("the base URL is no URL".to_owned()))
+}
+
+/// With the endpoint's key.
+fn keyed(
+    endpoint: &ModelEndpoint,
+    builder: http::request::Builder,
+) -> Result<http::request::Builder, ModelError> {
+    let Some(key) = &endpoint.api_key else { return Ok(builder) };
+    let header = |text: &str| {
+        let mut value = HeaderValue::from_str(text).map_err(|_| {
+            ModelError::Refused("the key holds a line break or other control character".to_owned())
+        })?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    let key = key.expose_secret();
+    let builder = builder.header(AUTHORIZATION, header(&format!("Bearer {key}"))?);
+    // Azure has a header of its own, behind whatever name it stands.
+    let azure = host(&endpoint.base_url).ends_with(".azure.com")
+        || host(&endpoint.base_url).ends_with(".azure-api.net")
+        || endpoint.base_url.contains("api-version=");
+    Ok(if azure { builder.header(HeaderName::from_static("api-key"), header(key)?) } else { builder })
 }
 
 fn host(base_url: &str) -> &str {
@@ -249,11 +331,12 @@ mod tests {
             max_tokens: Some(10),
             tools: Some(json!([{"type": "function"}])),
             tool_choice: Some(json!("auto")),
+            caller: None,
         }
     }
 
     fn sent(base_url: &str) -> http::Request<Bytes> {
-        chat(&endpoint(base_url), &request(), Dialect::of(base_url)).unwrap()
+        chat(&endpoint(base_url), &request(), &first_dialect(base_url)).unwrap()
     }
 
     #[test]
@@ -301,16 +384,55 @@ mod tests {
     #[test]
     fn a_key_with_a_line_break_is_refused_without_repeating_it() {
         let endpoint = ModelEndpoint { api_key: Some("sk-a\nb".into()), ..endpoint("http://x") };
-        let error = chat(&endpoint, &request(), Dialect::of("http://x")).unwrap_err();
+        let error = chat(&endpoint, &request(), &first_dialect("http://x")).unwrap_err();
         assert!(matches!(error, ModelError::Refused(_)) && !error.to_string().contains("sk-a"));
     }
 
     #[test]
-    fn a_refused_field_is_left_out_once() {
-        let dialect = Dialect::of("http://x");
-        let other = dialect.without("max_tokens").unwrap();
+    fn azure_behind_another_name_is_known_by_its_version() {
+        assert_eq!(sent("http://gateway.example/openai?api-version=1").headers()["api-key"], "sk-secret");
+        assert!(sent("http://gateway.example/v1").headers().get("api-key").is_none());
+    }
+
+    #[test]
+    fn a_refused_field_is_left_out() {
+        let dialect = first_dialect("http://x");
+        let other = without(&dialect, "max_tokens", true);
         assert!(other.max_completion_tokens && !other.max_tokens);
-        assert_eq!(dialect.without("temperature").unwrap().without("temperature"), None);
-        assert_eq!(dialect.without("messages"), None);
+        let neither = without(&other, "max_completion_tokens", false);
+        assert!(!neither.max_completion_tokens && !neither.max_tokens);
+        assert_eq!(optional_fields(&without(&neither, "stream", false)), ["temperature"]);
+    }
+
+    #[test]
+    fn instructions_stand_in_the_first_message_where_there_is_no_other_place() {
+        let dialect = Dialect { system_role: false, ..Dialect::default() };
+        let sent = chat(&endpoint("http://x"), &request(), &dialect).unwrap();
+        let body: Value = serde_json::from_slice(sent.body()).unwrap();
+        assert_eq!(body["messages"], json!([{"role": "user", "content": "s\n\nu"}]));
+    }
+
+    #[test]
+    fn endpoints_on_this_machine_and_in_its_network_are_near() {
+        for near in [
+            "http://localhost:11434/v1",
+            "http://127.0.0.1:8080",
+            "http://[::1]:1/v1",
+            "http://ollama:11434",
+            "http://10.0.0.7/v1",
+            "http://192.168.1.2",
+            "http://gpu.local/v1",
+            "http://host.docker.internal:11434/v1",
+        ] {
+            assert!(is_near(near), "{near}");
+        }
+        for far in [
+            "https://api.openai.com/v1",
+            "http://8.8.8.8",
+            "https://[2606:4700::1]/v1",
+            "https://local.example/v1",
+        ] {
+            assert!(!is_near(far), "{far}");
+        }
     }
 }

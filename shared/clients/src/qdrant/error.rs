@@ -68,7 +68,7 @@ impl QdrantError {
             401 | 403 => Self::Refused(detail()),
             404 => Self::NotFound,
             409 => Self::Exists,
-            429 => Self::RateLimited { retry_after: retry::retry_after(headers) },
+            429 => Self::RateLimited { retry_after: retry::retry_after(headers, None) },
             408 | 500..=599 => Self::Overloaded(detail()),
             400..=499 => Self::NotTaken(detail()),
             // Redirects are not followed: they lead away from the configured server.

@@ -61,7 +61,7 @@ impl S3Error {
             (404, "NoSuchKey") => Self::NoObject,
             (301 | 307 | 404, _) => Self::NoBucket(detail),
             (401 | 403, _) => Self::Refused(detail),
-            (429, _) => Self::RateLimited { retry_after: retry::retry_after(headers) },
+            (429, _) => Self::RateLimited { retry_after: retry::retry_after(headers, None) },
             // Told with 400 when the body came too slowly.
             (400, "RequestTimeout") | (408 | 409 | 500..=599, _) => Self::Overloaded(detail),
             (400..=499, _) => Self::NotTaken(detail),

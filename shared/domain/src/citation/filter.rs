@@ -1,28 +1,69 @@
 //! The filter between a model's words and the visitor.
 
+mod proof;
+mod reference;
+
+pub(super) use proof::missing as missing_numbers;
+
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use super::Source;
+use proof::Proof;
+use reference::ReferenceFront;
 
 /// The longest link text and the longest address that are read as one, in bytes. Beyond, a `[` is just a bracket.
 const MAX_LABEL: usize = 300;
 const MAX_ADDRESS: usize = 2000;
+/// How much of what was shown is kept, in characters: the statement that a reference stands behind.
+const MAX_STATEMENT: usize = 600;
+/// Headings of a list of sources at the end of an answer, which the citations are already.
+const SOURCES: &[&str] = &[
+    "sources",
+    "source",
+    "references",
+    "citations",
+    "источники",
+    "источник",
+    "ссылки",
+    "список источников",
+    "quellen",
+    "fuentes",
+];
 
-/// Removes from an answer, while it is streamed, references to passages that were not offered and links that are in
-/// none of those offered. What it let through is never taken back, so what was streamed is the final text.
+/// Removes from an answer, while it is streamed, references to passages that were not offered or that do not have what is
+/// said, and links that are in none of those offered. What it let through is never taken back, so what was streamed is the
+/// final text.
 ///
-/// It holds back only what may still become a reference or a link (`[12`, `https://sho`) and spaces before it; however
-/// the text is cut into pieces, the result is the same. `[1, 3]` becomes `[1][3]`.
+/// Every usual shape of a reference becomes `[n]`. It holds back only what may still become a reference or a link (`[12`,
+/// `https://sho`) and spaces before it; however the text is cut into pieces, the result is the same.
+///
+/// The widget makes a link of `[label](target)`, of `http://…` and of `https://…`, and of nothing else: so a target goes,
+/// whatever stands before it, unless it is known, and no address is left that is not.
 #[derive(Debug, Clone)]
 pub struct CitationFilter {
-    offered: usize,
-    addresses: BTreeSet<String>,
-    text: String,
+    known: Rc<KnownSources>,
     /// What was not decided on yet.
     pending: String,
     /// The last character before `pending`.
     before: Option<char>,
+    /// Nothing but white space stands before `pending` in its line.
+    line_begins: bool,
+    /// The mark that ends the code that `pending` is in.
+    code: Option<String>,
+    /// The list of sources has begun.
+    in_sources: bool,
+    /// The last of what was shown.
+    statement: String,
     spaces: Spaces,
+}
+
+/// What the passages have.
+#[derive(Debug)]
+struct KnownSources {
+    proofs: Vec<Proof>,
+    addresses: BTreeSet<String>,
+    text: String,
 }
 
 /// What the front of the pending text is.
@@ -47,12 +88,18 @@ impl CitationFilter {
             text.push_str(source.text);
             text.push('\n');
         }
+        Self::over(Rc::new(KnownSources { proofs: sources.iter().map(Proof::of).collect(), addresses, text }))
+    }
+
+    fn over(known: Rc<KnownSources>) -> Self {
         Self {
-            offered: sources.len(),
-            addresses,
-            text,
+            known,
             pending: String::new(),
             before: None,
+            line_begins: true,
+            code: None,
+            in_sources: false,
+            statement: String::new(),
             spaces: Spaces::default(),
         }
     }
@@ -83,6 +130,7 @@ impl CitationFilter {
                 FilterStep::Wait => break,
                 FilterStep::Replace(used, text) => {
                     text.chars().for_each(|letter| self.spaces.push(letter, &mut shown));
+                    self.statement.push_str(&text);
                     used
                 }
                 FilterStep::Remove(used) => {
@@ -92,15 +140,64 @@ impl CitationFilter {
             };
             let (done, left) = rest.split_at_checked(used.max(1)).unwrap_or((rest, ""));
             self.before = done.chars().last();
+            for letter in done.chars() {
+                self.line_begins = letter == '\n' || (self.line_begins && letter.is_whitespace());
+            }
             rest = left;
+        }
+        let surplus = self.statement.chars().count().saturating_sub(MAX_STATEMENT);
+        if surplus > MAX_STATEMENT {
+            self.statement = self.statement.chars().skip(surplus).collect();
         }
         rest.clone_into(&mut self.pending);
         shown
     }
 
-    fn step(&self, rest: &str, first: char, ended: bool) -> FilterStep {
+    fn step(&mut self, rest: &str, first: char, ended: bool) -> FilterStep {
+        let as_it_is = FilterStep::Replace(first.len_utf8(), first.to_string());
+        if let Some(mark) = &self.code {
+            if let Some(after) = rest.strip_prefix(mark.as_str()) {
+                if after.is_empty() && !ended {
+                    return FilterStep::Wait;
+                }
+                let mark = std::mem::take(&mut self.code).unwrap_or_default();
+                return FilterStep::Replace(mark.len(), mark);
+            }
+            // Code in a line ends with it; in code, too, an address is made a link by nobody, but read by people.
+            if mark.starts_with(rest) && !ended {
+                return FilterStep::Wait;
+            }
+            if first == '\n' && mark.len() < 3 {
+                self.code = None;
+            }
+            return if matches!(first, 'h' | 'H') { self.address(rest, ended) } else { as_it_is };
+        }
+        if self.line_begins && !first.is_whitespace() {
+            match self.line(rest, ended) {
+                Some(step) => return step,
+                None => self.in_sources = false,
+            }
+        }
         match first {
-            '[' => self.bracket(rest, ended),
+            '`' => {
+                let ticks = rest.bytes().take_while(|byte| *byte == b'`').count();
+                if ticks == rest.len() && !ended {
+                    return FilterStep::Wait;
+                }
+                let mark = "`".repeat(ticks.min(8));
+                // One that never ends is none; what follows is held to that rule as any text.
+                let ends = rest.get(ticks..).is_some_and(|after| after.contains(&mark));
+                if ends {
+                    self.code = Some(mark);
+                } else if !ended && rest.len() <= MAX_LABEL && !rest.contains('\n') {
+                    return FilterStep::Wait;
+                }
+                FilterStep::Replace(ticks, rest.get(..ticks).unwrap_or("").to_owned())
+            }
+            '[' | '【' | '［' | '\\' | '(' | '（' | '<' | '⁰'..='⁹' | '¹' | '²' | '³' => {
+                self.mark(rest, first, ended)
+            }
+            ']' => self.target(rest, ended),
             '!' => match rest.as_bytes().get(1) {
                 None => FilterStep::Wait,
                 Some(b'[') => match self.bracket(rest.get(1..).unwrap_or(""), ended) {
@@ -111,16 +208,203 @@ impl CitationFilter {
                     FilterStep::Wait if !ended => FilterStep::Wait,
                     _ => FilterStep::Replace(1, "!".to_owned()),
                 },
-                Some(_) => FilterStep::Replace(1, "!".to_owned()),
+                Some(_) => as_it_is,
             },
-            'h' | 'H' | 'w' | 'W' if !self.before.is_some_and(char::is_alphanumeric) => {
-                self.address(rest, ended)
+            'h' | 'H' => self.address(rest, ended),
+            'w' | 'W' if !self.before.is_some_and(char::is_alphanumeric) => self.address(rest, ended),
+            ':' if !ended && "://".starts_with(rest) => FilterStep::Wait,
+            // What is left of an address of another kind.
+            ':' if rest.starts_with("://") => {
+                let length = rest.find(ends_address).unwrap_or(rest.len());
+                if length == rest.len() && !ended && length <= MAX_ADDRESS {
+                    return FilterStep::Wait;
+                }
+                let address = rest.get(..length).unwrap_or("").trim_end_matches(AROUND);
+                if self.known.text.contains(address) {
+                    FilterStep::Replace(address.len(), address.to_owned())
+                } else {
+                    FilterStep::Remove(address.len().max(3))
+                }
             }
-            _ => FilterStep::Replace(first.len_utf8(), first.to_string()),
+            _ => as_it_is,
         }
     }
 
-    /// `[…` at the front: a reference, a link, or a bracket.
+    /// What is decided at the beginning of a line: a definition of a reference, and the list of sources, are no text.
+    fn line(&mut self, rest: &str, ended: bool) -> Option<FilterStep> {
+        let end = rest.find('\n');
+        let line = rest.get(..end.unwrap_or(rest.len())).unwrap_or("");
+        let whole = end.is_some() || ended;
+        let gone = |line: &str| FilterStep::Remove(line.len().saturating_add(usize::from(end.is_some())));
+        if self.in_sources {
+            let item = line.trim_start_matches(['-', '*', '•', ' ']);
+            let is_item = item.starts_with(['[', '【', '［', '^', '('])
+                || item.starts_with(|letter: char| letter.is_ascii_digit());
+            if is_item || (item.is_empty() && !whole) {
+                return Some(if whole { gone(line) } else { FilterStep::Wait });
+            }
+        }
+        // `[1]: Title`, `[^1]: Title`
+        if line.starts_with('[') && line.len() <= MAX_LABEL.saturating_mul(2) {
+            match line.find(']') {
+                Some(at) if line.get(at..).is_some_and(|after| after.starts_with("]:")) => {
+                    return Some(if whole { gone(line) } else { FilterStep::Wait });
+                }
+                Some(at) if at.saturating_add(1) == line.len() && !whole => return Some(FilterStep::Wait),
+                Some(_) => {}
+                // The bracket itself says how long is waited.
+                None => {}
+            }
+        }
+        let name = line.trim_matches(|letter: char| "*_#: ".contains(letter)).to_lowercase();
+        let is_heading =
+            SOURCES.contains(&name.as_str()) && (line.contains(':') || line.contains(['*', '#']));
+        if !whole {
+            let may = SOURCES.iter().any(|heading| heading.starts_with(&name)) && line.len() <= 60;
+            return may.then_some(FilterStep::Wait);
+        }
+        if !is_heading {
+            return None;
+        }
+        // Only where items follow.
+        let after = rest.get(line.len()..).unwrap_or("").trim_start();
+        let next = after.trim_start_matches(['-', '*', '•', ' ']);
+        if next.is_empty() && !ended {
+            return Some(FilterStep::Wait);
+        }
+        if next.starts_with(['[', '【', '［', '^'])
+            || next.starts_with(|letter: char| letter.is_ascii_digit())
+        {
+            self.in_sources = true;
+            return Some(gone(line));
+        }
+        None
+    }
+
+    /// What may be a reference, a link, or a mark.
+    fn mark(&self, rest: &str, first: char, ended: bool) -> FilterStep {
+        let as_it_is = || FilterStep::Replace(first.len_utf8(), first.to_string());
+        let mut used = 0_usize;
+        let mut numbers: Vec<usize> = Vec::new();
+        loop {
+            let at = rest.get(used..).unwrap_or("");
+            let before = if used == 0 { self.before } else { Some(']') };
+            // References that follow each other belong to one statement.
+            let gap = if used > 0 && at.starts_with(' ') { 1 } else { 0 };
+            let next = at.get(gap..).unwrap_or("");
+            if used > 0 && next.is_empty() && !ended {
+                return FilterStep::Wait;
+            }
+            if used > 0 && next.starts_with(['(', '（']) {
+                break;
+            }
+            match reference::front(next, before, ended) {
+                ReferenceFront::Unknown => return FilterStep::Wait,
+                ReferenceFront::None => break,
+                ReferenceFront::Numbers(length, found) => {
+                    let end = used.saturating_add(gap).saturating_add(length);
+                    // `a[0]` is no reference, `[1](…)` is a link.
+                    let links = rest.get(end..).unwrap_or("");
+                    if links.is_empty() && !ended {
+                        return FilterStep::Wait;
+                    }
+                    let index = used == 0
+                        && first == '['
+                        && found == [0]
+                        && self.before.is_some_and(|letter| {
+                            letter.is_ascii_alphanumeric() || matches!(letter, '_' | ')' | ']')
+                        });
+                    if index {
+                        return FilterStep::Replace(length, rest.get(..length).unwrap_or("").to_owned());
+                    }
+                    let link = if links.starts_with('(')
+                        && matches!(first, '[' | '\\')
+                        && !is_number_in_parentheses(links)
+                    {
+                        match target(links, ended) {
+                            Target::Unknown => return FilterStep::Wait,
+                            Target::None => 0,
+                            Target::Found(length, _) => length,
+                        }
+                    } else {
+                        0
+                    };
+                    used = end.saturating_add(link);
+                    numbers.extend(found);
+                }
+            }
+        }
+        if used > 0 {
+            return self.references(
+                used,
+                &numbers,
+                matches!(first, '(' | '（' | '⁰'..='⁹' | '¹' | '²' | '³'),
+                rest,
+            );
+        }
+        match first {
+            '[' => self.bracket(rest, ended),
+            '<' => self.angle(rest, ended),
+            _ => as_it_is(),
+        }
+    }
+
+    /// The references that stand behind what was said last.
+    fn references(&self, used: usize, numbers: &[usize], unsure: bool, rest: &str) -> FilterStep {
+        let mut known: Vec<usize> = Vec::new();
+        for number in numbers {
+            if (1..=self.known.proofs.len()).contains(number) && !known.contains(number) {
+                known.push(*number);
+            }
+        }
+        // Not every number in parentheses is a reference, and behind a letter or two it is an area, or a power.
+        let word = self.statement.chars().rev().take(3).take_while(|letter| letter.is_alphabetic()).count();
+        let proofs: Vec<&Proof> =
+            known.iter().filter_map(|number| self.known.proofs.get(number.checked_sub(1)?)).collect();
+        let is_proven = !known.is_empty() && proof::holds(&self.statement, &proofs);
+        if unsure && (!is_proven || (1..3).contains(&word) && !rest.starts_with(['(', '（'])) {
+            return FilterStep::Replace(used, rest.get(..used).unwrap_or("").to_owned());
+        }
+        if !is_proven {
+            return FilterStep::Remove(used);
+        }
+        FilterStep::Replace(used, known.iter().map(|number| format!("[{number}]")).collect())
+    }
+
+    /// `<https://…>` and tags: an address alone is left of the one, nothing of the other.
+    fn angle(&self, rest: &str, ended: bool) -> FilterStep {
+        let inside = rest.get(1..).unwrap_or("");
+        let as_it_is = || FilterStep::Replace(1, "<".to_owned());
+        let Some(next) = inside.chars().next() else { return FilterStep::Wait };
+        if !next.is_ascii_alphabetic() && next != '/' {
+            return as_it_is();
+        }
+        let Some(end) = inside.find(['>', '<', '\n']) else {
+            return if ended || inside.len() > MAX_LABEL { as_it_is() } else { FilterStep::Wait };
+        };
+        if inside.as_bytes().get(end) != Some(&b'>') {
+            return as_it_is();
+        }
+        let used = end.saturating_add(2);
+        let inside = inside.get(..end).unwrap_or("");
+        if let Address::Found(length) = address_at(inside, true) {
+            let address = inside.get(..length).unwrap_or("");
+            return if self.is_known(address) {
+                FilterStep::Replace(used, address.to_owned())
+            } else {
+                FilterStep::Remove(used)
+            };
+        }
+        let name =
+            inside.trim_start_matches('/').split([' ', '/', '\t']).next().unwrap_or("").to_ascii_lowercase();
+        match name.as_str() {
+            "br" => FilterStep::Replace(used, "\n".to_owned()),
+            name if TAGS.contains(&name) => FilterStep::Replace(used, String::new()),
+            _ => as_it_is(),
+        }
+    }
+
+    /// `[…` at the front, no reference: a link, or a bracket.
     fn bracket(&self, rest: &str, ended: bool) -> FilterStep {
         let bare = || FilterStep::Replace(1, "[".to_owned());
         let inside = rest.get(1..).unwrap_or("");
@@ -137,30 +421,62 @@ impl CitationFilter {
             None if !ended => return FilterStep::Wait,
             Some('(') => match target(after, ended) {
                 Target::Unknown => return FilterStep::Wait,
-                Target::None => (0, None),
-                Target::Found(length, target) => (length, Some(target)),
+                Target::None => return bare(),
+                Target::Found(length, target) => (length, target),
             },
-            _ => (0, None),
+            // `[label][id]`: what the id stands for is gone.
+            Some('[') if !label.trim().is_empty() => {
+                return match after.find([']', '\n']) {
+                    Some(end)
+                        if after.as_bytes().get(end) == Some(&b']')
+                            && reference::numbers(after.get(1..end).unwrap_or("")).is_none() =>
+                    {
+                        FilterStep::Replace(used.saturating_add(end).saturating_add(1), self.label(label))
+                    }
+                    None if !ended && after.len() <= MAX_LABEL => FilterStep::Wait,
+                    _ => bare(),
+                };
+            }
+            _ => return bare(),
         };
         let all = used.saturating_add(link);
-        if let Some(numbers) = numbers(label) {
-            let known: String = numbers
-                .iter()
-                .filter(|n| (1..=self.offered).contains(*n))
-                .map(|n| format!("[{n}]"))
-                .collect();
-            return if known.is_empty() { FilterStep::Remove(all) } else { FilterStep::Replace(all, known) };
+        if self.is_linkable(&target) {
+            // As it was read here: whatever else stood in it is no part of the link.
+            return FilterStep::Replace(all, format!("[{}]({target})", self.label(label)));
         }
-        match target {
-            Some(target) if !self.is_known(target) && label.trim().is_empty() => FilterStep::Remove(all),
-            // A label that is itself an address must not survive its link.
-            Some(target) if !self.is_known(target) => {
-                let kept = without_addresses(label, |address| self.is_known(address));
-                if kept.trim().is_empty() { FilterStep::Remove(all) } else { FilterStep::Replace(all, kept) }
-            }
-            Some(_) => FilterStep::Replace(all, rest.get(..all).unwrap_or("").to_owned()),
-            None => bare(),
+        let kept = self.label(label);
+        if kept.trim().is_empty() { FilterStep::Remove(all) } else { FilterStep::Replace(all, kept) }
+    }
+
+    /// The text of a link, which is held to the same rules: what is no link for a reader may be one for another.
+    fn label(&self, label: &str) -> String {
+        let mut inner = Self { line_begins: false, before: Some(' '), ..Self::over(Rc::clone(&self.known)) };
+        let mut shown = inner.push(label);
+        shown.push_str(&inner.finish());
+        shown
+    }
+
+    /// `](…` wherever it stands: the label before it may be longer, or written otherwise, than [`Self::bracket`] reads it.
+    fn target(&self, rest: &str, ended: bool) -> FilterStep {
+        let after = rest.get(1..).unwrap_or("");
+        match after.chars().next() {
+            None if !ended => FilterStep::Wait,
+            Some('(') => match target(after, ended) {
+                Target::Unknown => FilterStep::Wait,
+                // Apart they are no link.
+                Target::None => FilterStep::Replace(1, "] ".to_owned()),
+                Target::Found(length, target) if self.is_linkable(&target) => {
+                    FilterStep::Replace(length.saturating_add(1), format!("]({target})"))
+                }
+                Target::Found(length, _) => FilterStep::Replace(length.saturating_add(1), "]".to_owned()),
+            },
+            _ => FilterStep::Replace(1, "]".to_owned()),
         }
+    }
+
+    /// Whether a target is known, and reads the same wherever it is read.
+    fn is_linkable(&self, target: &str) -> bool {
+        !target.contains(['(', ')', '<', '>', '"', '\\', '\'']) && self.is_known(target)
     }
 
     /// A word with `h` or `w` at the front: an address, or a word.
@@ -183,19 +499,39 @@ impl CitationFilter {
     fn is_known(&self, target: &str) -> bool {
         let lower = target.to_ascii_lowercase();
         if PREFIXES.iter().any(|prefix| lower.starts_with(prefix)) {
-            return self.addresses.contains(&canonical(target));
+            return self.known.addresses.contains(&canonical(target));
         }
         if lower.starts_with("javascript:") || lower.starts_with("data:") || lower.starts_with("//") {
             return false;
         }
         let bare =
             ["mailto:", "tel:"].into_iter().find_map(|scheme| target.strip_prefix(scheme)).unwrap_or(target);
-        !bare.is_empty() && self.text.contains(bare)
+        !bare.is_empty() && self.known.text.contains(bare)
     }
 }
 
 /// How an address in running text begins.
-const PREFIXES: [&str; 3] = ["https://", "http://", "www."];
+const PREFIXES: [&str; 3] = ["https:", "http:", "www."];
+/// Tags that models write for a page; a visitor would see them as text.
+const TAGS: &[&str] = &[
+    "a", "img", "script", "style", "iframe", "b", "i", "u", "p", "div", "span", "font", "center", "strong",
+    "em", "sup", "sub", "h1", "h2", "h3", "h4", "ul", "ol", "li", "table", "tr", "td", "th", "tbody",
+    "thead", "form", "input", "button", "link", "meta", "svg", "video", "audio", "source", "object", "embed",
+];
+/// Punctuation of the sentence around an address.
+const AROUND: [char; 13] = ['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '’', '‘', '。'];
+
+fn ends_address(letter: char) -> bool {
+    letter.is_whitespace() || letter.is_control() || "<>\"`»«”“()[]{}|\\^".contains(letter)
+}
+
+/// `(2)` behind a reference is another one.
+fn is_number_in_parentheses(text: &str) -> bool {
+    text.strip_prefix('(').is_some_and(|inside| {
+        let end = inside.trim_start_matches(|letter: char| letter.is_ascii_digit());
+        end.len() < inside.len() && end.starts_with(')')
+    })
+}
 
 enum Address {
     Unknown,
@@ -210,18 +546,15 @@ fn address_at(rest: &str, ended: bool) -> Address {
         let may_become = !ended && PREFIXES.iter().any(|prefix| prefix.starts_with(&head));
         return if may_become && rest.len() < 8 { Address::Unknown } else { Address::None };
     }
-    let ends = |letter: char| {
-        letter.is_whitespace() || letter.is_control() || "<>\"`»«”“()[]{}|\\^".contains(letter)
-    };
-    let length = match rest.find(ends) {
+    let length = match rest.find(ends_address) {
         Some(length) => length,
         None if !ended && rest.len() <= MAX_ADDRESS => return Address::Unknown,
         None => rest.len(),
     };
-    let address = rest.get(..length).unwrap_or("");
-    Address::Found(
-        address.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', '*', '_', '…', '’', '‘']).len(),
-    )
+    let address = rest.get(..length).unwrap_or("").trim_end_matches(AROUND);
+    // "http: the protocol" is no address.
+    let bare = PREFIXES.iter().any(|prefix| address.len() <= prefix.len() && !prefix.starts_with('w'));
+    if bare { Address::None } else { Address::Found(address.len()) }
 }
 
 /// Every address in a passage.
@@ -235,22 +568,13 @@ fn addresses_in(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-fn without_addresses(label: &str, is_known: impl Fn(&str) -> bool) -> String {
-    let mut kept = String::new();
-    for word in label.split_inclusive(char::is_whitespace) {
-        match address_at(word.trim_start_matches(|letter: char| !letter.is_alphanumeric()), true) {
-            Address::Found(length) if !is_known(word.get(..length).unwrap_or("")) => {}
-            _ => kept.push_str(word),
-        }
-    }
-    kept
-}
-
 /// One form for one address: without scheme, `www.`, case of the host, and a slash at the end.
 fn canonical(address: &str) -> String {
     let lower = address.to_ascii_lowercase();
-    let start =
-        ["https://", "http://"].into_iter().find(|scheme| lower.starts_with(scheme)).map_or(0, str::len);
+    let start = ["https://", "http://", "https:", "http:"]
+        .into_iter()
+        .find(|scheme| lower.starts_with(scheme))
+        .map_or(0, str::len);
     let rest = address.get(start..).unwrap_or("");
     let rest = if lower.get(start..).is_some_and(|rest| rest.starts_with("www.")) {
         rest.get(4..).unwrap_or("")
@@ -264,37 +588,31 @@ fn canonical(address: &str) -> String {
     }
 }
 
-enum Target<'a> {
+enum Target {
     Unknown,
     None,
-    Found(usize, &'a str),
+    Found(usize, String),
 }
 
 /// The target of `(target "title")` at the front, and how long the whole is.
-fn target(rest: &str, ended: bool) -> Target<'_> {
-    match rest.find([')', '\n']) {
-        Some(end) if rest.as_bytes().get(end) == Some(&b')') => {
-            let inside = rest.get(1..end).unwrap_or("").trim();
-            let target = inside.split_whitespace().next().unwrap_or("");
-            Target::Found(end.saturating_add(1), target.trim_matches(['<', '>']))
+fn target(rest: &str, ended: bool) -> Target {
+    let mut depth = 0_u32;
+    for (at, letter) in rest.char_indices() {
+        if at > MAX_ADDRESS {
+            return Target::None;
         }
-        Some(_) => Target::None,
-        None if ended || rest.len() > MAX_ADDRESS => Target::None,
-        None => Target::Unknown,
+        match letter {
+            '(' => depth = depth.saturating_add(1),
+            ')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            let inside = rest.get(1..at).unwrap_or("").trim();
+            let target = inside.split_whitespace().next().unwrap_or("");
+            return Target::Found(at.saturating_add(1), target.trim_matches(['<', '>']).to_owned());
+        }
     }
-}
-
-/// The numbers of `1`, `1, 3` or `^2`.
-fn numbers(label: &str) -> Option<Vec<usize>> {
-    let label = label.strip_prefix('^').unwrap_or(label);
-    label
-        .split(',')
-        .map(|number| {
-            let number = number.trim();
-            let digits = (1..=4).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
-            digits.then(|| number.parse().ok()).flatten()
-        })
-        .collect()
+    if ended { Target::None } else { Target::Unknown }
 }
 
 /// Spaces around what was removed: `the policy [9].` becomes `the policy.`.
@@ -358,9 +676,10 @@ mod tests {
             ("A [0] b", "A b"),
             ("Costs [9], so", "Costs, so"),
             ("[7] First", " First"),
-            ("An array a[5] and [ ] and [x] and [12345]", "An array a and [ ] and [x] and [12345]"),
+            ("An array b[5] and [ ] and [x] and [12345]", "An array b and [ ] and [x] and [12345]"),
             ("cut [1", "cut [1"),
             ("[1](https://evil.example) ok", "[1] ok"),
+            ("Since [2024] `a[0]` and a[0] [1]", "Since [2024] `a[0]` and a[0] [1]"),
         ] {
             assert_eq!(filtered(&[answer]), shown, "{answer}");
         }
@@ -380,13 +699,98 @@ mod tests {
             ("![pic](https://evil.example/a.png)!", "pic!"),
             ("at www.evil.example, or", "at, or"),
             ("[mail](mailto:help@shop.example) [call](tel:+100)", "[mail](mailto:help@shop.example) call"),
-            ("[x](javascript:alert(1))", "x)"),
+            ("[x](javascript:alert(1))", "x"),
             ("how we wait when https", "how we wait when https"),
             ("HTTPS://PAY.SHOP.EXAMPLE/now", "HTTPS://PAY.SHOP.EXAMPLE/now"),
             ("https://pay.shop.example.evil.example/now", ""),
         ] {
             assert_eq!(filtered(&[answer]), shown, "{answer}");
         }
+    }
+
+    #[test]
+    fn every_usual_shape_of_a_reference_is_one() {
+        for shape in [
+            "Yes [1].",
+            "Yes 【1】.",
+            "Yes【1†source】.",
+            "Yes [^1].",
+            "Yes (1).",
+            "Yes [[1]].",
+            "Yes [Source 1].",
+            "Yes [Document 1].",
+            "Yes [doc1].",
+            "Yes [1: Kettle manual].",
+            "Yes¹.",
+            "Yes [#1].",
+            "Yes \\[1\\].",
+            "Yes ［1］.",
+            "Yes [ 1 ].",
+            "Yes [1](#).",
+            "Yes <sup>1</sup>.",
+            "Yes [документ 1].",
+            "Yes [источник №1].",
+            "Yes [1]. \n\n[1]: Kettle manual\n",
+            "Yes [1].\n\n[^1]: Manual, 2.",
+            "Yes [1].\n\nSources:\n[1] Kettle manual\n[2] Delivery",
+            "Yes [1].\n\n**Источники:**\n1. Чайник\n2. Доставка\n",
+        ] {
+            let shown = filtered(&[shape]);
+            assert_eq!(
+                shown.split_whitespace().collect::<Vec<_>>().join(" ").replace("Yes[", "Yes ["),
+                "Yes [1].",
+                "{shape}"
+            );
+        }
+        for (shape, shown) in [
+            ("Yes [1, 2].", "Yes [1][2]."),
+            ("Yes [1; 2].", "Yes [1][2]."),
+            ("Yes [1 and 2].", "Yes [1][2]."),
+            ("Yes [1-2].", "Yes [1][2]."),
+            ("Yes [1–9].", "Yes [1][2]."),
+            ("Yes [1] [2].", "Yes [1][2]."),
+            ("Yes **[1]**.", "Yes **[1]**."),
+            ("Yes 【4:0†source】.", "Yes."),
+            ("Yes [[9]].", "Yes."),
+            ("10 m² and x³, step (1) first (7).", "10 m² and x³, step (1) first (7)."),
+            ("Sources: we buy from farmers.", "Sources: we buy from farmers."),
+            ("[see [1]", "[see [1]"),
+        ] {
+            assert_eq!(filtered(&[shape]), shown, "{shape}");
+        }
+    }
+
+    #[test]
+    fn what_its_passage_does_not_have_is_not_shown_as_proven() {
+        let passage = source("Courier delivery in Moscow costs 300 roubles.", 0);
+        let shown = |answer: &str| {
+            let mut filter = CitationFilter::new(&[passage]);
+            filter.push(answer) + &filter.finish()
+        };
+        assert_eq!(
+            shown("It costs 300 roubles [1]. In Kazan it costs 400 roubles [1]."),
+            "It costs 300 roubles [1]. In Kazan it costs 400 roubles."
+        );
+    }
+
+    #[test]
+    fn no_link_is_hidden_by_how_it_is_written() {
+        for (answer, shown) in [
+            ("See [click\nhere](https:evil.example/a) now", "See [click\nhere] now"),
+            ("See [see \\[1\\] here](https:evil.example/a)", "See [see [1] here]"),
+            ("See 𝐀https://evil.example/a b", "See 𝐀 b"),
+            ("See [x](\nhttps:evil.example/a) b", "See x b"),
+            ("See <https://evil.example/a> b", "See b"),
+            ("See <a href=\"https://evil.example/a\">here</a> b", "See here b"),
+            ("See [here][x] b\n\n[x]: https://evil.example/a", "See here b\n\n"),
+            ("See ftp://evil.example/a b", "See ftp b"),
+            ("+7 999 111-22-33(https:evil.example)", "+7 999 111-22-33()"),
+            ("[a](https://help.shop.example/ \"t\")", "[a](https://help.shop.example/)"),
+        ] {
+            assert_eq!(filtered(&[answer]), shown, "{answer}");
+        }
+        let long = format!("See [{}](https:evil.example/a) b", "word ".repeat(90));
+        assert_eq!(filtered(&[&long]), format!("See [{}] b", "word ".repeat(90)));
     }
 
     #[test]
@@ -442,8 +846,9 @@ mod tests {
 
         #[test]
         fn no_invented_address_or_reference_survives(answer in answers()) {
+            prop_assume!(!answer.contains('`'));
             let shown = filtered(&[&answer]);
-            prop_assert!(super::super::references(&shown).all(|(_, _, n)| (1..=2).contains(&n)), "{}", shown);
+            prop_assert!(super::super::references(&shown).all(|(_, _, n)| (0..=2).contains(&n)), "{}", shown);
         }
     }
 }

@@ -130,6 +130,8 @@ pub struct TurnEnd {
     pub usage: Option<Usage>,
     /// What calls used whose answers were withdrawn or did not come whole.
     pub discarded: Vec<Usage>,
+    /// Why a model was not heard out, in a word; the last one, when there were several.
+    pub reason: Option<&'static str>,
     /// The id of the turn that begins now if more was asked meanwhile.
     pub next: TurnId,
 }
@@ -143,6 +145,8 @@ pub struct Reply {
     pub text: String,
     /// What it refers to.
     pub citations: Vec<Citation>,
+    /// Whether it ends before its end.
+    pub incomplete: bool,
 }
 
 /// What a command leads to.
@@ -223,6 +227,7 @@ impl NewMessage {
             text: self.text.clone(),
             attachments: self.attachments.clone(),
             citations: Vec::new(),
+            incomplete: false,
             note: self.note,
         }
     }
@@ -237,6 +242,7 @@ impl Reply {
             text: self.text.clone(),
             attachments: Vec::new(),
             citations: self.citations.clone(),
+            incomplete: self.incomplete,
             note: false,
         }
     }

@@ -125,7 +125,11 @@ impl Room {
             message_id: end.reply.as_ref().map(|reply| reply.id),
             citations: end.reply.as_ref().map(|reply| reply.citations.clone()).unwrap_or_default(),
             usage: end.usage.clone(),
-            run: asked.then(|| FinishedRun { attempt: end.token.attempt, discarded: end.discarded.clone() }),
+            run: asked.then(|| FinishedRun {
+                attempt: end.token.attempt,
+                discarded: end.discarded.clone(),
+                reason: end.reason.map(str::to_owned),
+            }),
         });
         if end.outcome == Outcome::HandedOff && self.head.conversation.status == Status::Open {
             draft.push(EventBody::StatusChanged { status: Status::Waiting, by: Author::SYSTEM });

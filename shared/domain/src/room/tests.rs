@@ -213,6 +213,7 @@ fn only_the_run_in_progress_speaks_withdraws_and_ends() {
         reply: None,
         usage: None,
         discarded: Vec::new(),
+        reason: None,
         next: id(TurnId::new, 9),
     };
     let now = Timestamp::from_millis(50_001);
@@ -236,8 +237,15 @@ fn what_is_asked_during_a_turn_is_answered_by_the_next() {
     let token = room.head().turn.clone().unwrap().token();
     does(&mut room, &post(visitor(), 2, false));
     let next = id(TurnId::new, 7);
-    let end =
-        TurnEnd { token, outcome: Outcome::NoAnswer, reply: None, usage: None, discarded: Vec::new(), next };
+    let end = TurnEnd {
+        token,
+        outcome: Outcome::NoAnswer,
+        reply: None,
+        usage: None,
+        discarded: Vec::new(),
+        reason: None,
+        next,
+    };
     let events = room.finish(&end, Timestamp::from_millis(9)).unwrap();
     assert_eq!(kinds(&events), ["turn.finished", "turn.started"]);
     for event in &events {
@@ -290,10 +298,11 @@ proptest! {
                     number += 1;
                     let reply = Reply {
                         id: id(MessageId::new, number), text: "answer".to_owned(), citations: Vec::new(),
+                        incomplete: false,
                     };
                     let end = TurnEnd {
                         token, outcome: Outcome::Answered, reply: Some(reply), usage: None,
-                        discarded: Vec::new(), next: id(TurnId::new, number),
+                        discarded: Vec::new(), reason: None, next: id(TurnId::new, number),
                     };
                     let events = room.finish(&end, Timestamp::from_millis(5)).unwrap();
                     for event in &events {

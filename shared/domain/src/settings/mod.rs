@@ -91,9 +91,12 @@ settings! {
         fallback_model: Option<String> = None, Range::OptionalText { max_chars: 200 };
         /// Sampling temperature: 0 repeats itself, 2 is wild.
         temperature: f64 = 0.2, Range::Number { min: 0.0, max: 2.0 };
+        /// Whether the temperature is sent at all; off leaves it to the provider.
+        send_temperature: bool = true, Range::Switch;
         /// The longest answer, in tokens.
         max_answer_tokens: u32 = 800, Range::Whole { min: 16, max: 16_000 };
-        /// Everything the model is given and answers, in tokens: instructions, history, passages and the answer.
+        /// Everything the model is given and answers, in tokens: instructions, history, passages and the answer. A model that says it
+        /// takes less gets less.
         context_tokens: u32 = 8_000, Range::Whole { min: 1_000, max: 200_000 };
     }
     /// How evidence is looked for in the documents.
@@ -107,7 +110,8 @@ settings! {
         /// The weight of meaning against words in a hybrid search, 0 to 1.
         vector_weight: f64 = 0.5, Range::Number { min: 0.0, max: 1.0 };
     }
-    /// How long is waited for a model, in milliseconds.
+    /// How long is waited for a model, in milliseconds. A model on this machine or in its network may take longer where a
+    /// default stands: it may have to be loaded first, and writes slowly.
     timeouts: TimeoutSettings {
         /// Until a connection is there.
         connect_ms: u32 = 3_000, Range::Whole { min: 100, max: 30_000 };

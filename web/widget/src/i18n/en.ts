@@ -52,6 +52,7 @@ export interface Messages {
   remove: string;
   retry: string;
   outboxFull: string;
+  incomplete: string;
   outcomes: Partial<Record<Outcome, string>>;
   notices: Record<Notice, string>;
 }
@@ -106,6 +107,7 @@ export const en: Messages = {
   remove: 'Remove',
   retry: 'Try again',
   outboxFull: 'Too many messages are waiting. Please wait for the connection.',
+  incomplete: 'This answer is incomplete',
   outcomes: {
     quoted: 'From the documents',
     no_answer: 'Not found in the documents',

@@ -195,6 +195,7 @@ export class MessageList {
     return [
       outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? icons.person : icons.document), outcome),
       body.node,
+      entry.incomplete && el('div', { class: 'label' }, messages.incomplete),
       citations.length > 0 && this.sources(citations),
       retry && this.retryButton(entry),
     ];
