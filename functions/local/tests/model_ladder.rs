@@ -171,6 +171,9 @@ impl Shop {
     }
 }
 
+/// Its name; the status and body of the answer; the outcome; whether it is incomplete; the reason; the text.
+type Way = (&'static str, (u16, String), Outcome, bool, Option<&'static str>, &'static str);
+
 const YES: &str = "Yes, we deliver to every town of the country.";
 const QUESTION: &str = "Do you deliver?";
 
@@ -179,7 +182,7 @@ fn every_way_in_which_a_model_ends_has_an_outcome_a_reason_and_a_count() {
     run(async {
         let broken = || (200, words("Yes, we deliver"));
         let answered = Outcome::Answered;
-        let ways: Vec<(&str, (u16, String), Outcome, bool, Option<&str>, &str)> = vec![
+        let ways: Vec<Way> = vec![
             ("whole", whole(YES, "stop"), answered, false, None, YES),
             (
                 "thoughts",
