@@ -115,7 +115,7 @@ fn a_document_whose_vectors_wait_is_found_by_words_and_gets_them_later() {
         assert_eq!(retrieval::catch_up::waiting(ctx, 10).await.unwrap(), 1);
         assert_ne!(health::probe(ctx, Service::Vector).await.status, HealthStatus::Ok);
 
-        vectors.length.replace(Ok(8));
+        let _before = vectors.length.replace(Ok(8));
         jobs::schedule(ctx).await.unwrap();
         run_jobs(ctx).await;
         assert_eq!(retrieval::catch_up::waiting(ctx, 10).await.unwrap(), 0);
@@ -133,7 +133,7 @@ fn vectors_of_another_length_are_noticed_and_made_anew() {
         read(ctx, "Delivery", TEXT).await;
         assert!(search(ctx).await.passages[0].vector_score.is_some());
 
-        vectors.length.replace(Ok(5));
+        let _before = vectors.length.replace(Ok(5));
         assert!(search(ctx).await.passages[0].vector_score.is_none(), "these cannot be compared");
         assert_eq!(retrieval::catch_up::waiting(ctx, 10).await.unwrap(), 1);
         let health = health::probe(ctx, Service::Vector).await;
