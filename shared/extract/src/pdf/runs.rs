@@ -244,8 +244,9 @@ impl<'g> OpenRun<'g> {
             return 0.0;
         }
         sorted::by(&mut gaps, |number| *number);
-        let median = gaps.get(gaps.len() / 2).copied().unwrap_or(0.0);
-        if median > self.size * 0.1 { median } else { 0.0 }
+        let at = |place: usize| gaps.get(place).copied().unwrap_or(0.0);
+        // Pairs of letters with room between the pairs are words, not letters that stand apart.
+        if at(gaps.len() / 4) > self.size * 0.1 { at(gaps.len() / 2) } else { 0.0 }
     }
 
     /// The distance at which letters stand, where it is one for all of them although they are not equally wide.
@@ -365,6 +366,13 @@ mod tests {
     fn letters_that_stand_apart_evenly_are_one_word() {
         assert_eq!(texts(&letters("Opening", 0.0, 0.0, 3.0)), ["Opening"]);
         assert_eq!(texts(&letters("Opening hours", 0.0, 0.0, 3.0)), ["Opening hours"]);
+    }
+
+    #[test]
+    fn short_words_with_room_between_them_stay_apart() {
+        let pairs = ["OA", "OB", "OC", "u"].into_iter().zip([0.0, 18.0, 36.0, 54.0]);
+        let line: Vec<Glyph> = pairs.flat_map(|(pair, x)| letters(pair, x, 0.0, 0.0)).collect();
+        assert_eq!(texts(&line), ["OA OB OC u"]);
     }
 
     #[test]
