@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { crc32, deflateRawSync } from "node:zlib";
+import { crc32, deflateRawSync, deflateSync } from "node:zlib";
 
 import { ReaderDied, read } from "../read.js";
 
@@ -163,6 +163,32 @@ test("a zip bomb is refused by the bytes that come out", () => {
   const bomb = zip("word/document.xml", Buffer.alloc(64 << 20, " "));
   assert.ok(bomb.length < 100_000);
   assert.match(failure(bomb).OverLimit.what, /unpacked/);
+});
+
+test("a hostile pdf takes neither long nor the next one along", () => {
+  const stream = (dictionary, data) => `<<${dictionary}/Length ${data.length}>>\nstream\n${data}\nendstream`;
+  const page = (font, content) => pdf([
+    "<</Type/Catalog/Pages 2 0 R>>",
+    "<</Type/Pages/Count 1/Kids[3 0 R]>>",
+    "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 5 0 R/F2 6 0 R>>/XObject<</X 4 0 R>>>>/Contents 4 0 R>>",
+    content,
+    "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+    font,
+    "<</Type/Font/Subtype/CIDFontType2/BaseFont/Arial/W[0 4294967294 500]>>",
+  ]);
+  const twice = deflateSync(deflateSync(Buffer.alloc(200 << 20))).toString("latin1");
+  const shown = stream("", "BT /F2 9 Tf 9 9 Td (ab) Tj /F1 9 Tf 0 -20 Td (after the font) Tj ET");
+  for (const [name, file, expected] of [
+    ["layers", page("null", stream("/Filter[/FlateDecode/FlateDecode]", twice)), /could not be read|damaged|unpacked/],
+    ["itself", page("null", stream("/Subtype/Form/BBox[0 0 9 9]", "/X Do /X Do")), /no text|could not be read|damaged/],
+    ["widths", page("<</Type/Font/Subtype/Type0/Encoding/Identity-H/DescendantFonts[7 0 R]>>", shown), /after the font/],
+    ["codes", page("<</Type/Font/Subtype/TrueType/FirstChar 0/LastChar 4294967295/Widths[5]>>", shown), /after the font/],
+  ]) {
+    const begun = performance.now();
+    assert.match(JSON.stringify(answer(file)), expected, name);
+    assert.ok(performance.now() - begun < 2000, name);
+  }
+  assert.equal(text(pages(1)).text, "Page 0 tells about kettles.");
 });
 
 test("what is nested deep is read or refused", () => {

@@ -8,6 +8,7 @@ mod archive;
 mod docx;
 mod encoding;
 mod html;
+mod inflate;
 mod kind;
 mod markdown;
 mod numbering;

@@ -22,10 +22,10 @@ const MAX_PARENTS: usize = 16;
 const UNSEEN: u32 = 0x02 | 0x20;
 
 pub(super) fn read<'a>(
-    interpreter: &mut Interpreter<'a, '_>,
+    interpreter: &mut Interpreter<'_>,
     page: &Dict<'a>,
     resources: &Resources<'a>,
-    state: &TextState<'a>,
+    state: &TextState,
 ) {
     let Some(annotations) = page.get::<Array<'a>>(b"Annots") else { return };
     for annotation in annotations.iter::<Dict<'a>>().take(MAX_ANNOTATIONS) {

@@ -1,12 +1,10 @@
 //! Filters of streams, undone under a limit, layer by layer. What a damaged stream gave before the damage counts.
 
-use std::io::Read as _;
-
-use flate2::read::{DeflateDecoder, ZlibDecoder};
 use hayro_syntax::object::{Array, Dict, Name, Object};
 use weezl::{BitOrder, LzwStatus, decode::Decoder};
 
 use crate::as_u64;
+use crate::inflate::zlib as inflate;
 
 /// More layers are not data but a trap.
 const MAX_LAYERS: usize = 6;
@@ -96,18 +94,6 @@ pub(super) fn undo(data: &[u8], filters: &[StreamFilter], early_change: bool, li
         None if as_u64(data.len()) > limit => Unfiltered::TooLarge,
         None => Unfiltered::Bytes(data.to_vec()),
     }
-}
-
-/// A byte more than `limit` when there is more.
-pub(super) fn inflate(data: &[u8], limit: u64) -> Vec<u8> {
-    let most = limit.saturating_add(1);
-    let mut bytes = Vec::new();
-    // An error ends it; what came before stays.
-    let _ = ZlibDecoder::new(data).take(most).read_to_end(&mut bytes);
-    if bytes.is_empty() {
-        let _ = DeflateDecoder::new(data).take(most).read_to_end(&mut bytes);
-    }
-    bytes
 }
 
 fn lzw(data: &[u8], early_change: bool, limit: u64) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 use super::order::{Block, Row};
 use super::runs::TextRun;
+use super::sorted;
 use crate::table;
 
 /// Runs of one row that stand this near, in sizes, are one cell.
@@ -140,7 +141,7 @@ type Columns = Vec<(f64, f64)>;
 fn widened(columns: &Columns, row: &CellRow) -> Option<Columns> {
     let mut all: Columns = columns.clone();
     all.extend(row.cells.iter().map(|cell| (cell.left, cell.right)));
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted::by(&mut all, |one| one.0);
     let mut merged: Columns = Vec::new();
     for (left, right) in all {
         match merged.last_mut() {

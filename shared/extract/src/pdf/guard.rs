@@ -4,11 +4,11 @@
 use std::cell::Cell;
 
 use frontdesk_ports::ExtractFailure;
-use hayro_syntax::object::{Array, Dict, Name, Number, Object, Stream};
+use hayro_syntax::object::{Dict, Name, Number, Object, Stream};
 
 use super::filters::{self, StreamFilter, Unfiltered, filters_of};
 use crate::kind::find;
-use crate::{Limits, as_u64, over};
+use crate::{Limits, as_u64, inflate, over};
 
 /// What one layer of one stream may become, in bytes.
 const MAX_STREAM: u64 = 16 << 20;
@@ -18,9 +18,6 @@ const MAX_INFLATION: u64 = 1032;
 
 /// What a damaged stream might become in a reader that goes on after the damage.
 const MAX_DAMAGED: u64 = 64 << 20;
-
-/// Entries of a width table, those of its ranges included: a font has 65,536 characters.
-const MAX_WIDTHS: u64 = 1 << 18;
 
 /// The widest row of a predictor, in samples.
 const MAX_COLUMNS: u64 = 1 << 20;
@@ -103,31 +100,6 @@ impl Guard {
             Unfiltered::NoData => Err(Refused::NoData),
         }
     }
-
-    /// Whether a font stays within the limits when it is loaded: its streams, and the ranges that it counts through.
-    pub(super) fn allow_font(&self, font: &Dict<'_>) -> bool {
-        if font.get::<Number>(b"FirstChar").is_some_and(|first| !(0..=255).contains(&first.as_i64())) {
-            return false;
-        }
-        let inner =
-            font.get::<Array<'_>>(b"DescendantFonts").and_then(|fonts| fonts.iter::<Dict<'_>>().next());
-        let dictionaries = [Some(font.clone()), inner.clone()];
-        for dictionary in dictionaries.iter().flatten() {
-            let descriptor = dictionary.get::<Dict<'_>>(b"FontDescriptor").unwrap_or_default();
-            let streams = [
-                dictionary.get::<Stream<'_>>(b"ToUnicode"),
-                dictionary.get::<Stream<'_>>(b"Encoding"),
-                dictionary.get::<Stream<'_>>(b"CIDToGIDMap"),
-                descriptor.get::<Stream<'_>>(b"FontFile"),
-                descriptor.get::<Stream<'_>>(b"FontFile2"),
-                descriptor.get::<Stream<'_>>(b"FontFile3"),
-            ];
-            if streams.iter().flatten().any(|stream| self.allow(stream) == Err(Refused::TooLarge)) {
-                return false;
-            }
-        }
-        inner.is_none_or(|inner| widths_are_sane(&inner, b"W", 3) && widths_are_sane(&inner, b"W2", 5))
-    }
 }
 
 fn parameters<'a>(dictionary: &Dict<'a>) -> Vec<Dict<'a>> {
@@ -150,33 +122,6 @@ fn sane_predictor(parameters: &Dict<'_>) -> bool {
         .saturating_mul(number(b"Colors", 1))
         .saturating_mul(number(b"BitsPerComponent", 8));
     row > 0 && row <= MAX_COLUMNS.saturating_mul(8)
-}
-
-/// `c [w …]` or `first last w`, the latter of `length` numbers: how many entries that makes.
-fn widths_are_sane(font: &Dict<'_>, key: &[u8], length: usize) -> bool {
-    let Some(array) = font.get::<Array<'_>>(key) else { return true };
-    let mut total = 0_u64;
-    let mut run: Vec<i64> = Vec::new();
-    for entry in array.iter::<Object<'_>>() {
-        match entry {
-            Object::Number(number) => run.push(number.as_i64()),
-            Object::Array(widths) => {
-                total = total.saturating_add(as_u64(widths.data().len()) / 2);
-                run.clear();
-            }
-            _ => run.clear(),
-        }
-        if run.len() == length {
-            if let [first, last, ..] = run.as_slice() {
-                total = total.saturating_add(u64::try_from(last.saturating_sub(*first)).unwrap_or(0));
-            }
-            run.clear();
-        }
-        if total > MAX_WIDTHS {
-            return false;
-        }
-    }
-    true
 }
 
 /// Checks what is unpacked while a file is opened: streams that hold objects or tables of them, and the list of pages.
@@ -247,7 +192,7 @@ fn size_of(data: &[u8], dictionary: &[u8], limit: u64, pages: &mut u64) -> u64 {
         if !is_packed && layer.is_some() {
             break;
         }
-        let output = filters::inflate(input, limit);
+        let output = inflate::zlib(input, limit);
         size = size.max(as_u64(output.len()));
         if size > limit || output.is_empty() {
             break;

@@ -9,7 +9,7 @@ use hayro_syntax::object::{Array, Dict, MaybeRef, Name, ObjRef, Object, Stream, 
 use hayro_syntax::page::Resources;
 
 use super::annotations;
-use super::face::{Face, Faces};
+use super::font::Face;
 use super::guard::{Guard, Refused};
 use super::matrix::Matrix;
 use crate::as_u64;
@@ -48,9 +48,9 @@ pub(super) struct Missing {
 
 /// How text is shown.
 #[derive(Clone)]
-pub(super) struct TextState<'a> {
+pub(super) struct TextState {
     pub(super) matrix: Matrix,
-    face: Option<Rc<Face<'a>>>,
+    face: Option<Rc<Face>>,
     size: f64,
     character_spacing: f64,
     word_spacing: f64,
@@ -59,7 +59,7 @@ pub(super) struct TextState<'a> {
     rise: f64,
 }
 
-impl TextState<'_> {
+impl TextState {
     pub(super) fn new(matrix: Matrix) -> Self {
         Self {
             matrix,
@@ -95,12 +95,20 @@ enum Mark {
     Instead(Option<Rc<str>>),
 }
 
+/// Where a font stands in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum FontPlace {
+    Object(ObjRef),
+    /// In the resources themselves, which stay where they are as long as the file.
+    Here(usize),
+}
+
 /// Reads pages one after the other.
-pub(super) struct Interpreter<'a, 'g> {
+pub(super) struct Interpreter<'g> {
     pub(super) guard: &'g Guard,
-    faces: Faces<'a>,
+    default_face: Option<Rc<Face>>,
     hidden_layers: HashSet<ObjRef>,
-    loaded: HashMap<ObjRef, Result<Rc<Face<'a>>, String>>,
+    loaded: HashMap<FontPlace, Result<Rc<Face>, String>>,
     marks: Vec<Mark>,
     hidden: u32,
     instead: u32,
@@ -110,11 +118,11 @@ pub(super) struct Interpreter<'a, 'g> {
     pub(super) missing: Missing,
 }
 
-impl<'a, 'g> Interpreter<'a, 'g> {
-    pub(super) fn new(guard: &'g Guard, catalog: Option<&Dict<'a>>) -> Self {
+impl<'g> Interpreter<'g> {
+    pub(super) fn new<'a>(guard: &'g Guard, catalog: Option<&Dict<'a>>) -> Self {
         Self {
             guard,
-            faces: Faces::new(),
+            default_face: None,
             hidden_layers: catalog.map(hidden_layers).unwrap_or_default(),
             loaded: HashMap::new(),
             marks: Vec::new(),
@@ -128,7 +136,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
     }
 
     /// The glyphs of a page, and what is missing of it.
-    pub(super) fn page(&mut self, page: &hayro_syntax::page::Page<'a>) -> (Vec<Glyph>, Missing) {
+    pub(super) fn page<'a>(&mut self, page: &hayro_syntax::page::Page<'a>) -> (Vec<Glyph>, Missing) {
         (self.operators, self.forms) = (0, 0);
         self.forget_marks();
         self.glyphs.clear();
@@ -146,7 +154,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         (self.hidden, self.instead) = (0, 0);
     }
 
-    fn contents(&mut self, page: &Dict<'a>) -> Vec<u8> {
+    fn contents<'a>(&mut self, page: &Dict<'a>) -> Vec<u8> {
         let streams: Vec<Stream<'a>> = match page.get::<Object<'a>>(b"Contents") {
             Some(Object::Stream(stream)) => vec![stream],
             Some(Object::Array(array)) => {
@@ -183,11 +191,11 @@ impl<'a, 'g> Interpreter<'a, 'g> {
     }
 
     /// A form within a page or another form.
-    pub(super) fn form(
+    pub(super) fn form<'a>(
         &mut self,
         form: &Stream<'a>,
         outer: &Resources<'a>,
-        mut state: TextState<'a>,
+        mut state: TextState,
         depth: u32,
     ) {
         if self.is_hidden(form.dict().get_ref(b"OC"), form.dict().get::<Dict<'a>>(b"OC").as_ref()) {
@@ -210,9 +218,9 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         }
     }
 
-    fn run(&mut self, content: &[u8], resources: &Resources<'a>, state: TextState<'a>, depth: u32) {
+    fn run<'a>(&mut self, content: &[u8], resources: &Resources<'a>, state: TextState, depth: u32) {
         let mut state = state;
-        let mut saved: Vec<TextState<'a>> = Vec::new();
+        let mut saved: Vec<TextState> = Vec::new();
         let mut pen = Pen { line: Matrix::IDENTITY, at: Matrix::IDENTITY };
         let marks = self.marks.len();
         let mut operators = TypedIter::new(content);
@@ -285,7 +293,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         }
     }
 
-    fn graphics_state(&mut self, resources: &Resources<'a>, name: &Name<'_>, state: &mut TextState<'a>) {
+    fn graphics_state<'a>(&mut self, resources: &Resources<'a>, name: &Name<'_>, state: &mut TextState) {
         let Some(font) = resources.get_ext_g_state(name).and_then(|dict| dict.get::<Array<'a>>(b"Font"))
         else {
             return;
@@ -297,22 +305,24 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         }
     }
 
-    fn face_named(&mut self, resources: &Resources<'a>, name: &Name<'_>) -> Option<Rc<Face<'a>>> {
+    fn face_named<'a>(&mut self, resources: &Resources<'a>, name: &Name<'_>) -> Option<Rc<Face>> {
         match resources.get_font(name) {
             Some(dictionary) => self.load(&dictionary, resources.fonts.get_ref(name)),
-            None => self.faces.default_face().map(Rc::new),
+            None => Some(Rc::clone(self.default_face.get_or_insert_with(|| Rc::new(Face::helvetica())))),
         }
     }
 
-    fn load(&mut self, dictionary: &Dict<'a>, reference: Option<ObjRef>) -> Option<Rc<Face<'a>>> {
-        let known = reference.and_then(|reference| self.loaded.get(&reference).cloned());
-        let face = known.unwrap_or_else(|| {
-            let face = self.faces.face(dictionary, self.guard).map(Rc::new);
-            if let Some(reference) = reference {
-                self.loaded.insert(reference, face.clone());
+    fn load<'a>(&mut self, dictionary: &Dict<'a>, reference: Option<ObjRef>) -> Option<Rc<Face>> {
+        let place =
+            reference.map_or_else(|| FontPlace::Here(dictionary.data().as_ptr().addr()), FontPlace::Object);
+        let face = match self.loaded.get(&place) {
+            Some(known) => known.clone(),
+            None => {
+                let face = Face::new(dictionary, self.guard).map(Rc::new);
+                self.loaded.insert(place, face.clone());
+                face
             }
-            face
-        });
+        };
         match face {
             Ok(face) => Some(face),
             Err(name) => {
@@ -327,7 +337,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         *lost = lost.saturating_add(characters);
     }
 
-    fn show_pieces(&mut self, pieces: &Array<'_>, state: &TextState<'a>, pen: &mut Pen) {
+    fn show_pieces(&mut self, pieces: &Array<'_>, state: &TextState, pen: &mut Pen) {
         for piece in pieces.iter::<Object<'_>>() {
             match piece {
                 Object::String(text) => self.show(text.as_bytes(), state, pen),
@@ -342,7 +352,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         }
     }
 
-    fn show(&mut self, text: &[u8], state: &TextState<'a>, pen: &mut Pen) {
+    fn show(&mut self, text: &[u8], state: &TextState, pen: &mut Pen) {
         let Some(face) = &state.face else { return };
         let horizontal = face.is_horizontal();
         let (mut at, mut lost) = (0_usize, 0_u64);
@@ -373,7 +383,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
     }
 
     /// A glyph at the pen.
-    fn place(&mut self, text: Rc<str>, advance: f64, state: &TextState<'a>, pen: &Pen, face: &Face<'a>) {
+    fn place(&mut self, text: Rc<str>, advance: f64, state: &TextState, pen: &Pen, face: &Face) {
         let matrix = pen.at.within(state.matrix);
         let (x, y) = matrix.point(0.0, state.rise);
         let (across, upright) = matrix.axes();
@@ -419,7 +429,7 @@ impl<'a, 'g> Interpreter<'a, 'g> {
         }
     }
 
-    fn mark_of(&self, resources: &Resources<'a>, tag: &Name<'_>, properties: &Object<'_>) -> Mark {
+    fn mark_of<'a>(&self, resources: &Resources<'a>, tag: &Name<'_>, properties: &Object<'_>) -> Mark {
         let (reference, dictionary) = match properties {
             Object::Name(name) => {
                 (resources.properties.get_ref(name), resources.properties.get::<Dict<'a>>(name))

@@ -5,8 +5,8 @@
 //! instance, which is why hosts run this in one of its own; a panic becomes a failure here where it can.
 
 mod annotations;
-mod face;
 mod filters;
+mod font;
 mod grid;
 mod guard;
 mod interpret;
@@ -14,7 +14,7 @@ mod matrix;
 mod order;
 mod prose;
 mod runs;
-mod stub;
+mod sorted;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

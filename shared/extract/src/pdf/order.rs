@@ -1,6 +1,7 @@
 //! The order in which a person reads the runs of a page: columns one after the other, lines from above.
 
 use super::runs::TextRun;
+use super::sorted;
 
 /// A gutter between columns, in sizes.
 const GUTTER: f64 = 0.9;
@@ -91,7 +92,7 @@ impl Cutter {
 
 fn usual_size(runs: &[TextRun]) -> f64 {
     let mut sizes: Vec<f64> = runs.iter().map(|run| run.size).collect();
-    sizes.sort_by(f64::total_cmp);
+    sorted::by(&mut sizes, |number| *number);
     sizes.get(sizes.len() / 2).copied().unwrap_or(0.0).max(0.1)
 }
 
@@ -104,7 +105,7 @@ struct Gap {
 
 fn gaps(intervals: impl Iterator<Item = (f64, f64)>) -> Vec<Gap> {
     let mut intervals: Vec<(f64, f64)> = intervals.collect();
-    intervals.sort_by(|a, b| a.0.total_cmp(&b.0));
+    sorted::by(&mut intervals, |one| one.0);
     let mut gaps = Vec::new();
     let mut end: Option<f64> = None;
     for (from, to) in intervals {
@@ -125,7 +126,7 @@ fn widest(gaps: Vec<Gap>) -> Option<Gap> {
 fn columns(runs: &[TextRun], size: f64) -> Option<(Vec<TextRun>, Vec<TextRun>)> {
     let mut found = gaps(runs.iter().map(|run| (run.left, run.right)));
     found.retain(|gap| gap.width >= size * GUTTER);
-    found.sort_by(|a, b| b.width.total_cmp(&a.width));
+    sorted::by(&mut found, |one| -one.width);
     for gap in found.into_iter().take(4) {
         let is_left = |run: &&TextRun| run.right < gap.middle;
         if is_prose(runs.iter().filter(is_left)) && is_prose(runs.iter().filter(|run| !is_left(run))) {
@@ -141,7 +142,7 @@ fn end_of_columns(runs: &[TextRun], left: &[TextRun], right: &[TextRun]) -> Opti
     let end = bottom(left).min(bottom(right));
     let gaps = gaps(runs.iter().map(|run| (run.y - run.size * 0.75, run.y + run.size * 0.2)));
     let mut widths: Vec<f64> = gaps.iter().map(|gap| gap.width).collect();
-    widths.sort_by(f64::total_cmp);
+    sorted::by(&mut widths, |number| *number);
     let usual = widths.get(widths.len() / 2).copied()?;
     // The longer column may have a line or two more.
     let near = usual_size(runs) * 2.5;
@@ -159,7 +160,7 @@ fn is_prose<'r>(runs: impl Iterator<Item = &'r TextRun>) -> bool {
 }
 
 fn rows(mut runs: Vec<TextRun>) -> Vec<Row> {
-    runs.sort_by(|a, b| a.y.total_cmp(&b.y));
+    sorted::by(&mut runs, |one| one.y);
     let mut rows: Vec<Row> = Vec::new();
     for run in runs {
         match rows.last_mut() {
@@ -169,7 +170,7 @@ fn rows(mut runs: Vec<TextRun>) -> Vec<Row> {
         }
     }
     for row in &mut rows {
-        row.sort_by(|a, b| a.left.total_cmp(&b.left));
+        sorted::by(row, |one| one.left);
     }
     rows
 }

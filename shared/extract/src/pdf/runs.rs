@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::interpret::Glyph;
+use super::sorted;
 
 /// A gap of this share of the size is a space between words.
 const SPACE: f64 = 0.14;
@@ -179,7 +180,7 @@ impl<'g> OpenRun<'g> {
         // Signs of another font may be drawn after what follows them.
         let is_back = |pair: &[Placed<'_>]| matches!(pair, [a, b] if b.left < a.left - self.size * 0.2);
         if !self.has_rtl && self.placed.windows(2).any(is_back) {
-            self.placed.sort_by(|a, b| a.left.total_cmp(&b.left));
+            sorted::by(&mut self.placed, |one| one.left);
         }
         let letters = |rtl: bool| {
             let of = |c: char| c.is_alphabetic() && is_rtl(c) == rtl;
@@ -242,9 +243,10 @@ impl<'g> OpenRun<'g> {
         if gaps.len() < 6 {
             return 0.0;
         }
-        gaps.sort_by(f64::total_cmp);
-        let median = gaps.get(gaps.len() / 2).copied().unwrap_or(0.0);
-        if median > self.size * 0.1 { median } else { 0.0 }
+        sorted::by(&mut gaps, |number| *number);
+        let at = |place: usize| gaps.get(place).copied().unwrap_or(0.0);
+        // Pairs of letters with room between the pairs are words, not letters that stand apart.
+        if at(gaps.len() / 4) > self.size * 0.1 { at(gaps.len() / 2) } else { 0.0 }
     }
 
     /// The distance at which letters stand, where it is one for all of them although they are not equally wide.
@@ -261,7 +263,7 @@ impl<'g> OpenRun<'g> {
             .windows(2)
             .filter_map(|pair| if let [a, b] = pair { Some(b.left - a.left) } else { None })
             .collect();
-        steps.sort_by(f64::total_cmp);
+        sorted::by(&mut steps, |number| *number);
         let pitch = steps.get(steps.len() / 2).copied().filter(|pitch| *pitch > 0.0)?;
         let near = |step: &&f64| (**step - pitch).abs() < pitch * 0.08;
         let is_even = steps.iter().filter(near).count().saturating_mul(5) >= steps.len().saturating_mul(4);
@@ -271,7 +273,7 @@ impl<'g> OpenRun<'g> {
     /// From right to left; numbers and foreign words in it from left to right.
     fn right_to_left(&self) -> String {
         let mut placed: Vec<&Placed<'_>> = self.placed.iter().collect();
-        placed.sort_by(|a, b| b.right.total_cmp(&a.right));
+        sorted::by(&mut placed, |one| -one.right);
         let is_ltr = |one: &&Placed<'_>| one.glyph.text.chars().any(|c| c.is_alphanumeric() && !is_rtl(c));
         let mut order: Vec<&Placed<'_>> = Vec::with_capacity(placed.len());
         for group in placed.chunk_by(|a, b| is_ltr(a) == is_ltr(b)) {
@@ -364,6 +366,13 @@ mod tests {
     fn letters_that_stand_apart_evenly_are_one_word() {
         assert_eq!(texts(&letters("Opening", 0.0, 0.0, 3.0)), ["Opening"]);
         assert_eq!(texts(&letters("Opening hours", 0.0, 0.0, 3.0)), ["Opening hours"]);
+    }
+
+    #[test]
+    fn short_words_with_room_between_them_stay_apart() {
+        let pairs = ["OA", "OB", "OC", "u"].into_iter().zip([0.0, 18.0, 36.0, 54.0]);
+        let line: Vec<Glyph> = pairs.flat_map(|(pair, x)| letters(pair, x, 0.0, 0.0)).collect();
+        assert_eq!(texts(&line), ["OA OB OC u"]);
     }
 
     #[test]

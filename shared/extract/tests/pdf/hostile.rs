@@ -1,16 +1,21 @@
-//! Pdfs made to break a reader: each gives text or a clear failure within two seconds.
+//! Pdfs made to break a reader: each gives text or a clear failure within two seconds and 128 MB.
 
 use std::time::{Duration, Instant};
 
+use crate::memory::peak;
 use crate::support::{File, HELVETICA, deflated, page, read};
 use frontdesk_extract::{ExtractFailure, Extracted};
 
 const MEBIBYTE: usize = 1 << 20;
 
+/// What a file may take beside its own bytes.
+const MOST_MEMORY: usize = 128_000_000;
+
 fn in_time(name: &str, file: &[u8]) -> Result<Extracted, ExtractFailure> {
     let begun = Instant::now();
-    let read = read(file);
+    let (read, held) = peak(|| read(file));
     assert!(begun.elapsed() < Duration::from_secs(2), "{name} took {:?}", begun.elapsed());
+    assert!(held < MOST_MEMORY, "{name} held {} MB", held / 1_000_000);
     if let Err(failure) = &read {
         assert!(!failure.to_string().is_empty());
     }

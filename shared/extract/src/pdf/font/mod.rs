@@ -1,99 +1,57 @@
 //! Fonts: what a code of a shown text means, and how far it goes.
 
-use std::cell::{OnceCell, RefCell};
+mod composite;
+mod names;
+mod program;
+mod simple;
+
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use encoding_rs::Encoding;
-use hayro_font::hayro_cmap::{self, BfString, CMap, CMapName, CidFamily};
-use hayro_font::{CMapResolverFn, Font, FontCache, FontGlyph, FontResolverFn, StandardFont};
-use hayro_syntax::object::{Array, Dict, Name, Object, Stream, String as PdfString};
-use skrifa::MetadataProvider as _;
+use hayro_cmap::{BfString, CMap};
+use hayro_syntax::object::{Array, Dict, Name, Stream};
 
-use super::guard::{Guard, name_of};
-use super::stub;
+use self::composite::Composite;
+use self::simple::Simple;
+use super::guard::{Guard, Refused, name_of};
 
 /// Codes whose meaning is kept; a font that has more forgets.
 const MAX_KEPT: usize = 1 << 16;
 
-/// The fonts of a file.
-pub(super) struct Faces<'a> {
-    cache: FontCache<'a>,
-    substitutes: FontResolverFn,
-    cmaps: CMapResolverFn,
+/// The streams of a font, within the limits.
+struct Programs<'g> {
+    guard: &'g Guard,
+    refused: std::cell::Cell<bool>,
 }
 
-impl<'a> Faces<'a> {
-    pub(super) fn new() -> Self {
-        let stub: hayro_font::FontData = Arc::new(stub::font());
-        Self {
-            cache: FontCache::new(),
-            // Without any, fonts that are not embedded lose their text.
-            substitutes: Arc::new(move |_| Some((Arc::clone(&stub), 0))),
-            cmaps: Arc::new(hayro_cmap::load_embedded),
-        }
-    }
-
-    /// A font of the resources.
-    pub(super) fn face(&self, dictionary: &Dict<'a>, guard: &Guard) -> Result<Face<'a>, String> {
-        let name = font_name(dictionary);
-        if !guard.allow_font(dictionary) {
-            return Err(name);
-        }
-        let encoding = east_asian(dictionary);
-        let Some(font) = self.cache.font(dictionary, &self.substitutes, &self.cmaps) else {
-            let encoding = encoding.ok_or_else(|| name.clone())?;
-            return Ok(Face::new(FaceKind::Encoded(encoding), name, None));
-        };
-        let subtype = name_of(dictionary, b"Subtype").unwrap_or_default();
-        let has_map = dictionary.get::<Stream<'_>>(b"ToUnicode").is_some();
-        let composite = subtype == "Type0";
-        let flags = descriptor(dictionary).get::<u32>(b"Flags").unwrap_or(0);
-        let known = Known {
-            simple: !composite,
-            symbolic: flags & 4 != 0,
-            identity: composite && !has_map && is_identity(dictionary),
-            collection: if composite && !has_map { self.collection(dictionary) } else { None },
-            encoding: if has_map { None } else { encoding },
-            program: OnceCell::new(),
-        };
-        let em = if subtype == "Type3" { type3_em(dictionary) } else { None };
-        Ok(Face::new(FaceKind::Font(Box::new(font), Box::new(known)), name, em))
-    }
-
-    /// What is used where the resources lack a font.
-    pub(super) fn default_face(&self) -> Option<Face<'a>> {
-        let font = self.cache.standard_font(StandardFont::Helvetica, &self.substitutes)?;
-        let known = Known { simple: true, ..Known::default() };
-        Some(Face::new(FaceKind::Font(Box::new(font), Box::new(known)), "Helvetica".to_owned(), None))
-    }
-
-    /// A character collection of Adobe's says what its numbers mean.
-    fn collection(&self, dictionary: &Dict<'a>) -> Option<(CMap, CMap)> {
-        let load = |name: CMapName<'_>| {
-            let cmaps = Arc::clone(&self.cmaps);
-            CMap::parse((self.cmaps)(name)?, move |name| cmaps(name))
-        };
-        let codes = match dictionary.get::<Object<'_>>(b"Encoding")? {
-            Object::Name(name) => match CMapName::from_bytes(&name) {
-                CMapName::IdentityH | CMapName::IdentityV => CMap::identity_h(),
-                other => load(other)?,
-            },
-            Object::Stream(stream) => {
-                let cmaps = Arc::clone(&self.cmaps);
-                CMap::parse(&stream.decoded_data().ok()?, move |name| cmaps(name))?
+impl Programs<'_> {
+    fn bytes(&self, stream: &Stream<'_>) -> Option<Vec<u8>> {
+        match self.guard.bytes(stream) {
+            Ok(bytes) => Some(bytes),
+            Err(refused) => {
+                self.refused.set(self.refused.get() || refused == Refused::TooLarge);
+                None
             }
-            _ => return None,
-        };
-        let own = codes.metadata().character_collection.clone().map(|collection| collection.family);
-        let family = own.filter(|family| family.ucs2_cmap().is_some()).or_else(|| {
-            let info = descendant(dictionary)?.get::<Dict<'_>>(b"CIDSystemInfo")?;
-            let text = |key: &[u8]| info.get::<PdfString<'_>>(key).map(|text| text.as_bytes().to_vec());
-            Some(CidFamily::from_registry_ordering(&text(b"Registry")?, &text(b"Ordering")?))
-        })?;
-        Some((codes, load(family.ucs2_cmap()?)?))
+        }
     }
+
+    fn to_unicode(&self, dictionary: &Dict<'_>) -> Option<CMap> {
+        CMap::parse(&self.bytes(&dictionary.get::<Stream<'_>>(b"ToUnicode")?)?, |_| None)
+    }
+
+    /// The first of the programs that is there.
+    fn program(&self, descriptor: &Dict<'_>, keys: &[&[u8]]) -> Option<Vec<u8>> {
+        self.bytes(&keys.iter().find_map(|key| descriptor.get::<Stream<'_>>(key))?)
+    }
+}
+
+fn bf_text(map: &CMap, code: u32) -> Option<String> {
+    map.lookup_bf_string(code).map(|text| match text {
+        BfString::Char(c) => c.to_string(),
+        BfString::String(text) => text,
+    })
 }
 
 fn descendant<'a>(dictionary: &Dict<'a>) -> Option<Dict<'a>> {
@@ -106,7 +64,7 @@ fn descriptor<'a>(dictionary: &Dict<'a>) -> Dict<'a> {
 }
 
 /// The font's name without the prefix of a subset.
-fn font_name(dictionary: &Dict<'_>) -> String {
+fn plain_name(dictionary: &Dict<'_>) -> String {
     let name = name_of(dictionary, b"BaseFont").or_else(|| name_of(dictionary, b"Name")).unwrap_or_default();
     let plain = match name.split_once('+') {
         Some((prefix, rest)) if prefix.len() == 6 => rest,
@@ -158,8 +116,8 @@ fn type3_em(dictionary: &Dict<'_>) -> Option<f64> {
 }
 
 /// One font.
-pub(super) struct Face<'a> {
-    reading: FaceKind<'a>,
+pub(super) struct Face {
+    reading: FaceKind,
     pub(super) name: String,
     pub(super) bold: bool,
     /// What its size is multiplied with to compare it with that of others.
@@ -167,22 +125,19 @@ pub(super) struct Face<'a> {
     kept: RefCell<HashMap<(u32, usize), Rc<FontSign>>>,
 }
 
-enum FaceKind<'a> {
-    Font(Box<Font<'a>>, Box<Known>),
+enum FaceKind {
+    Simple {
+        font: Box<Simple>,
+        symbolic: bool,
+    },
+    Composite {
+        font: Box<Composite>,
+        /// Whether its codes are characters.
+        identity: bool,
+        encoding: Option<&'static Encoding>,
+    },
     /// Codes of an encoding that needs no map.
     Encoded(&'static Encoding),
-}
-
-/// What is known of a font beside its own way to Unicode.
-#[derive(Default)]
-struct Known {
-    simple: bool,
-    symbolic: bool,
-    identity: bool,
-    collection: Option<(CMap, CMap)>,
-    encoding: Option<&'static Encoding>,
-    /// The characters of the glyphs of its program.
-    program: OnceCell<HashMap<u32, char>>,
 }
 
 /// What a code is.
@@ -194,8 +149,43 @@ pub(super) struct FontSign {
     pub(super) advance: f64,
 }
 
-impl<'a> Face<'a> {
-    fn new(reading: FaceKind<'a>, name: String, em: Option<f64>) -> Self {
+impl Face {
+    /// A font of the resources; without one its name.
+    pub(super) fn new(dictionary: &Dict<'_>, guard: &Guard) -> Result<Self, String> {
+        let name = plain_name(dictionary);
+        let programs = Programs { guard, refused: std::cell::Cell::new(false) };
+        let subtype = name_of(dictionary, b"Subtype").unwrap_or_default();
+        let reading = if subtype == "Type0" || dictionary.contains_key(b"DescendantFonts") {
+            let encoding = east_asian(dictionary);
+            let has_map = dictionary.get::<Stream<'_>>(b"ToUnicode").is_some();
+            match (Composite::new(dictionary, &programs), encoding) {
+                (Some(font), encoding) => FaceKind::Composite {
+                    font: Box::new(font),
+                    identity: !has_map && is_identity(dictionary),
+                    encoding: if has_map { None } else { encoding },
+                },
+                (None, Some(encoding)) => FaceKind::Encoded(encoding),
+                (None, None) => return Err(name),
+            }
+        } else {
+            let flags = descriptor(dictionary).get::<u32>(b"Flags").unwrap_or(0);
+            let font = Box::new(Simple::new(dictionary, &programs));
+            FaceKind::Simple { font, symbolic: flags & 4 != 0 }
+        };
+        if programs.refused.get() {
+            return Err(name);
+        }
+        let em = if subtype == "Type3" { type3_em(dictionary) } else { None };
+        Ok(Self::of(reading, name, em))
+    }
+
+    /// What is used where the resources lack a font.
+    pub(super) fn helvetica() -> Self {
+        let font = Box::new(Simple::helvetica());
+        Self::of(FaceKind::Simple { font, symbolic: false }, "Helvetica".to_owned(), None)
+    }
+
+    fn of(reading: FaceKind, name: String, em: Option<f64>) -> Self {
         let lower = name.to_ascii_lowercase();
         let bold = ["bold", "black", "heavy", "demi"].iter().any(|word| lower.contains(word));
         Self { reading, name, bold, em: em.unwrap_or(1.0), kept: RefCell::default() }
@@ -203,18 +193,16 @@ impl<'a> Face<'a> {
 
     pub(super) fn is_horizontal(&self) -> bool {
         match &self.reading {
-            FaceKind::Font(font, _) => font.is_horizontal(),
-            FaceKind::Encoded(_) => true,
+            FaceKind::Composite { font, .. } => font.is_horizontal(),
+            FaceKind::Simple { .. } | FaceKind::Encoded(_) => true,
         }
     }
 
     /// The next code of a text and its length, not 0. `at` lies in it.
     pub(super) fn code(&self, text: &[u8], at: usize) -> (u32, usize) {
         match &self.reading {
-            FaceKind::Font(font, _) => {
-                let (code, length) = font.read_code(text, at);
-                (code, length.max(1))
-            }
+            FaceKind::Simple { .. } => (text.get(at).copied().unwrap_or(0).into(), 1),
+            FaceKind::Composite { font, .. } => font.code(text, at),
             FaceKind::Encoded(encoding) => {
                 let rest = text.get(at..).unwrap_or_default();
                 let length = length_in(encoding, rest);
@@ -239,8 +227,8 @@ impl<'a> Face<'a> {
 
     fn advance(&self, code: u32, length: usize) -> f64 {
         let advance = match &self.reading {
-            FaceKind::Font(font, _) if font.is_horizontal() => font.code_advance(code).x,
-            FaceKind::Font(font, _) => font.code_advance(code).y,
+            FaceKind::Simple { font, .. } => font.advance(byte(code)),
+            FaceKind::Composite { font, .. } => font.advance(code),
             FaceKind::Encoded(_) if length == 1 => 500.0,
             FaceKind::Encoded(_) => 1000.0,
         };
@@ -248,59 +236,23 @@ impl<'a> Face<'a> {
     }
 
     fn text(&self, code: u32, length: usize) -> Option<String> {
-        let (font, known) = match &self.reading {
-            FaceKind::Font(font, known) => (font, known),
-            FaceKind::Encoded(encoding) => return decoded(encoding, code, length),
-        };
-        let glyph = font.glyph(font.map_code(code), code);
-        let own = match &glyph {
-            FontGlyph::Outline(glyph) => glyph.as_unicode(),
-            FontGlyph::Type3(glyph) => glyph.as_unicode(),
-        };
-        let collected = || {
-            let (codes, characters) = known.collection.as_ref()?;
-            characters.lookup_bf_string(codes.lookup_cid_code(code, u8::try_from(length).ok()?)?)
-        };
-        match own.or_else(collected) {
-            Some(BfString::Char(c)) => return Some(c.to_string()),
-            Some(BfString::String(text)) => return Some(text),
-            None => {}
-        }
-        if let Some(encoding) = known.encoding
-            && let Some(text) = decoded(encoding, code, length)
-        {
-            return Some(text);
-        }
-        let as_is = char::from_u32(code).filter(|c| !c.is_control());
-        if known.simple && (code < 0x7F || (code > 0xA0 && !known.symbolic)) || known.identity {
-            return as_is.map(String::from);
-        }
-        let FontGlyph::Outline(glyph) = glyph else { return None };
-        if !known.simple {
-            // Outlines are not looked at: what draws them is larger than all of the rest.
-            let characters = known.program.get_or_init(|| {
-                let data = glyph.font_data().map(|data| data.data);
-                data.map_or_else(HashMap::new, |data| characters_of((*data).as_ref()))
-            });
-            if let Some(c) = characters.get(&glyph.glyph_id().to_u32()) {
-                return Some(c.to_string());
+        let as_is = || char::from_u32(code).filter(|c| !c.is_control()).map(String::from);
+        match &self.reading {
+            FaceKind::Encoded(encoding) => decoded(encoding, code, length),
+            FaceKind::Simple { font, symbolic } => {
+                let plain = code < 0x7F || (code > 0xA0 && !symbolic);
+                font.text(byte(code)).or_else(|| if plain { as_is() } else { None })
             }
+            FaceKind::Composite { font, identity, encoding } => font
+                .text(code)
+                .or_else(|| encoding.and_then(|encoding| decoded(encoding, code, length)))
+                .or_else(|| if *identity { as_is() } else { font.text_of_program(code) }),
         }
-        None
     }
 }
 
-/// The table of a font program, backwards.
-fn characters_of(program: &[u8]) -> HashMap<u32, char> {
-    let mut characters = HashMap::new();
-    if let Ok(font) = skrifa::FontRef::new(program) {
-        for (code, glyph) in font.charmap().mappings().take(MAX_KEPT) {
-            if let Some(c) = char::from_u32(code) {
-                characters.entry(glyph.to_u32()).or_insert(c);
-            }
-        }
-    }
-    characters
+fn byte(code: u32) -> u8 {
+    u8::try_from(code).unwrap_or(0)
 }
 
 /// How many bytes the first character has.
