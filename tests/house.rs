@@ -140,10 +140,11 @@ fn hosts_have_no_routes_of_their_own() {
 
 #[test]
 fn scopes_are_made_where_it_is_known_for_whom() {
-    const MAKERS: [&str; 7] = [
-        // Of a token; for a job of an organisation; for a site's new visitor.
+    const MAKERS: [&str; 8] = [
+        // Of a token; for a job of an organisation; for a job over the documents of all; for a site's new visitor.
         "shared/app/src/auth/",
         "shared/app/src/jobs",
+        "shared/app/src/retrieval/catch_up.rs",
         "shared/app/src/widget.rs",
         // A room that goes on with its own turn, and one that is called by another part of the deployment.
         "shared/app/src/rooms/",

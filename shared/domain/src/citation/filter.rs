@@ -49,8 +49,8 @@ pub struct CitationFilter {
     before: Option<char>,
     /// Nothing but white space stands before `pending` in its line.
     line_begins: bool,
-    /// The mark that ends the code that `pending` is in.
-    code: Option<String>,
+    /// The mark that ends the code that `pending` is in, and whether it may be lines away.
+    code: Option<(String, bool)>,
     /// The list of sources has begun.
     in_sources: bool,
     /// The last of what was shown.
@@ -155,22 +155,27 @@ impl CitationFilter {
 
     fn step(&mut self, rest: &str, first: char, ended: bool) -> FilterStep {
         let as_it_is = FilterStep::Replace(first.len_utf8(), first.to_string());
-        if let Some(mark) = &self.code {
+        if let Some((mark, lines)) = &self.code {
             if let Some(after) = rest.strip_prefix(mark.as_str()) {
                 if after.is_empty() && !ended {
                     return FilterStep::Wait;
                 }
-                let mark = std::mem::take(&mut self.code).unwrap_or_default();
+                let (mark, _) = std::mem::take(&mut self.code).unwrap_or_default();
                 return FilterStep::Replace(mark.len(), mark);
             }
             // Code in a line ends with it; in code, too, an address is made a link by nobody, but read by people.
             if mark.starts_with(rest) && !ended {
                 return FilterStep::Wait;
             }
-            if first == '\n' && mark.len() < 3 {
+            if first == '\n' && !lines {
                 self.code = None;
             }
-            return if matches!(first, 'h' | 'H') { self.address(rest, ended) } else { as_it_is };
+            // What is code here may be none for the widget, in a table say.
+            return match first {
+                'h' | 'H' => self.address(rest, ended),
+                ']' => self.target(rest, ended),
+                _ => as_it_is,
+            };
         }
         if self.line_begins && !first.is_whitespace() {
             match self.line(rest, ended) {
@@ -185,11 +190,15 @@ impl CitationFilter {
                     return FilterStep::Wait;
                 }
                 let mark = "`".repeat(ticks.min(8));
-                // One that never ends is none; what follows is held to that rule as any text.
-                let ends = rest.get(ticks..).is_some_and(|after| after.contains(&mark));
-                if ends {
-                    self.code = Some(mark);
-                } else if !ended && rest.len() <= MAX_LABEL && !rest.contains('\n') {
+                let fence = ticks >= 3 && self.line_begins;
+                // Code in a line ends in it, soon; what does not is held to the rules of any text.
+                let inside: String =
+                    rest.chars().skip(ticks).take(MAX_LABEL).take_while(|letter| *letter != '\n').collect();
+                let is_cut =
+                    rest.len() == ticks.saturating_add(inside.len()) && inside.chars().count() < MAX_LABEL;
+                if fence || inside.contains(&mark) {
+                    self.code = Some((mark, fence));
+                } else if is_cut && !ended {
                     return FilterStep::Wait;
                 }
                 FilterStep::Replace(ticks, rest.get(..ticks).unwrap_or("").to_owned())
@@ -345,6 +354,8 @@ impl CitationFilter {
         match first {
             '[' => self.bracket(rest, ended),
             '<' => self.angle(rest, ended),
+            // An escaped mark begins no code.
+            '\\' if rest.starts_with("\\`") => FilterStep::Replace(2, "\\`".to_owned()),
             _ => as_it_is(),
         }
     }
