@@ -162,7 +162,8 @@ async fn stream(
         return Ok(None);
     }
     let citations = frontdesk_domain::citation::cited(&text, &sources);
-    Ok(Some(TurnAnswer { outcome: Outcome::Answered, text, citations, shown: Some(call.number) }))
+    let (outcome, suggestions) = (Outcome::Answered, Vec::new());
+    Ok(Some(TurnAnswer { outcome, text, citations, suggestions, shown: Some(call.number) }))
 }
 
 /// A call to a model, as the run notes it. Where the provider does not count, the tokens are estimated: those of the context

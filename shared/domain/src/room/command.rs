@@ -141,6 +141,8 @@ pub struct Reply {
     pub text: String,
     /// What it refers to.
     pub citations: Vec<Citation>,
+    /// What the visitor might ask instead.
+    pub suggestions: Vec<String>,
 }
 
 /// What a command leads to.

@@ -265,7 +265,7 @@ proptest! {
                     let Some(token) = room.head().turn.as_ref().map(OpenTurn::token) else { continue };
                     number += 1;
                     let reply = Reply {
-                        id: id(MessageId::new, number), text: "answer".to_owned(), citations: Vec::new(),
+                        id: id(MessageId::new, number), text: "answer".to_owned(), citations: Vec::new(), suggestions: Vec::new(),
                     };
                     let end = TurnEnd {
                         token, outcome: Outcome::Answered, reply: Some(reply), usage: None,
