@@ -15,8 +15,8 @@ pub struct Asked {
     pub term: QueryTerm,
     /// What it stands for.
     pub meaning: Meaning,
-    /// It is of an earlier question.
-    pub carried: bool,
+    /// How many questions ago it was asked; 0 for the question's own.
+    pub age: u8,
     /// The number of its clause, from 0.
     pub clause: usize,
 }
@@ -36,6 +36,10 @@ pub struct Wants {
     pub negative: bool,
     /// What is so, in general: "what can I return?"
     pub general: bool,
+    /// An address for letters.
+    pub mail: bool,
+    /// A number to call.
+    pub phone: bool,
 }
 
 /// A question.
@@ -51,6 +55,8 @@ pub struct Question {
     pub wants: Wants,
     /// Codes of goods and the like, as [`codes`] gives them.
     pub codes: Vec<String>,
+    /// Its numbers, without what groups their digits.
+    pub numbers: Vec<String>,
 }
 
 /// Words that say nothing of what is asked, beside the stop words of the index.
@@ -61,7 +67,9 @@ const LIGHT: &str = "вообще теперь вот короче слушай�
      please wondering guys help need want somebody someone anyone actually really maybe possible possibly available something anything \
      stuff thing things much many go goes going come comes use used using work works make makes made do does last message previous \
      ignore forget dear sir madam offer provide take buy sell have long far often happens happen mean means time rouble roubles rubles \
-     there's ones one two lot bit still already just since ago now today";
+     there's ones one two lot bit still already just since ago now today times see till along bring leave left full total home place inside goes there take idea tell ok \
+     ограничение ограничения ограничений ограничениях ограничениям restrictions restriction limit limits идет идут поставить оставить \
+     можете хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то";
 
 /// The most words of an earlier question that are carried over.
 const MOST_CARRIED: usize = 12;
@@ -94,14 +102,14 @@ impl Question {
     fn alone(text: &str) -> Self {
         let language = detect(text);
         let mut asked: Vec<Asked> = Vec::new();
-        let clauses = text.split(['.', '!', '?', ';', '\n']);
+        let clauses = text.split(['.', '!', '?', ';', ',', ':', '\n']);
         for (clause, part) in clauses.enumerate() {
             for term in query_terms(part, language) {
-                if is_light(&term.word) || asked.iter().any(|other| other.term.variants.first() == term.variants.first()) {
+                if is_light(&term.word) || term.word.chars().all(|letter| letter.is_numeric() || letter == '_') || asked.iter().any(|other| other.term.variants.first() == term.variants.first()) {
                     continue;
                 }
                 let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
-                asked.push(Asked { term, meaning, carried: false, clause });
+                asked.push(Asked { term, meaning, age: 0, clause });
                 if asked.len() >= crate::text::MAX_QUERY_TERMS {
                     break;
                 }
@@ -109,9 +117,10 @@ impl Question {
         }
         let codes = codes(text);
         let mut question =
-            Self { text: text.to_owned(), language, words: asked, wants: wants(text), codes };
-        if question.wants.price && question.words.is_empty() {
-            question.wants.number = false;
+            Self { text: text.to_owned(), language, words: asked, wants: wants(text), codes, numbers: numbers(text) };
+        if question.words.len() <= 2 {
+            question.wants.mail = question.words.iter().any(|word| names(word, "email"));
+            question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
         }
         for code in &question.codes {
             // As the index may hold it: in one piece, or letters and digits apart.
@@ -161,7 +170,7 @@ impl Question {
             }
             self.text.push(' ');
             self.text.push_str(&word.term.word);
-            word.carried = true;
+            word.age = word.age.saturating_add(1);
             self.words.push(word);
         }
         if self.codes.is_empty() {
@@ -241,7 +250,7 @@ fn wants(text: &str) -> Wants {
     let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
     let negative = has("не нельзя cannot cant can't not won't wont isnt нет");
     let general = has("что чего what which какие какой") && has("можно can could могу");
-    Wants { price, time, duration, number, negative, general }
+    Wants { price, time, duration, number, negative, general, ..Wants::default() }
 }
 
 /// The codes in a text: letters and digits in one piece or joined by a hyphen or a space, in Latin capitals without what joins
@@ -291,7 +300,36 @@ pub fn codes(text: &str) -> Vec<String> {
         }
     }
     flush(&mut pieces, &mut found);
-    found.retain(|code| code.chars().any(|letter| letter.is_ascii_alphabetic()));
+    let ordinal = |code: &str| ["ST", "ND", "RD", "TH"].iter().any(|end| code.strip_suffix(end).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit())));
+    found.retain(|code| !ordinal(code) && code.chars().any(|letter| letter.is_ascii_alphabetic()));
+    found
+}
+
+/// The numbers in a text, without spaces, commas and points that group their digits: `5 000` and `5,000` are `5000`.
+#[must_use]
+pub fn numbers(text: &str) -> Vec<String> {
+    const MOST: usize = 40;
+    let mut found: Vec<String> = Vec::new();
+    let mut current = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter.is_ascii_digit() {
+            current.push(letter);
+        } else if !current.is_empty() {
+            let groups = matches!(letter, ' ' | ',' | '\u{a0}' | '\u{202f}') && current.len() <= 3;
+            let three = letters.clone().take(3).filter(char::is_ascii_digit).count() == 3
+                && letters.clone().nth(3).is_none_or(|after| !after.is_ascii_digit());
+            if !(groups && three) {
+                found.push(std::mem::take(&mut current));
+            }
+        }
+        if found.len() >= MOST {
+            return found;
+        }
+    }
+    if !current.is_empty() {
+        found.push(current);
+    }
     found
 }
 

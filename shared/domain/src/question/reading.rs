@@ -29,6 +29,10 @@ const SPOKEN: &[(&str, &str)] = &[
     ("чтоль", "ли"),
     ("пжлст", "пожалуйста"),
     ("пж", "пожалуйста"),
+    ("пожалуста", "пожалуйста"),
+    ("пожалста", "пожалуйста"),
+    ("gren", "green"),
+    ("hav", "have"),
     ("плиз", "пожалуйста"),
     ("чб", "чёрно-белая"),
     ("wat", "what"),
@@ -187,8 +191,8 @@ pub fn nearest_of<'a>(term: &Term, others: impl Iterator<Item = &'a Term>) -> Op
 fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)>) -> Option<Term> {
     let length = term.stem.chars().count();
     let most = match length {
-        0..=3 => return None,
-        4..=6 => 1,
+        0..=4 => return None,
+        5..=7 => 1,
         _ => 2,
     };
     let spelt: Vec<char> = term.stem.chars().collect();

@@ -38,7 +38,7 @@ const KINDS: &[(Talk, &str)] = &[
     (Talk::Goodbye, "пока свидания прощайте прощай свидос bye goodbye cya"),
     (
         Talk::Thanks,
-        "спасибо спасибочки спс благодарю благодарен благодарна пасиб сенкс мерси большое огромное всё все thanks thank thx ty tnx cheers mate appreciate lot much",
+        "спасибо спасибочки спс благодарю благодарен благодарна пасиб сенкс мерси большое огромное всё все thanks thank thx ty tnx cheers mate appreciate lot",
     ),
     (
         Talk::Insult,

@@ -13,10 +13,16 @@ fn one_code_is_written_in_many_ways() {
 }
 
 #[test]
+fn numbers_are_read_without_what_groups_their_digits() {
+    assert_eq!(numbers("от 5 000 ₽, 10,000 и 300"), ["5000", "10000", "300"]);
+    assert_eq!(numbers("1 января, 2026"), ["1", "2026"]);
+}
+
+#[test]
 fn a_question_that_names_no_subject_takes_the_one_before_and_one_that_stands_alone_does_not() {
     let carried = |text: &str, before: &[&str]| -> Vec<String> {
         let question = Question::new(text, before);
-        question.words.into_iter().filter(|word| word.carried).map(|word| word.term.word).collect()
+        question.words.into_iter().filter(|word| word.age > 0).map(|word| word.term.word).collect()
     };
     let delivery = ["How much is delivery in Moscow?"];
     assert_eq!(carried("what about Kazan?", &delivery).len(), 2);

@@ -12,7 +12,7 @@ use super::{MAX_QUOTE_CHARS, bounded};
 use crate::answer::Citation;
 use crate::citation::Source;
 use crate::lexicon::{self, Concept};
-use crate::question::{Asked, Question, codes, names};
+use crate::question::{Asked, Question, codes, names, numbers};
 use crate::text::{Language, Term, terms};
 
 /// How many passages are read for an answer.
@@ -54,6 +54,16 @@ impl Said {
         said
     }
 
+    fn of_term(term: Term) -> Self {
+        let mut said = Self::default();
+        if let Some(meaning) = lexicon::meaning(&term) {
+            said.names.extend(&meaning.names);
+            said.kinds.extend(&meaning.kinds);
+        }
+        said.terms.insert(term);
+        said
+    }
+
     /// How much of a word stands here: itself, a related form, another word for it, a thing of which it is a kind.
     fn credit(&self, word: &Asked) -> f64 {
         let variants = &word.term.variants;
@@ -65,10 +75,10 @@ impl Said {
             return 1.0;
         }
         if word.meaning.names.iter().any(|name| self.names.contains(name)) {
-            return 0.9;
+            return 0.8;
         }
         if variants.iter().any(|variant| crate::text::has_related(variant, &self.terms)) {
-            return 0.8;
+            return 0.85;
         }
         if word.meaning.kinds.iter().any(|kind| self.names.contains(kind)) {
             return 0.75;
@@ -87,8 +97,11 @@ struct Statement<'a> {
     /// What stands around it, the nearest first, each with what it counts.
     around: [(usize, f64); 4],
     codes: Vec<String>,
+    numbers: Vec<String>,
     row: bool,
     has: Has,
+    /// How much of its heading is in the question, 0 to 1.
+    focus: f64,
 }
 
 /// What stands in a statement.
@@ -99,6 +112,8 @@ struct Has {
     duration: bool,
     number: bool,
     negative: bool,
+    mail: bool,
+    phone: bool,
 }
 
 fn has(text: &str) -> Has {
@@ -108,7 +123,10 @@ fn has(text: &str) -> Has {
     let clock = lower.split(|letter: char| !(letter.is_ascii_digit() || letter == ':')).any(|token| {
         token.split_once(':').is_some_and(|(hour, minute)| !hour.is_empty() && minute.len() == 2)
     });
+    let digits = lower.chars().filter(char::is_ascii_digit).count();
     Has {
+        mail: lower.contains('@'),
+        phone: lower.contains('+') && digits >= 7,
         money: any(&["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free", "за наш счёт", "at our own cost", "дарим"]),
         time: clock
             || any(&["понедельн", "вторник", "сред", "четверг", "пятниц", "суббот", "воскресен", "day", "январ", "феврал", "декабр", "week", "недел"])
@@ -155,7 +173,7 @@ impl Judge<'_> {
             if !counts {
                 continue;
             }
-            let weight = self.weights.get(at).copied().unwrap_or(1.0) * if word.carried { 0.5 } else { 1.0 };
+            let weight = self.weights.get(at).copied().unwrap_or(1.0) * 0.5_f64.powi(i32::from(word.age));
             covered += weight * credit;
             whole += weight;
             direct = direct.max(own);
@@ -168,10 +186,17 @@ impl Judge<'_> {
             }
         }
         if wants.negative && !has.negative {
-            fits *= 0.9;
+            fits *= 0.75;
         }
         if wants.general && !wants.negative && has.negative {
-            fits *= 0.8;
+            fits *= 0.7;
+        }
+        if (wants.mail && !has.mail) || (wants.phone && !has.phone) {
+            fits *= 0.7;
+        }
+        fits *= 0.9 + 0.15 * statement.focus;
+        if self.question.numbers.iter().any(|number| statement.numbers.contains(number)) {
+            fits *= 1.1;
         }
         if !self.question.codes.is_empty() && only.is_none() {
             let exact = self.question.codes.iter().any(|code| statement.codes.contains(code));
@@ -205,7 +230,7 @@ pub fn quoted_answer(question: &Question, offered: &[Offered<'_>], least: f64) -
     let mut texts = vec![Said::default()];
     let mut statements = Vec::new();
     for (number, (offered, units)) in offered.iter().zip(&all).enumerate() {
-        prepare(number, offered, units, &mut texts, &mut statements);
+        prepare(number, offered, units, question, &mut texts, &mut statements);
     }
     let weights = question.words.iter().map(|word| weight(word, &statements)).collect();
     let judge = Judge { question, weights, texts };
@@ -216,7 +241,7 @@ pub fn quoted_answer(question: &Question, offered: &[Offered<'_>], least: f64) -
     }
     let mut picked = vec![first];
     // What the first one leaves open, when that is a question of its own.
-    let open: Vec<bool> = best.credits.iter().zip(&question.words).map(|(credit, word)| *credit < 0.4 && !word.carried).collect();
+    let open: Vec<bool> = best.credits.iter().zip(&question.words).map(|(credit, word)| *credit < 0.4 && word.age == 0).collect();
     let open_words = open.iter().filter(|open| **open).count();
     if open_words >= 1 && (open_words >= 2 || question.words.len() >= 3) {
         let rest: Vec<Scored> = statements.iter().map(|statement| judge.score(statement, Some(&open))).collect();
@@ -280,6 +305,7 @@ fn prepare<'a>(
     number: usize,
     offered: &'a Offered<'a>,
     units: &[Unit],
+    question: &Question,
     texts: &mut Vec<Said>,
     statements: &mut Vec<Statement<'a>>,
 ) {
@@ -290,6 +316,8 @@ fn prepare<'a>(
     };
     let path = source.heading.unwrap_or("");
     let (outer, inner) = path.rsplit_once(" › ").unwrap_or(("", path));
+    let around_codes = codes(&format!("{} | {path}", source.title));
+    let (mut focus, mut above_negative) = (focus_of(inner, language, question), has(inner).negative);
     let mut inner = note(inner);
     let outer = note(&format!("{} {outer}", source.title));
     let mut paragraphs: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
@@ -306,6 +334,7 @@ fn prepare<'a>(
         let text = unit.text(source.text);
         match unit.kind {
             UnitKind::Heading => {
+                (focus, above_negative) = (focus_of(text, language, question), has(text).negative);
                 inner = note(text);
                 lead = 0;
                 continue;
@@ -321,12 +350,25 @@ fn prepare<'a>(
             language,
             unit: at,
             own: Said::of(text, language),
-            around: [(paragraph, 0.8), (lead, 0.9), (inner, 0.9), (outer, 0.6)],
-            codes: codes(text),
-            row: text.starts_with('|') || text.contains("; "),
-            has: has(text),
+            around: [(paragraph, 0.8), (lead, 0.9), (inner, 0.9), (outer, 0.45)],
+            codes: codes(text).into_iter().chain(around_codes.iter().cloned()).collect(),
+            numbers: numbers(text),
+            row: text.starts_with('|') || (unit.kind == UnitKind::Item && text.contains("; ")),
+            has: Has { negative: above_negative || has(text).negative, ..has(text) },
+            focus,
         });
     }
+}
+
+/// How much of a heading a question names: "Moscow" before "Moscow region".
+fn focus_of(heading: &str, language: Language, question: &Question) -> f64 {
+    let all = Said::of(heading, language);
+    let named = |term: &Term| {
+        let one = Said::of_term(term.clone());
+        question.words.iter().any(|word| one.credit(word) >= 0.7)
+    };
+    let known = all.terms.iter().filter(|term| named(term)).count();
+    if all.terms.is_empty() { 0.3 } else { count(known) / count(all.terms.len()) }
 }
 
 /// A word that few statements hold tells more; one that none holds is likely to be what the question is about.
@@ -360,7 +402,7 @@ impl Judge<'_> {
         }
         let last = self.question.words.iter().map(|word| word.clause).max().unwrap_or(0);
         (0..=last).any(|clause| {
-            let only: Vec<bool> = self.question.words.iter().map(|word| word.clause == clause && !word.carried).collect();
+            let only: Vec<bool> = self.question.words.iter().map(|word| word.clause == clause && word.age == 0).collect();
             let count = only.iter().filter(|counts| **counts).count();
             count >= 1 && count < only.len() && self.score(statement, Some(&only)).share >= least.max(0.7)
         })
