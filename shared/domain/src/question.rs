@@ -40,6 +40,10 @@ pub struct Wants {
     pub mail: bool,
     /// A number to call.
     pub phone: bool,
+    /// When it is open, and nothing else.
+    pub hours: bool,
+    /// Whether something is there to be had.
+    pub goods: bool,
 }
 
 /// A question.
@@ -69,7 +73,7 @@ const LIGHT: &str = "вообще теперь вот короче слушай�
      ignore forget dear sir madam offer provide take buy sell have long far often happens happen mean means time rouble roubles rubles \
      there's ones one two lot bit still already just since ago now today times see till along bring leave left full total home place inside goes there take idea tell ok \
      ограничение ограничения ограничений ограничениях ограничениям restrictions restriction limit limits идет идут поставить оставить \
-     можете хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то";
+     можете хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то ждать домой grab somewhere when's night-time";
 
 /// The most words of an earlier question that are carried over.
 const MOST_CARRIED: usize = 12;
@@ -105,7 +109,7 @@ impl Question {
         let clauses = text.split(['.', '!', '?', ';', ',', ':', '\n']);
         for (clause, part) in clauses.enumerate() {
             for term in query_terms(part, language) {
-                if is_light(&term.word) || term.word.chars().all(|letter| letter.is_numeric() || letter == '_') || asked.iter().any(|other| other.term.variants.first() == term.variants.first()) {
+                if is_light(&term.word) || (term.word.starts_with(|letter: char| letter.is_numeric()) && codes(&term.word).is_empty()) || asked.iter().any(|other| other.term.variants.first() == term.variants.first()) {
                     continue;
                 }
                 let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
@@ -118,6 +122,15 @@ impl Question {
         let codes = codes(text);
         let mut question =
             Self { text: text.to_owned(), language, words: asked, wants: wants(text), codes, numbers: numbers(text) };
+        if question.words.is_empty() && is_about_us(text) {
+            let word = if language == Language::Russian { "адрес" } else { "address" };
+            for term in query_terms(word, language) {
+                let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
+                question.words.push(Asked { term, meaning, age: 0, clause: 0 });
+            }
+        }
+        question.wants.hours =
+            !question.words.is_empty() && question.words.iter().all(|word| names(word, "часы") || names(word, "магазин"));
         if question.words.len() <= 2 {
             question.wants.mail = question.words.iter().any(|word| names(word, "email"));
             question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
@@ -126,7 +139,8 @@ impl Question {
             // As the index may hold it: in one piece, or letters and digits apart.
             let split = code.find(|letter: char| letter.is_ascii_digit()).unwrap_or(0);
             let (letters, digits) = code.split_at_checked(split).unwrap_or((code, ""));
-            question.text.push_str(&format!(" {code} {letters} {digits}"));
+            let stem = code.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+            question.text.push_str(&format!(" {code} {stem} {letters} {digits}"));
         }
         question
     }
@@ -227,6 +241,13 @@ pub fn names(word: &Asked, what: &str) -> bool {
     lexicon::concept(what).is_some_and(|concept| word.meaning.names.contains(&concept))
 }
 
+/// "Where are you?"
+fn is_about_us(text: &str) -> bool {
+    let all: Vec<String> = words(text).map(|word| word.text).collect();
+    let has = |list: &str| all.iter().any(|word| is_in(list, word));
+    has("where где куда") && has("you your вы вас вам")
+}
+
 fn is_in(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
@@ -249,8 +270,9 @@ fn wants(text: &str) -> Wants {
     let time = !duration && (has("когда when часы расписание скольки") || pair("what", "time") || pair("во", "сколько") || has("hours"));
     let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
     let negative = has("не нельзя cannot cant can't not won't wont isnt нет");
+    let goods = (has("have sell есть продаете наличии available stock") && has("do you у ли в is")) || has("наличии");
     let general = has("что чего what which какие какой") && has("можно can could могу");
-    Wants { price, time, duration, number, negative, general, ..Wants::default() }
+    Wants { price, time, duration, number, negative, general, goods, ..Wants::default() }
 }
 
 /// The codes in a text: letters and digits in one piece or joined by a hyphen or a space, in Latin capitals without what joins

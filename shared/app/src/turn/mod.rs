@@ -87,7 +87,9 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     };
     let earlier: Vec<&Message> =
         messages.iter().copied().filter(|message| message.id != question.id).collect();
-    let turn = Turn { ctx, run, settings: &settings, language: text::detect(&question.text) };
+    // The language is that of what was meant; a code alone is of none.
+    let meant = Question::new(&question.text, &[]);
+    let turn = Turn { ctx, run, settings: &settings, language: meant.language };
 
     let said: Vec<&str> =
         earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
@@ -100,7 +102,7 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
         }
     };
 
-    let kind = talk(&Question::new(&question.text, &[]).text);
+    let kind = talk(&meant.text);
     if kind == Some(Talk::Person) {
         return turn.notice(TextKey::HandedOff, Outcome::HandedOff).await;
     }

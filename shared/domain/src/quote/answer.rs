@@ -114,17 +114,25 @@ struct Has {
     negative: bool,
     mail: bool,
     phone: bool,
+    /// From when to when.
+    hours: bool,
+    /// What is allowed.
+    allows: bool,
 }
 
 fn has(text: &str) -> Has {
     let lower = text.to_lowercase();
     let any = |list: &[&str]| list.iter().any(|part| lower.contains(part));
     let word = |list: &[&str]| lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| list.contains(&word));
-    let clock = lower.split(|letter: char| !(letter.is_ascii_digit() || letter == ':')).any(|token| {
+    let clocks = lower.split(|letter: char| !(letter.is_ascii_digit() || letter == ':')).filter(|token| {
         token.split_once(':').is_some_and(|(hour, minute)| !hour.is_empty() && minute.len() == 2)
     });
+    let clocks = clocks.count();
+    let clock = clocks > 0;
     let digits = lower.chars().filter(char::is_ascii_digit).count();
     Has {
+        hours: clocks >= 2,
+        allows: any(&["можно", "возможен", "возможна", "может"]) || word(&["can", "may"]),
         mail: lower.contains('@'),
         phone: lower.contains('+') && digits >= 7,
         money: any(&["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free", "за наш счёт", "at our own cost", "дарим"]),
@@ -194,6 +202,15 @@ impl Judge<'_> {
         if (wants.mail && !has.mail) || (wants.phone && !has.phone) {
             fits *= 0.7;
         }
+        if wants.general && !has.allows {
+            fits *= 0.8;
+        }
+        if wants.hours && !has.hours {
+            fits *= 0.7;
+        }
+        if wants.goods && statement.row {
+            fits *= 1.15;
+        }
         fits *= 0.9 + 0.15 * statement.focus;
         if self.question.numbers.iter().any(|number| statement.numbers.contains(number)) {
             fits *= 1.1;
@@ -213,8 +230,8 @@ impl Judge<'_> {
     }
 
     fn is_code(&self, word: &Asked) -> bool {
-        let upper: String = word.term.word.to_uppercase();
-        self.question.codes.iter().any(|code| codes(&upper).contains(code) || code.contains(&upper))
+        let folded = codes(&word.term.word);
+        folded.iter().any(|one| self.question.codes.iter().any(|code| code.starts_with(one.as_str())))
     }
 }
 
@@ -355,9 +372,16 @@ fn prepare<'a>(
             numbers: numbers(text),
             row: text.starts_with('|') || (unit.kind == UnitKind::Item && text.contains("; ")),
             has: Has { negative: above_negative || has(text).negative, ..has(text) },
-            focus,
+            focus: focus.max(label(text).map_or(0.0, |label| focus_of(label, language, question))),
         });
     }
+}
+
+/// What a statement begins with before a colon: "Parking: …" is about parking.
+fn label(text: &str) -> Option<&str> {
+    const LONGEST: usize = 40;
+    let (label, rest) = text.split_once(':')?;
+    (label.chars().count() <= LONGEST && rest.starts_with(char::is_whitespace) && !rest.trim().is_empty()).then_some(label)
 }
 
 /// How much of a heading a question names: "Moscow" before "Moscow region".
@@ -375,6 +399,10 @@ fn focus_of(heading: &str, language: Language, question: &Question) -> f64 {
 fn weight(word: &Asked, statements: &[Statement<'_>]) -> f64 {
     let there = statements.iter().filter(|statement| statement.own.credit(word) >= 0.7).count();
     let all = count(statements.len());
+    // Where one is says little of what is asked.
+    if names(word, "магазин") {
+        return 0.3;
+    }
     if there == 0 {
         return 1.0;
     }
@@ -404,7 +432,7 @@ impl Judge<'_> {
         (0..=last).any(|clause| {
             let only: Vec<bool> = self.question.words.iter().map(|word| word.clause == clause && word.age == 0).collect();
             let count = only.iter().filter(|counts| **counts).count();
-            count >= 1 && count < only.len() && self.score(statement, Some(&only)).share >= least.max(0.7)
+            count >= 1 && count < only.len() && self.score(statement, Some(&only)).share >= least.max(0.65)
         })
     }
 }
