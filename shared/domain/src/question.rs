@@ -19,6 +19,8 @@ pub struct Asked {
     pub age: u8,
     /// The number of its clause, from 0.
     pub clause: usize,
+    /// It only says what kind of answer is wanted: "how many days?"
+    pub asks: bool,
 }
 
 /// What kind of thing an answer has to hold.
@@ -113,7 +115,7 @@ impl Question {
                     continue;
                 }
                 let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
-                asked.push(Asked { term, meaning, age: 0, clause });
+                asked.push(Asked { term, meaning, age: 0, clause, asks: false });
                 if asked.len() >= crate::text::MAX_QUERY_TERMS {
                     break;
                 }
@@ -126,7 +128,7 @@ impl Question {
             let word = if language == Language::Russian { "адрес" } else { "address" };
             for term in query_terms(word, language) {
                 let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
-                question.words.push(Asked { term, meaning, age: 0, clause: 0 });
+                question.words.push(Asked { term, meaning, age: 0, clause: 0, asks: false });
             }
         }
         question.wants.hours =
@@ -134,6 +136,12 @@ impl Question {
         if question.words.len() <= 2 {
             question.wants.mail = question.words.iter().any(|word| names(word, "email"));
             question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
+        }
+        let asks: Vec<bool> = question.words.iter().map(|word| question.only_asks(word)).collect();
+        if asks.iter().any(|asks| !asks) || question.needs_subject() {
+            for (word, asks) in question.words.iter_mut().zip(asks) {
+                word.asks = asks;
+            }
         }
         for code in &question.codes {
             // As the index may hold it: in one piece, or letters and digits apart.

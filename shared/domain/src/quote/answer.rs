@@ -135,7 +135,7 @@ fn has(text: &str) -> Has {
         allows: any(&["можно", "возможен", "возможна", "может"]) || word(&["can", "may"]),
         mail: lower.contains('@'),
         phone: lower.contains('+') && digits >= 7,
-        money: any(&["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free", "за наш счёт", "at our own cost", "дарим"]),
+        money: any(&["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free"]),
         time: clock
             || any(&["понедельн", "вторник", "сред", "четверг", "пятниц", "суббот", "воскресен", "day", "январ", "феврал", "декабр", "week", "недел"])
             || any(&["дней", "дня", "час", "year", "год"]),
@@ -181,7 +181,7 @@ impl Judge<'_> {
             if !counts {
                 continue;
             }
-            let weight = self.weights.get(at).copied().unwrap_or(1.0) * 0.5_f64.powi(i32::from(word.age));
+            let weight = if word.asks { 0.2 } else { 1.0 } * self.weights.get(at).copied().unwrap_or(1.0) * 0.5_f64.powi(i32::from(word.age));
             covered += weight * credit;
             whole += weight;
             direct = direct.max(own);
@@ -211,7 +211,7 @@ impl Judge<'_> {
         if wants.goods && statement.row {
             fits *= 1.15;
         }
-        fits *= 0.9 + 0.15 * statement.focus;
+        fits *= 0.85 + 0.25 * statement.focus;
         if self.question.numbers.iter().any(|number| statement.numbers.contains(number)) {
             fits *= 1.1;
         }
