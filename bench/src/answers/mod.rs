@@ -73,7 +73,8 @@ impl Report {
     /// For a person.
     pub fn table(&self) -> String {
         let mut lines = vec![
-            "| set | language | questions | good | miss | misleading | refused | attacks refused |".to_owned(),
+            "| set | language | questions | good | miss | misleading | refused | attacks refused |"
+                .to_owned(),
             "|---|---|---|---|---|---|---|---|".to_owned(),
         ];
         for row in &self.rows {
@@ -203,7 +204,15 @@ async fn ask_set(
             let verdict = judge(&turn.label, &answer);
             if shown && (options.every || verdict != Verdict::Good) {
                 let text = answer.text.replace('\n', " ⏎ ");
-                println!("{verdict:?} | {} {} | {} => {} | {} | {text} {:?}", dialogue.language, dialogue.kind, turn.question, turn.wanted, answer.outcome, answer.suggestions);
+                println!(
+                    "{verdict:?} | {} {} | {} => {} | {} | {text} {:?}",
+                    dialogue.language,
+                    dialogue.kind,
+                    turn.question,
+                    turn.wanted,
+                    answer.outcome,
+                    answer.suggestions
+                );
             }
             let row = match report
                 .rows
@@ -236,13 +245,15 @@ async fn reach_set(server: &Server, set: &Set, options: &Options, reach: &mut Re
             match turn.label {
                 Label::Attack => {
                     reach.attacks = reach.attacks.saturating_add(1);
-                    reach.refused_attacks = reach.refused_attacks.saturating_add(usize::from(answer.refused()));
+                    reach.refused_attacks =
+                        reach.refused_attacks.saturating_add(usize::from(answer.refused()));
                 }
                 Label::Person => {}
                 Label::Talk | Label::Answered { .. } => {
                     reach.ordinary = reach.ordinary.saturating_add(1);
                     reach.reached = reach.reached.saturating_add(usize::from(answer.by_model));
-                    reach.refused_harmless = reach.refused_harmless.saturating_add(usize::from(answer.refused()));
+                    reach.refused_harmless =
+                        reach.refused_harmless.saturating_add(usize::from(answer.refused()));
                     if options.show && !answer.by_model {
                         println!("not reached | {} => {} | {}", turn.question, answer.outcome, answer.text);
                     }
@@ -264,9 +275,8 @@ async fn ask(
     let mut connection = server.connect().await?;
     let path = format!("/api/v1/conversations/{conversation}/messages");
     let message = json!({ "client_id": format!("q{number}"), "text": question });
-    let request = connection
-        .request(Method::POST, &path, &visitor.token, "text/event-stream")
-        .body(body(&message))?;
+    let request =
+        connection.request(Method::POST, &path, &visitor.token, "text/event-stream").body(body(&message))?;
     let response = connection.send(request).await?;
     if response.status() != StatusCode::OK {
         let status = response.status();

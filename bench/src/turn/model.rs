@@ -29,7 +29,12 @@ impl Model {
 
     /// Starts one that answers at once.
     pub fn quick() -> Result<Self> {
-        Self::with(Options { first_token: Duration::ZERO, tokens_per_second: None, tokens: Some(8), ..Options::default() })
+        Self::with(Options {
+            first_token: Duration::ZERO,
+            tokens_per_second: None,
+            tokens: Some(8),
+            ..Options::default()
+        })
     }
 
     fn with(options: Options) -> Result<Self> {

@@ -203,17 +203,23 @@ impl Event {
     pub fn for_visitor(self: &Rc<Self>) -> Rc<Self> {
         let visible = self.body.visible_to_visitor();
         let body = match &self.body {
-            EventBody::TurnFinished { turn, outcome, message_id, citations, suggestions, usage, run: Some(_) } => {
-                EventBody::TurnFinished {
-                    turn: *turn,
-                    outcome: *outcome,
-                    message_id: *message_id,
-                    citations: citations.clone(),
-                    suggestions: suggestions.clone(),
-                    usage: usage.clone(),
-                    run: None,
-                }
-            }
+            EventBody::TurnFinished {
+                turn,
+                outcome,
+                message_id,
+                citations,
+                suggestions,
+                usage,
+                run: Some(_),
+            } => EventBody::TurnFinished {
+                turn: *turn,
+                outcome: *outcome,
+                message_id: *message_id,
+                citations: citations.clone(),
+                suggestions: suggestions.clone(),
+                usage: usage.clone(),
+                run: None,
+            },
             _ if visible && self.extra.is_none() => return Rc::clone(self),
             body if visible => body.clone(),
             _ => EventBody::Hidden {},

@@ -111,7 +111,11 @@ impl Question {
         let clauses = text.split(['.', '!', '?', ';', ',', ':', '\n']);
         for (clause, part) in clauses.enumerate() {
             for term in query_terms(part, language) {
-                if is_light(&term.word) || (term.word.starts_with(|letter: char| letter.is_numeric()) && codes(&term.word).is_empty()) || asked.iter().any(|other| other.term.variants.first() == term.variants.first()) {
+                if is_light(&term.word)
+                    || (term.word.starts_with(|letter: char| letter.is_numeric())
+                        && codes(&term.word).is_empty())
+                    || asked.iter().any(|other| other.term.variants.first() == term.variants.first())
+                {
                     continue;
                 }
                 let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
@@ -122,8 +126,14 @@ impl Question {
             }
         }
         let codes = codes(text);
-        let mut question =
-            Self { text: text.to_owned(), language, words: asked, wants: wants(text), codes, numbers: numbers(text) };
+        let mut question = Self {
+            text: text.to_owned(),
+            language,
+            words: asked,
+            wants: wants(text),
+            codes,
+            numbers: numbers(text),
+        };
         if question.words.is_empty() && is_about_us(text) {
             let word = if language == Language::Russian { "адрес" } else { "address" };
             for term in query_terms(word, language) {
@@ -131,8 +141,8 @@ impl Question {
                 question.words.push(Asked { term, meaning, age: 0, clause: 0, asks: false });
             }
         }
-        question.wants.hours =
-            !question.words.is_empty() && question.words.iter().all(|word| names(word, "часы") || names(word, "магазин"));
+        question.wants.hours = !question.words.is_empty()
+            && question.words.iter().all(|word| names(word, "часы") || names(word, "магазин"));
         if question.words.len() <= 2 {
             question.wants.mail = question.words.iter().any(|word| names(word, "email"));
             question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
@@ -167,11 +177,30 @@ impl Question {
         let points = all.iter().any(|word| {
             matches!(
                 word.as_str(),
-                "it" | "its" | "they" | "them" | "that" | "those" | "он" | "она" | "оно" | "они" | "его" | "ее" | "их" | "нее" | "него"
-                    | "ней" | "ним" | "этот" | "эта" | "это" | "туда" | "там"
+                "it" | "its"
+                    | "they"
+                    | "them"
+                    | "that"
+                    | "those"
+                    | "он"
+                    | "она"
+                    | "оно"
+                    | "они"
+                    | "его"
+                    | "ее"
+                    | "их"
+                    | "нее"
+                    | "него"
+                    | "ней"
+                    | "ним"
+                    | "этот"
+                    | "эта"
+                    | "это"
+                    | "туда"
+                    | "там"
             )
         });
-        (joins && own <= 2) || (points && own <= 2) || own == 0
+        ((joins || points) && own <= 2) || own == 0
     }
 
     /// Whether a word only says what kind of answer is wanted.
@@ -224,7 +253,8 @@ impl Question {
     pub fn search_terms(&self) -> Vec<QueryTerm> {
         let own = self.words.iter().map(|asked| asked.term.clone());
         let codes = query_terms(&self.text, self.language).into_iter().filter(|term| {
-            term.word.contains(|letter: char| letter.is_numeric()) || self.codes.iter().any(|code| code.starts_with(&term.word))
+            term.word.contains(|letter: char| letter.is_numeric())
+                || self.codes.iter().any(|code| code.starts_with(&term.word))
         });
         let mut terms: Vec<QueryTerm> = own.collect();
         for term in codes {
@@ -270,15 +300,29 @@ fn wants(text: &str) -> Wants {
     let pair = |one: &str, two: &str| {
         all.windows(2).any(|pair| matches!(pair, [first, second] if first == one && is_in(two, second)))
     };
-    let priced = all.iter().any(|word| lexicon::concept("цена").is_some_and(|price| {
-        lexicon::meaning(&term_of(word)).is_some_and(|meaning| meaning.names.contains(&price))
-    }));
-    let duration = pair("how", "long") || has("срок долго длится") || pair("сколько", "дней времени лет идет ждать хранится длится действует часов месяцев сгорают едет") || pair("many", "days");
-    let price = !duration && (priced || pair("how", "much") || (has("сколько") && has("за будет выйдет сдерете")));
-    let time = !duration && (has("когда when часы расписание скольки") || pair("what", "time") || pair("во", "сколько") || has("hours"));
+    let priced = all.iter().any(|word| {
+        lexicon::concept("цена").is_some_and(|price| {
+            lexicon::meaning(&term_of(word)).is_some_and(|meaning| meaning.names.contains(&price))
+        })
+    });
+    let duration = pair("how", "long")
+        || has("срок долго длится")
+        || pair(
+            "сколько",
+            "дней времени лет идет ждать хранится длится действует часов месяцев сгорают едет",
+        )
+        || pair("many", "days");
+    let price =
+        !duration && (priced || pair("how", "much") || (has("сколько") && has("за будет выйдет сдерете")));
+    let time = !duration
+        && (has("когда when часы расписание скольки")
+            || pair("what", "time")
+            || pair("во", "сколько")
+            || has("hours"));
     let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
     let negative = has("не нельзя cannot cant can't not won't wont isnt нет");
-    let goods = (has("have sell есть продаете наличии available stock") && has("do you у ли в is")) || has("наличии");
+    let goods =
+        (has("have sell есть продаете наличии available stock") && has("do you у ли в is")) || has("наличии");
     let general = has("что чего what which какие какой") && has("можно can could могу");
     Wants { price, time, duration, number, negative, general, goods, ..Wants::default() }
 }
@@ -294,15 +338,22 @@ pub fn codes(text: &str) -> Vec<String> {
         let code = pieces.concat();
         let letters = code.chars().filter(char::is_ascii_alphabetic).count();
         let digits = code.chars().filter(char::is_ascii_digit).count();
-        if (1..=4).contains(&letters) && digits > 0 && code.len() <= LONGEST && code.is_ascii() && !found.contains(&code) {
+        if (1..=4).contains(&letters)
+            && digits > 0
+            && code.len() <= LONGEST
+            && code.is_ascii()
+            && !found.contains(&code)
+        {
             found.push(code);
         }
         pieces.clear();
     };
     for token in text.split(|letter: char| letter.is_whitespace() || ",;:()«»\"?!|/".contains(letter)) {
-        let folded: String = token.trim_matches('.').chars().flat_map(char::to_uppercase).map(latin).collect();
+        let folded: String =
+            token.trim_matches('.').chars().flat_map(char::to_uppercase).map(latin).collect();
         let parts: Vec<&str> = folded.split(['-', '‑', '–']).collect();
-        let fits = |part: &&str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric());
+        let fits =
+            |part: &&str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric());
         if !parts.iter().all(fits) || folded.len() > LONGEST {
             flush(&mut pieces, &mut found);
             continue;
@@ -313,24 +364,30 @@ pub fn codes(text: &str) -> Vec<String> {
         // "TE 05", "K17 B": what is written apart. A lone word or number is none.
         let upper = token.chars().all(|letter| !letter.is_lowercase());
         if pieces.is_empty() {
-            if short && (digits && !all_digits || upper && !all_digits) {
+            if short && !all_digits && (digits || upper) {
                 pieces.push(parts.concat());
             }
             continue;
         }
         let joined = pieces.concat();
         let has_digits = joined.chars().any(|letter| letter.is_ascii_digit());
-        if (!has_digits && all_digits && folded.len() <= 4) || (has_digits && upper && folded.len() == 1 && !all_digits) {
+        if (!has_digits && all_digits && folded.len() <= 4)
+            || (has_digits && upper && folded.len() == 1 && !all_digits)
+        {
             pieces.push(parts.concat());
         } else {
             flush(&mut pieces, &mut found);
-            if short && (digits && !all_digits || upper && !all_digits) {
+            if short && !all_digits && (digits || upper) {
                 pieces.push(parts.concat());
             }
         }
     }
     flush(&mut pieces, &mut found);
-    let ordinal = |code: &str| ["ST", "ND", "RD", "TH"].iter().any(|end| code.strip_suffix(end).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit())));
+    let ordinal = |code: &str| {
+        ["ST", "ND", "RD", "TH"].iter().any(|end| {
+            code.strip_suffix(end).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit()))
+        })
+    };
     found.retain(|code| !ordinal(code) && code.chars().any(|letter| letter.is_ascii_alphabetic()));
     found
 }

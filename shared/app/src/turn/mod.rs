@@ -214,7 +214,11 @@ impl Turn<'_> {
 const MOST_TOPICS: usize = 2;
 
 fn offered(found: &[Found]) -> Vec<Offered<'_>> {
-    found.iter().take(MAX_OFFERED).map(|found| Offered { source: found.source(), language: found.language }).collect()
+    found
+        .iter()
+        .take(MAX_OFFERED)
+        .map(|found| Offered { source: found.source(), language: found.language })
+        .collect()
 }
 
 /// An earlier message as a model may see it.

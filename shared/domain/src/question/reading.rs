@@ -1,7 +1,7 @@
 //! How a visitor's text is to be read: in the layout that was meant, in the letters that were meant, and with the words that
 //! people misspell on purpose as they are in a dictionary.
 
-use crate::lexicon::{is_known, known_words, known_terms};
+use crate::lexicon::{is_known, known_terms, known_words};
 use crate::text::{Script, Term, words};
 
 /// Texts longer than this are read as they are, in characters.
@@ -225,9 +225,10 @@ fn distance(one: &[char], other: &str, most: usize) -> Option<usize> {
             let left_out = at(&last, column.saturating_add(1)).saturating_add(1);
             let put_in = at(&current, column).saturating_add(1);
             let mut cost = changed.min(left_out).min(put_in);
-            let crossed = row.checked_sub(1).zip(column.checked_sub(1)).is_some_and(|(above, left)| {
-                one.get(above) == Some(wanted) && two.get(left) == Some(letter)
-            });
+            let crossed = row
+                .checked_sub(1)
+                .zip(column.checked_sub(1))
+                .is_some_and(|(above, left)| one.get(above) == Some(wanted) && two.get(left) == Some(letter));
             if let Some(left) = column.checked_sub(1).filter(|_| crossed) {
                 cost = cost.min(at(&before, left).saturating_add(1));
             }
@@ -240,7 +241,6 @@ fn distance(one: &[char], other: &str, most: usize) -> Option<usize> {
     }
     last.last().copied().filter(|cost| *cost <= most)
 }
-
 
 /// Whether a word needs no second look.
 #[must_use]

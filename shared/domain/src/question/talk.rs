@@ -1,8 +1,8 @@
 //! What needs no document: greetings, thanks, insults, and the wish for a person. In Russian and English, spoken and misspelt.
 
+use crate::lexicon::term_of;
 use crate::question::reading;
 use crate::text::{Term, is_stop_word, words};
-use crate::lexicon::term_of;
 
 /// What is said beside questions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ fn is_nearly_in(list: &str, word: &str) -> bool {
         return false;
     }
     // As they are written, not as they are stemmed.
-    let terms: Vec<Term> = list.split_whitespace().map(|known| plain(known)).collect();
+    let terms: Vec<Term> = list.split_whitespace().map(plain).collect();
     reading::nearest_of(&plain(word), terms.iter()).is_some()
 }
 
@@ -87,7 +87,8 @@ pub fn talk(text: &str) -> Option<Talk> {
     if text.chars().nth(LONGEST).is_some() {
         return None;
     }
-    let clauses = text.split(['.', '!', '?', ';', ',', '\n', '…']).filter(|clause| words(clause).next().is_some());
+    let clauses =
+        text.split(['.', '!', '?', ';', ',', '\n', '…']).filter(|clause| words(clause).next().is_some());
     let (mut all, mut person) = (Some(None::<Talk>), false);
     for clause in clauses {
         let kind = of_clause(clause);
@@ -104,7 +105,9 @@ fn of_clause(clause: &str) -> Option<Talk> {
     }
     if words.iter().any(|word| is_nearly_in(PEOPLE, word))
         && words.iter().all(|word| is_nearly_in(PEOPLE, word) || is_in(CALLS, word) || is_stop_word(word))
-        && !["who", "whom", "кто", "is", "was"].iter().any(|word| words.first().is_some_and(|first| first == word))
+        && !["who", "whom", "кто", "is", "was"]
+            .iter()
+            .any(|word| words.first().is_some_and(|first| first == word))
     {
         return Some(Talk::Person);
     }
@@ -118,7 +121,8 @@ fn of_clause(clause: &str) -> Option<Talk> {
         }
     }
     // "когда утро" asks something: words that ask beside a mere greeting.
-    let asks = words.iter().any(|word| is_in("how when where why which сколько когда где почему зачем how", word));
+    let asks =
+        words.iter().any(|word| is_in("how when where why which сколько когда где почему зачем how", word));
     found.filter(|kind| !(asks && matches!(kind, Talk::Greeting | Talk::Acknowledged | Talk::Bot)))
 }
 
@@ -146,7 +150,7 @@ mod tests {
             ("when is good", None),
             ("", None),
         ] {
-            assert_eq!(talk(text), kind, "{text}");
+            assert_eq!(talk(&reading::as_meant(text)), kind, "{text}");
         }
     }
 

@@ -21,6 +21,9 @@ pub const MAX_OFFERED: usize = 24;
 /// What a second statement must answer of what the first leaves open (0 to 1) to be shown, too.
 const SECOND: f64 = 0.75;
 
+/// What two statements must answer of a question together where neither does alone.
+const TOGETHER: f64 = 0.75;
+
 /// What a document in another language counts, of one in the question's own.
 const FOREIGN: f64 = 0.6;
 
@@ -123,7 +126,9 @@ struct Has {
 fn has(text: &str) -> Has {
     let lower = text.to_lowercase();
     let any = |list: &[&str]| list.iter().any(|part| lower.contains(part));
-    let word = |list: &[&str]| lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| list.contains(&word));
+    let word = |list: &[&str]| {
+        lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| list.contains(&word))
+    };
     let clocks = lower.split(|letter: char| !(letter.is_ascii_digit() || letter == ':')).filter(|token| {
         token.split_once(':').is_some_and(|(hour, minute)| !hour.is_empty() && minute.len() == 2)
     });
@@ -137,10 +142,58 @@ fn has(text: &str) -> Has {
         phone: lower.contains('+') && digits >= 7,
         money: any(&["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free"]),
         time: clock
-            || any(&["понедельн", "вторник", "сред", "четверг", "пятниц", "суббот", "воскресен", "day", "январ", "феврал", "декабр", "week", "недел"])
+            || any(&[
+                "понедельн",
+                "вторник",
+                "сред",
+                "четверг",
+                "пятниц",
+                "суббот",
+                "воскресен",
+                "day",
+                "январ",
+                "феврал",
+                "декабр",
+                "week",
+                "недел",
+            ])
             || any(&["дней", "дня", "час", "year", "год"]),
-        duration: any(&["день", "дней", "дня", "час", "минут", "месяц", "год", "лет", "недел", "day", "hour", "minute", "month", "year", "week"]),
-        number: lower.chars().any(char::is_numeric) || word(&["один", "одна", "два", "две", "три", "шесть", "пять", "двенадцать", "one", "two", "twice", "three", "six", "five", "twelve", "раза"]),
+        duration: any(&[
+            "день",
+            "дней",
+            "дня",
+            "час",
+            "минут",
+            "месяц",
+            "год",
+            "лет",
+            "недел",
+            "day",
+            "hour",
+            "minute",
+            "month",
+            "year",
+            "week",
+        ]),
+        number: lower.chars().any(char::is_numeric)
+            || word(&[
+                "один",
+                "одна",
+                "два",
+                "две",
+                "три",
+                "шесть",
+                "пять",
+                "двенадцать",
+                "one",
+                "two",
+                "twice",
+                "three",
+                "six",
+                "five",
+                "twelve",
+                "раза",
+            ]),
         negative: word(&["не", "нельзя", "нет", "cannot", "not", "never", "no", "nothing"]) || any(&["n't"]),
     }
 }
@@ -166,11 +219,15 @@ impl Judge<'_> {
         for (at, word) in self.question.words.iter().enumerate() {
             let counts = only.is_none_or(|only| only.get(at).copied().unwrap_or(false));
             let own = statement.own.credit(word);
-            let around = statement.around.iter().map(|(text, share)| {
-                share * self.texts.get(*text).map_or(0.0, |said| said.credit(word))
-            });
+            let around = statement
+                .around
+                .iter()
+                .map(|(text, share)| share * self.texts.get(*text).map_or(0.0, |said| said.credit(word)));
             let mut credit = around.fold(own, f64::max);
-            if word.meaning.names.is_empty() && self.is_code(word) && statement.codes.iter().any(|code| self.question.codes.contains(code)) {
+            if word.meaning.names.is_empty()
+                && self.is_code(word)
+                && statement.codes.iter().any(|code| self.question.codes.contains(code))
+            {
                 credit = 1.0;
             }
             // What kind of answer is wanted is met by an answer of that kind.
@@ -181,14 +238,21 @@ impl Judge<'_> {
             if !counts {
                 continue;
             }
-            let weight = if word.asks { 0.2 } else { 1.0 } * self.weights.get(at).copied().unwrap_or(1.0) * 0.5_f64.powi(i32::from(word.age));
+            let weight = if word.asks { 0.2 } else { 1.0 }
+                * self.weights.get(at).copied().unwrap_or(1.0)
+                * 0.5_f64.powi(i32::from(word.age));
             covered += weight * credit;
             whole += weight;
             direct = direct.max(own);
         }
         let mut fits = 1.0;
         let (wants, has) = (&self.question.wants, &statement.has);
-        for (wanted, there) in [(wants.price, has.money), (wants.time, has.time), (wants.duration, has.duration), (wants.number, has.number)] {
+        for (wanted, there) in [
+            (wants.price, has.money),
+            (wants.time, has.time),
+            (wants.duration, has.duration),
+            (wants.number, has.number),
+        ] {
             if wanted && !there {
                 fits *= 0.75;
             }
@@ -229,6 +293,16 @@ impl Judge<'_> {
         Scored { covered: covered * fits, share: share * fits, credits }
     }
 
+    /// How much of the question two statements answer together, 0 to 1.
+    fn share(&self, one: &Scored, two: &Scored) -> f64 {
+        let (mut covered, mut whole) = (0.0, 0.0);
+        for ((weight, first), second) in self.weights.iter().zip(&one.credits).zip(&two.credits) {
+            covered += weight * first.max(*second);
+            whole += weight;
+        }
+        if whole > 0.0 { covered / whole } else { 0.0 }
+    }
+
     fn is_code(&self, word: &Asked) -> bool {
         let folded = codes(&word.term.word);
         folded.iter().any(|one| self.question.codes.iter().any(|code| code.starts_with(one.as_str())))
@@ -238,7 +312,11 @@ impl Judge<'_> {
 /// The statement that answers a question, word for word, and a second one where the question asks for two things. Passages are
 /// offered best first. `least` is what of the question it has to answer, 0 to 1. `None` when nothing does: an honest miss.
 #[must_use]
-pub fn quoted_answer(question: &Question, offered: &[Offered<'_>], least: f64) -> Option<(String, Vec<Citation>)> {
+pub fn quoted_answer(
+    question: &Question,
+    offered: &[Offered<'_>],
+    least: f64,
+) -> Option<(String, Vec<Citation>)> {
     if question.words.is_empty() && question.codes.is_empty() {
         return None;
     }
@@ -253,24 +331,32 @@ pub fn quoted_answer(question: &Question, offered: &[Offered<'_>], least: f64) -
     let judge = Judge { question, weights, texts };
     let scored: Vec<Scored> = statements.iter().map(|statement| judge.score(statement, None)).collect();
     let (first, best) = best(&statements, &scored)?;
-    if !judge.suffices(first, best, least) {
-        return None;
-    }
-    let mut picked = vec![first];
+    let (mut picked, mut together) = (vec![first], 0.0);
     // What the first one leaves open, when that is a question of its own.
-    let open: Vec<bool> = best.credits.iter().zip(&question.words).map(|(credit, word)| *credit < 0.4 && word.age == 0).collect();
+    let open: Vec<bool> = best
+        .credits
+        .iter()
+        .zip(&question.words)
+        .map(|(credit, word)| *credit < 0.4 && word.age == 0)
+        .collect();
     let open_words = open.iter().filter(|open| **open).count();
     if open_words >= 1 && (open_words >= 2 || question.words.len() >= 3) {
-        let rest: Vec<Scored> = statements.iter().map(|statement| judge.score(statement, Some(&open))).collect();
+        let rest: Vec<Scored> =
+            statements.iter().map(|statement| judge.score(statement, Some(&open))).collect();
         let second = statements.iter().zip(&rest).filter(|(statement, score)| {
             score.share >= SECOND
                 && statement.language == first.language
                 && !(statement.offered == first.offered && statement.unit == first.unit)
         });
-        if let Some((second, _)) = second.max_by(|one, two| one.1.covered.total_cmp(&two.1.covered).then(two.0.offered.cmp(&one.0.offered)))
-        {
+        if let Some((second, score)) = second.max_by(|one, two| {
+            one.1.covered.total_cmp(&two.1.covered).then(two.0.offered.cmp(&one.0.offered))
+        }) {
             picked.push(second);
+            together = judge.share(best, score);
         }
+    }
+    if !judge.suffices(first, best, least) && together < TOGETHER {
+        return None;
     }
     let mut text = String::new();
     let mut citations: Vec<Citation> = Vec::new();
@@ -280,7 +366,9 @@ pub fn quoted_answer(question: &Question, offered: &[Offered<'_>], least: f64) -
         let number = u32::try_from(citations.len()).unwrap_or(0).saturating_add(1);
         let citation = statement.source.cite(number, range.clone())?;
         let repeats = citations.iter().any(|other| {
-            other.document_id == citation.document_id && other.start < citation.end && citation.start < other.end
+            other.document_id == citation.document_id
+                && other.start < citation.end
+                && citation.start < other.end
         });
         if repeats {
             continue;
@@ -305,7 +393,8 @@ pub fn topics(question: &Question, offered: &[Offered<'_>], most: usize) -> Vec<
     const LONGEST: usize = 60;
     let mut found: Vec<String> = Vec::new();
     for offered in offered.iter().filter(|offered| offered.language == question.language) {
-        let heading = offered.source.heading.and_then(|path| path.rsplit(" › ").next()).unwrap_or(offered.source.title);
+        let heading =
+            offered.source.heading.and_then(|path| path.rsplit(" › ").next()).unwrap_or(offered.source.title);
         let topic = heading.trim().trim_end_matches(':');
         let fits = (3..=LONGEST).contains(&topic.chars().count()) && !topic.contains(['\n', '/']);
         if fits && !found.iter().any(|other| other == topic) {
@@ -381,7 +470,8 @@ fn prepare<'a>(
 fn label(text: &str) -> Option<&str> {
     const LONGEST: usize = 40;
     let (label, rest) = text.split_once(':')?;
-    (label.chars().count() <= LONGEST && rest.starts_with(char::is_whitespace) && !rest.trim().is_empty()).then_some(label)
+    (label.chars().count() <= LONGEST && rest.starts_with(char::is_whitespace) && !rest.trim().is_empty())
+        .then_some(label)
 }
 
 /// How much of a heading a question names: "Moscow" before "Moscow region".
@@ -414,12 +504,22 @@ fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn best<'a, 'b>(statements: &'a [Statement<'b>], scored: &'a [Scored]) -> Option<(&'a Statement<'b>, &'a Scored)> {
+fn best<'a, 'b>(
+    statements: &'a [Statement<'b>],
+    scored: &'a [Scored],
+) -> Option<(&'a Statement<'b>, &'a Scored)> {
     // The search ranked the passages: of equal statements that of the better one, and in it the first.
-    statements.iter().zip(scored).enumerate().max_by(|(one, (a, first)), (two, (b, second))| {
-        let rank = |statement: &Statement<'_>, score: &Scored| score.covered * (1.0 + 0.02 / (count(statement.offered) + 1.0));
-        rank(a, first).total_cmp(&rank(b, second)).then(two.cmp(one))
-    }).map(|(_, found)| found)
+    statements
+        .iter()
+        .zip(scored)
+        .enumerate()
+        .max_by(|(one, (a, first)), (two, (b, second))| {
+            let rank = |statement: &Statement<'_>, score: &Scored| {
+                score.covered * (1.0 + 0.02 / (count(statement.offered) + 1.0))
+            };
+            rank(a, first).total_cmp(&rank(b, second)).then(two.cmp(one))
+        })
+        .map(|(_, found)| found)
 }
 
 impl Judge<'_> {
@@ -430,7 +530,8 @@ impl Judge<'_> {
         }
         let last = self.question.words.iter().map(|word| word.clause).max().unwrap_or(0);
         (0..=last).any(|clause| {
-            let only: Vec<bool> = self.question.words.iter().map(|word| word.clause == clause && word.age == 0).collect();
+            let only: Vec<bool> =
+                self.question.words.iter().map(|word| word.clause == clause && word.age == 0).collect();
             let count = only.iter().filter(|counts| **counts).count();
             count >= 1 && count < only.len() && self.score(statement, Some(&only)).share >= least.max(0.65)
         })
@@ -439,7 +540,12 @@ impl Judge<'_> {
 
 /// What is quoted for a statement: a row alone; an item, or all of its list where the list as a whole is asked for; a sentence
 /// with its paragraph, as far as that is short.
-fn shown_range(statement: &Statement<'_>, units: &[Unit], scored: &[Scored], all: &[Statement<'_>]) -> Range<usize> {
+fn shown_range(
+    statement: &Statement<'_>,
+    units: &[Unit],
+    scored: &[Scored],
+    all: &[Statement<'_>],
+) -> Range<usize> {
     let text = statement.source.text;
     let Some(unit) = units.get(statement.unit) else { return 0..0 };
     let score = |at: usize| {
@@ -456,10 +562,14 @@ fn shown_range(statement: &Statement<'_>, units: &[Unit], scored: &[Scored], all
             _ => false,
         })
     };
-    let fits = |range: &Range<usize>| text.get(range.clone()).is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS);
+    let fits = |range: &Range<usize>| {
+        text.get(range.clone()).is_some_and(|text| text.chars().count() <= MAX_QUOTE_CHARS)
+    };
     let (mut first, mut last) = (statement.unit, statement.unit);
     let span = |first: usize, last: usize| {
-        let start = units.get(first).map_or(0, |begin| if first < last || begin.kind == UnitKind::Sentence { begin.marker } else { begin.range.start });
+        let start = units.get(first).map_or(0, |begin| {
+            if first < last || begin.kind == UnitKind::Sentence { begin.marker } else { begin.range.start }
+        });
         start..units.get(last).map_or(0, |end| end.range.end)
     };
     loop {
@@ -485,9 +595,10 @@ fn heading_for<'a>(statement: &Statement<'a>, units: &[Unit], range: &Range<usiz
     if unit.text(text).starts_with('|') {
         return None;
     }
-    let above = units.get(..statement.unit)?.iter().rev().find(|other| {
-        other.kind == UnitKind::Heading || (other.opens_list && unit.kind == UnitKind::Item)
-    });
+    let above =
+        units.get(..statement.unit)?.iter().rev().find(|other| {
+            other.kind == UnitKind::Heading || (other.opens_list && unit.kind == UnitKind::Item)
+        });
     let heading = match above {
         Some(above) if range.contains(&above.range.start) => return None,
         Some(above) => text.get(above.range.clone())?,
@@ -496,4 +607,3 @@ fn heading_for<'a>(statement: &Statement<'a>, units: &[Unit], range: &Range<usiz
     let needed = (unit.kind == UnitKind::Item && !statement.row) || has(heading).negative;
     (needed && !heading.is_empty()).then_some(heading)
 }
-
