@@ -195,6 +195,7 @@ export class MessageList {
       outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? icons.person : icons.document), outcome),
       body.node,
       citations.length > 0 && this.sources(citations),
+      entry.suggestions && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.retry(text) }, el('span', {}, text))))),
       retry && this.retryButton(entry),
     ];
   }
