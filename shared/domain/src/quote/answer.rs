@@ -91,7 +91,7 @@ impl Said {
 }
 
 /// A statement, ready to be judged.
-struct Statement<'a> {
+struct Candidate<'a> {
     offered: usize,
     source: &'a Source<'a>,
     language: Language,
@@ -213,7 +213,7 @@ struct Scored {
 }
 
 impl Judge<'_> {
-    fn score(&self, statement: &Statement<'_>, only: Option<&[bool]>) -> Scored {
+    fn score(&self, statement: &Candidate<'_>, only: Option<&[bool]>) -> Scored {
         let mut credits = Vec::with_capacity(self.question.words.len());
         let (mut covered, mut whole, mut direct) = (0.0, 0.0, 0.0_f64);
         for (at, word) in self.question.words.iter().enumerate() {
@@ -413,7 +413,7 @@ fn prepare<'a>(
     units: &[Unit],
     question: &Question,
     texts: &mut Vec<Said>,
-    statements: &mut Vec<Statement<'a>>,
+    statements: &mut Vec<Candidate<'a>>,
 ) {
     let (source, language) = (&offered.source, offered.language);
     let mut note = |text: &str| {
@@ -450,7 +450,7 @@ fn prepare<'a>(
             UnitKind::Item => {}
         }
         let paragraph = paragraphs.get(&unit.paragraph).copied().unwrap_or(0);
-        statements.push(Statement {
+        statements.push(Candidate {
             offered: number,
             source,
             language,
@@ -486,7 +486,7 @@ fn focus_of(heading: &str, language: Language, question: &Question) -> f64 {
 }
 
 /// A word that few statements hold tells more; one that none holds is likely to be what the question is about.
-fn weight(word: &Asked, statements: &[Statement<'_>]) -> f64 {
+fn weight(word: &Asked, statements: &[Candidate<'_>]) -> f64 {
     let there = statements.iter().filter(|statement| statement.own.credit(word) >= 0.7).count();
     let all = count(statements.len());
     // Where one is says little of what is asked.
@@ -505,16 +505,16 @@ fn count(number: usize) -> f64 {
 }
 
 fn best<'a, 'b>(
-    statements: &'a [Statement<'b>],
+    statements: &'a [Candidate<'b>],
     scored: &'a [Scored],
-) -> Option<(&'a Statement<'b>, &'a Scored)> {
+) -> Option<(&'a Candidate<'b>, &'a Scored)> {
     // The search ranked the passages: of equal statements that of the better one, and in it the first.
     statements
         .iter()
         .zip(scored)
         .enumerate()
         .max_by(|(one, (a, first)), (two, (b, second))| {
-            let rank = |statement: &Statement<'_>, score: &Scored| {
+            let rank = |statement: &Candidate<'_>, score: &Scored| {
                 score.covered * (1.0 + 0.02 / (count(statement.offered) + 1.0))
             };
             rank(a, first).total_cmp(&rank(b, second)).then(two.cmp(one))
@@ -524,7 +524,7 @@ fn best<'a, 'b>(
 
 impl Judge<'_> {
     /// Whether a statement answers enough: of the whole question, or of one sentence of a longer message.
-    fn suffices(&self, statement: &Statement<'_>, best: &Scored, least: f64) -> bool {
+    fn suffices(&self, statement: &Candidate<'_>, best: &Scored, least: f64) -> bool {
         if best.share >= least {
             return true;
         }
@@ -541,15 +541,15 @@ impl Judge<'_> {
 /// What is quoted for a statement: a row alone; an item, or all of its list where the list as a whole is asked for; a sentence
 /// with its paragraph, as far as that is short.
 fn shown_range(
-    statement: &Statement<'_>,
+    statement: &Candidate<'_>,
     units: &[Unit],
     scored: &[Scored],
-    all: &[Statement<'_>],
+    all: &[Candidate<'_>],
 ) -> Range<usize> {
     let text = statement.source.text;
     let Some(unit) = units.get(statement.unit) else { return 0..0 };
     let score = |at: usize| {
-        let same = |other: &Statement<'_>| other.offered == statement.offered && other.unit == at;
+        let same = |other: &Candidate<'_>| other.offered == statement.offered && other.unit == at;
         all.iter().zip(scored).find(|(other, _)| same(other)).map_or(0.0, |(_, score)| score.covered)
     };
     let own = score(statement.unit);
@@ -589,7 +589,7 @@ fn shown_range(
 }
 
 /// The heading or opening line without which a quote says something else: above an item, and above what is not so.
-fn heading_for<'a>(statement: &Statement<'a>, units: &[Unit], range: &Range<usize>) -> Option<&'a str> {
+fn heading_for<'a>(statement: &Candidate<'a>, units: &[Unit], range: &Range<usize>) -> Option<&'a str> {
     let text = statement.source.text;
     let unit = units.get(statement.unit)?;
     if unit.text(text).starts_with('|') {
