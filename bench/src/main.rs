@@ -2,6 +2,7 @@
 //! Worker on workerd; the component on wasmtime.
 #![expect(clippy::print_stdout, reason = "a command that prints its figures")]
 
+mod answers;
 mod connection;
 mod cranfield;
 mod edge;
@@ -27,6 +28,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Labelled questions of visitors: how many are answered well, missed, misled or refused.
+    Answers(answers::Options),
     /// Ranking quality and speed on a collection in the Cranfield format.
     Retrieval(retrieval::Options),
     /// What Frontdesk adds to a model's stream: time to the first text, gaps; nothing lost or reordered.
@@ -63,6 +66,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     let (json, value) = match command {
+        Command::Answers(options) => (options.json, answers(&options).await?),
         Command::Retrieval(options) => (options.json, retrieval(&options).await?),
         Command::Turn(options) => (options.json, turn(&options).await?),
         Command::Posts(options) => (options.json, posts(&options).await?),
@@ -96,6 +100,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
         println!("{value}");
     }
     Ok(())
+}
+
+async fn answers(options: &answers::Options) -> anyhow::Result<Value> {
+    let report = answers::run(options).await?;
+    println!("{}", report.table());
+    Ok(serde_json::to_value(report)?)
 }
 
 async fn retrieval(options: &retrieval::Options) -> anyhow::Result<Value> {

@@ -192,6 +192,7 @@ async fn ask(
             mode,
             vector_weight: options.vector_weight,
             min_evidence: 0.0,
+            words: None,
         };
         let found = retrieval::search(ctx, scope, &search(DEPTH)).await?;
         ensure!(!found.stepped_down, "the embeddings endpoint does not answer");

@@ -4,7 +4,8 @@
 use frontdesk_domain::citation::{CitationFilter, Source, cited, is_exact};
 use frontdesk_domain::guard::OutputFilter;
 use frontdesk_domain::id::{DocumentId, PassageId};
-use frontdesk_domain::quote::quoted_answer;
+use frontdesk_domain::question::{Question, talk};
+use frontdesk_domain::quote::{Offered, quoted_answer, topics};
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
@@ -31,7 +32,11 @@ fuzz_target!(|text: &str| {
     };
     let whole = shown(&mut std::iter::once(answer.to_owned()));
     assert_eq!(shown(&mut answer.chars().map(String::from)), whole);
-    let quoted = quoted_answer(answer, &[source]).map(|(_, citations)| citations).unwrap_or_default();
+    let _ = talk(answer);
+    let asked = Question::new(answer, &[passage]);
+    let offered = [Offered { source, language: text::detect(passage) }];
+    let _ = topics(&asked, &offered, 2);
+    let quoted = quoted_answer(&asked, &offered, 0.0).map(|(_, citations)| citations).unwrap_or_default();
     for citation in cited(&whole, &[source]).into_iter().chain(quoted) {
         assert!(is_exact(&citation, passage));
     }

@@ -5,6 +5,7 @@
 
 pub mod listen;
 mod model;
+
 mod report;
 
 use std::sync::Arc;

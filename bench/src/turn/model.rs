@@ -19,12 +19,25 @@ pub struct Model {
 impl Model {
     /// Starts: the first token after 200 ms, 60 tokens, 50 per second.
     pub fn start() -> Result<Self> {
-        let options = Options {
+        Self::with(Options {
             first_token: Duration::from_millis(200),
             tokens_per_second: Some(50.0),
             tokens: Some(60),
             ..Options::default()
-        };
+        })
+    }
+
+    /// Starts one that answers at once.
+    pub fn quick() -> Result<Self> {
+        Self::with(Options {
+            first_token: Duration::ZERO,
+            tokens_per_second: None,
+            tokens: Some(8),
+            ..Options::default()
+        })
+    }
+
+    fn with(options: Options) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (started, starting) = mpsc::channel();
         let (running, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -657,6 +657,7 @@ fn the_longest_text_is_stored_in_parts_and_found_to_its_end() {
             mode: SearchMode::Lexical,
             vector_weight: 0.5,
             min_evidence: 0.0,
+            words: None,
         };
         let found = retrieval::search(shop.ctx(), &shop.scope, &search).await.unwrap().passages;
         assert!(found[0].text.ends_with(end) && found[0].end == 8 << 20, "{:?}", found[0]);

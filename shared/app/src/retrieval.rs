@@ -9,4 +9,4 @@ pub use frontdesk_domain::settings::SearchMode;
 pub use frontdesk_domain::text::MIN_EVIDENCE;
 pub(crate) use index::{Embeddable, records};
 pub use index::{Keep, NewPassage, Origin, index, unindex};
-pub use search::{Found, MAX_LIMIT, MAX_QUERY_CHARS, Results, Search, search};
+pub use search::{Found, MAX_LIMIT, MAX_QUERY_CHARS, Results, Search, search, vocabulary};

@@ -61,6 +61,7 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, ask: Ask) -> Result<Answer> 
         mode: ask.mode.unwrap_or(settings.retrieval.mode),
         vector_weight: settings.retrieval.vector_weight,
         min_evidence: 0.0,
+        words: None,
     };
     let results = retrieval::search(ctx, scope, &search).await?;
     let incomplete = incomplete(ctx, scope, &results).await?;

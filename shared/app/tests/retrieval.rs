@@ -94,6 +94,7 @@ async fn find(ctx: &Ctx, scope: &TenantScope, query: &str, min_evidence: f64) ->
         mode: SearchMode::Lexical,
         vector_weight: 0.5,
         min_evidence,
+        words: None,
     };
     retrieval::search(ctx, scope, &search).await.unwrap().passages
 }

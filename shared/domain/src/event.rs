@@ -66,6 +66,9 @@ pub enum EventBody {
         /// What the answer refers to.
         #[serde(default)]
         citations: Vec<Citation>,
+        /// What the visitor might ask instead, where the documents had no answer. Absent when there is nothing to offer.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        suggestions: Vec<String>,
         /// What it used; absent when no model was asked.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
@@ -204,16 +207,23 @@ impl Event {
     pub fn for_visitor(self: &Rc<Self>) -> Rc<Self> {
         let visible = self.body.visible_to_visitor();
         let body = match &self.body {
-            EventBody::TurnFinished { turn, outcome, message_id, citations, usage, run: Some(_) } => {
-                EventBody::TurnFinished {
-                    turn: *turn,
-                    outcome: *outcome,
-                    message_id: *message_id,
-                    citations: citations.clone(),
-                    usage: usage.clone(),
-                    run: None,
-                }
-            }
+            EventBody::TurnFinished {
+                turn,
+                outcome,
+                message_id,
+                citations,
+                suggestions,
+                usage,
+                run: Some(_),
+            } => EventBody::TurnFinished {
+                turn: *turn,
+                outcome: *outcome,
+                message_id: *message_id,
+                citations: citations.clone(),
+                suggestions: suggestions.clone(),
+                usage: usage.clone(),
+                run: None,
+            },
             _ if visible && self.extra.is_none() => return Rc::clone(self),
             body if visible => body.clone(),
             _ => EventBody::Hidden {},

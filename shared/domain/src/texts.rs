@@ -19,6 +19,18 @@ pub struct Texts {
     pub maintenance: &'static str,
     /// What stands before a passage that is quoted because no model answered.
     pub quoted: &'static str,
+    /// A greeting is answered.
+    pub greeting: &'static str,
+    /// The visitor has understood, or says yes.
+    pub acknowledged: &'static str,
+    /// Who answers here.
+    pub bot: &'static str,
+    /// The visitor goes.
+    pub goodbye: &'static str,
+    /// The visitor thanks.
+    pub thanks: &'static str,
+    /// The visitor is angry.
+    pub insult: &'static str,
 }
 
 /// Which text.
@@ -40,6 +52,18 @@ pub enum TextKey {
     Maintenance,
     /// [`Texts::quoted`].
     Quoted,
+    /// [`Texts::greeting`].
+    Greeting,
+    /// [`Texts::acknowledged`].
+    Acknowledged,
+    /// [`Texts::bot`].
+    Bot,
+    /// [`Texts::goodbye`].
+    Goodbye,
+    /// [`Texts::thanks`].
+    Thanks,
+    /// [`Texts::insult`].
+    Insult,
 }
 
 const EN: Texts = Texts {
@@ -52,6 +76,13 @@ const EN: Texts = Texts {
     failed: "Something went wrong and I cannot answer right now. Please try again in a moment.",
     maintenance: "We are doing maintenance. Please try again in a few minutes.",
     quoted: "This is what our documents say:",
+    greeting: "Hello! How can I help you?",
+    acknowledged: "All right. If there is anything else, just ask.",
+    bot: "I am an automatic assistant and answer from our documents. If you would like a person, say so and I will call one.",
+    goodbye: "Goodbye! Come back any time.",
+    thanks: "You are welcome! If there is anything else, just ask.",
+    insult: "I am sorry that this did not help. Please put your question another way, or ask for a colleague and a person \
+             will answer.",
 };
 
 const RU: Texts = Texts {
@@ -64,6 +95,12 @@ const RU: Texts = Texts {
     failed: "Что-то пошло не так, и сейчас я не могу ответить. Пожалуйста, попробуйте ещё раз чуть позже.",
     maintenance: "Идут технические работы. Пожалуйста, попробуйте через несколько минут.",
     quoted: "Вот что сказано в наших документах:",
+    greeting: "Здравствуйте! Чем могу помочь?",
+    acknowledged: "Хорошо. Если будут ещё вопросы, спрашивайте.",
+    bot: "Я автоматический помощник и отвечаю по нашим документам. Если нужен человек, напишите об этом, и я его позову.",
+    goodbye: "До свидания! Обращайтесь в любое время.",
+    thanks: "Пожалуйста! Если будут ещё вопросы, спрашивайте.",
+    insult: "Мне жаль, что я не помог. Задайте вопрос иначе или попросите позвать сотрудника: ответит человек.",
 };
 
 /// Every table by language (ISO 639-1, with the ISO 639-3 names that language detection gives). The first one serves
@@ -93,6 +130,12 @@ pub fn text(key: TextKey, language: &str) -> &'static str {
         TextKey::Failed => texts.failed,
         TextKey::Maintenance => texts.maintenance,
         TextKey::Quoted => texts.quoted,
+        TextKey::Greeting => texts.greeting,
+        TextKey::Acknowledged => texts.acknowledged,
+        TextKey::Bot => texts.bot,
+        TextKey::Goodbye => texts.goodbye,
+        TextKey::Thanks => texts.thanks,
+        TextKey::Insult => texts.insult,
     }
 }
 

@@ -4,7 +4,8 @@
 use frontdesk_domain::citation::{CitationFilter, Source, cited, is_exact};
 use frontdesk_domain::guard::{self, InputVerdict, OutputFilter};
 use frontdesk_domain::id::{DocumentId, PassageId};
-use frontdesk_domain::quote::{MAX_QUOTE_CHARS, quoted_answer};
+use frontdesk_domain::question::{Question, talk};
+use frontdesk_domain::quote::{MAX_QUOTE_CHARS, Offered, quoted_answer, topics};
 use frontdesk_domain::robots::Robots;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::{
@@ -139,9 +140,17 @@ proptest! {
     }
 
     #[test]
-    fn a_quoted_answer_is_exact(question in strangers::text(), passage in strangers::text()) {
+    fn a_quoted_answer_is_exact(
+        question in strangers::text(),
+        before in strangers::text(),
+        passage in strangers::text(),
+    ) {
         let passage: String = passage.chars().take(MAX_PASSAGE_CHARS).collect();
-        if let Some((_, citations)) = quoted_answer(&question, &[source(&passage)]) {
+        let offered = Offered { source: source(&passage), language: text::detect(&passage) };
+        let asked = Question::new(&question, &[&before]);
+        let _ = talk(&question);
+        prop_assert!(topics(&asked, &[offered], 2).len() <= 2);
+        if let Some((_, citations)) = quoted_answer(&asked, &[offered], 0.0) {
             for citation in citations {
                 prop_assert!(is_exact(&citation, &passage));
                 prop_assert!(citation.quote.chars().count() <= MAX_QUOTE_CHARS);

@@ -24,6 +24,7 @@ export interface Entry {
   id?: string;
   name?: string;
   citations?: Citation[];
+  suggestions?: string[];
   /** The turn that wrote it. */
   turn?: string;
   /** Still being written. */
@@ -214,6 +215,7 @@ function onFinished(
   const outcome = OUTCOMES.includes(event.outcome) ? event.outcome : event.message_id ? 'answered' : 'cancelled';
   const patch: Partial<Entry> = { outcome, live: false };
   if (event.citations?.length) patch.citations = event.citations;
+  if (event.suggestions?.length) patch.suggestions = event.suggestions;
   const written =
     state.entries.find((entry) => entry.turn === event.turn) ??
     (event.message_id ? state.entries.find((entry) => entry.id === event.message_id) : undefined);

@@ -46,6 +46,8 @@ export type StoredEvent = Stored &
         outcome: Outcome;
         message_id?: string | null;
         citations?: Citation[] | null;
+        /** What could be asked instead, where there was no answer. */
+        suggestions?: string[] | null;
       }
     | { kind: 'mode.changed'; mode?: Mode }
     | { kind: 'status.changed'; status?: string }

@@ -184,6 +184,7 @@ fn usage_is_told_by_day() {
                 outcome: Outcome::Answered,
                 message_id: None,
                 citations: Vec::new(),
+                suggestions: Vec::new(),
                 usage: Some(usage),
                 run: None,
             };

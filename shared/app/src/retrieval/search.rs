@@ -8,7 +8,7 @@ use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::SearchMode;
-use frontdesk_domain::text::{self, Coverage, QueryTerm};
+use frontdesk_domain::text::{self, Coverage, QueryTerm, Term};
 use frontdesk_ports::{Ctx, ModelEndpoint, Rows, Statement, VectorHit};
 
 use super::fusion::{Scores, fuse};
@@ -34,6 +34,8 @@ pub struct Search {
     pub vector_weight: f64,
     /// Passages with less evidence (0 to 1) are left out; [`super::MIN_EVIDENCE`] by default, 0 for all.
     pub min_evidence: f64,
+    /// The words to look for instead of those of `query`, which vectors are made of all the same.
+    pub words: Option<Vec<QueryTerm>>,
 }
 
 /// A passage that was found.
@@ -65,6 +67,8 @@ pub struct Found {
     pub vector_score: Option<f64>,
     /// How much of the question it covers, 0 to 1.
     pub evidence: f64,
+    /// The document's language.
+    pub language: text::Language,
 }
 
 impl Found {
@@ -91,6 +95,8 @@ pub struct Results {
     pub passages: Vec<Found>,
     /// Whether vectors were wanted and could not be had, so that words alone were searched.
     pub stepped_down: bool,
+    /// The words that no document has.
+    pub unknown: Vec<QueryTerm>,
 }
 
 /// The endpoint and the name of the embedding model, if one is configured.
@@ -106,7 +112,7 @@ pub(super) fn embedding_endpoint(ctx: &Ctx) -> Option<(&ModelEndpoint, &str)> {
 pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<Results> {
     let query: String = search.query.chars().take(MAX_QUERY_CHARS).collect();
     let limit = search.limit.clamp(1, MAX_LIMIT);
-    let words = text::query_terms(&query, text::detect(&query));
+    let words = search.words.clone().unwrap_or_else(|| text::query_terms(&query, text::detect(&query)));
     let mut vectors = Vectors::Unwanted;
     if search.mode != SearchMode::Lexical {
         vectors = match vectors_of(ctx, scope, &query, pool(limit)).await {
@@ -170,10 +176,31 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
     }
     let stepped_down = matches!(vectors, Vectors::Failed);
     let with_vectors = !matches!(vectors, Vectors::Failed | Vectors::Unwanted);
+    let known = |number: &usize| counts.words.iter().any(|(other, _)| other == number);
+    let unknown = words.iter().enumerate().filter(|(number, _)| !known(number)).map(|(_, word)| word.clone());
+    let unknown = unknown.collect();
     let coverage = Coverage::new(weigh(words, &counts));
     let passages = rank(candidates, search, with_vectors, &coverage, limit);
-    Ok(Results { passages, stepped_down })
+    Ok(Results { passages, stepped_down, unknown })
 }
+
+/// The terms of the organisation's index that may be what a misspelt word was meant to be, for each of at most
+/// [`MAX_UNKNOWN`] words in their order: those that begin with its first letter. One round trip.
+///
+/// # Errors
+/// When the database fails.
+pub async fn vocabulary(ctx: &Ctx, scope: &TenantScope, words: &[Term]) -> Result<Vec<Vec<Term>>> {
+    let statements: Vec<Statement> =
+        words.iter().take(MAX_UNKNOWN).filter_map(|word| store::passages::vocabulary(scope, word)).collect();
+    if statements.is_empty() {
+        return Ok(Vec::new());
+    }
+    let answers = ctx.db.query(statements).await?;
+    answers.iter().map(|rows| Ok(store::passages::vocabulary_terms(scope, rows)?)).collect()
+}
+
+/// How many words of a question are looked up among those of the documents.
+pub const MAX_UNKNOWN: usize = 6;
 
 /// How many candidates each side of a hybrid search gives.
 fn pool(limit: u32) -> u32 {
@@ -280,6 +307,7 @@ fn found(hit: Hit, scores: Scores, score: f64, evidence: f64) -> Found {
         score,
         lexical_score: scores.lexical,
         vector_score: scores.vector,
+        language: hit.language,
         evidence,
     }
 }

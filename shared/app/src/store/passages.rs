@@ -7,7 +7,7 @@ use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::text::{Language, QueryTerm, Split, Term, Terms};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{DbError, Row, Statement};
+use frontdesk_ports::{DbError, Row, Rows, Statement};
 
 use super::documents::{Keep, kept};
 
@@ -295,6 +295,45 @@ FROM (SELECT a.n, a.score + ?8 * b.score AS score
 CROSS JOIN passages p ON p.n = f.n
 CROSS JOIN documents d ON d.org_id = ?1 AND d.id = p.document_id
 ORDER BY f.score DESC, f.n"#;
+
+/// How many different terms are read for a misspelt word at most.
+const MOST_TERMS: usize = 3000;
+
+/// The different terms of the organisation that begin as a word does, in the word's language, one column. Each costs a seek,
+/// however often it occurs. `None` for a word without letters.
+pub fn vocabulary(scope: &TenantScope, word: &Term) -> Option<Statement> {
+    let first = word.stem.chars().next().filter(|first| first.is_alphabetic())?;
+    let start = format!("{}{first}", key_prefix(scope.org(), word.language));
+    Some(
+        Statement::new(
+            "WITH RECURSIVE found (term) AS (
+                 SELECT (SELECT term FROM passages_terms WHERE term >= ?1 AND term <= ?2 ORDER BY term LIMIT 1)
+                 UNION ALL
+                 SELECT (SELECT t.term FROM passages_terms t WHERE t.term >= found.term || char(1) AND t.term <= ?2
+                         ORDER BY t.term LIMIT 1)
+                 FROM found WHERE found.term IS NOT NULL
+                 LIMIT ?3
+             ) SELECT term FROM found WHERE term IS NOT NULL",
+        )
+        .bind(start.as_str())
+        .bind(format!("{start}\u{10ffff}"))
+        .bind(MOST_TERMS),
+    )
+}
+
+/// The terms that [`vocabulary`] gave.
+///
+/// # Errors
+/// When a row is of another shape.
+pub fn vocabulary_terms(scope: &TenantScope, rows: &Rows) -> Result<Vec<Term>, DbError> {
+    let owner = format!("{}_", owner(scope.org()));
+    let term = |key: &str| {
+        let (tag, stem) = key.strip_prefix(&owner)?.split_once('_')?;
+        let language = Language::all().find(|language| language.tag() == tag)?;
+        Some(Term { language, stem: stem.to_owned() })
+    };
+    rows.rows.iter().filter_map(|row| row.text(0).map(term).transpose()).collect()
+}
 
 /// The passages with these ids that are current: for an index of vectors that lives elsewhere. The score is NULL.
 pub fn select(scope: &TenantScope, ids: &[PassageId]) -> Statement {

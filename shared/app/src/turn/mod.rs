@@ -4,6 +4,7 @@
 //! down the answer steps down and says so: model → smaller model → best passage quoted → handed over to people. A turn
 //! runs to its end whichever client leaves; when an operator takes over, the room refuses its next word and it stops.
 
+mod find;
 mod model;
 
 use frontdesk_domain::answer::{Citation, Outcome};
@@ -11,14 +12,15 @@ use frontdesk_domain::conversation::{AuthorKind, Message};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::guard::{self, InputVerdict};
 use frontdesk_domain::id::MessageId;
-use frontdesk_domain::quote;
+use frontdesk_domain::question::{Question, Talk, talk};
+use frontdesk_domain::quote::{self, MAX_OFFERED, Offered};
 use frontdesk_domain::room::Reply;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::{self, Language};
 use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::Ctx;
 
-use crate::retrieval::{self, Found, Search};
+use crate::retrieval::Found;
 use crate::rooms::TurnRun;
 use crate::{settings, usage};
 
@@ -39,6 +41,7 @@ struct TurnAnswer {
     citations: Vec<Citation>,
     /// It ends before its end.
     incomplete: bool,
+    suggestions: Vec<String>,
     shown: Option<usize>,
 }
 
@@ -55,10 +58,10 @@ struct Turn<'a> {
 /// # Errors
 /// A conflict when the run is not in progress any more; any other when no answer could be made.
 pub async fn answer(run: &TurnRun) -> Result<Ending> {
-    let answer = make(run).await?;
+    let TurnAnswer { outcome, text, citations, suggestions, incomplete, shown } = make(run).await?;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
-    let reply = Reply { id, text: answer.text, citations: answer.citations, incomplete: answer.incomplete };
-    Ok(Ending { outcome: answer.outcome, reply: Some(reply), shown: answer.shown })
+    let reply = Reply { id, text, citations, suggestions, incomplete };
+    Ok(Ending { outcome, reply: Some(reply), shown })
 }
 
 /// What is said when no answer can be made: people take over. Asks nothing of anything.
@@ -72,7 +75,7 @@ pub async fn hand_over(run: &TurnRun) -> Result<Ending> {
     let text = texts::text(TextKey::HandedOff, language.code()).to_owned();
     run.say(&text).await?;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
-    let reply = Reply { id, text, citations: Vec::new(), incomplete: false };
+    let reply = Reply { id, text, citations: Vec::new(), suggestions: Vec::new(), incomplete: false };
     Ok(Ending { outcome: Outcome::HandedOff, reply: Some(reply), shown: None })
 }
 
@@ -86,7 +89,9 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     };
     let earlier: Vec<&Message> =
         messages.iter().copied().filter(|message| message.id != question.id).collect();
-    let turn = Turn { ctx, run, settings: &settings, language: text::detect(&question.text) };
+    // The language is that of what was meant; a code alone is of none.
+    let meant = Question::new(&question.text, &[]);
+    let turn = Turn { ctx, run, settings: &settings, language: meant.language };
 
     let said: Vec<&str> =
         earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
@@ -99,38 +104,55 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
         }
     };
 
+    let kind = talk(&meant.text);
+    if kind == Some(Talk::Person) {
+        return turn.notice(TextKey::HandedOff, Outcome::HandedOff).await;
+    }
     // What the guardrails would not let through now is not let through as history either, nor to an embedding model.
     let earlier: Vec<Message> =
         earlier.into_iter().filter_map(|message| as_history(&settings, message)).collect();
-    let before = earlier.iter().rev().find(|message| visitor(message)).map(|message| message.text.as_str());
-    let search = Search {
-        query: search_text(&for_model, before),
-        limit: settings.retrieval.passages,
-        mode: settings.retrieval.mode,
-        vector_weight: settings.retrieval.vector_weight,
-        min_evidence: settings.retrieval.min_evidence,
-    };
-    let found = retrieval::search(ctx, scope, &search).await?.passages;
-
     let budget = settings.budget.tokens_per_day > 0;
     let within_budget = !budget || !usage::over_budget(&settings, usage::spent_today(ctx, scope).await?);
-    if let Some(endpoint) = ctx.config.model.as_ref().filter(|_| within_budget) {
-        if found.is_empty() && settings.guardrails.only_from_evidence {
-            return turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await;
-        }
-        let asking = model::Asking { endpoint, question: &for_model, earlier: &earlier, found: &found };
+    let model = ctx.config.model.as_ref().filter(|_| within_budget);
+    if let (None, Some(kind)) = (model, kind) {
+        return turn.notice(reply_to(kind), Outcome::Answered).await;
+    }
+    let before: Vec<&str> =
+        earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
+    let (asked, found) = find::passages(&turn, &for_model, &before).await?;
+    // The model decides what of the best passages answers; without one a quote has to answer by itself.
+    if let Some(endpoint) = model {
+        let most = usize::try_from(settings.retrieval.passages).unwrap_or(usize::MAX);
+        let best = found.get(..found.len().min(most)).unwrap_or(&found);
+        let asking = model::Asking { endpoint, question: &for_model, earlier: &earlier, found: best };
         if let Some(answer) = model::ask(&turn, &asking).await? {
-            return Ok(answer);
+            return turn.proven(answer, kind, &asked, &found).await;
         }
         // No model answered, and nothing of one is shown.
-        return match turn.quoted(&question.text, &found).await? {
+        if let Some(kind) = kind {
+            return turn.notice(reply_to(kind), Outcome::Answered).await;
+        }
+        return match turn.quoted(&asked, &found).await? {
             Some(answer) => Ok(answer),
             None => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
         };
     }
-    match turn.quoted(&question.text, &found).await? {
+    match turn.quoted(&asked, &found).await? {
         Some(answer) => Ok(answer),
-        None => turn.notice(TextKey::NoAnswer, Outcome::NoAnswer).await,
+        None => turn.missed(&asked, &found).await,
+    }
+}
+
+/// What is said to what is no question.
+const fn reply_to(kind: Talk) -> TextKey {
+    match kind {
+        Talk::Greeting => TextKey::Greeting,
+        Talk::Acknowledged => TextKey::Acknowledged,
+        Talk::Bot => TextKey::Bot,
+        Talk::Goodbye => TextKey::Goodbye,
+        Talk::Thanks => TextKey::Thanks,
+        Talk::Insult => TextKey::Insult,
+        Talk::Person => TextKey::HandedOff,
     }
 }
 
@@ -138,7 +160,7 @@ impl Turn<'_> {
     /// Says something that is not from a model.
     async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<TurnAnswer> {
         self.run.say(&text).await?;
-        Ok(TurnAnswer { outcome, text, citations, incomplete: false, shown: None })
+        Ok(TurnAnswer { outcome, text, citations, suggestions: Vec::new(), incomplete: false, shown: None })
     }
 
     async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<TurnAnswer> {
@@ -149,14 +171,58 @@ impl Turn<'_> {
         self.say(outcome, text, Vec::new()).await
     }
 
-    /// The best passage, word for word.
-    async fn quoted(&self, question: &str, found: &[Found]) -> Result<Option<TurnAnswer>> {
-        let sources: Vec<_> = found.iter().map(Found::source).collect();
-        match quote::quoted_answer(question, &sources) {
+    /// The statement of the passages that answers, word for word.
+    async fn quoted(&self, asked: &Question, found: &[Found]) -> Result<Option<TurnAnswer>> {
+        let least = self.settings.retrieval.min_evidence + quote::MARGIN;
+        match quote::quoted_answer(asked, &offered(found), least) {
             Some((text, citations)) => self.say(Outcome::Quoted, text, citations).await.map(Some),
             None => Ok(None),
         }
     }
+
+    /// The honest miss, with the two nearest topics.
+    async fn missed(&self, asked: &Question, found: &[Found]) -> Result<TurnAnswer> {
+        let suggestions = quote::topics(asked, &offered(found), MOST_TOPICS);
+        let answer = self.notice(TextKey::NoAnswer, Outcome::NoAnswer).await?;
+        Ok(TurnAnswer { suggestions, ..answer })
+    }
+
+    /// An answer of a model as the organisation wants it. Where only what is proven may be said, an answer that cites nothing
+    /// is no answer, unless it asks back or is a word in return.
+    async fn proven(
+        &self,
+        answer: TurnAnswer,
+        kind: Option<Talk>,
+        asked: &Question,
+        found: &[Found],
+    ) -> Result<TurnAnswer> {
+        // What broke off may have been about to cite; it is shown as incomplete.
+        let free = !self.settings.guardrails.only_from_evidence || kind.is_some() || answer.incomplete;
+        let cites = !answer.citations.is_empty() || answer.outcome != Outcome::Answered;
+        let asks_back = answer.text.trim_end().ends_with(['?', '？']);
+        if free || cites || asks_back {
+            return Ok(answer);
+        }
+        let suggestions = quote::topics(asked, &offered(found), MOST_TOPICS);
+        if answer.text.trim() == texts::fallback(self.settings, self.language.code()).trim() {
+            return Ok(TurnAnswer { outcome: Outcome::NoAnswer, suggestions, ..answer });
+        }
+        self.run.unsay().await?;
+        let miss = self.notice(TextKey::NoAnswer, Outcome::NoAnswer).await?;
+        // The model was asked all the same, and what it used counts as that of the answer.
+        Ok(TurnAnswer { suggestions, shown: answer.shown, ..miss })
+    }
+}
+
+/// How many topics a miss offers.
+const MOST_TOPICS: usize = 2;
+
+fn offered(found: &[Found]) -> Vec<Offered<'_>> {
+    found
+        .iter()
+        .take(MAX_OFFERED)
+        .map(|found| Offered { source: found.source(), language: found.language })
+        .collect()
 }
 
 /// An earlier message as a model may see it.
@@ -167,14 +233,5 @@ fn as_history(settings: &Settings, message: &Message) -> Option<Message> {
     match guard::check_input(settings, &message.text, &[]) {
         InputVerdict::Pass { for_model } => Some(Message { text: for_model, ..message.clone() }),
         InputVerdict::Refuse { .. } => None,
-    }
-}
-
-/// What to search for: the question; a very short one ("and to Kazan?") together with the one before it.
-fn search_text(question: &str, before: Option<&str>) -> String {
-    const SHORT: usize = 4;
-    match before {
-        Some(before) if question.split_whitespace().count() < SHORT => format!("{question}\n{before}"),
-        _ => question.to_owned(),
     }
 }

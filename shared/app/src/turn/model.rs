@@ -354,6 +354,7 @@ impl Saying {
             outcome: Outcome::Answered,
             text: self.text.clone(),
             citations: frontdesk_domain::citation::cited(&self.text, sources),
+            suggestions: Vec::new(),
             incomplete,
             shown: Some(call),
         }

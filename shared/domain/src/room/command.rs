@@ -147,6 +147,8 @@ pub struct Reply {
     pub citations: Vec<Citation>,
     /// Whether it ends before its end.
     pub incomplete: bool,
+    /// What the visitor might ask instead.
+    pub suggestions: Vec<String>,
 }
 
 /// What a command leads to.

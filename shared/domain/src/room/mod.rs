@@ -124,6 +124,7 @@ impl Room {
             outcome: end.outcome,
             message_id: end.reply.as_ref().map(|reply| reply.id),
             citations: end.reply.as_ref().map(|reply| reply.citations.clone()).unwrap_or_default(),
+            suggestions: end.reply.as_ref().map(|reply| reply.suggestions.clone()).unwrap_or_default(),
             usage: end.usage.clone(),
             run: asked.then(|| FinishedRun {
                 attempt: end.token.attempt,
@@ -335,6 +336,7 @@ impl EventBody {
             outcome: Outcome::Cancelled,
             message_id: None,
             citations: Vec::new(),
+            suggestions: Vec::new(),
             usage: None,
             run: None,
         }

@@ -299,6 +299,7 @@ proptest! {
                     let reply = Reply {
                         id: id(MessageId::new, number), text: "answer".to_owned(), citations: Vec::new(),
                         incomplete: false,
+                        suggestions: Vec::new(),
                     };
                     let end = TurnEnd {
                         token, outcome: Outcome::Answered, reply: Some(reply), usage: None,

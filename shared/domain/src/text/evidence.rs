@@ -61,7 +61,7 @@ fn credit(word: &QueryTerm, found: &BTreeSet<Term>) -> f64 {
 }
 
 /// Whether a related form of a term is among those found, which are sorted by language and stem.
-fn has_related(variant: &Term, found: &BTreeSet<Term>) -> bool {
+pub(crate) fn has_related(variant: &Term, found: &BTreeSet<Term>) -> bool {
     let (root, longest) = variant.root();
     let first = Term { language: variant.language, stem: root.to_owned() };
     found

@@ -16,6 +16,7 @@ mod term;
 mod word;
 
 pub use blank::{NO_CONTROLS, has_controls, is_blank};
+pub(crate) use evidence::has_related;
 pub use evidence::{Coverage, MIN_EVIDENCE, combine};
 pub use language::{Language, Script, detect};
 pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, parts, passages};

@@ -197,6 +197,7 @@ export class MessageList {
       body.node,
       entry.incomplete && el('div', { class: 'label' }, messages.incomplete),
       citations.length > 0 && this.sources(citations),
+      entry.suggestions && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.retry(text) }, el('span', {}, text))))),
       retry && this.retryButton(entry),
     ];
   }

@@ -1,0 +1,445 @@
+//! A visitor's question: what it asks for, and of what it was asked before it goes on.
+
+pub mod reading;
+mod talk;
+
+pub use talk::{Talk, talk};
+
+use crate::lexicon::{self, Meaning, term_of};
+use crate::text::{Language, QueryTerm, detect, is_stop_word, query_terms, words};
+
+/// A word of a question.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// With its own terms; synonyms are in `meaning`.
+    pub term: QueryTerm,
+    /// What it stands for.
+    pub meaning: Meaning,
+    /// How many questions ago it was asked; 0 for the question's own.
+    pub age: u8,
+    /// The number of its clause, from 0.
+    pub clause: usize,
+    /// It only says what kind of answer is wanted: "how many days?"
+    pub asks: bool,
+}
+
+/// What kind of thing an answer has to hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wants {
+    /// An amount of money, or that there is none to pay.
+    pub price: bool,
+    /// A time, a date, a day.
+    pub time: bool,
+    /// How long.
+    pub duration: bool,
+    /// Any number.
+    pub number: bool,
+    /// What is not so.
+    pub negative: bool,
+    /// What is so, in general: "what can I return?"
+    pub general: bool,
+    /// An address for letters.
+    pub mail: bool,
+    /// A number to call.
+    pub phone: bool,
+    /// When it is open, and nothing else.
+    pub hours: bool,
+    /// Whether something is there to be had.
+    pub goods: bool,
+}
+
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The text that is searched for: as it was meant, with what is carried over.
+    pub text: String,
+    /// Its language.
+    pub language: Language,
+    /// Its words, without those that say nothing.
+    pub words: Vec<Asked>,
+    /// What an answer has to hold.
+    pub wants: Wants,
+    /// Codes of goods and the like, as [`codes`] gives them.
+    pub codes: Vec<String>,
+    /// Its numbers, without what groups their digits.
+    pub numbers: Vec<String>,
+}
+
+/// Words that say nothing of what is asked, beside the stop words of the index.
+const LIGHT: &str = "вообще теперь вот короче слушайте уважаемые коллеги добрый доброе день утро вечер девушка ребята интересует вопрос \
+     нужен нужна нужно делать сделать быть хотеть купить есть имеется продаете давай давайте реально возможно нормально просто вдруг \
+     кстати значит лучше прямо скажем пожалуй какой-нибудь что-нибудь сколько столько мой моя хватит надо придется правда точно очень \
+     больше меньше значит прошлый предыдущее сообщение забудьте обращайте внимания спасибо штук штука рублей руб стоит будет была \
+     please wondering guys help need want somebody someone anyone actually really maybe possible possibly available something anything \
+     stuff thing things much many go goes going come comes use used using work works make makes made do does last message previous \
+     ignore forget dear sir madam offer provide take buy sell have long far often happens happen mean means time rouble roubles rubles \
+     there's ones one two lot bit still already just since ago now today times see till along bring leave left full total home place inside goes there take idea tell ok \
+     ограничение ограничения ограничений ограничениях ограничениям restrictions restriction limit limits идет идут поставить оставить \
+     можете хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то ждать домой grab somewhere when's night-time";
+
+/// The most words of an earlier question that are carried over.
+const MOST_CARRIED: usize = 12;
+/// How many earlier questions are looked at.
+pub const LOOK_BACK: usize = 6;
+
+impl Question {
+    /// A question as it was meant; `earlier` are the visitor's questions before it, oldest first.
+    #[must_use]
+    pub fn new(text: &str, earlier: &[&str]) -> Self {
+        let mut question = Self::alone(&reading::as_meant(text));
+        let from = earlier.len().saturating_sub(LOOK_BACK);
+        let before = earlier.get(from..).unwrap_or_default();
+        if let Some((last, rest)) = before.split_last()
+            && question.needs_subject()
+        {
+            // What only thanks or greets is no subject.
+            let mut rest = rest;
+            let mut last = last;
+            while talk(last).is_some() {
+                let Some((one, others)) = rest.split_last() else { return question };
+                (last, rest) = (one, others);
+            }
+            let subject = Self::new(last, rest);
+            question.carry(subject);
+        }
+        question
+    }
+
+    fn alone(text: &str) -> Self {
+        let language = detect(text);
+        let mut asked: Vec<Asked> = Vec::new();
+        let clauses = text.split(['.', '!', '?', ';', ',', ':', '\n']);
+        for (clause, part) in clauses.enumerate() {
+            for term in query_terms(part, language) {
+                if is_light(&term.word)
+                    || (term.word.starts_with(|letter: char| letter.is_numeric())
+                        && codes(&term.word).is_empty())
+                    || asked.iter().any(|other| other.term.variants.first() == term.variants.first())
+                {
+                    continue;
+                }
+                let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
+                asked.push(Asked { term, meaning, age: 0, clause, asks: false });
+                if asked.len() >= crate::text::MAX_QUERY_TERMS {
+                    break;
+                }
+            }
+        }
+        let codes = codes(text);
+        let mut question = Self {
+            text: text.to_owned(),
+            language,
+            words: asked,
+            wants: wants(text),
+            codes,
+            numbers: numbers(text),
+        };
+        if question.words.is_empty() && is_about_us(text) {
+            let word = if language == Language::Russian { "адрес" } else { "address" };
+            for term in query_terms(word, language) {
+                let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
+                question.words.push(Asked { term, meaning, age: 0, clause: 0, asks: false });
+            }
+        }
+        question.wants.hours = !question.words.is_empty()
+            && question.words.iter().all(|word| names(word, "часы") || names(word, "магазин"));
+        if question.words.len() <= 2 {
+            question.wants.mail = question.words.iter().any(|word| names(word, "email"));
+            question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
+        }
+        let asks: Vec<bool> = question.words.iter().map(|word| question.only_asks(word)).collect();
+        if asks.iter().any(|asks| !asks) || question.needs_subject() {
+            for (word, asks) in question.words.iter_mut().zip(asks) {
+                word.asks = asks;
+            }
+        }
+        for code in &question.codes {
+            // As the index may hold it: in one piece, or letters and digits apart.
+            let split = code.find(|letter: char| letter.is_ascii_digit()).unwrap_or(0);
+            let (letters, digits) = code.split_at_checked(split).unwrap_or((code, ""));
+            let stem = code.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+            question.text.push_str(&format!(" {code} {stem} {letters} {digits}"));
+        }
+        question
+    }
+
+    /// Whether it says too little to stand alone: it goes on ("and to Kazan?"), points back ("does it …?"), or asks without
+    /// naming what ("how much?").
+    #[must_use]
+    pub fn needs_subject(&self) -> bool {
+        let all: Vec<String> = words(&self.text).map(|word| word.text).collect();
+        let first = all.first().map_or("", String::as_str);
+        let second = all.get(1).map_or("", String::as_str);
+        let own = self.words.iter().filter(|word| !self.only_asks(word)).count();
+        let joins = matches!(first, "а" | "и" | "and" | "или" | "or" | "so" | "тогда")
+            || (first == "ok" && second == "and")
+            || (matches!(first, "what" | "how") && second == "about");
+        let points = all.iter().any(|word| {
+            matches!(
+                word.as_str(),
+                "it" | "its"
+                    | "they"
+                    | "them"
+                    | "that"
+                    | "those"
+                    | "он"
+                    | "она"
+                    | "оно"
+                    | "они"
+                    | "его"
+                    | "ее"
+                    | "их"
+                    | "нее"
+                    | "него"
+                    | "ней"
+                    | "ним"
+                    | "этот"
+                    | "эта"
+                    | "это"
+                    | "туда"
+                    | "там"
+            )
+        });
+        ((joins || points) && own <= 2) || own == 0
+    }
+
+    /// Whether a word only says what kind of answer is wanted.
+    fn only_asks(&self, word: &Asked) -> bool {
+        self.codes.is_empty()
+            && (self.wants.price && names(word, "цена")
+                || self.wants.duration && (names(word, "день") || names(word, "срок") || names(word, "год"))
+                || is_in("почему зачем чем куда где when why where почему", &word.term.word))
+    }
+
+    fn carry(&mut self, subject: Self) {
+        let own = self.words.len();
+        for mut word in subject.words.into_iter().take(MOST_CARRIED) {
+            let known = self.words.iter().any(|own| own.term.variants.first() == word.term.variants.first());
+            let replaced = self.words.iter().take(own).any(|own| own.meaning.is_beside(&word.meaning));
+            if known || replaced {
+                continue;
+            }
+            self.text.push(' ');
+            self.text.push_str(&word.term.word);
+            word.age = word.age.saturating_add(1);
+            self.words.push(word);
+        }
+        if self.codes.is_empty() {
+            self.codes = subject.codes;
+        }
+        let wants = &mut self.wants;
+        if !(wants.price || wants.time || wants.duration || wants.number) {
+            *wants = Wants { negative: wants.negative, general: wants.general, ..subject.wants };
+        }
+        if self.language == Language::Other {
+            self.language = subject.language;
+        }
+    }
+
+    /// Puts what was meant in the place of words that are misspelt.
+    pub fn correct(&mut self, corrected: &[(String, crate::text::Term)]) {
+        for (word, term) in corrected {
+            for asked in self.words.iter_mut().filter(|asked| asked.term.word == *word) {
+                asked.term.variants = vec![term.clone()];
+                asked.meaning = lexicon::meaning(term).cloned().unwrap_or_default();
+                self.text.push(' ');
+                self.text.push_str(&term.stem);
+            }
+        }
+    }
+
+    /// The words to search for, each with other words for the same thing.
+    #[must_use]
+    pub fn search_terms(&self) -> Vec<QueryTerm> {
+        let own = self.words.iter().map(|asked| asked.term.clone());
+        let codes = query_terms(&self.text, self.language).into_iter().filter(|term| {
+            term.word.contains(|letter: char| letter.is_numeric())
+                || self.codes.iter().any(|code| code.starts_with(&term.word))
+        });
+        let mut terms: Vec<QueryTerm> = own.collect();
+        for term in codes {
+            if !terms.iter().any(|other| other.word == term.word) {
+                terms.push(term);
+            }
+        }
+        for term in &mut terms {
+            // A brand in the letters of the other script.
+            let sounded = term_of(&reading::sounds(&term.word));
+            if !term.variants.contains(&sounded) {
+                term.variants.push(sounded);
+            }
+        }
+        lexicon::widened(terms)
+    }
+}
+
+/// Whether a word names what another one of the lexicon names.
+#[must_use]
+pub fn names(word: &Asked, what: &str) -> bool {
+    lexicon::concept(what).is_some_and(|concept| word.meaning.names.contains(&concept))
+}
+
+/// "Where are you?"
+fn is_about_us(text: &str) -> bool {
+    let all: Vec<String> = words(text).map(|word| word.text).collect();
+    let has = |list: &str| all.iter().any(|word| is_in(list, word));
+    has("where где куда") && has("you your вы вас вам")
+}
+
+fn is_in(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+fn is_light(word: &str) -> bool {
+    is_in(LIGHT, word) || is_stop_word(word)
+}
+
+fn wants(text: &str) -> Wants {
+    let all: Vec<String> = words(text).map(|word| word.text).collect();
+    let has = |list: &str| all.iter().any(|word| is_in(list, word));
+    let pair = |one: &str, two: &str| {
+        all.windows(2).any(|pair| matches!(pair, [first, second] if first == one && is_in(two, second)))
+    };
+    let priced = all.iter().any(|word| {
+        lexicon::concept("цена").is_some_and(|price| {
+            lexicon::meaning(&term_of(word)).is_some_and(|meaning| meaning.names.contains(&price))
+        })
+    });
+    let duration = pair("how", "long")
+        || has("срок долго длится")
+        || pair(
+            "сколько",
+            "дней времени лет идет ждать хранится длится действует часов месяцев сгорают едет",
+        )
+        || pair("many", "days");
+    let price =
+        !duration && (priced || pair("how", "much") || (has("сколько") && has("за будет выйдет сдерете")));
+    let time = !duration
+        && (has("когда when часы расписание скольки")
+            || pair("what", "time")
+            || pair("во", "сколько")
+            || has("hours"));
+    let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
+    let negative = has("не нельзя cannot cant can't not won't wont isnt нет");
+    let goods =
+        (has("have sell есть продаете наличии available stock") && has("do you у ли в is")) || has("наличии");
+    let general = has("что чего what which какие какой") && has("можно can could могу");
+    Wants { price, time, duration, number, negative, general, goods, ..Wants::default() }
+}
+
+/// The codes in a text: letters and digits in one piece or joined by a hyphen or a space, in Latin capitals without what joins
+/// them. `К-17`, `k17` and `K 17` are one; so are `TE05` and `TE-05`.
+#[must_use]
+pub fn codes(text: &str) -> Vec<String> {
+    const LONGEST: usize = 12;
+    let mut found: Vec<String> = Vec::new();
+    let mut pieces: Vec<String> = Vec::new();
+    let flush = |pieces: &mut Vec<String>, found: &mut Vec<String>| {
+        let code = pieces.concat();
+        let letters = code.chars().filter(char::is_ascii_alphabetic).count();
+        let digits = code.chars().filter(char::is_ascii_digit).count();
+        if (1..=4).contains(&letters)
+            && digits > 0
+            && code.len() <= LONGEST
+            && code.is_ascii()
+            && !found.contains(&code)
+        {
+            found.push(code);
+        }
+        pieces.clear();
+    };
+    for token in text.split(|letter: char| letter.is_whitespace() || ",;:()«»\"?!|/".contains(letter)) {
+        let folded: String =
+            token.trim_matches('.').chars().flat_map(char::to_uppercase).map(latin).collect();
+        let parts: Vec<&str> = folded.split(['-', '‑', '–']).collect();
+        let fits =
+            |part: &&str| !part.is_empty() && part.chars().all(|letter| letter.is_ascii_alphanumeric());
+        if !parts.iter().all(fits) || folded.len() > LONGEST {
+            flush(&mut pieces, &mut found);
+            continue;
+        }
+        let short = folded.chars().filter(char::is_ascii_alphabetic).count() <= 3;
+        let digits = folded.chars().any(|letter| letter.is_ascii_digit());
+        let all_digits = folded.chars().all(|letter| letter.is_ascii_digit());
+        // "TE 05", "K17 B": what is written apart. A lone word or number is none.
+        let upper = token.chars().all(|letter| !letter.is_lowercase());
+        if pieces.is_empty() {
+            if short && !all_digits && (digits || upper) {
+                pieces.push(parts.concat());
+            }
+            continue;
+        }
+        let joined = pieces.concat();
+        let has_digits = joined.chars().any(|letter| letter.is_ascii_digit());
+        if (!has_digits && all_digits && folded.len() <= 4)
+            || (has_digits && upper && folded.len() == 1 && !all_digits)
+        {
+            pieces.push(parts.concat());
+        } else {
+            flush(&mut pieces, &mut found);
+            if short && !all_digits && (digits || upper) {
+                pieces.push(parts.concat());
+            }
+        }
+    }
+    flush(&mut pieces, &mut found);
+    let ordinal = |code: &str| {
+        ["ST", "ND", "RD", "TH"].iter().any(|end| {
+            code.strip_suffix(end).is_some_and(|rest| rest.chars().all(|letter| letter.is_ascii_digit()))
+        })
+    };
+    found.retain(|code| !ordinal(code) && code.chars().any(|letter| letter.is_ascii_alphabetic()));
+    found
+}
+
+/// The numbers in a text, without spaces, commas and points that group their digits: `5 000` and `5,000` are `5000`.
+#[must_use]
+pub fn numbers(text: &str) -> Vec<String> {
+    const MOST: usize = 40;
+    let mut found: Vec<String> = Vec::new();
+    let mut current = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter.is_ascii_digit() {
+            current.push(letter);
+        } else if !current.is_empty() {
+            let groups = matches!(letter, ' ' | ',' | '\u{a0}' | '\u{202f}') && current.len() <= 3;
+            let three = letters.clone().take(3).filter(char::is_ascii_digit).count() == 3
+                && letters.clone().nth(3).is_none_or(|after| !after.is_ascii_digit());
+            if !(groups && three) {
+                found.push(std::mem::take(&mut current));
+            }
+        }
+        if found.len() >= MOST {
+            return found;
+        }
+    }
+    if !current.is_empty() {
+        found.push(current);
+    }
+    found
+}
+
+/// Cyrillic capitals that are typed for Latin ones in a code.
+const fn latin(letter: char) -> char {
+    match letter {
+        'А' => 'A',
+        'В' | 'Б' => 'B',
+        'С' => 'C',
+        'Д' => 'D',
+        'Е' => 'E',
+        'Н' => 'H',
+        'К' => 'K',
+        'Л' => 'L',
+        'М' => 'M',
+        'О' => 'O',
+        'Р' => 'P',
+        'Т' => 'T',
+        'У' => 'Y',
+        'Х' => 'X',
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

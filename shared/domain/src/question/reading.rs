@@ -1,0 +1,282 @@
+//! How a visitor's text is to be read: in the layout that was meant, in the letters that were meant, and with the words that
+//! people misspell on purpose as they are in a dictionary.
+
+use crate::lexicon::{is_known, known_terms, known_words};
+use crate::text::{Script, Term, words};
+
+/// Texts longer than this are read as they are, in characters.
+const LONGEST: usize = 300;
+
+/// What the keys of a Russian keyboard give on an English one, in the same order.
+const CYRILLIC_KEYS: &str = "йцукенгшщзхъфывапролджэячсмитьбюё";
+const LATIN_KEYS: &str = "qwertyuiop[]asdfghjkl;'zxcvbnm,.`";
+
+/// Spoken forms, as they are written in chats.
+const SPOKEN: &[(&str, &str)] = &[
+    ("скока", "сколько"),
+    ("скоко", "сколько"),
+    ("сколко", "сколько"),
+    ("скок", "сколько"),
+    ("сколька", "сколько"),
+    ("чё", "что"),
+    ("че", "что"),
+    ("чо", "что"),
+    ("шо", "что"),
+    ("чего-нибудь", "что"),
+    ("щас", "сейчас"),
+    ("ваще", "вообще"),
+    ("када", "когда"),
+    ("тока", "только"),
+    ("чтоль", "ли"),
+    ("пжлст", "пожалуйста"),
+    ("пж", "пожалуйста"),
+    ("пожалуста", "пожалуйста"),
+    ("пожалста", "пожалуйста"),
+    ("gren", "green"),
+    ("hav", "have"),
+    ("плиз", "пожалуйста"),
+    ("чб", "чёрно-белая"),
+    ("wat", "what"),
+    ("wht", "what"),
+    ("ur", "your"),
+    ("u", "you"),
+    ("r", "are"),
+    ("pls", "please"),
+    ("plz", "please"),
+    ("mcuh", "much"),
+    ("hw", "how"),
+    ("wen", "when"),
+    ("wher", "where"),
+    ("fone", "phone"),
+    ("tel", "phone"),
+    ("b&w", "black and white"),
+];
+
+/// The text as it was meant.
+#[must_use]
+pub fn as_meant(text: &str) -> String {
+    if text.chars().nth(LONGEST).is_some() {
+        return text.to_owned();
+    }
+    let spoken = in_dictionary_form(text);
+    let mut best = (known_words(&spoken), spoken);
+    for other in [to_cyrillic_keys(text), to_latin_keys(text), from_translit(text)].into_iter().flatten() {
+        let other = in_dictionary_form(&other);
+        let known = known_words(&other);
+        // Half of it has to make sense, and more than as it stands.
+        let count = words(&other).count();
+        if known > best.0 && known.saturating_mul(2) >= count {
+            best = (known, other);
+        }
+    }
+    best.1
+}
+
+fn in_dictionary_form(text: &str) -> String {
+    let spoken = |word: &str| {
+        let bare = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        let found = SPOKEN.iter().find(|(form, _)| bare.to_lowercase() == *form);
+        found.map_or_else(|| word.to_owned(), |(_, meant)| word.replacen(bare, meant, 1))
+    };
+    if text.split_whitespace().all(|word| spoken(word) == word) {
+        return text.to_owned();
+    }
+    text.split_whitespace().map(spoken).collect::<Vec<_>>().join(" ")
+}
+
+fn all_letters_are(text: &str, script: Script) -> bool {
+    let mut letters = text.chars().filter(|letter| letter.is_alphabetic()).peekable();
+    letters.peek().is_some() && letters.all(|letter| Script::of(letter) == script)
+}
+
+fn keys(text: &str, from: &str, to: &str) -> String {
+    let lower = text.to_lowercase();
+    let swap = |letter: char| {
+        let key = from.chars().position(|key| key == letter);
+        key.and_then(|key| to.chars().nth(key)).unwrap_or(letter)
+    };
+    lower.chars().map(swap).collect()
+}
+
+fn to_cyrillic_keys(text: &str) -> Option<String> {
+    all_letters_are(text, Script::Latin).then(|| keys(text, LATIN_KEYS, CYRILLIC_KEYS))
+}
+
+fn to_latin_keys(text: &str) -> Option<String> {
+    all_letters_are(text, Script::Cyrillic).then(|| keys(text, CYRILLIC_KEYS, LATIN_KEYS))
+}
+
+/// Russian sounds in Latin letters, longer ones first.
+const TRANSLIT: &[(&str, &str)] = &[
+    ("shch", "щ"),
+    ("sch", "щ"),
+    ("yo", "ё"),
+    ("jo", "ё"),
+    ("zh", "ж"),
+    ("kh", "х"),
+    ("ts", "ц"),
+    ("ch", "ч"),
+    ("sh", "ш"),
+    ("yu", "ю"),
+    ("ju", "ю"),
+    ("ya", "я"),
+    ("ja", "я"),
+    ("a", "а"),
+    ("b", "б"),
+    ("v", "в"),
+    ("w", "в"),
+    ("g", "г"),
+    ("d", "д"),
+    ("e", "е"),
+    ("z", "з"),
+    ("i", "и"),
+    ("j", "й"),
+    ("k", "к"),
+    ("l", "л"),
+    ("m", "м"),
+    ("n", "н"),
+    ("o", "о"),
+    ("p", "п"),
+    ("r", "р"),
+    ("s", "с"),
+    ("t", "т"),
+    ("u", "у"),
+    ("f", "ф"),
+    ("h", "х"),
+    ("c", "ц"),
+    ("y", "ы"),
+    ("'", "ь"),
+    ("x", "кс"),
+    ("q", "к"),
+];
+
+/// A word in Latin letters as it sounds in Russian.
+#[must_use]
+pub fn sounds(word: &str) -> String {
+    let lower = word.to_lowercase();
+    let mut rest = lower.as_str();
+    let mut sounded = String::new();
+    while let Some(first) = rest.chars().next() {
+        match TRANSLIT.iter().find(|(latin, _)| rest.starts_with(latin)) {
+            Some((latin, cyrillic)) => {
+                sounded.push_str(cyrillic);
+                rest = rest.get(latin.len()..).unwrap_or("");
+            }
+            None => {
+                sounded.push(first);
+                rest = rest.get(first.len_utf8()..).unwrap_or("");
+            }
+        }
+    }
+    sounded
+}
+
+fn from_translit(text: &str) -> Option<String> {
+    all_letters_are(text, Script::Latin).then(|| sounds(text))
+}
+
+/// The known term that is nearest to a misspelt one, of a front desk's words and of `others`; `None` when none is near or the
+/// term is too short to tell.
+#[must_use]
+pub fn nearest<'a>(term: &Term, others: impl Iterator<Item = &'a Term>) -> Option<Term> {
+    let own = known_terms().map(|term| (term, 1_usize));
+    nearest_among(term, others.map(|term| (term, 0)).chain(own))
+}
+
+/// The same, of `others` alone.
+#[must_use]
+pub fn nearest_of<'a>(term: &Term, others: impl Iterator<Item = &'a Term>) -> Option<Term> {
+    nearest_among(term, others.map(|term| (term, 0)))
+}
+
+fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)>) -> Option<Term> {
+    let length = term.stem.chars().count();
+    let most = match length {
+        0..=4 => return None,
+        5..=7 => 1,
+        _ => 2,
+    };
+    let spelt: Vec<char> = term.stem.chars().collect();
+    others
+        .filter(|(other, _)| other.language == term.language && other.stem != term.stem)
+        .filter_map(|(other, rank)| {
+            let far = distance(&spelt, &other.stem, most)?;
+            // Short words differ by a letter and are others: the first letter is seldom the wrong one.
+            let same_first = other.stem.chars().next() == spelt.first().copied();
+            (same_first || length > 5).then_some(((far, !same_first, rank, other.stem.as_str()), other))
+        })
+        .min_by(|one, two| one.0.cmp(&two.0))
+        .map(|(_, other)| other.clone())
+}
+
+/// How many letters are to be put in, left out, changed or swapped with their neighbour; `None` for more than `most`.
+fn distance(one: &[char], other: &str, most: usize) -> Option<usize> {
+    let two: Vec<char> = other.chars().collect();
+    if one.len().abs_diff(two.len()) > most {
+        return None;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=two.len()).collect();
+    for (row, letter) in one.iter().enumerate() {
+        let mut current = vec![row.saturating_add(1)];
+        for (column, wanted) in two.iter().enumerate() {
+            let at = |line: &[usize], place: usize| line.get(place).copied().unwrap_or(usize::MAX);
+            let changed = at(&last, column).saturating_add(usize::from(letter != wanted));
+            let left_out = at(&last, column.saturating_add(1)).saturating_add(1);
+            let put_in = at(&current, column).saturating_add(1);
+            let mut cost = changed.min(left_out).min(put_in);
+            let crossed = row
+                .checked_sub(1)
+                .zip(column.checked_sub(1))
+                .is_some_and(|(above, left)| one.get(above) == Some(wanted) && two.get(left) == Some(letter));
+            if let Some(left) = column.checked_sub(1).filter(|_| crossed) {
+                cost = cost.min(at(&before, left).saturating_add(1));
+            }
+            current.push(cost);
+        }
+        if current.iter().all(|cost| *cost > most) {
+            return None;
+        }
+        before = std::mem::replace(&mut last, current);
+    }
+    last.last().copied().filter(|cost| *cost <= most)
+}
+
+/// Whether a word needs no second look.
+#[must_use]
+pub fn is_familiar(word: &str) -> bool {
+    is_known(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lexicon::term_of;
+
+    #[test]
+    fn a_wrong_layout_and_latin_letters_are_read_as_meant() {
+        assert_eq!(as_meant("ljcnfdrf gj vjcrdt"), "доставка по москве");
+        assert_eq!(as_meant("skolko stoit dostavka"), "сколько стоит доставка");
+        assert_eq!(as_meant("руддщ"), "hello");
+        assert_eq!(as_meant("How much is delivery?"), "How much is delivery?");
+        assert_eq!(as_meant("Сколько стоит Sencha"), "Сколько стоит Sencha");
+        assert_eq!(as_meant("скока стоит"), "сколько стоит");
+    }
+
+    #[test]
+    fn a_misspelt_word_is_near_to_what_was_meant_and_another_word_is_not() {
+        let near = |word: &str| nearest(&term_of(word), std::iter::empty()).map(|term| term.stem);
+        assert_eq!(near("даставка").as_deref(), Some("доставк"));
+        assert_eq!(near("waranty").as_deref(), Some("warranti"));
+        assert_eq!(near("пианино"), None);
+        assert_eq!(near("dog"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,80}") {
+            let _ = as_meant(&text);
+            let _ = nearest(&term_of(&text), std::iter::empty());
+        }
+    }
+}

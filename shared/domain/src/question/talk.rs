@@ -1,0 +1,163 @@
+//! What needs no document: greetings, thanks, insults, and the wish for a person. In Russian and English, spoken and misspelt.
+
+use crate::lexicon::term_of;
+use crate::question::reading;
+use crate::text::{Term, is_stop_word, words};
+
+/// What is said beside questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Talk {
+    /// "Good morning".
+    Greeting,
+    /// "OK, I see".
+    Acknowledged,
+    /// "Are you a bot?"
+    Bot,
+    /// "Bye".
+    Goodbye,
+    /// "Thanks".
+    Thanks,
+    /// Anger, in words that are no question.
+    Insult,
+    /// "A person, please".
+    Person,
+}
+
+const KINDS: &[(Talk, &str)] = &[
+    (
+        Talk::Greeting,
+        "здравствуйте здравствуй здрасьте здрасте здравия приветствую приветик привет хай хелло алло ку салют доброе добрый доброго \
+         утро утра вечер вечера день дня времени суток hi hello hey hallo heya hiya greetings good morning mornin afternoon evening howdy yo",
+    ),
+    (
+        Talk::Acknowledged,
+        "ок окей ok okay ага угу да нет ясно понял поняла понятно хорошо ладно отлично супер класс круто здорово прекрасно беру \
+         договорились yes yep yeah no nope great cool fine nice perfect understood got alright sure awesome",
+    ),
+    (Talk::Bot, "бот робот bot robot ai ии нейросеть chatbot"),
+    (Talk::Goodbye, "пока свидания прощайте прощай свидос bye goodbye cya"),
+    (
+        Talk::Thanks,
+        "спасибо спасибочки спс благодарю благодарен благодарна пасиб сенкс мерси большое огромное всё все thanks thank thx ty tnx cheers mate appreciate lot",
+    ),
+    (
+        Talk::Insult,
+        "тупой тупая тупые тупица дурак дура дебил дебилы идиот идиоты кретин бесполезный бесполезная мошенники жулики издеваетесь \
+         издеваешься достал достали бесит хрень чушь фигня гад сволочь уроды урод лохи лохотрон отстой блин черт сука блять бля хуйня \
+         нахуй stupid idiot idiots dumb useless junk piece crap shit bullshit fuck fucking sucks suck moron morons scam scammers \
+         garbage trash rubbish hate terrible awful machine damn asshole отвечай отвечайте нормально",
+    ),
+];
+
+const PEOPLE: &str = "человек человека человеком людей оператор оператора оператору оператором менеджер менеджера менеджеру менеджером \
+     сотрудник сотрудника сотруднику сотрудником консультант консультанта консультантом специалист специалиста специалистом живой живого \
+     живым администратор администратора администратором библиотекарь библиотекаря библиотекарем продавец продавца поддержка поддержку \
+     поддержкой поддержки human person agent operator representative rep manager someone somebody librarian support staff colleague \
+     assistant advisor being live real people";
+
+const CALLS: &str = "позовите позови позвать соедините соедини соединить переключите переключи переключить переведите переведи дайте дай \
+     пригласите подключите подключи поговорить говорить пообщаться общаться связаться связь свяжите нужен нужна нужно хочу требую можно \
+     speak talk chat connect transfer get give put call want need let agent reach pass through wanna";
+
+fn is_in(list: &str, word: &str) -> bool {
+    list.split_whitespace().any(|known| known == word)
+}
+
+/// Whether a word is one of a list, or one letter away from one.
+fn is_nearly_in(list: &str, word: &str) -> bool {
+    if is_in(list, word) {
+        return true;
+    }
+    if word.chars().nth(5).is_none() || reading::is_familiar(word) {
+        return false;
+    }
+    // As they are written, not as they are stemmed.
+    let terms: Vec<Term> = list.split_whitespace().map(plain).collect();
+    reading::nearest_of(&plain(word), terms.iter()).is_some()
+}
+
+fn plain(word: &str) -> Term {
+    Term { language: term_of(word).language, stem: word.to_owned() }
+}
+
+/// What a message is when it asks nothing of the documents; `None` for one that may.
+#[must_use]
+pub fn talk(text: &str) -> Option<Talk> {
+    const LONGEST: usize = 200;
+    if text.chars().nth(LONGEST).is_some() {
+        return None;
+    }
+    let clauses =
+        text.split(['.', '!', '?', ';', ',', '\n', '…']).filter(|clause| words(clause).next().is_some());
+    let (mut all, mut person) = (Some(None::<Talk>), false);
+    for clause in clauses {
+        let kind = of_clause(clause);
+        person |= kind == Some(Talk::Person);
+        all = all.and_then(|before| kind.map(|kind| before.max(Some(kind))));
+    }
+    if person { Some(Talk::Person) } else { all.flatten() }
+}
+
+fn of_clause(clause: &str) -> Option<Talk> {
+    let words: Vec<String> = words(clause).map(|word| word.text).collect();
+    if words.len() > 14 {
+        return None;
+    }
+    if words.iter().any(|word| is_nearly_in(PEOPLE, word))
+        && words.iter().all(|word| is_nearly_in(PEOPLE, word) || is_in(CALLS, word) || is_stop_word(word))
+        && !["who", "whom", "кто", "is", "was"]
+            .iter()
+            .any(|word| words.first().is_some_and(|first| first == word))
+    {
+        return Some(Talk::Person);
+    }
+    let mut found = None;
+    for word in &words {
+        let kinds = KINDS.iter().filter(|(_, list)| is_nearly_in(list, word)).map(|(kind, _)| *kind);
+        match kinds.max() {
+            Some(kind) => found = found.max(Some(kind)),
+            None if is_stop_word(word) => {}
+            None => return None,
+        }
+    }
+    // "когда утро" asks something: words that ask beside a mere greeting.
+    let asks =
+        words.iter().any(|word| is_in("how when where why which сколько когда где почему зачем how", word));
+    found.filter(|kind| !(asks && matches!(kind, Talk::Greeting | Talk::Acknowledged | Talk::Bot)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_no_document_is_known_by_its_words_and_a_question_beside_it_stays_a_question() {
+        for (text, kind) in [
+            ("Здравствуйте!", Some(Talk::Greeting)),
+            ("доброго времени суток", Some(Talk::Greeting)),
+            ("спасибо большое", Some(Talk::Thanks)),
+            ("thx, bye", Some(Talk::Thanks)),
+            ("позовите живого человека", Some(Talk::Person)),
+            ("переключите на аператора пожалуста", Some(Talk::Person)),
+            ("I want to speak to a real person please", Some(Talk::Person)),
+            ("Ничего не понял. Позовите менеджера!", Some(Talk::Person)),
+            ("operator", Some(Talk::Person)),
+            ("вы идиоты", Some(Talk::Insult)),
+            ("you are useless piece of junk", Some(Talk::Insult)),
+            ("Hello, how much is delivery?", None),
+            ("How many people fit into the room?", None),
+            ("What is the manager's salary?", None),
+            ("when is good", None),
+            ("", None),
+        ] {
+            assert_eq!(talk(&reading::as_meant(text)), kind, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_panics(text in "\\PC{0,220}") {
+            let _ = talk(&text);
+        }
+    }
+}
