@@ -7,6 +7,7 @@ use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::question::{Question, talk};
 use frontdesk_domain::quote::{Offered, quoted_answer, topics};
 use frontdesk_domain::settings::Settings;
+use frontdesk_domain::text;
 use frontdesk_domain::time::Timestamp;
 use libfuzzer_sys::fuzz_target;
 

@@ -97,6 +97,7 @@ async fn search(ctx: &Ctx) -> Results {
         mode: SearchMode::Hybrid,
         vector_weight: 0.5,
         min_evidence: 0.0,
+        words: None,
     };
     retrieval::search(ctx, &tenant(), &search).await.unwrap()
 }
