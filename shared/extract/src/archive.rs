@@ -22,14 +22,14 @@ const END_WITHIN: usize = (64 << 10) + 22;
 /// names are never used as paths.
 pub(crate) struct Archive<'a> {
     bytes: &'a [u8],
-    entries: HashMap<&'a [u8], Entry>,
+    entries: HashMap<&'a [u8], ArchiveEntry>,
     budget: u64,
     limit: u64,
 }
 
 /// What the directory says of an entry.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct ArchiveEntry {
     locked: bool,
     method: u16,
     checksum: u32,
@@ -62,7 +62,7 @@ fn place(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The entries by name; of several with one name the last. `None` where the end of the directory is not found.
-fn directory(bytes: &[u8]) -> Option<HashMap<&[u8], Entry>> {
+fn directory(bytes: &[u8]) -> Option<HashMap<&[u8], ArchiveEntry>> {
     let from = bytes.len().saturating_sub(END_WITHIN);
     let end = memchr::memmem::rfind(bytes.get(from..)?, b"PK\x05\x06")?.checked_add(from)?;
     let size = place(bytes, end.checked_add(12)?)?;
@@ -72,7 +72,7 @@ fn directory(bytes: &[u8]) -> Option<HashMap<&[u8], Entry>> {
     let mut entries = HashMap::new();
     while let Some(record) = bytes.get(at..end).filter(|record| record.starts_with(b"PK\x01\x02")) {
         let name_end = word(record, 28)?.checked_add(46)?;
-        let entry = Entry {
+        let entry = ArchiveEntry {
             locked: word(record, 8)? & 1 != 0,
             method: u16::try_from(word(record, 10)?).ok()?,
             checksum: number(record, 16)?,
@@ -119,7 +119,7 @@ impl Archive<'_> {
 }
 
 /// The bytes of an entry, behind its own header.
-fn packed(bytes: &[u8], entry: Entry) -> Option<&[u8]> {
+fn packed(bytes: &[u8], entry: ArchiveEntry) -> Option<&[u8]> {
     let header = bytes.get(entry.header..)?.strip_prefix(b"PK\x03\x04")?;
     let names = word(header, 22)?.checked_add(word(header, 24)?)?;
     let start = names.checked_add(26)?;

@@ -9,7 +9,8 @@ use frontdesk_domain::text::Term;
 use super::Turn;
 use crate::retrieval::{self, Found, Search};
 
-/// The question as it was meant and the passages that fit it, best first. One round trip; two more where words are misspelt.
+/// The question as it was meant and the passages that fit it, best first. One round trip; another one where long
+/// words are in no document, and a third where what was meant by them is.
 pub async fn passages(turn: &Turn<'_>, text: &str, before: &[&str]) -> Result<(Question, Vec<Found>)> {
     let (ctx, scope, settings) = (turn.ctx, &turn.run.scope, turn.settings);
     let mut asked = Question::new(text, before);
@@ -28,6 +29,7 @@ pub async fn passages(turn: &Turn<'_>, text: &str, before: &[&str]) -> Result<(Q
         .into_iter()
         .filter(|word| word.word.chars().all(char::is_alphabetic) && meaning(&term_of(&word.word)).is_none())
         .map(|word| (word.word.clone(), term_of(&word.word)))
+        .filter(|(_, term)| reading::may_be_misspelt(term))
         .collect();
     if unknown.is_empty() {
         return Ok((asked, found.passages));

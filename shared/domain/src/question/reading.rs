@@ -189,13 +189,23 @@ pub fn nearest_of<'a>(term: &Term, others: impl Iterator<Item = &'a Term>) -> Op
     nearest_among(term, others.map(|term| (term, 0)))
 }
 
+/// Whether a term is long enough to tell what it was meant to be.
+#[must_use]
+pub fn may_be_misspelt(term: &Term) -> bool {
+    most_changes(term).is_some()
+}
+
+/// In how many letters a term may differ from what was meant.
+fn most_changes(term: &Term) -> Option<usize> {
+    match term.stem.chars().count() {
+        0..=4 => None,
+        5..=7 => Some(1),
+        _ => Some(2),
+    }
+}
+
 fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)>) -> Option<Term> {
-    let length = term.stem.chars().count();
-    let most = match length {
-        0..=4 => return None,
-        5..=7 => 1,
-        _ => 2,
-    };
+    let most = most_changes(term)?;
     let spelt: Vec<char> = term.stem.chars().collect();
     others
         .filter(|(other, _)| other.language == term.language && other.stem != term.stem)
@@ -203,7 +213,7 @@ fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)
             let far = distance(&spelt, &other.stem, most)?;
             // Short words differ by a letter and are others: the first letter is seldom the wrong one.
             let same_first = other.stem.chars().next() == spelt.first().copied();
-            (same_first || length > 5).then_some(((far, !same_first, rank, other.stem.as_str()), other))
+            (same_first || spelt.len() > 5).then_some(((far, !same_first, rank, other.stem.as_str()), other))
         })
         .min_by(|one, two| one.0.cmp(&two.0))
         .map(|(_, other)| other.clone())
