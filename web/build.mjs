@@ -25,7 +25,7 @@ const cssAsText = {
 const common = { bundle: true, format: 'iife', target: 'es2022', minify: true, sourcemap: true, legalComments: 'none', logLevel: 'warning', charset: 'utf8' };
 
 /** The most gzipped bytes: what every page view loads, that with an open panel, and the messages, which come behind it. */
-const LIMITS = { page: 10_000, open: 22_400, messages: 9_500 };
+const LIMITS = { page: 10_000, open: 22_400, messages: 9_700 };
 const LANGUAGES = ['en', 'ru'];
 
 const sources = (await readdir(join(here, 'widget/src'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath ?? entry.path, entry.name)).sort();

@@ -65,6 +65,7 @@ export class Messages implements Shown {
           const question = entries.slice(0, entries.indexOf(entry)).filter((other) => other.kind === 'visitor').pop();
           if (question) place.send(question.text);
         },
+        ask: (text) => place.send(text),
         edit: (clientId) => {
           const text = place.takeBack(clientId);
           if (text !== null) place.bring(text);

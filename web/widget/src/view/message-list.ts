@@ -13,6 +13,8 @@ export interface MessageListActions {
   cite(citation: Citation, from: HTMLElement): void;
   /** Asks again what this answer failed to answer. */
   retry(entry: Entry): void;
+  /** Asks what was suggested. */
+  ask(text: string): void;
   /** Puts the text of a message that was not accepted back to be edited. */
   edit(clientId: string): void;
   remove(clientId: string): void;
@@ -197,7 +199,7 @@ export class MessageList {
       body.node,
       entry.incomplete && el('div', { class: 'label' }, messages.incomplete),
       citations.length > 0 && this.sources(citations),
-      entry.suggestions && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.retry(text) }, el('span', {}, text))))),
+      entry.suggestions && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.ask(text) }, el('span', {}, text))))),
       retry && this.retryButton(entry),
     ];
   }
