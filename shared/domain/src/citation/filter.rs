@@ -785,6 +785,17 @@ mod tests {
     }
 
     #[test]
+    fn each_statement_is_held_to_its_own_passages() {
+        let sources = [
+            source("Delivery in the Moscow region costs 450 ₽ and takes 2–3 days.", 0),
+            source("Courier delivery in Moscow costs 300 ₽.", 0),
+        ];
+        let answer = "## Moscow region [1] Delivery in the Moscow region costs 450 ₽ and takes 2–3 days. [1] Courier delivery in Moscow costs 300 ₽. [2]";
+        let mut filter = CitationFilter::new(&sources);
+        assert_eq!(filter.push(answer) + &filter.finish(), answer);
+    }
+
+    #[test]
     fn no_link_is_hidden_by_how_it_is_written() {
         for (answer, shown) in [
             ("See [click\nhere](https:evil.example/a) now", "See [click\nhere] now"),

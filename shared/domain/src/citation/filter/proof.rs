@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::citation::Source;
+use crate::citation::{Source, references};
 use crate::quote;
 use crate::text::{Language, detect};
 
@@ -43,9 +43,12 @@ impl Proof {
     }
 }
 
-/// Whether the passages have, together, the numbers and names of the last statement of `text`.
+/// Whether the passages have, together, the numbers and names of the last statement of `text`. What stands before another
+/// reference is that one's.
 pub(super) fn holds(text: &str, proofs: &[&Proof]) -> bool {
-    let said = plain(text);
+    let own = references(text).last().and_then(|(_, end, _)| text.get(end..));
+    let own = own.filter(|own| own.chars().any(char::is_alphanumeric)).unwrap_or(text);
+    let said = plain(own);
     let statement = quote::last_statement(said.trim());
     if !numbers(statement).all(|number| proofs.iter().any(|proof| proof.has_number(&number))) {
         return false;
