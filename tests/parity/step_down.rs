@@ -26,7 +26,7 @@ async fn a_model_that_fails_gives_way_to_the_next_step() -> Result<()> {
             &["hold=0,cut-after=5", "status=401"],
         ),
         ("The model reaches its limit", &["hold=0,finish=length"]),
-        ("The model thinks before it answers", &["hold=0,text=<think>Let-me-see.</think>It-costs-300-₽."]),
+        ("The model thinks before it answers", &["hold=0,text=<think>Let-me-see.</think>It-costs-300-₽.-[2]"]),
         ("The model thinks and says nothing, the smaller one answers", &["hold=0,text=<think>Let-me-see."]),
         ("The model says nothing, neither does the smaller one", &["hold=0,tokens=0", "tokens=0"]),
     ] {
@@ -38,7 +38,7 @@ async fn a_model_that_fails_gives_way_to_the_next_step() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_the_documents_do_not_say_is_not_asked_of_a_model() -> Result<()> {
+async fn what_no_document_says_is_no_answer_whatever_a_model_says() -> Result<()> {
     let mut case = Case::begin().await?;
     let visitor = case.visitor("visitor").await?;
     case.script(&["text=The model was asked."]).await?;
