@@ -26,7 +26,10 @@ async fn a_model_that_fails_gives_way_to_the_next_step() -> Result<()> {
             &["hold=0,cut-after=5", "status=401"],
         ),
         ("The model reaches its limit", &["hold=0,finish=length"]),
-        ("The model thinks before it answers", &["hold=0,text=<think>Let-me-see.</think>It-costs-300-₽.-[2]"]),
+        (
+            "The model thinks before it answers",
+            &["hold=0,text=<think>Let-me-see.</think>It-costs-300-₽.-[2]"],
+        ),
         ("The model thinks and says nothing, the smaller one answers", &["hold=0,text=<think>Let-me-see."]),
         ("The model says nothing, neither does the smaller one", &["hold=0,tokens=0", "tokens=0"]),
     ] {

@@ -91,7 +91,7 @@ pub struct FoundPassage {
     lexical_score: Option<f64>,
     /// Cosine similarity; null when vectors did not find it or were not asked.
     vector_score: Option<f64>,
-    /// How much of the question it covers; below the setting `retrieval.min_evidence` it is not used for an answer.
+    /// How much of the question it covers.
     #[schema(minimum = 0, maximum = 1)]
     evidence: f64,
 }

@@ -105,7 +105,7 @@ settings! {
         mode: SearchMode = SearchMode::Hybrid, Range::OneOf(SEARCH_MODES);
         /// How many passages the model is given.
         passages: u32 = 6, Range::Whole { min: 1, max: 20 };
-        /// The least evidence a passage must carry to be used, 0 to 1.
+        /// How much of a question a statement must cover to be quoted where no model answers, 0 to 1: with more, less is quoted.
         min_evidence: f64 = crate::text::MIN_EVIDENCE, Range::Number { min: 0.0, max: 1.0 };
         /// The weight of meaning against words in a hybrid search, 0 to 1.
         vector_weight: f64 = 0.5, Range::Number { min: 0.0, max: 1.0 };
