@@ -79,7 +79,7 @@ export const LOADED = {
     headers: { 'content-type': 'application/xhtml+xml; charset=utf-8' },
   }),
   frozen: before(`for (const it of [Object, Array, Function, Promise, Error, String, Element, Node, Event, Map, Set]) { Object.freeze(it.prototype); Object.freeze(it) }`),
-  polluted: before(`for (const name of ['each', 'extend', 'clone', 'size', 'open', 'sound', 'suggestions']) Object.prototype[name] = function () { return this };
+  polluted: before(`for (const name of ['each', 'extend', 'clone', 'size', 'open', 'sound', 'suggestions', 'incomplete']) Object.prototype[name] = function () { return this };
     Object.prototype.length2 = 1; Array.prototype.insert = function () {}; String.prototype.toArray = function () { return this.split('') }`),
   // What libraries of 2007 did to the names of today.
   'old-libraries': before(`

@@ -192,7 +192,7 @@ function onMessage(
   if (message.note) return state;
   const content: Partial<Entry> = { id: message.id, text: message.text, at, seq };
   if (message.citations?.length) content.citations = message.citations;
-  if (message.incomplete) content.incomplete = true;
+  if (message.incomplete === true) content.incomplete = true;
   if (message.author.name) content.name = message.author.name;
   const outgoing = state.outgoing.filter((out) => out.client_id !== message.client_id);
   const next = outgoing.length === state.outgoing.length ? state : { ...state, outgoing };
@@ -215,7 +215,7 @@ function onFinished(
   const outcome = OUTCOMES.includes(event.outcome) ? event.outcome : event.message_id ? 'answered' : 'cancelled';
   const patch: Partial<Entry> = { outcome, live: false };
   if (event.citations?.length) patch.citations = event.citations;
-  if (event.suggestions?.length) patch.suggestions = event.suggestions;
+  if (Array.isArray(event.suggestions) && event.suggestions.length) patch.suggestions = event.suggestions;
   const written =
     state.entries.find((entry) => entry.turn === event.turn) ??
     (event.message_id ? state.entries.find((entry) => entry.id === event.message_id) : undefined);

@@ -197,9 +197,9 @@ export class MessageList {
     return [
       outcome && el('div', { class: `label ${entry.outcome}` }, icon(entry.outcome === 'handed_off' ? icons.person : icons.document), outcome),
       body.node,
-      entry.incomplete && el('div', { class: 'label' }, messages.incomplete),
+      entry.incomplete === true && el('div', { class: 'label' }, messages.incomplete),
       citations.length > 0 && this.sources(citations),
-      entry.suggestions && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.ask(text) }, el('span', {}, text))))),
+      Array.isArray(entry.suggestions) && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.ask(text) }, el('span', {}, text))))),
       retry && this.retryButton(entry),
     ];
   }
