@@ -47,8 +47,7 @@ impl LibsqlDatabase {
     /// # Errors
     /// When the file cannot be opened or is no database.
     pub fn open(path: &Path, supervision: &Supervision) -> anyhow::Result<Self> {
-        // Made before libSQL makes it: what it makes beside it has the same permissions.
-        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        make(path)?;
         let database = Arc::new(now(libsql::Builder::new_local(path).build())?);
         let writer = Connection::open(&database)?;
         let (write_to, writes) = mpsc::channel::<Request>();
@@ -88,6 +87,16 @@ impl Database for LibsqlDatabase {
 
     async fn batch(&self, statements: Vec<Statement>) -> Answer {
         Self::ask(&self.writer, statements).await
+    }
+}
+
+/// Makes the file before libSQL does: what that makes beside it has the same permissions. One that is there is not touched:
+/// when a process closes a file, all its locks on it go, also those of connections that it has open. Another process would
+/// take itself for the last one then, and take the log away under this one.
+fn make(path: &Path) -> std::io::Result<()> {
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -322,6 +331,34 @@ mod tests {
 
     /// What panics in here.
     pub const DEADLY: &str = "SELECT 'deadly'";
+
+    /// Whether this process holds a lock on the file, as other processes see it. Linux alone tells.
+    #[cfg(target_os = "linux")]
+    fn is_locked(path: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let inode = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+        let own = format!(" {} ", std::process::id());
+        let locks = std::fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().any(|line| line.contains(&inode) && line.contains(&own))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_is_opened_once_more_stays_locked_against_other_processes() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("db");
+        let supervision = Supervision::default();
+        let open = || LibsqlDatabase::open(&path, &supervision).unwrap();
+        let first = open();
+        crate::testing::run(async {
+            first.batch(vec![Statement::new("CREATE TABLE t (id INTEGER)")]).await.unwrap();
+            assert!(is_locked(&path));
+            let second = open();
+            assert!(is_locked(&path), "another process would take the log away under this one");
+            second.query(vec![Statement::new("SELECT count(*) FROM t")]).await.unwrap();
+            assert!(is_locked(&path));
+        });
+    }
 
     #[test]
     fn a_thread_that_panics_loses_one_answer_and_nothing_else() {
