@@ -191,7 +191,6 @@ async fn ask(
             limit,
             mode,
             vector_weight: options.vector_weight,
-            min_evidence: 0.0,
             words: None,
         };
         let found = retrieval::search(ctx, scope, &search(DEPTH)).await?;

@@ -142,14 +142,7 @@ impl Desk {
     }
 
     pub async fn search(&self, scope: &TenantScope, query: &str, mode: SearchMode) -> Result<Results> {
-        let search = Search {
-            query: query.to_owned(),
-            limit: 10,
-            mode,
-            vector_weight: 0.5,
-            min_evidence: 0.0,
-            words: None,
-        };
+        let search = Search { query: query.to_owned(), limit: 10, mode, vector_weight: 0.5, words: None };
         retrieval::search(self.ctx(), scope, &search).await
     }
 

@@ -96,7 +96,6 @@ async fn search(ctx: &Ctx) -> Results {
         limit: 5,
         mode: SearchMode::Hybrid,
         vector_weight: 0.5,
-        min_evidence: 0.0,
         words: None,
     };
     retrieval::search(ctx, &tenant(), &search).await.unwrap()

@@ -656,7 +656,6 @@ fn the_longest_text_is_stored_in_parts_and_found_to_its_end() {
             limit: 1,
             mode: SearchMode::Lexical,
             vector_weight: 0.5,
-            min_evidence: 0.0,
             words: None,
         };
         let found = retrieval::search(shop.ctx(), &shop.scope, &search).await.unwrap().passages;

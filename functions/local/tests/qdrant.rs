@@ -307,7 +307,6 @@ fn search_goes_on_by_words_while_qdrant_is_down_and_health_says_so() {
             limit: 5,
             mode,
             vector_weight: 0.5,
-            min_evidence: 0.0,
             words: None,
         };
         let found = retrieval::search(world.ctx(), &scope, &search(SearchMode::Hybrid)).await.unwrap();

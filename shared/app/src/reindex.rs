@@ -122,17 +122,8 @@ impl Run<'_> {
     }
 
     async fn embed(&self, document: &Document, passages: &[IndexedPassage]) -> Result<Vec<VectorRecord>> {
-        let passages: Vec<Embeddable<'_>> = passages
-            .iter()
-            .map(|passage| Embeddable {
-                id: passage.id,
-                document: document.id,
-                version: passage.version,
-                title: &document.title,
-                heading: passage.heading.as_deref(),
-                text: &passage.text,
-            })
-            .collect();
+        let passages: Vec<Embeddable<'_>> =
+            passages.iter().map(|passage| Embeddable::of(document, passage)).collect();
         retrieval::records(self.ctx, &passages, self.qdrant.vectors_per_passage()).await
     }
 

@@ -6,7 +6,6 @@ mod index;
 mod search;
 
 pub use frontdesk_domain::settings::SearchMode;
-pub use frontdesk_domain::text::MIN_EVIDENCE;
 pub(crate) use index::{Embeddable, records};
 pub use index::{Keep, NewPassage, Origin, index, unindex};
 pub use search::{Found, MAX_LIMIT, MAX_QUERY_CHARS, Results, Search, search, vocabulary};

@@ -60,7 +60,6 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, ask: Ask) -> Result<Answer> 
         limit: ask.limit.unwrap_or(settings.retrieval.passages).clamp(1, MAX_SHOWN),
         mode: ask.mode.unwrap_or(settings.retrieval.mode),
         vector_weight: settings.retrieval.vector_weight,
-        min_evidence: 0.0,
         words: None,
     };
     let results = retrieval::search(ctx, scope, &search).await?;

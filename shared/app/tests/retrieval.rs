@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
-use frontdesk_app::retrieval::{self, Found, Keep, MIN_EVIDENCE, NewPassage, Origin, Search, SearchMode};
+use frontdesk_app::retrieval::{self, Found, Keep, NewPassage, Origin, Search, SearchMode};
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_domain::id::{DocumentId, OrgId, PassageId};
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -87,16 +87,21 @@ async fn add(ctx: &Ctx, scope: &TenantScope, title: &str, body: &str) -> (Docume
     (id, passages)
 }
 
-async fn find(ctx: &Ctx, scope: &TenantScope, query: &str, min_evidence: f64) -> Vec<Found> {
+/// In a small shop's documents a question about delivery, returns, warranty or opening hours reaches 0.45 and more with its
+/// best passage; a question about something else meets a chance word or two and stays under 0.35.
+const ANSWERS: f64 = 0.4;
+
+async fn find(ctx: &Ctx, scope: &TenantScope, query: &str, least: f64) -> Vec<Found> {
     let search = Search {
         query: query.to_owned(),
         limit: 5,
         mode: SearchMode::Lexical,
         vector_weight: 0.5,
-        min_evidence,
         words: None,
     };
-    retrieval::search(ctx, scope, &search).await.unwrap().passages
+    let mut found = retrieval::search(ctx, scope, &search).await.unwrap().passages;
+    found.retain(|found| found.evidence >= least);
+    found
 }
 
 /// The shop's documents and questions: each with the numbers of the documents that answer it.
@@ -141,7 +146,7 @@ fn answerable_questions_are_told_from_others() {
             if !among {
                 wrong.push(question.clone());
             }
-            unsure += usize::from(found.first().is_none_or(|found| found.evidence < MIN_EVIDENCE));
+            unsure += usize::from(found.first().is_none_or(|found| found.evidence < ANSWERS));
         }
         for question in [
             "Who is the president of France?",
@@ -160,7 +165,7 @@ fn answerable_questions_are_told_from_others() {
             let found = find(world.ctx(), &scope, question, 0.0).await;
             let evidence = found.iter().map(|found| found.evidence).fold(0.0, f64::max);
             println!("{evidence:.2} {question}");
-            if evidence >= MIN_EVIDENCE {
+            if evidence >= ANSWERS {
                 wrong.push(question.to_owned());
             }
         }
@@ -336,10 +341,10 @@ fn the_only_passage_of_an_organisation_answers_what_it_is_about_and_nothing_else
             let scope = tenant(ctx);
             add(ctx, &scope, title, body).await;
             for question in asked {
-                assert_eq!(find(ctx, &scope, question, MIN_EVIDENCE).await.len(), 1, "{question}");
+                assert_eq!(find(ctx, &scope, question, ANSWERS).await.len(), 1, "{question}");
             }
             for question in unasked {
-                assert!(find(ctx, &scope, question, MIN_EVIDENCE).await.is_empty(), "{question}");
+                assert!(find(ctx, &scope, question, ANSWERS).await.is_empty(), "{question}");
             }
         }
     });

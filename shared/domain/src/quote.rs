@@ -11,8 +11,8 @@ pub use answer::{MAX_OFFERED, Offered, quoted_answer, topics};
 
 use crate::text::{Coverage, QueryTerm, detect, query_terms, terms};
 
-/// How much more of a question a statement has to answer by itself than a passage has to, to be of use (0 to 1).
-pub const MARGIN: f64 = 0.15;
+/// How much of a question a statement has to cover to be quoted as its answer, where nothing else was chosen (0 to 1).
+pub const LEAST_COVERAGE: f64 = 0.55;
 
 /// The longest quote, in characters.
 pub const MAX_QUOTE_CHARS: usize = 400;

@@ -69,17 +69,8 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
             passages.push(passage);
         }
     }
-    let embeddable: Vec<Embeddable<'_>> = passages
-        .iter()
-        .map(|passage| Embeddable {
-            id: passage.id,
-            document: document.id,
-            version: passage.version,
-            title: &document.title,
-            heading: passage.heading.as_deref(),
-            text: &passage.text,
-        })
-        .collect();
+    let embeddable: Vec<Embeddable<'_>> =
+        passages.iter().map(|passage| Embeddable::of(&document, passage)).collect();
     let mut made = Vec::new();
     if !embeddable.is_empty() {
         let records = records(ctx, &embeddable, ctx.vectors.vectors_per_passage()).await?;

@@ -8,6 +8,8 @@ use frontdesk_domain::text;
 use frontdesk_ports::{Ctx, Statement, VectorRecord};
 
 use crate::store;
+use crate::store::documents::Document;
+use crate::store::passage_pages::IndexedPassage;
 
 pub use crate::store::documents::Keep;
 pub use crate::store::passages::{NewPassage, Origin};
@@ -86,7 +88,19 @@ pub(crate) struct Embeddable<'a> {
     pub text: &'a str,
 }
 
-impl Embeddable<'_> {
+impl<'a> Embeddable<'a> {
+    /// A passage that is stored.
+    pub fn of(document: &'a Document, passage: &'a IndexedPassage) -> Self {
+        Self {
+            id: passage.id,
+            document: document.id,
+            version: passage.version,
+            title: &document.title,
+            heading: passage.heading.as_deref(),
+            text: &passage.text,
+        }
+    }
+
     /// The whole and, when more than one vector is wanted, its parts; each under title and heading, which a part needs
     /// even more.
     fn texts(&self, most: usize) -> Vec<String> {

@@ -32,8 +32,6 @@ pub struct Search {
     pub mode: SearchMode,
     /// The vectors' share in a hybrid score, 0 to 1.
     pub vector_weight: f64,
-    /// Passages with less evidence (0 to 1) are left out; [`super::MIN_EVIDENCE`] by default, 0 for all.
-    pub min_evidence: f64,
     /// The words to look for instead of those of `query`, which vectors are made of all the same.
     pub words: Option<Vec<QueryTerm>>,
 }
@@ -289,7 +287,6 @@ fn rank(
             let evidence = text::combine(coverage.of(&parts, hit.language), scores.vector);
             found(hit, scores, score, evidence)
         })
-        .filter(|found| found.evidence >= search.min_evidence)
         .collect()
 }
 

@@ -20,7 +20,6 @@ pub async fn passages(turn: &Turn<'_>, text: &str, before: &[&str]) -> Result<(Q
         limit: settings.retrieval.passages.max(least),
         mode: settings.retrieval.mode,
         vector_weight: settings.retrieval.vector_weight,
-        min_evidence: 0.0,
         words: Some(asked.search_terms()),
     };
     let found = retrieval::search(ctx, scope, &search(&asked)).await?;

@@ -173,7 +173,7 @@ impl Turn<'_> {
 
     /// The statement of the passages that answers, word for word.
     async fn quoted(&self, asked: &Question, found: &[Found]) -> Result<Option<TurnAnswer>> {
-        let least = self.settings.retrieval.min_evidence + quote::MARGIN;
+        let least = self.settings.retrieval.min_evidence;
         match quote::quoted_answer(asked, &offered(found), least) {
             Some((text, citations)) => self.say(Outcome::Quoted, text, citations).await.map(Some),
             None => Ok(None),

@@ -24,7 +24,7 @@ fn source<'a>(text: &'a str, heading: Option<&'a str>) -> Source<'a> {
 fn quoted(question: &str, sources: &[Source<'_>]) -> Option<(String, Vec<Citation>)> {
     let offered: Vec<Offered<'_>> =
         sources.iter().map(|source| Offered { source: *source, language: detect(source.text) }).collect();
-    quoted_answer(&Question::new(question, &[]), &offered, crate::text::MIN_EVIDENCE + MARGIN)
+    quoted_answer(&Question::new(question, &[]), &offered, LEAST_COVERAGE)
 }
 
 fn answer(question: &str, text: &str) -> String {

@@ -106,7 +106,7 @@ settings! {
         /// How many passages the model is given.
         passages: u32 = 6, Range::Whole { min: 1, max: 20 };
         /// How much of a question a statement must cover to be quoted where no model answers, 0 to 1: with more, less is quoted.
-        min_evidence: f64 = crate::text::MIN_EVIDENCE, Range::Number { min: 0.0, max: 1.0 };
+        min_evidence: f64 = crate::quote::LEAST_COVERAGE, Range::Number { min: 0.0, max: 1.0 };
         /// The weight of meaning against words in a hybrid search, 0 to 1.
         vector_weight: f64 = 0.5, Range::Number { min: 0.0, max: 1.0 };
     }

@@ -5,13 +5,6 @@ use std::collections::BTreeSet;
 use super::language::Language;
 use super::term::{QueryTerm, Term, terms};
 
-/// Below this a passage is no answer (0 to 1).
-///
-/// In a small shop's documents a question about delivery, returns, warranty or opening hours reaches 0.45 and more with
-/// its best passage; a question about something else meets a chance word or two and stays under 0.35
-/// (`answerable_questions_are_told_from_others` in `app/tests/retrieval.rs` holds both sides).
-pub const MIN_EVIDENCE: f64 = 0.4;
-
 /// What a related form of a word (`deliver` for `delivery`) counts of the word itself.
 const RELATED: f64 = 0.8;
 

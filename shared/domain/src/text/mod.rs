@@ -17,7 +17,7 @@ mod word;
 
 pub use blank::{NO_CONTROLS, has_controls, is_blank};
 pub(crate) use evidence::has_related;
-pub use evidence::{Coverage, MIN_EVIDENCE, combine};
+pub use evidence::{Coverage, combine};
 pub use language::{Language, Script, detect};
 pub use passage::{MAX_PASSAGE_CHARS, OVERLAP_CHARS, Span, parts, passages};
 pub use split::{NoTerms, Split, SplitPassage, Terms, TextPlace, WINDOW_BYTES, Window, split};
