@@ -6,7 +6,7 @@ mod talk;
 pub use talk::{Talk, talk};
 
 use crate::lexicon::{self, Meaning, term_of};
-use crate::text::{Language, QueryTerm, detect, is_stop_word, query_terms, words};
+use crate::text::{Language, QueryTerm, Term, detect, is_stop_word, query_terms, words};
 
 /// A word of a question.
 #[derive(Debug, Clone)]
@@ -15,12 +15,22 @@ pub struct Asked {
     pub term: QueryTerm,
     /// What it stands for.
     pub meaning: Meaning,
+    /// Its term as it sounds in Russian, where it is written in Latin letters.
+    pub sounded: Term,
     /// How many questions ago it was asked; 0 for the question's own.
     pub age: u8,
     /// The number of its clause, from 0.
     pub clause: usize,
     /// It only says what kind of answer is wanted: "how many days?"
     pub asks: bool,
+}
+
+impl Asked {
+    fn new(term: QueryTerm, clause: usize) -> Self {
+        let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
+        let sounded = term_of(&reading::sounds(&term.word));
+        Self { term, meaning, sounded, age: 0, clause, asks: false }
+    }
 }
 
 /// What kind of thing an answer has to hold.
@@ -118,8 +128,7 @@ impl Question {
                 {
                     continue;
                 }
-                let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
-                asked.push(Asked { term, meaning, age: 0, clause, asks: false });
+                asked.push(Asked::new(term, clause));
                 if asked.len() >= crate::text::MAX_QUERY_TERMS {
                     break;
                 }
@@ -136,10 +145,7 @@ impl Question {
         };
         if question.words.is_empty() && is_about_us(text) {
             let word = if language == Language::Russian { "адрес" } else { "address" };
-            for term in query_terms(word, language) {
-                let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
-                question.words.push(Asked { term, meaning, age: 0, clause: 0, asks: false });
-            }
+            question.words.extend(query_terms(word, language).into_iter().map(|term| Asked::new(term, 0)));
         }
         question.wants.hours = !question.words.is_empty()
             && question.words.iter().all(|word| names(word, "часы") || names(word, "магазин"));
@@ -237,7 +243,7 @@ impl Question {
     }
 
     /// Puts what was meant in the place of words that are misspelt.
-    pub fn correct(&mut self, corrected: &[(String, crate::text::Term)]) {
+    pub fn correct(&mut self, corrected: &[(String, Term)]) {
         for (word, term) in corrected {
             for asked in self.words.iter_mut().filter(|asked| asked.term.word == *word) {
                 asked.term.variants = vec![term.clone()];

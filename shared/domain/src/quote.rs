@@ -1,6 +1,7 @@
 //! Quotes: the sentences, list items and rows of a passage that say what is asked.
 
 mod answer;
+mod holds;
 mod unit;
 
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! How a visitor's text is to be read: in the layout that was meant, in the letters that were meant, and with the words that
 //! people misspell on purpose as they are in a dictionary.
 
-use crate::lexicon::{is_known, known_terms, known_words};
+use crate::lexicon::{known_terms, known_words};
 use crate::text::{Script, Term, words};
 
 /// Texts longer than this are read as they are, in characters.
@@ -22,7 +22,6 @@ const SPOKEN: &[(&str, &str)] = &[
     ("че", "что"),
     ("чо", "что"),
     ("шо", "что"),
-    ("чего-нибудь", "что"),
     ("щас", "сейчас"),
     ("ваще", "вообще"),
     ("када", "когда"),
@@ -32,10 +31,7 @@ const SPOKEN: &[(&str, &str)] = &[
     ("пж", "пожалуйста"),
     ("пожалуста", "пожалуйста"),
     ("пожалста", "пожалуйста"),
-    ("gren", "green"),
-    ("hav", "have"),
     ("плиз", "пожалуйста"),
-    ("чб", "чёрно-белая"),
     ("wat", "what"),
     ("wht", "what"),
     ("ur", "your"),
@@ -43,11 +39,7 @@ const SPOKEN: &[(&str, &str)] = &[
     ("r", "are"),
     ("pls", "please"),
     ("plz", "please"),
-    ("mcuh", "much"),
-    ("hw", "how"),
     ("wen", "when"),
-    ("wher", "where"),
-    ("fone", "phone"),
     ("tel", "phone"),
     ("b&w", "black and white"),
 ];
@@ -206,56 +198,21 @@ fn most_changes(term: &Term) -> Option<usize> {
 
 fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)>) -> Option<Term> {
     let most = most_changes(term)?;
-    let spelt: Vec<char> = term.stem.chars().collect();
+    let length = term.stem.chars().count();
     others
         .filter(|(other, _)| other.language == term.language && other.stem != term.stem)
         .filter_map(|(other, rank)| {
-            let far = distance(&spelt, &other.stem, most)?;
+            if length.abs_diff(other.stem.chars().count()) > most {
+                return None;
+            }
+            let far = strsim::osa_distance(&term.stem, &other.stem);
             // Short words differ by a letter and are others: the first letter is seldom the wrong one.
-            let same_first = other.stem.chars().next() == spelt.first().copied();
-            (same_first || spelt.len() > 5).then_some(((far, !same_first, rank, other.stem.as_str()), other))
+            let same_first = other.stem.chars().next() == term.stem.chars().next();
+            (far <= most && (same_first || length > 5))
+                .then_some(((far, !same_first, rank, other.stem.as_str()), other))
         })
         .min_by(|one, two| one.0.cmp(&two.0))
         .map(|(_, other)| other.clone())
-}
-
-/// How many letters are to be put in, left out, changed or swapped with their neighbour; `None` for more than `most`.
-fn distance(one: &[char], other: &str, most: usize) -> Option<usize> {
-    let two: Vec<char> = other.chars().collect();
-    if one.len().abs_diff(two.len()) > most {
-        return None;
-    }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=two.len()).collect();
-    for (row, letter) in one.iter().enumerate() {
-        let mut current = vec![row.saturating_add(1)];
-        for (column, wanted) in two.iter().enumerate() {
-            let at = |line: &[usize], place: usize| line.get(place).copied().unwrap_or(usize::MAX);
-            let changed = at(&last, column).saturating_add(usize::from(letter != wanted));
-            let left_out = at(&last, column.saturating_add(1)).saturating_add(1);
-            let put_in = at(&current, column).saturating_add(1);
-            let mut cost = changed.min(left_out).min(put_in);
-            let crossed = row
-                .checked_sub(1)
-                .zip(column.checked_sub(1))
-                .is_some_and(|(above, left)| one.get(above) == Some(wanted) && two.get(left) == Some(letter));
-            if let Some(left) = column.checked_sub(1).filter(|_| crossed) {
-                cost = cost.min(at(&before, left).saturating_add(1));
-            }
-            current.push(cost);
-        }
-        if current.iter().all(|cost| *cost > most) {
-            return None;
-        }
-        before = std::mem::replace(&mut last, current);
-    }
-    last.last().copied().filter(|cost| *cost <= most)
-}
-
-/// Whether a word needs no second look.
-#[must_use]
-pub fn is_familiar(word: &str) -> bool {
-    is_known(word)
 }
 
 #[cfg(test)]

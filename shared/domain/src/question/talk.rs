@@ -1,6 +1,6 @@
 //! What needs no document: greetings, thanks, insults, and the wish for a person. In Russian and English, spoken and misspelt.
 
-use crate::lexicon::term_of;
+use crate::lexicon::{is_known, term_of};
 use crate::question::reading;
 use crate::text::{Term, is_stop_word, words};
 
@@ -27,7 +27,7 @@ const KINDS: &[(Talk, &str)] = &[
     (
         Talk::Greeting,
         "здравствуйте здравствуй здрасьте здрасте здравия приветствую приветик привет хай хелло алло ку салют доброе добрый доброго \
-         утро утра вечер вечера день дня времени суток hi hello hey hallo heya hiya greetings good morning mornin afternoon evening howdy yo",
+         hi hello hey hallo heya hiya greetings good morning mornin howdy yo",
     ),
     (
         Talk::Acknowledged,
@@ -38,16 +38,20 @@ const KINDS: &[(Talk, &str)] = &[
     (Talk::Goodbye, "пока свидания прощайте прощай свидос bye goodbye cya"),
     (
         Talk::Thanks,
-        "спасибо спасибочки спс благодарю благодарен благодарна пасиб сенкс мерси большое огромное всё все thanks thank thx ty tnx cheers mate appreciate lot",
+        "спасибо спасибочки спс благодарю благодарен благодарна пасиб сенкс мерси thanks thank thx ty tnx cheers appreciate",
     ),
     (
         Talk::Insult,
         "тупой тупая тупые тупица дурак дура дебил дебилы идиот идиоты кретин бесполезный бесполезная мошенники жулики издеваетесь \
          издеваешься достал достали бесит хрень чушь фигня гад сволочь уроды урод лохи лохотрон отстой блин черт сука блять бля хуйня \
-         нахуй stupid idiot idiots dumb useless junk piece crap shit bullshit fuck fucking sucks suck moron morons scam scammers \
-         garbage trash rubbish hate terrible awful machine damn asshole отвечай отвечайте нормально",
+         нахуй stupid idiot idiots dumb useless junk crap shit bullshit fuck fucking sucks suck moron morons scam scammers \
+         garbage trash rubbish hate terrible awful damn asshole",
     ),
 ];
+
+/// Words that go along with any of these, and say nothing alone: "good evening", "thanks a lot", "you stupid machine".
+const BESIDE: &str = "утро утра вечер вечера день дня времени суток afternoon evening day большое огромное всё все lot mate machine piece \
+     отвечай отвечайте нормально";
 
 const PEOPLE: &str = "человек человека человеком людей оператор оператора оператору оператором менеджер менеджера менеджеру менеджером \
      сотрудник сотрудника сотруднику сотрудником консультант консультанта консультантом специалист специалиста специалистом живой живого \
@@ -68,7 +72,7 @@ fn is_nearly_in(list: &str, word: &str) -> bool {
     if is_in(list, word) {
         return true;
     }
-    if word.chars().nth(5).is_none() || reading::is_familiar(word) {
+    if word.chars().nth(5).is_none() || is_known(word) {
         return false;
     }
     // As they are written, not as they are stemmed.
@@ -116,13 +120,13 @@ fn of_clause(clause: &str) -> Option<Talk> {
         let kinds = KINDS.iter().filter(|(_, list)| is_nearly_in(list, word)).map(|(kind, _)| *kind);
         match kinds.max() {
             Some(kind) => found = found.max(Some(kind)),
-            None if is_stop_word(word) => {}
+            None if is_stop_word(word) || is_in(BESIDE, word) => {}
             None => return None,
         }
     }
     // "когда утро" asks something: words that ask beside a mere greeting.
     let asks =
-        words.iter().any(|word| is_in("how when where why which сколько когда где почему зачем how", word));
+        words.iter().any(|word| is_in("how when where why which сколько когда где почему зачем", word));
     found.filter(|kind| !(asks && matches!(kind, Talk::Greeting | Talk::Acknowledged | Talk::Bot)))
 }
 
@@ -135,6 +139,13 @@ mod tests {
         for (text, kind) in [
             ("Здравствуйте!", Some(Talk::Greeting)),
             ("доброго времени суток", Some(Talk::Greeting)),
+            ("Good evening!", Some(Talk::Greeting)),
+            ("thanks a lot mate", Some(Talk::Thanks)),
+            ("you stupid machine", Some(Talk::Insult)),
+            ("machine?", None),
+            ("evening", None),
+            ("день", None),
+            ("all", None),
             ("спасибо большое", Some(Talk::Thanks)),
             ("thx, bye", Some(Talk::Thanks)),
             ("позовите живого человека", Some(Talk::Person)),

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
+use super::holds::{Has, has};
 use super::unit::{self, Unit, UnitKind, units};
 use super::{MAX_QUOTE_CHARS, bounded};
 use crate::answer::Citation;
@@ -48,23 +49,23 @@ impl Said {
     fn of(text: &str, language: Language) -> Self {
         let mut said = Self::default();
         for (term, _) in terms(text, language) {
-            if let Some(meaning) = lexicon::meaning(&term) {
-                said.names.extend(&meaning.names);
-                said.kinds.extend(&meaning.kinds);
-            }
-            said.terms.insert(term);
+            said.add(term);
         }
         said
     }
 
     fn of_term(term: Term) -> Self {
         let mut said = Self::default();
-        if let Some(meaning) = lexicon::meaning(&term) {
-            said.names.extend(&meaning.names);
-            said.kinds.extend(&meaning.kinds);
-        }
-        said.terms.insert(term);
+        said.add(term);
         said
+    }
+
+    fn add(&mut self, term: Term) {
+        if let Some(meaning) = lexicon::meaning(&term) {
+            self.names.extend(&meaning.names);
+            self.kinds.extend(&meaning.kinds);
+        }
+        self.terms.insert(term);
     }
 
     /// How much of a word stands here: itself, a related form, another word for it, a thing of which it is a kind.
@@ -73,8 +74,7 @@ impl Said {
         if variants.iter().any(|variant| self.terms.contains(variant)) {
             return 1.0;
         }
-        let sounded = lexicon::term_of(&crate::question::reading::sounds(&word.term.word));
-        if self.terms.contains(&sounded) {
+        if self.terms.contains(&word.sounded) {
             return 1.0;
         }
         if word.meaning.names.iter().any(|name| self.names.contains(name)) {
@@ -105,97 +105,6 @@ struct Candidate<'a> {
     has: Has,
     /// How much of its heading is in the question, 0 to 1.
     focus: f64,
-}
-
-/// What stands in a statement.
-#[derive(Debug, Clone, Copy, Default)]
-struct Has {
-    money: bool,
-    time: bool,
-    duration: bool,
-    number: bool,
-    negative: bool,
-    mail: bool,
-    phone: bool,
-    /// From when to when.
-    hours: bool,
-    /// What is allowed.
-    allows: bool,
-}
-
-fn has(text: &str) -> Has {
-    let lower = text.to_lowercase();
-    let any = |list: &[&str]| list.iter().any(|part| lower.contains(part));
-    let word = |list: &[&str]| {
-        lower.split(|letter: char| !letter.is_alphanumeric()).any(|word| list.contains(&word))
-    };
-    let clocks = lower.split(|letter: char| !(letter.is_ascii_digit() || letter == ':')).filter(|token| {
-        token.split_once(':').is_some_and(|(hour, minute)| !hour.is_empty() && minute.len() == 2)
-    });
-    let clocks = clocks.count();
-    let clock = clocks > 0;
-    let digits = lower.chars().filter(char::is_ascii_digit).count();
-    Has {
-        hours: clocks >= 2,
-        allows: any(&["можно", "возможен", "возможна", "может"]) || word(&["can", "may"]),
-        mail: lower.contains('@'),
-        phone: lower.contains('+') && digits >= 7,
-        money: any(&["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free"]),
-        time: clock
-            || any(&[
-                "понедельн",
-                "вторник",
-                "сред",
-                "четверг",
-                "пятниц",
-                "суббот",
-                "воскресен",
-                "day",
-                "январ",
-                "феврал",
-                "декабр",
-                "week",
-                "недел",
-            ])
-            || any(&["дней", "дня", "час", "year", "год"]),
-        duration: any(&[
-            "день",
-            "дней",
-            "дня",
-            "час",
-            "минут",
-            "месяц",
-            "год",
-            "лет",
-            "недел",
-            "day",
-            "hour",
-            "minute",
-            "month",
-            "year",
-            "week",
-        ]),
-        number: lower.chars().any(char::is_numeric)
-            || word(&[
-                "один",
-                "одна",
-                "два",
-                "две",
-                "три",
-                "шесть",
-                "пять",
-                "двенадцать",
-                "one",
-                "two",
-                "twice",
-                "three",
-                "six",
-                "five",
-                "twelve",
-                "раза",
-            ]),
-        negative: word(&["не", "нельзя", "нет", "cannot", "not", "never", "no", "nothing"]) || any(&["n't"]),
-    }
 }
 
 /// What all statements are judged by.
