@@ -24,12 +24,20 @@ struct Vectors {
     length: RefCell<Result<usize, u16>>,
     most: usize,
     longest: usize,
+    /// What no text may have.
+    forbidden: &'static str,
     asked: RefCell<Vec<usize>>,
 }
 
 impl Vectors {
     fn new(length: Result<usize, u16>) -> Self {
-        Self { length: RefCell::new(length), most: 96, longest: 100_000, asked: RefCell::default() }
+        Self {
+            length: RefCell::new(length),
+            most: 96,
+            longest: 100_000,
+            forbidden: "\0",
+            asked: RefCell::default(),
+        }
     }
 
     fn answer(&self, texts: &[Value]) -> (u16, Value) {
@@ -43,6 +51,9 @@ impl Vectors {
         }
         if texts.iter().any(|text| text.as_str().unwrap().len() > self.longest) {
             return (400, json!({ "error": { "message": "the input length exceeds the context length" } }));
+        }
+        if texts.iter().any(|text| text.as_str().unwrap().contains(self.forbidden)) {
+            return (400, json!({ "error": { "message": "a text is not acceptable" } }));
         }
         let vector: Vec<f32> = (0..length).map(|n| if n == 0 { 1.0 } else { 0.5 }).collect();
         (200, json!({ "data": texts.iter().map(|_| json!({ "embedding": vector })).collect::<Vec<_>>() }))
@@ -121,6 +132,23 @@ fn a_document_whose_vectors_wait_is_found_by_words_and_gets_them_later() {
         assert_eq!(retrieval::catch_up::waiting(ctx, 10).await.unwrap(), 0);
         let found = search(ctx).await;
         assert!(!found.stepped_down && found.passages[0].vector_score.is_some(), "{found:?}");
+    });
+}
+
+#[test]
+fn a_document_whose_texts_are_refused_keeps_no_other_waiting() {
+    run(async {
+        let vectors = Rc::new(Vectors { forbidden: "gunpowder", ..Vectors::new(Err(503)) });
+        let world = world(&vectors).await;
+        let ctx = world.ctx();
+        read(ctx, "Tea", "We sell gunpowder, a green tea.").await;
+        read(ctx, "Delivery", TEXT).await;
+        assert_eq!(retrieval::catch_up::waiting(ctx, 10).await.unwrap(), 2);
+        let _before = vectors.length.replace(Ok(8));
+        jobs::schedule(ctx).await.unwrap();
+        run_jobs(ctx).await;
+        assert_eq!(retrieval::catch_up::waiting(ctx, 10).await.unwrap(), 0);
+        assert!(search(ctx).await.passages.iter().any(|passage| passage.vector_score.is_some()));
     });
 }
 

@@ -1,5 +1,6 @@
 //! Citations: what of an answer may be shown, and what each `[n]` in it stands for.
 
+mod code;
 mod filter;
 
 pub use filter::CitationFilter;
@@ -111,12 +112,10 @@ const MAX_DIGITS: usize = 3;
 
 /// Every `[n]` in a text, but for those in code: first byte, byte after the last one, number.
 fn references(text: &str) -> impl Iterator<Item = (usize, usize, usize)> {
-    let mut code = false;
-    text.match_indices(['[', '`']).filter_map(move |(start, mark)| {
-        if mark == "`" {
-            code = !code;
-        }
-        if code || mark == "`" {
+    let mut codes = code::ranges(text).into_iter().peekable();
+    text.match_indices('[').filter_map(move |(start, _)| {
+        while codes.next_if(|code| code.end <= start).is_some() {}
+        if codes.peek().is_some_and(|code| code.contains(&start)) {
             return None;
         }
         let from = start.checked_add(1)?;

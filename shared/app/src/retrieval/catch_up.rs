@@ -14,6 +14,9 @@ use crate::jobs::{self, Ended, Failure};
 use crate::store;
 use crate::store::jobs::Claimed;
 
+/// What any embedding model takes.
+const PLAIN_WORD: &str = "length";
+
 /// How many passages one step embeds.
 const SLICE: u32 = 64;
 
@@ -73,13 +76,21 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
         passages.iter().map(|passage| Embeddable::of(&document, passage)).collect();
     let mut made = Vec::new();
     if !embeddable.is_empty() {
-        let records = records(ctx, &embeddable, ctx.vectors.vectors_per_passage()).await?;
-        if is_here(ctx) {
-            // Vectors of another length cannot stand beside these.
-            let length = length(ctx, endpoint, model);
-            ctx.db.batch(vec![store::vectors::delete_other_lengths(&scope, model, length)]).await?;
+        match records(ctx, &embeddable, ctx.vectors.vectors_per_passage()).await {
+            Ok(records) => {
+                if is_here(ctx) {
+                    // Vectors of another length cannot stand beside these.
+                    let length = length(ctx, endpoint, model);
+                    ctx.db.batch(vec![store::vectors::delete_other_lengths(&scope, model, length)]).await?;
+                }
+                made = ctx.vectors.upsert(&scope, model, records).await?;
+            }
+            // An endpoint that takes another text refuses these. They are found by words, and keep no other document waiting.
+            Err(error) if makes_vectors(ctx, endpoint).await => {
+                tracing::warn!(document = %at.document, from = at.ordinal, count = passages.len(), %error, "passages have no vectors: their texts are refused");
+            }
+            Err(error) => return Err(error.into()),
         }
-        made = ctx.vectors.upsert(&scope, model, records).await?;
     }
     let full = passages.len() >= usize::try_from(SLICE).unwrap_or(usize::MAX);
     if let Some(last) = passages.last().filter(|_| full) {
@@ -99,11 +110,16 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
     jobs::go_on(ctx, job, "{}", made).await
 }
 
+/// Whether the endpoint makes a vector of a plain word.
+async fn makes_vectors(ctx: &Ctx, endpoint: &ModelEndpoint) -> bool {
+    openai::embed_question(ctx, endpoint, PLAIN_WORD, QUESTION_DEADLINE.saturating_mul(8)).await.is_ok()
+}
+
 /// The first document that waits.
 async fn next(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Result<Option<CatchUpAt>, Failure> {
     if length(ctx, endpoint, model) == 0 {
         // How long its vectors are, only a vector tells. Where it makes none, there is nothing to be done.
-        openai::embed_question(ctx, endpoint, "length", QUESTION_DEADLINE.saturating_mul(8)).await?;
+        openai::embed_question(ctx, endpoint, PLAIN_WORD, QUESTION_DEADLINE.saturating_mul(8)).await?;
     }
     let select =
         store::document_vectors::select_waiting(model, length(ctx, endpoint, model), is_here(ctx), 1);

@@ -199,7 +199,7 @@ impl Turn<'_> {
         // What broke off may have been about to cite; it is shown as incomplete.
         let free = !self.settings.guardrails.only_from_evidence || kind.is_some() || answer.incomplete;
         let cites = !answer.citations.is_empty() || answer.outcome != Outcome::Answered;
-        let asks_back = answer.text.trim_end().ends_with(['?', '？']);
+        let asks_back = only_asks(&answer.text);
         if free || cites || asks_back {
             return Ok(answer);
         }
@@ -217,6 +217,26 @@ impl Turn<'_> {
 /// How many topics a miss offers.
 const MOST_TOPICS: usize = 2;
 
+/// Whether a text asks, and says nothing else but a word or two: "Sure! Which kettle do you mean?"
+fn only_asks(text: &str) -> bool {
+    let mut asks = false;
+    for sentence in text
+        .split_inclusive(['.', '!', '?', '？', '…', '\n'])
+        .filter(|part| text::words(part).next().is_some())
+    {
+        let is_question = sentence.trim_end().ends_with(['?', '？']);
+        asks |= is_question;
+        let digits = sentence.contains(|letter: char| letter.is_numeric());
+        if !is_question && (digits || text::words(sentence).nth(MOST_WORDS_BESIDE).is_some()) {
+            return false;
+        }
+    }
+    asks
+}
+
+/// How many words a sentence beside a question may have that says nothing.
+const MOST_WORDS_BESIDE: usize = 3;
+
 fn offered(found: &[Found]) -> Vec<Offered<'_>> {
     found
         .iter()
@@ -233,5 +253,27 @@ fn as_history(settings: &Settings, message: &Message) -> Option<Message> {
     match guard::check_input(settings, &message.text, &[]) {
         InputVerdict::Pass { for_model } => Some(Message { text: for_model, ..message.clone() }),
         InputVerdict::Refuse { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::only_asks;
+
+    #[test]
+    fn a_question_at_the_end_proves_nothing_that_was_said_before() {
+        for text in ["Which kettle do you mean?", "Sure! Which city?", "Какой чайник вы имеете в виду?"]
+        {
+            assert!(only_asks(text), "{text}");
+        }
+        for text in [
+            "It costs 500. Anything else?",
+            "Delivery is always free for everybody. Shall I help you further?",
+            "Доставка бесплатна для всех заказов. Что-нибудь ещё?",
+            "All is well.",
+            "",
+        ] {
+            assert!(!only_asks(text), "{text}");
+        }
     }
 }

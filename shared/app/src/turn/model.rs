@@ -110,7 +110,8 @@ async fn ask_one(
         let again = match error {
             ModelError::ContextTooLong { limit, .. } => {
                 let smaller = size.smaller(*limit);
-                if let Some(smaller) = smaller {
+                // Only what the provider names holds for other conversations, too.
+                if let (Some(smaller), Some(_)) = (smaller, limit) {
                     let told = smaller.whole;
                     ctx.caches.dialects.learn(
                         &asking.endpoint.base_url,
@@ -255,6 +256,7 @@ async fn stream(
     };
     let answer = |said: &Saying, incomplete| said.answer(&sources, incomplete, call.number);
     let error = loop {
+        let mut end = None;
         match pace.until(events.next()).await? {
             Some(Ok(ChatEvent::Text(piece))) => {
                 call.wrote(&piece);
@@ -268,10 +270,10 @@ async fn stream(
             Some(Ok(ChatEvent::Usage(counted))) => call.counted(&counted),
             Some(Ok(ChatEvent::ToolCall { .. })) => {}
             Some(Ok(ChatEvent::Finished { reason: word })) => reason = word,
-            Some(Err(error)) => break Some(error),
+            Some(Err(error)) => end = Some(Some(error)),
             None => {
                 pace.hold(&said.finish());
-                break None;
+                end = Some(None);
             }
         }
         match said.guard.tripped() {
@@ -284,13 +286,12 @@ async fn stream(
                 return Ok(Streamed::Over(answer(&said, true)));
             }
             Some(guard) => {
-                let labels = [("guard", guard.name()), ("side", "out")];
-                ctx.metrics.guards.get_or_create(&labels).inc();
-                tracing::warn!(turn = %run.start.token.turn, model, guard = guard.name(), "an answer is withdrawn");
                 ended(guard.name());
-                pace.withdraw().await?;
-                return turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Streamed::Over);
+                return blocked(turn, &mut pace, model, guard).await;
             }
+        }
+        if let Some(error) = end {
+            break error;
         }
     };
     let error = match error {
@@ -322,8 +323,20 @@ async fn stream(
         return Ok(Streamed::Nothing { error, stands: pace.stands() });
     }
     pace.hold(&said.finish());
+    if let Some(guard) = said.guard.tripped().filter(|guard| *guard != GuardReason::TooLong) {
+        return blocked(turn, &mut pace, model, guard).await;
+    }
     pace.show().await?;
     Ok(Streamed::Broken(answer(&said, true), error))
+}
+
+/// What a guardrail stopped is withdrawn, and something else is said.
+async fn blocked(turn: &Turn<'_>, pace: &mut Pace<'_>, model: &str, guard: GuardReason) -> Result<Streamed> {
+    let labels = [("guard", guard.name()), ("side", "out")];
+    turn.ctx.metrics.guards.get_or_create(&labels).inc();
+    tracing::warn!(turn = %turn.run.start.token.turn, model, guard = guard.name(), "an answer is withdrawn");
+    pace.withdraw().await?;
+    turn.notice(TextKey::Blocked, Outcome::NoAnswer).await.map(Streamed::Over)
 }
 
 /// What a model says, on its way to the visitor.

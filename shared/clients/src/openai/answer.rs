@@ -371,10 +371,11 @@ impl AnswerReader {
             .map(|content| self.text_of(content))
             .filter(|text| !text.is_empty())
         {
-            self.grow(text.len())?;
             // What came after a reason was not known to come.
             self.reason_says_nothing |= self.reason.take().is_some() && reason.is_some();
             let text = if is_whole { self.deltas.whole(text) } else { self.deltas.next(text) };
+            // A piece costs something, too; some send all of the text with each.
+            self.grow(text.len().max(1))?;
             let spoken = self.speech.push(&text);
             self.speak(spoken, out);
         }

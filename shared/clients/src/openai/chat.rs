@@ -108,6 +108,8 @@ struct OpenAnswer {
     shown: bool,
     /// The model has given a sign of life.
     lives: bool,
+    /// That was noted for the circuit breaker.
+    lived: bool,
     deadline: BoxFuture<'static, ()>,
     deadline_is: Deadline,
 }
@@ -157,6 +159,7 @@ impl Call {
                         reading.read(&self.ctx, &self.timeouts, &mut self.whole).await;
                     }
                     if reading.lives
+                        && !std::mem::replace(&mut reading.lived, true)
                         && let Some(guarded) = &mut self.guarded
                     {
                         guarded.success();
@@ -270,15 +273,7 @@ impl Call {
             if head.status.is_success() {
                 return Ok(Ok((Inflate::of(&head.headers)?, body)));
             }
-            let mut told = Vec::new();
-            let raw = body::of_error(body).await;
-            if let Ok(mut inflate) = Inflate::of(&head.headers) {
-                // What cannot be read leaves the status.
-                let _ = inflate.each(&raw, |bytes| {
-                    told.extend_from_slice(bytes);
-                    if told.len() > body::MAX_ERROR { Err(ModelError::Cut) } else { Ok(()) }
-                });
-            }
+            let told = Inflate::error_body(&head.headers, &body::of_error(body).await);
             Ok(Err((head.status, head.headers, told)))
         };
         match first(exchange, &mut deadline, &mut self.whole).await {
@@ -292,6 +287,7 @@ impl Call {
                     error: None,
                     shown: false,
                     lives: false,
+                    lived: false,
                     deadline,
                     deadline_is: Deadline::FirstToken,
                 }))

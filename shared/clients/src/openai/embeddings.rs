@@ -75,7 +75,7 @@ async fn vectors(
     let model = model(endpoint)?;
     let mut texts = texts.to_vec();
     let mut all: Vec<Option<Vec<f32>>> = vec![None; texts.len()];
-    let mut refused = None;
+    let (mut refused, mut alone) = (None, 0_u32);
     let mut waiting: Vec<std::ops::Range<usize>> = Vec::new();
     waiting.push(0..texts.len());
     while let Some(range) = waiting.pop() {
@@ -125,7 +125,14 @@ async fn vectors(
                     *text = text.chars().take(half.max(SHORTEST)).collect();
                     waiting.push(range);
                 }
-                None => refused = Some(error),
+                None => {
+                    alone = alone.saturating_add(1);
+                    refused = Some(error);
+                    // Not one of them was taken, and these were short: it does not lie in the texts.
+                    if alone >= FEW && all.iter().all(Option::is_none) {
+                        break;
+                    }
+                }
             },
         }
     }
@@ -140,6 +147,9 @@ async fn vectors(
         None => Ok(all),
     }
 }
+
+/// How many short texts are tried alone at an endpoint that took none.
+const FEW: u32 = 3;
 
 /// A text that is refused is tried with half of it, down to this many characters.
 const SHORTEST: usize = 100;
@@ -205,7 +215,8 @@ async fn one_batch(
     let mut deadline = ctx.clock.sleep(whole);
     let work = async {
         loop {
-            match attempt(ctx, endpoint, model, texts, &timeouts).await {
+            let url = dialect(ctx, endpoint, &key(model)).url;
+            match attempt(ctx, endpoint, model, texts, &timeouts, url.as_deref()).await {
                 Ok(vectors) => return Ok(vectors),
                 Err(error) => attempts.again(error).await?,
             }
@@ -230,31 +241,25 @@ async fn attempt(
     model: &str,
     texts: &[String],
     timeouts: &Timeouts,
+    url: Option<&str>,
 ) -> Result<Vec<Option<Vec<f32>>>, ModelError> {
-    let versioned = dialect(ctx, endpoint, &key(model)).url;
-    let target = RequestTarget { path: "/embeddings", url: versioned.as_deref() };
+    let target = RequestTarget { path: "/embeddings", url };
     let request =
         request::post(endpoint, target, "application/json", &EmbeddingsBody { model, input: texts })?;
     let response =
         ctx.http.send(request, timeouts.limits(MAX_BODY)).await.map_err(ModelError::before_head)?;
     let (head, body) = response.into_parts();
-    let mut inflate = Inflate::of(&head.headers)?;
     if !head.status.is_success() {
-        let raw = body::of_error(body).await;
-        let mut told = Vec::new();
-        // What cannot be read leaves the status.
-        let _ = inflate.each(&raw, |bytes| {
-            told.extend_from_slice(bytes);
-            if told.len() > body::MAX_ERROR { Err(ModelError::Cut) } else { Ok(()) }
-        });
-        let report = Report::of_body(&told);
+        let report = Report::of_body(&Inflate::error_body(&head.headers, &body::of_error(body).await));
         if head.status == StatusCode::NOT_FOUND
-            && versioned.is_none()
+            && url.is_none()
             && report.cause != Some(Cause::NoModel)
             && let Some(url) = adapt::with_version(&endpoint.base_url, "/embeddings")
         {
+            // Nothing is under the base URL: it may lack the API's version. Remembered once that is answered.
+            let vectors = Box::pin(attempt(ctx, endpoint, model, texts, timeouts, Some(&url))).await?;
             learn(ctx, endpoint, model, |dialect| dialect.url = Some(url));
-            return Box::pin(attempt(ctx, endpoint, model, texts, timeouts)).await;
+            return Ok(vectors);
         }
         return Err(ModelError::from_status(
             head.status,
@@ -262,6 +267,7 @@ async fn attempt(
             &report,
         ));
     }
+    let mut inflate = Inflate::of(&head.headers)?;
     let mut answer = Vec::new();
     let raw = body::whole(body).await.map_err(|error| ModelError::in_body(&error))?;
     inflate.each(&raw, |bytes| {

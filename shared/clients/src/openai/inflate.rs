@@ -7,6 +7,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use super::error::ModelError;
+use crate::body;
 
 /// So many compressed bytes are taken at once: what they can become stays within about a megabyte.
 const AT_ONCE: usize = 1024;
@@ -36,6 +37,18 @@ impl Inflate {
                     .to_owned(),
             )),
         }
+    }
+
+    /// The beginning of an error's body. What cannot be read is left out: the status says enough.
+    pub(super) fn error_body(headers: &HeaderMap, raw: &[u8]) -> Vec<u8> {
+        let mut told = Vec::new();
+        if let Ok(mut inflate) = Self::of(headers) {
+            let _ = inflate.each(raw, |bytes| {
+                told.extend_from_slice(bytes);
+                if told.len() > body::MAX_ERROR { Err(ModelError::Cut) } else { Ok(()) }
+            });
+        }
+        told
     }
 
     /// Gives the bytes in `bytes` to `take`.

@@ -10,7 +10,7 @@ pub(super) use proof::missing as missing_numbers;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use super::Source;
+use super::{Source, code};
 use proof::Proof;
 use reference::ReferenceFront;
 
@@ -19,6 +19,8 @@ const MAX_LABEL: usize = 300;
 const MAX_ADDRESS: usize = 2000;
 /// How much of what was shown is kept, in characters: the statement that a reference stands behind.
 const MAX_STATEMENT: usize = 600;
+/// How many references that follow each other are read together.
+const MAX_TOGETHER: usize = 20;
 /// Headings of a list of sources at the end of an answer, which the citations are already.
 const SOURCES: &[&str] = &[
     "sources",
@@ -78,6 +80,12 @@ enum FilterStep {
     Remove(usize),
 }
 
+/// The last [`MAX_STATEMENT`] characters of a text.
+fn last_of(text: &str) -> &str {
+    let from = text.char_indices().rev().nth(MAX_STATEMENT.saturating_sub(1)).map_or(0, |(at, _)| at);
+    text.get(from..).unwrap_or(text)
+}
+
 impl CitationFilter {
     /// For an answer from these passages.
     #[must_use]
@@ -132,7 +140,7 @@ impl CitationFilter {
                 FilterStep::Wait => break,
                 FilterStep::Replace(used, text) => {
                     text.chars().for_each(|letter| self.spaces.push(letter, &mut shown));
-                    self.statement.push_str(&text);
+                    self.remember(&text);
                     used
                 }
                 FilterStep::Remove(used) => {
@@ -147,12 +155,16 @@ impl CitationFilter {
             }
             rest = left;
         }
-        let surplus = self.statement.chars().count().saturating_sub(MAX_STATEMENT);
-        if surplus > MAX_STATEMENT {
-            self.statement = self.statement.chars().skip(surplus).collect();
-        }
         rest.clone_into(&mut self.pending);
         shown
+    }
+
+    /// Keeps the last of what was shown.
+    fn remember(&mut self, shown: &str) {
+        self.statement.push_str(shown);
+        if self.statement.len() > MAX_STATEMENT.saturating_mul(16) {
+            self.statement = last_of(&self.statement).to_owned();
+        }
     }
 
     fn step(&mut self, rest: &str, first: char, ended: bool) -> FilterStep {
@@ -191,13 +203,17 @@ impl CitationFilter {
                 if ticks == rest.len() && !ended {
                     return FilterStep::Wait;
                 }
-                let mark = "`".repeat(ticks.min(8));
+                let mark = "`".repeat(ticks.min(code::MAX_TICKS));
                 let fence = ticks >= 3 && self.line_begins;
                 // Code in a line ends in it, soon; what does not is held to the rules of any text.
-                let inside: String =
-                    rest.chars().skip(ticks).take(MAX_LABEL).take_while(|letter| *letter != '\n').collect();
-                let is_cut =
-                    rest.len() == ticks.saturating_add(inside.len()) && inside.chars().count() < MAX_LABEL;
+                let inside: String = rest
+                    .chars()
+                    .skip(ticks)
+                    .take(code::MAX_INLINE)
+                    .take_while(|letter| *letter != '\n')
+                    .collect();
+                let is_cut = rest.len() == ticks.saturating_add(inside.len())
+                    && inside.chars().count() < code::MAX_INLINE;
                 if fence || inside.contains(&mark) {
                     self.code = Some((mark, fence));
                 } else if is_cut && !ended {
@@ -210,7 +226,7 @@ impl CitationFilter {
             }
             ']' => self.target(rest, ended),
             '!' => match rest.as_bytes().get(1) {
-                None => FilterStep::Wait,
+                None if !ended => FilterStep::Wait,
                 Some(b'[') => match self.bracket(rest.get(1..).unwrap_or(""), ended) {
                     // An image that no passage has is only its description.
                     FilterStep::Replace(used, text) if !text.starts_with('[') => {
@@ -219,7 +235,7 @@ impl CitationFilter {
                     FilterStep::Wait if !ended => FilterStep::Wait,
                     _ => FilterStep::Replace(1, "!".to_owned()),
                 },
-                Some(_) => as_it_is,
+                _ => as_it_is,
             },
             'h' | 'H' => self.address(rest, ended),
             'w' | 'W' if !self.before.is_some_and(char::is_alphanumeric) => self.address(rest, ended),
@@ -342,6 +358,9 @@ impl CitationFilter {
                     };
                     used = end.saturating_add(link);
                     numbers.extend(found);
+                    if numbers.len() >= MAX_TOGETHER {
+                        break;
+                    }
                 }
             }
         }
@@ -374,7 +393,7 @@ impl CitationFilter {
         let word = self.statement.chars().rev().take(3).take_while(|letter| letter.is_alphabetic()).count();
         let proofs: Vec<&Proof> =
             known.iter().filter_map(|number| self.known.proofs.get(number.checked_sub(1)?)).collect();
-        let is_proven = !known.is_empty() && proof::holds(&self.statement, &proofs);
+        let is_proven = !known.is_empty() && proof::holds(last_of(&self.statement), &proofs);
         if unsure && (!is_proven || (1..3).contains(&word) && !rest.starts_with(['(', '（'])) {
             return FilterStep::Replace(used, rest.get(..used).unwrap_or("").to_owned());
         }

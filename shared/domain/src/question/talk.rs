@@ -63,6 +63,12 @@ const CALLS: &str = "позовите позови позвать соедини
      пригласите подключите подключи поговорить говорить пообщаться общаться связаться связь свяжите нужен нужна нужно хочу требую можно \
      speak talk chat connect transfer get give put call want need let agent reach pass through wanna";
 
+/// Beginnings of questions about people: "who is your manager?"
+const ASKS: &str = "who whom which what is was кто какой какая какие";
+
+/// What turns a wish into its opposite: "I don't need an operator".
+const NEGATIONS: &str = "no not don't dont don doesn't won't never without не нет без никакой никаких";
+
 fn is_in(list: &str, word: &str) -> bool {
     list.split_whitespace().any(|known| known == word)
 }
@@ -109,9 +115,8 @@ fn of_clause(clause: &str) -> Option<Talk> {
     }
     if words.iter().any(|word| is_nearly_in(PEOPLE, word))
         && words.iter().all(|word| is_nearly_in(PEOPLE, word) || is_in(CALLS, word) || is_stop_word(word))
-        && !["who", "whom", "кто", "is", "was"]
-            .iter()
-            .any(|word| words.first().is_some_and(|first| first == word))
+        && !words.first().is_some_and(|first| is_in(ASKS, first))
+        && !words.iter().any(|word| is_in(NEGATIONS, word))
     {
         return Some(Talk::Person);
     }
@@ -153,6 +158,12 @@ mod tests {
             ("I want to speak to a real person please", Some(Talk::Person)),
             ("Ничего не понял. Позовите менеджера!", Some(Talk::Person)),
             ("operator", Some(Talk::Person)),
+            ("no I don't want a human, just the price of sencha", None),
+            ("не нужен оператор, часы работы?", None),
+            ("I do not need an operator. opening hours?", None),
+            ("don't call a colleague", None),
+            ("какой человек вам нужен", None),
+            ("нет, позовите оператора", Some(Talk::Person)),
             ("вы идиоты", Some(Talk::Insult)),
             ("you are useless piece of junk", Some(Talk::Insult)),
             ("Hello, how much is delivery?", None),

@@ -223,8 +223,10 @@ fn token(name: &str) -> SpeechMark {
 
 /// The first of `ends` in a text, and how many bytes it has; without regard to the case of ASCII letters.
 pub(super) fn find_end(text: &str, ends: &[&str]) -> Option<(usize, usize)> {
-    let lower = text.to_ascii_lowercase();
-    ends.iter()
-        .filter_map(|end| Some((lower.find(&end.to_ascii_lowercase())?, end.len())))
-        .min_by_key(|(at, _)| *at)
+    // Up to the first one and no further: what comes after it is read for the next one.
+    text.char_indices().find_map(|(at, _)| {
+        let rest = text.get(at..)?;
+        let is_here = |end: &&&str| rest.get(..end.len()).is_some_and(|here| here.eq_ignore_ascii_case(end));
+        ends.iter().find(is_here).map(|end| (at, end.len()))
+    })
 }

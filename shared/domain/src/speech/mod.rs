@@ -182,7 +182,7 @@ impl Speech {
             let used = match &self.part {
                 SpeechPart::Over => rest.len(),
                 SpeechPart::Answer => self.answer(rest, ended),
-                SpeechPart::Channel => match marks::find_end(rest, marks::CHANNEL_ENDS) {
+                SpeechPart::Channel => match marks::find_end(near(rest), marks::CHANNEL_ENDS) {
                     Some((at, length)) if at <= marks::LONGEST => {
                         let mark = marks::channel(rest.get(..at).unwrap_or(""));
                         self.part = SpeechPart::Answer;
@@ -289,9 +289,11 @@ impl Speech {
         match &mut self.beginning {
             Beginning::Open => self.give_letter(letter),
             Beginning::Held(text) => text.push(letter),
+            // White space begins nothing, however much of it there is.
+            Beginning::Undecided(text) if text.is_empty() && letter.is_whitespace() => {}
             Beginning::Undecided(text) => {
                 text.push(letter);
-                let text = text.trim_start().to_owned();
+                let text = text.clone();
                 self.decide(&text);
             }
         }
@@ -442,6 +444,11 @@ fn tail(text: &str, ends: &[&str]) -> usize {
         })
         .last()
         .map_or(0, |at| text.len().saturating_sub(at))
+}
+
+/// As much of a text as a channel's name and the mark behind it may have.
+fn near(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(marks::LONGEST.saturating_mul(2))).unwrap_or(text)
 }
 
 #[cfg(test)]

@@ -65,7 +65,10 @@ fn read_part(pdf: &Pdf, from: Option<&Resume>, limits: &Limits) -> Result<ReadTe
     for (number, page) in (first.saturating_add(1)..).zip(part) {
         let read = catch_unwind(AssertUnwindSafe(|| {
             let (glyphs, missing) = interpreter.page(page);
-            (interpret::bytes_of(&glyphs), laid_out(&glyphs), missing)
+            let length = interpret::bytes_of(&glyphs);
+            // What is too long already is not laid out.
+            let over = bytes.saturating_add(length) > limits.max_text;
+            (length, if over { PageText::new() } else { laid_out(&glyphs) }, missing)
         }));
         let (length, text, missing) =
             read.unwrap_or_else(|_| (0, PageText::new(), Missing { content: true, ..Missing::default() }));

@@ -199,7 +199,7 @@ export class MessageList {
       body.node,
       entry.incomplete === true && el('div', { class: 'label' }, messages.incomplete),
       citations.length > 0 && this.sources(citations),
-      Array.isArray(entry.suggestions) && el('ul', { class: 'chips', 'aria-label': messages.suggestions }, ...entry.suggestions.map((text) => el('li', {}, el('button', { type: 'button', class: 'chip', onclick: () => this.actions.ask(text) }, el('span', {}, text))))),
+      Array.isArray(entry.suggestions) && this.topics(entry.suggestions),
       retry && this.retryButton(entry),
     ];
   }
@@ -224,6 +224,15 @@ export class MessageList {
       return el('li', {}, button);
     });
     return el('ul', { class: 'sources', 'aria-label': this.language.messages.sources }, ...buttons);
+  }
+
+  private topics(topics: readonly string[]): HTMLElement {
+    const buttons = topics.map((topic) => {
+      const button = el('button', { type: 'button', class: 'source', onclick: () => this.actions.ask(topic) });
+      button.append(el('span', { class: 'title' }, topic));
+      return el('li', {}, button);
+    });
+    return el('ul', { class: 'sources', 'aria-label': this.language.messages.suggestions }, ...buttons);
   }
 
   /** A turn that left no message: only how it ended. */

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::citation::{Source, references};
+use crate::citation::{Source, code, references};
 use crate::quote;
 use crate::text::{Language, detect};
 
@@ -80,15 +80,19 @@ pub fn missing(statement: &str, quote: &str) -> Vec<String> {
 
 /// The text without what is in brackets or is code.
 fn plain(text: &str) -> String {
+    let mut codes = code::ranges(text).into_iter().peekable();
     let mut kept = String::new();
-    let (mut depth, mut code) = (0_u32, false);
-    for letter in text.chars() {
+    let mut depth = 0_u32;
+    for (at, letter) in text.char_indices() {
+        while codes.next_if(|code| code.end <= at).is_some() {}
+        if codes.peek().is_some_and(|code| code.contains(&at)) {
+            continue;
+        }
         match letter {
-            '`' => code = !code,
-            '[' if !code => depth = depth.saturating_add(1),
-            ']' if !code && depth > 0 => depth = depth.saturating_sub(1),
-            '*' | '_' => {}
-            letter if depth == 0 && !code => kept.push(letter),
+            '[' => depth = depth.saturating_add(1),
+            ']' if depth > 0 => depth = depth.saturating_sub(1),
+            '*' | '_' | '`' => {}
+            letter if depth == 0 => kept.push(letter),
             _ => {}
         }
     }

@@ -32,7 +32,6 @@ const NAMES: &[&str] = &[
     "passage",
     "citation",
     "cite",
-    "page",
     "источники",
     "источник",
     "документы",
@@ -45,7 +44,6 @@ const NAMES: &[&str] = &[
     "fuente",
     "documento",
     "fonte",
-    "source n",
 ];
 
 /// The reference at the front of `rest`.
@@ -66,9 +64,9 @@ pub(super) fn front(rest: &str, before: Option<char>, ended: bool) -> ReferenceF
 
 fn bracketed(rest: &str, open: &str, close: &str, unknown: ReferenceFront) -> ReferenceFront {
     let inside = rest.get(open.len()..).unwrap_or("");
-    // `[[1]]`
+    // `[[1]]`; there are no more brackets around one another.
     if open == "[" && inside.starts_with('[') {
-        return match bracketed(inside, "[", "]", unknown.clone()) {
+        return match labelled(inside, "[", "]", unknown.clone()) {
             ReferenceFront::Numbers(length, numbers) => {
                 match inside.get(length..).and_then(|after| after.chars().next()) {
                     Some(']') => ReferenceFront::Numbers(length.saturating_add(2), numbers),
@@ -79,7 +77,13 @@ fn bracketed(rest: &str, open: &str, close: &str, unknown: ReferenceFront) -> Re
             other => other,
         };
     }
-    let Some(length) = inside.find(close) else {
+    labelled(rest, open, close, unknown)
+}
+
+fn labelled(rest: &str, open: &str, close: &str, unknown: ReferenceFront) -> ReferenceFront {
+    let inside = rest.get(open.len()..).unwrap_or("");
+    let near = inside.get(..inside.floor_char_boundary(MAX_LABEL.saturating_add(close.len()))).unwrap_or("");
+    let Some(length) = near.find(close) else {
         let may = inside.len() <= MAX_LABEL
             && !inside.contains(['\n', '['])
             && may_become(inside.trim_end_matches('\\'));
@@ -93,9 +97,7 @@ fn bracketed(rest: &str, open: &str, close: &str, unknown: ReferenceFront) -> Re
     match numbers(label) {
         Some(numbers) => ReferenceFront::Numbers(whole, numbers),
         // Of another numbering.
-        None if label.contains('†') && label.len() <= MAX_LABEL => {
-            ReferenceFront::Numbers(whole, Vec::new())
-        }
+        None if label.contains('†') => ReferenceFront::Numbers(whole, Vec::new()),
         None => ReferenceFront::None,
     }
 }
@@ -168,9 +170,10 @@ const fn superscript(letter: char) -> Option<char> {
 /// `¹` behind a word; behind a digit it is an exponent, and m² is an area.
 fn raised(rest: &str, before: Option<char>, unknown: ReferenceFront) -> ReferenceFront {
     let known = before.is_some_and(|letter| letter.is_alphabetic() || ".,!?»”\")".contains(letter));
-    let digits: String = rest.chars().map_while(superscript).collect();
-    let length: usize =
-        rest.chars().take_while(|letter| superscript(*letter).is_some()).map(char::len_utf8).sum();
+    // Three are too many already.
+    let raised = rest.chars().take_while(|letter| superscript(*letter).is_some()).take(3);
+    let length: usize = raised.map(char::len_utf8).sum();
+    let digits: String = rest.get(..length).unwrap_or("").chars().filter_map(superscript).collect();
     if !known || digits.len() > 2 {
         return ReferenceFront::None;
     }

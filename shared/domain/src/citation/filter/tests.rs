@@ -126,6 +126,40 @@ fn each_statement_is_held_to_its_own_passages() {
 }
 
 #[test]
+fn a_tick_without_a_partner_is_no_code() {
+    let passage = source("Press the ` key. The courier costs 300 roubles.", 0);
+    let shown = |answer: &str| {
+        let mut filter = CitationFilter::new(&[passage]);
+        filter.push(answer) + &filter.finish()
+    };
+    let right = "Press the ` key. The courier costs 300 roubles [1].";
+    assert_eq!(shown(right), right);
+    assert_eq!(crate::citation::cited(right, &[passage]).len(), 1);
+    let wrong = "Press ` to open. The courier costs 999 roubles [1].";
+    assert_eq!(shown(wrong), "Press ` to open. The courier costs 999 roubles.");
+    let code = "Write `a [1]` for the courier.";
+    assert_eq!(shown(code), code);
+    assert!(crate::citation::cited(code, &[passage]).is_empty());
+}
+
+#[test]
+fn brackets_in_any_number_are_read_in_bounded_depth_and_time() {
+    for repeated in ["[", "[[", "【", "\\[", "(", "[1]", "<sup>", "`", "!", "[a](", "¹"] {
+        let answer = repeated.repeat(20_000);
+        let mut whole = CitationFilter::new(&[source("One.", 0)]);
+        let shown = whole.push(&answer) + &whole.finish();
+        let mut filter = CitationFilter::new(&[source("One.", 0)]);
+        let pieces: String = answer
+            .chars()
+            .collect::<Vec<_>>()
+            .chunks(997)
+            .map(|piece| filter.push(&piece.iter().collect::<String>()))
+            .collect();
+        assert_eq!(pieces + &filter.finish(), shown, "{repeated}");
+    }
+}
+
+#[test]
 fn no_link_is_hidden_by_how_it_is_written() {
     for (answer, shown) in [
         ("See [click\nhere](https:evil.example/a) now", "See [click\nhere] now"),

@@ -17,6 +17,8 @@ use self::composite::Composite;
 use self::simple::Simple;
 use super::guard::{Guard, Refused, name_of};
 
+/// The letters that one code may stand for, at most.
+const MAX_LETTERS: usize = 32;
 /// Codes whose meaning is kept; a font that has more forgets.
 const MAX_KEPT: usize = 1 << 16;
 
@@ -216,6 +218,8 @@ impl Face {
             return Rc::clone(kept);
         }
         let text = self.text(code, length).and_then(readable);
+        // A ligature has a few letters; a file may claim a book for one code.
+        let text = text.map(|text| text.chars().take(MAX_LETTERS).collect::<String>());
         let sign = Rc::new(FontSign { text: text.map(Rc::from), advance: self.advance(code, length) });
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= MAX_KEPT {
