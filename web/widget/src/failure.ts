@@ -1,4 +1,4 @@
-// What a call may fail with. Both files of the widget meet each other's errors, so they are told apart by what they say and
+// What a call may fail with. The files of the widget meet each other's errors, so they are told apart by what they say and
 // not by their class; any error that is no problem means that there was no answer.
 
 /** An answer of the server that is not a success. `status` decides what the widget does. */

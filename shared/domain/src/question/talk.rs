@@ -102,13 +102,14 @@ pub fn talk(text: &str) -> Option<Talk> {
     let (mut all, mut person) = (Some(None::<Talk>), false);
     for clause in clauses {
         let kind = of_clause(clause);
-        person |= kind == Some(Talk::Person);
-        all = all.and_then(|before| kind.map(|kind| before.max(Some(kind))));
+        person |= kind == Some(Some(Talk::Person));
+        all = all.and_then(|before| kind.map(|kind| before.max(kind)));
     }
     if person { Some(Talk::Person) } else { all.flatten() }
 }
 
-fn of_clause(clause: &str) -> Option<Talk> {
+/// What a part of a message is: `None` for a question, `Some(None)` for words that say nothing alone.
+fn of_clause(clause: &str) -> Option<Option<Talk>> {
     let words: Vec<String> = words(clause).map(|word| word.text).collect();
     if words.len() > 14 {
         return None;
@@ -118,7 +119,7 @@ fn of_clause(clause: &str) -> Option<Talk> {
         && !words.first().is_some_and(|first| is_in(ASKS, first))
         && !words.iter().any(|word| is_in(NEGATIONS, word))
     {
-        return Some(Talk::Person);
+        return Some(Some(Talk::Person));
     }
     let mut found = None;
     for word in &words {
@@ -132,7 +133,8 @@ fn of_clause(clause: &str) -> Option<Talk> {
     // "когда утро" asks something: words that ask beside a mere greeting.
     let asks =
         words.iter().any(|word| is_in("how when where why which сколько когда где почему зачем", word));
-    found.filter(|kind| !(asks && matches!(kind, Talk::Greeting | Talk::Acknowledged | Talk::Bot)))
+    let questions = matches!(found, None | Some(Talk::Greeting | Talk::Acknowledged | Talk::Bot));
+    if asks && questions { None } else { Some(found) }
 }
 
 #[cfg(test)]
@@ -147,6 +149,7 @@ mod tests {
             ("Good evening!", Some(Talk::Greeting)),
             ("thanks a lot mate", Some(Talk::Thanks)),
             ("you stupid machine", Some(Talk::Insult)),
+            ("ты тупой бот, отвечай нормально!", Some(Talk::Insult)),
             ("machine?", None),
             ("evening", None),
             ("день", None),

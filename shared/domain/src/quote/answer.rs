@@ -28,6 +28,9 @@ const TOGETHER: f64 = 0.75;
 /// What a document in another language counts, of one in the question's own.
 const FOREIGN: f64 = 0.6;
 
+/// What a code counts, of a word.
+const CODE: f64 = 0.5;
+
 /// A passage that was found, and the language of its document.
 #[derive(Debug, Clone, Copy)]
 pub struct Offered<'a> {
@@ -153,6 +156,14 @@ impl Judge<'_> {
             covered += weight * credit;
             whole += weight;
             direct = direct.max(own);
+        }
+        // A code is asked for, also where its letters and digits are no words by themselves: "K-17". It counts less than a word:
+        // what is asked of it is to be answered, and not only that it is named.
+        if only.is_none() && !self.question.words.iter().any(|word| self.is_code(word)) {
+            let there = self.question.codes.iter().filter(|code| statement.codes.contains(code)).count();
+            whole += CODE * f64::from(u32::try_from(self.question.codes.len()).unwrap_or(u32::MAX));
+            covered += CODE * f64::from(u32::try_from(there).unwrap_or(u32::MAX));
+            direct = direct.max(if there > 0 { 1.0 } else { 0.0 });
         }
         let mut fits = 1.0;
         let (wants, has) = (&self.question.wants, &statement.has);

@@ -52,6 +52,26 @@ fn the_answer_of_an_faq_stands_below_its_question() {
 }
 
 #[test]
+fn a_code_is_found_however_it_is_joined_and_what_is_asked_of_it_is_wanted_too() {
+    let rows = "Product: Kettle Camomile K-17; Article: K17-W; Price: 3,990 ₽\nProduct: Puer Shu; Article: TE-05; Price: 1,290 ₽";
+    for (question, article) in [
+        ("K-17", "K17-W"),
+        ("К-17", "K17-W"),
+        ("k17", "K17-W"),
+        ("TE-05", "TE-05"),
+        ("ТЕ05?", "TE-05"),
+        ("сколько стоит К-17?", "K17-W"),
+        ("price of TE 05", "TE-05"),
+    ] {
+        let (said, _) = quoted(question, &[source(rows, None)]).unwrap_or_else(|| panic!("{question}"));
+        assert!(said.contains(article) && said.lines().count() == 1, "{question}: {said}");
+    }
+    for question in ["TE-99", "how much does the K-17 weigh", "is K-17 made in Italy"] {
+        assert!(quoted(question, &[source(rows, None)]).is_none(), "{question}");
+    }
+}
+
+#[test]
 fn a_list_is_quoted_by_its_items() {
     let text = "Delivery:\n\n- Courier in Moscow: 300 roubles\n- Post: 250 roubles\n- Pickup: free\n";
     // Under the line that opens the list, as an item alone says little.
