@@ -8,6 +8,7 @@ use frontdesk_domain::question::{Question, talk};
 use frontdesk_domain::quote::{MAX_QUOTE_CHARS, Offered, quoted_answer, topics};
 use frontdesk_domain::robots::Robots;
 use frontdesk_domain::settings::Settings;
+use frontdesk_domain::speech::Speech;
 use frontdesk_domain::text::{
     self, Language, MAX_PASSAGE_CHARS, MAX_QUERY_TERMS, MAX_WORD_CHARS, OVERLAP_CHARS, TextPlace, Window,
 };
@@ -214,6 +215,45 @@ mod in_time {
         }
         let long = of("x", MEGABYTE / 2);
         covers(&format!("# {long}\n{}", of("## a\nb\n", MEGABYTE / 4)));
+    }
+
+    #[test]
+    fn a_models_words_are_read() {
+        for unit in [
+            "\n",
+            " ",
+            "<think></think>",
+            "<think>",
+            "</think>",
+            "<|channel|>",
+            "<|channel|>final<|message|>",
+            "[",
+            "◁",
+            "<",
+            "a\n",
+            "<tool_call>",
+            "`",
+            "```\n",
+            "{",
+            "user:\n",
+            "[1]",
+            "¹",
+            "【",
+            "\u{202e}",
+        ] {
+            let text = of(unit, MEGABYTE / 8);
+            let mut speech = Speech::new(false);
+            let mut said = speech.push(&text).text;
+            said.push_str(&speech.finish().text);
+            let mut letter_by_letter = Speech::new(true);
+            for letter in text.chars() {
+                let _ = letter_by_letter.push(letter.encode_utf8(&mut [0; 4]));
+            }
+            let _ = letter_by_letter.finish();
+            let mut filter = CitationFilter::new(&[source("Two.")]);
+            let _ = filter.push(&text);
+            let _ = filter.finish();
+        }
     }
 
     #[test]
