@@ -19,9 +19,11 @@ mod runtime;
 mod sockets;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use frontdesk_api::socket::{SocketGrant, SocketState};
 use frontdesk_app::rooms::{RemoteRooms, room_name};
+use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_ports::unconfigured::Unconfigured;
 // Named so that their features reach the versions of `getrandom` that the core's dependencies use.
 use getrandom_02 as _;
@@ -29,6 +31,11 @@ use getrandom_03 as _;
 use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 use crate::runtime::AfterResponse;
+
+/// Why a room takes no further socket.
+const CROWDED: &str = "too many listen to this conversation; please try again";
+/// When to come back then.
+const COME_BACK: Duration = Duration::from_secs(30);
 
 /// Answers one request.
 ///
@@ -44,17 +51,35 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
         None => Rc::new(Unconfigured),
     });
-    let mut response = frontdesk_api::handle(ctx, request, peer).await;
+    let asks_for_socket = request.headers().contains_key(http::header::UPGRADE).then(|| head_of(&request));
+    let mut response = frontdesk_api::handle(ctx.clone(), request, peer).await;
     match (response.extensions_mut().remove::<SocketGrant>(), host::rooms(&env)) {
         (Some(grant), Some(rooms)) => {
             let state = SocketState::from(grant);
             let room = room_name(state.org(), state.conversation());
             let text =
                 serde_json::to_string(&state).map_err(|error| worker::Error::from(error.to_string()))?;
-            rooms.upgrade(&room, &text).await
+            let upgraded = rooms.upgrade(&room, &text).await?;
+            match asks_for_socket {
+                Some(head) if upgraded.status() == sockets::FULL => {
+                    let error =
+                        Error::from(CallerError::Unavailable { reason: CROWDED, retry_after: COME_BACK });
+                    worker::response_to_wasm(frontdesk_api::refuse(&ctx, &head, &error))
+                }
+                _ => Ok(upgraded),
+            }
         }
         _ => worker::response_to_wasm(response),
     }
+}
+
+/// A request's head, which stays when the request is gone.
+fn head_of<T>(request: &http::Request<T>) -> http::Request<()> {
+    let mut head = http::Request::new(());
+    head.method_mut().clone_from(request.method());
+    head.uri_mut().clone_from(request.uri());
+    head.headers_mut().clone_from(request.headers());
+    head
 }
 
 /// Every minute: whatever announced a job and was lost, its job is found.

@@ -18,6 +18,8 @@ use worker::{
 
 /// The most sockets of one room.
 const MAX_SOCKETS: usize = 512;
+/// How the object answers a socket that it has no room for; the Worker says it to the client.
+pub const FULL: u16 = 503;
 /// What clients send to keep a connection, and the answer, which the runtime gives without waking the object.
 const PING: (&str, &str) = (r#"{"t":"ping"}"#, r#"{"t":"pong"}"#);
 /// Closed normally (RFC 6455, 7.4.1).
@@ -69,7 +71,7 @@ impl Sockets {
     pub async fn accept(&self, granted: &str) -> Result<Response> {
         let state: SocketState = serde_json::from_str(granted)?;
         if self.state.get_websockets().len() >= MAX_SOCKETS {
-            return Response::error("too many sockets", 503);
+            return Response::empty().map(|full| full.with_status(FULL));
         }
         let pair = WebSocketPair::new()?;
         let tag = RequestId::new(self.ctx.clock.now(), self.ctx.random.entropy()).to_string();
@@ -85,11 +87,8 @@ impl Sockets {
     pub async fn check(&self) -> Option<Duration> {
         let sessions: Vec<_> =
             self.sessions.borrow().values().map(|running| running.session.clone()).collect();
-        let mut next = None;
-        for session in sessions {
-            next = session.check().await.or(next);
-        }
-        next
+        let sessions: Vec<&Session> = sessions.iter().map(|session| &**session).collect();
+        Session::check_all(&sessions).await
     }
 
     /// A frame of the client.

@@ -18,6 +18,8 @@ use wit_bindgen::spawn_local;
 const EVERY: Duration = Duration::from_secs(10);
 /// The name of that among what is done once in a while.
 const LEFT_BEHIND: &str = "left_behind";
+/// The name of a sign of life alone, which is given while the schema is wrong.
+const SIGNED: &str = "signed";
 /// How long an instance waits for leases of turns to end: whose worker died just now has one that lasts.
 const TURNS_PATIENCE: Duration = Duration::from_secs(25);
 /// How long it waits at least between two polls for such turns.
@@ -55,7 +57,10 @@ pub fn poll_what_is_due(ctx: &Ctx, rooms: Option<LogRooms>) {
     let ctx = ctx.clone();
     spawn_local(async move {
         if schema::ready(&ctx).await.is_err() {
-            sign(&ctx).await;
+            // Where even the rounds are missing, every instance signs.
+            if !matches!(rounds::claim(&ctx, SIGNED, EVERY).await, Ok(false)) {
+                sign(&ctx).await;
+            }
             return;
         }
         match rounds::claim(&ctx, LEFT_BEHIND, EVERY).await {

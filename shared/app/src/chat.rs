@@ -89,12 +89,12 @@ pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) 
     if !matches!(scope.actor(), Actor::User { .. }) && command.note {
         return Err(Error::invalid("/note", "only operators write notes"));
     }
+    if author.kind == AuthorKind::Operator && !command.note && !scope.has_role(Role::Operator) {
+        return Err(CallerError::Forbidden("writing to visitors needs the role operator").into());
+    }
     let id = MessageId::new(ctx.clock.now(), ctx.random.entropy());
     if !command.attachments.is_empty() {
         crate::uploads::attach(ctx, scope, id, &command.attachments).await?;
-    }
-    if author.kind == AuthorKind::Operator && !command.note && !scope.has_role(Role::Operator) {
-        return Err(CallerError::Forbidden("writing to visitors needs the role operator").into());
     }
     let now = ctx.clock.now();
     let message = NewMessage {

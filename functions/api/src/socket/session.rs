@@ -253,9 +253,19 @@ impl Session {
         self.end(ended);
     }
 
+    /// [`Session::check`] of all sockets of a room; gives when the first of them is to be checked again.
+    pub async fn check_all(sessions: &[&Self]) -> Option<Duration> {
+        let mut soonest: Option<Duration> = None;
+        for session in sessions {
+            let next = session.check().await;
+            soonest = [soonest, next].into_iter().flatten().min();
+        }
+        soonest
+    }
+
     /// Closes the socket if it has to end; gives when to check again. For hosts that lose their memory and have another clock
     /// than a future's. `None` where nothing is to be checked but the token's end, which is before anything more is sent.
-    pub async fn check(&self) -> Option<Duration> {
+    async fn check(&self) -> Option<Duration> {
         let stays = !self.has_expired() && self.may_stay().await;
         let next = standing::check_every(&self.scope).filter(|_| stays);
         let visitor = matches!(self.scope.actor(), Actor::Visitor { .. });

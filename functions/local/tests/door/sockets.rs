@@ -97,6 +97,10 @@ impl Wire {
         tokio::time::timeout(DEADLINE, self.0.next()).await.expect("nothing more came")
     }
 
+    async fn check(&self) -> Option<Duration> {
+        Session::check_all(&[&self.0]).await
+    }
+
     /// The next frame.
     async fn next(&self) -> Value {
         match self.outgoing().await {
@@ -425,7 +429,13 @@ fn a_socket_ends_within_seconds_when_its_user_is_disabled() {
         for socket in [&silent, &checked, &writing] {
             socket.until(|frame| frame["seq"] == 1).await;
         }
-        assert_eq!(checked.0.check().await, Some(Duration::from_secs(5)), "when to come again");
+        assert_eq!(checked.check().await, Some(Duration::from_secs(5)), "when to come again");
+        // However patient others in the room are.
+        let visitor = room.socket(&room.token).await;
+        for order in [[&checked.0, &visitor.0], [&visitor.0, &checked.0]] {
+            let soonest = Session::check_all(&order).await;
+            assert_eq!(soonest, Some(Duration::from_secs(5)));
+        }
         let ended = Box::pin(silent.0.ended());
         room.desk
             .world
@@ -437,7 +447,7 @@ fn a_socket_ends_within_seconds_when_its_user_is_disabled() {
         room.desk.clock.advance(Duration::from_secs(5));
         // On a host that waits, and on one that comes again.
         tokio::time::timeout(DEADLINE, ended).await.unwrap();
-        assert_eq!(checked.0.check().await, None);
+        assert_eq!(checked.check().await, None);
         // What comes later does not reach it, and what it says is not done.
         room.post("after", "secret").await;
         for socket in [&silent, &checked] {
@@ -464,7 +474,7 @@ fn a_visitors_socket_ends_soon_after_its_site_is_removed() {
         for socket in [&silent, &checked, &writing] {
             socket.begin(0).await;
         }
-        let minutes = checked.0.check().await.expect("it is checked again");
+        let minutes = checked.check().await.expect("it is checked again");
         let ended = Box::pin(silent.0.ended());
         room.desk
             .world
@@ -480,7 +490,7 @@ fn a_visitors_socket_ends_soon_after_its_site_is_removed() {
         writing.say(&json!({ "t": "ping" })).await;
         assert_eq!(writing.closed().await, GONE);
         room.desk.clock.advance(minutes);
-        assert_eq!(checked.0.check().await, None);
+        assert_eq!(checked.check().await, None);
         assert_eq!(checked.closed().await, GONE);
     });
 }

@@ -478,6 +478,24 @@ fn an_upload_that_is_noted_for_a_message_is_kept_until_it_is_certain_that_there_
 }
 
 #[test]
+fn a_message_that_is_refused_notes_no_upload() {
+    run(async {
+        let shop = Shop::open().await;
+        let mut viewer = shop.operator();
+        if let Actor::User { user, name, .. } = viewer.actor().clone() {
+            let actor = Actor::User { user, name, role: Role::Viewer };
+            #[expect(clippy::disallowed_methods, reason = "a test makes its own viewer")]
+            let made = TenantScope::authenticated(shop.visitor.org(), actor);
+            viewer = made;
+        }
+        let id = uploads::store(shop.ctx(), &viewer, "a.txt", "Tea".into()).await.unwrap().id;
+        let refused = shop.post(&viewer, &[id], false).await;
+        assert!(matches!(refused, Err(Error::Caller(CallerError::Forbidden(_)))), "{refused:?}");
+        assert_eq!(shop.count("SELECT count(*) FROM attachments").await, 0);
+    });
+}
+
+#[test]
 fn an_upload_whose_file_could_not_be_stored_leaves_nothing_and_counts_for_nothing() {
     run(async {
         let shop = Shop::open().await;
