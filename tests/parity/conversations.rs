@@ -1,8 +1,10 @@
 //! Conversations, and whose they are.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_tests::client::poll;
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::case::{Case, events, get, message, messages, patch, post};
 
@@ -42,4 +44,29 @@ async fn a_conversation_is_its_visitors_alone() -> Result<()> {
     case.title("No body");
     case.send(visitor.request(Method::POST, "/api/v1/conversations"), 415).await?;
     case.end("conversations")
+}
+
+#[tokio::test]
+async fn a_conversation_that_was_put_aside_comes_back_at_its_time() -> Result<()> {
+    let mut case = Case::begin().await?;
+    let (visitor, operator) = (case.visitor("visitor").await?, case.operator().await?);
+    let conversation = visitor.begin().await?;
+    let path = format!("/api/v1/conversations/{conversation}");
+    let head = async || -> Result<Value> {
+        Ok(get(&operator, &path).send().await?.error_for_status()?.json().await?)
+    };
+    let epoch = head().await?["epoch"].as_u64().context("an epoch")?;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis();
+    let soon = Timestamp::from_millis(i64::try_from(now)? + 3_000);
+    let put_aside = patch(&operator, &path, epoch, &json!({ "snoozed_until": soon })).send().await?;
+    let put_aside: Value = put_aside.error_for_status()?.json().await?;
+    ensure!(put_aside["status"] == "snoozed", "{put_aside}");
+    // Those whose time has come are taken up once a minute; on hosts without a timer, beside requests such as these.
+    let woken = poll("its time to come", async || {
+        let head = head().await?;
+        Ok((head["status"] != "snoozed").then_some(head))
+    })
+    .await?;
+    ensure!(woken["status"] == "open" && woken["snoozed_until"].is_null(), "{woken}");
+    Ok(())
 }

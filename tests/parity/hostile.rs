@@ -47,6 +47,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("quotes.md", text(format!("{} deep\n", ">".repeat(50_000)))),
         ("brackets.md", text(format!("{} x {}\n", "[".repeat(50_000), "](x)".repeat(20_000)))),
         ("stars.md", text("*a **b ".repeat(30_000))),
+        ("robots.txt", text("User-agent: a\nDisallow: /x*y$\n".repeat(13_000))),
         ("cells.csv", text("a;".repeat(500_000))),
         ("deep.html", text(format!("<!doctype html><body>{}words", "<div>".repeat(50_000)))),
         ("attributes.html", text(format!("<!doctype html><p {}>words</p>", "a=b ".repeat(50_000)))),

@@ -30,7 +30,6 @@ mod large;
 mod left_over;
 mod limits;
 mod messages;
-
 mod objects;
 mod pages;
 mod panics;

@@ -185,6 +185,16 @@ mod in_time {
     }
 
     #[test]
+    fn rules_for_robots_are_read() {
+        for unit in ["User-agent: a\n", "User-agent: *\nDisallow: /x*y$\n", "Disallow: ", "*", "#\r"] {
+            let rules = Robots::parse(of(unit, 400 << 10).as_bytes(), "ExampleBot");
+            let _ = rules.allow(&of("/x", 4 << 10));
+        }
+        let stars = format!("User-agent: *\nDisallow: /{}y$\n", of("*x", 400 << 10));
+        assert!(Robots::parse(stars.as_bytes(), "ExampleBot").allow(&of("/x", 4 << 10)));
+    }
+
+    #[test]
     fn prose_on_one_line_is_split() {
         let sentence = "Every order is packed in the warehouse and given to the courier on the same day. ";
         covers(&of(sentence, 2 * MEGABYTE));
