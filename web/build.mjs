@@ -62,7 +62,6 @@ await mkdir(join(dist, 'demo'), { recursive: true });
 await Promise.all([
   script('main.ts', 'widget.js'),
   script('entry/messages.ts', 'widget-messages.js', { format: 'esm' }),
-  script('entry/panel.ts', 'widget-panel.js', { format: 'esm' }),
   ...LANGUAGES.map((language) => script(`entry/${language}.ts`, `widget-${language}.js`, { format: 'esm' })),
   build({ ...common, entryPoints: [join(here, 'demo/demo.ts')], outfile: join(dist, 'demo/demo.js') }),
   build({ ...common, entryPoints: [join(here, 'demo/demo.css')], outfile: join(dist, 'demo/demo.css'), target: 'chrome100' }),

@@ -281,25 +281,6 @@ visitorTest('a question of the page is kept until there is a chat, also over pag
   assert.equal(await visit.mine.count(), 1);
 });
 
-visitorTest('a first file of the versions that had two finds its second', { lang: 'en' }, async (visit) => {
-  const shown = await visit.page.evaluate(async () => {
-    const { openPanel, version } = await import('/widget-panel.js');
-    const frame = document.createElement('div');
-    const host = document.createElement('section');
-    host.attachShadow({ mode: 'open' }).append(frame);
-    document.body.append(host);
-    const actions = { setOpen() {}, send: () => true, draft() {}, takeBack: () => null, earlier() {} };
-    const panel = openPanel(frame, { languages: ['ru'], close: 'Закрыть чат', suggestions: [], draft: '', signal: new AbortController().signal }, actions);
-    const entries = [{ key: 'a', kind: 'ai', text: 'Ответ', at: 1, seq: 2, outcome: 'answered' }];
-    const conversation = { lastSeq: 3, mode: 'ai', entries, outgoing: [], operatorTyping: false, gap: false };
-    panel.setOpen(true, false);
-    panel.update({ conversation, link: 'live', site: { name: 'S' }, refused: null, waiting: null, loading: false, outboxFull: false, read: 0, earlier: [], more: false, skew: 0 });
-    panel.attached();
-    return [typeof version, frame.querySelector('.md').textContent, frame.querySelector('textarea').placeholder];
-  });
-  assert.deepEqual(shown, ['string', 'Ответ', 'Ваш вопрос…']);
-});
-
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {
   await visit.page.route('**/demo/?lang=en', async (route) => {
     const response = await route.fetch();

@@ -145,8 +145,6 @@ export class Connection {
 
   private async begin(): Promise<void> {
     const backoff = this.newBackoff();
-    const pause = this.session.notBefore - this.around.now();
-    if (pause > 0) await this.pauses.rest(pause, false);
     while (!this.closed && this.session.refused === null && !this.session.ready) {
       try {
         await this.session.open();
@@ -418,20 +416,18 @@ export class Connection {
     const { poll = POLL } = this.options;
     while (!this.closed && this.session.refused === null) {
       const now = this.around.now();
-      if (!this.streaming && this.session.conversation && now - this.lastPoll >= poll.min) {
+      if (!this.streaming && this.session.conversation && now - this.lastPoll >= poll.min && !this.session.pause()) {
         this.lastPoll = now;
         try {
           await this.ask();
         } catch (cause) {
-          if (isStatus(cause, 401, 404)) {
-            this.session.expire();
-            if (isStatus(cause, 404)) this.session.leave();
-            await this.refreshSession();
-          } else if (isStatus(cause, 403)) this.session.refuse(403);
+          this.session.learn(cause);
+          await this.refreshSession();
         }
         void this.follow();
       }
-      await this.pauses.rest(pollAfter(now - this.lastActivity, { ...POLL, ...poll }), true);
+      const pause = this.session.pause();
+      await this.pauses.rest(Math.max(pause, pollAfter(now - this.lastActivity, { ...POLL, ...poll })), !pause);
     }
   }
 
