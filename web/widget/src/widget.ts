@@ -6,6 +6,7 @@ import type { Chatting, ChatModule } from './chat';
 import { loadFile } from './files';
 import { Host } from './host';
 import { languageOf, type Language } from './i18n/index';
+import { kit } from './kit';
 import { LAUNCHER_WORDS, type LauncherWords } from './i18n/launcher';
 import type { MessagesModule } from './messages';
 import { Outbox } from './outbox';
@@ -212,6 +213,8 @@ export class Widget {
       changed: () => this.changed(),
       setOpen: (open) => this.setOpen(open),
       messages,
+      kit,
+      load: (name, wanted) => loadFile(server, name, wanted),
     });
     if (this.open) this.chat.setOpen(true, focus);
     this.paint();
