@@ -247,6 +247,45 @@ visitorTest('a panel whose messages come late is open before, and shows them the
   assert.equal(await visit.panel.locator('.skeleton').isVisible(), false);
 });
 
+visitorTest('the card of a source comes when one is pressed, and the last one pressed is shown', { lang: 'en' }, async (visit) => {
+  let release;
+  let asked = 0;
+  const held = new Promise((resolve) => (release = resolve));
+  await visit.page.route('**/widget-source.js*', async (route) => {
+    asked += 1;
+    await held;
+    await route.continue();
+  });
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  assert.equal(asked, 0, 'who opens no source gets no file for it');
+  await visit.cites.first().click();
+  await visit.panel.locator('.cite[aria-busy="true"]').waitFor();
+  await visit.panel.locator('.source').first().click();
+  await visit.page.keyboard.press('Escape');
+  await visit.panel.waitFor({ state: 'hidden' });
+  release();
+  await visit.launcher.click();
+  await visit.panel.locator('.cite:not([aria-busy])').first().waitFor();
+  assert.equal(await visit.card.count(), 0, 'what was asked for before it was closed is not shown');
+  await visit.panel.locator('.source').first().click();
+  await visit.card.waitFor();
+  await visit.page.keyboard.press('Escape');
+  await visit.card.waitFor({ state: 'hidden' });
+  assert.ok(await visit.panel.locator('.source').first().evaluate((node) => node.getRootNode().activeElement === node));
+});
+
+visitorTest('a source whose file did not come is shown once it can be had', { lang: 'en' }, async (visit) => {
+  let fails = 2;
+  await visit.page.route('**/widget-source.js*', (route) => (fails-- > 0 ? route.abort() : route.continue()));
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  await visit.cites.first().click();
+  await visit.card.waitFor();
+});
+
 visitorTest('a page view loads one file; what was said meanwhile loads the others, and is counted', { lang: 'en' }, async (visit, target) => {
   const loaded = [];
   visit.page.on('request', (request) => /\/widget[^/]*\.js/.test(request.url()) && loaded.push(new URL(request.url()).pathname));

@@ -391,14 +391,9 @@ export class Connection {
         } catch (cause) {
           if (this.closed) break;
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
-          if (isStatus(cause, 401) && backoff.attempts < 3) this.session.expire();
-          else if (isStatus(cause, 404) && backoff.attempts < 3) {
-            this.session.expire();
-            this.session.leave();
-          }
-          else if (isStatus(cause, 403)) this.session.refuse(403);
+          if (backoff.attempts < 3 || !isStatus(cause, 401, 404)) this.session.learn(cause);
           // The server has less than we do: it came back from a backup.
-          else if (isStatus(cause, 422)) this.dispatch({ type: 'reset', mode: this.state.mode });
+          if (isStatus(cause, 422)) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
           await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));

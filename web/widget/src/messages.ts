@@ -108,6 +108,7 @@ export class Messages implements Shown {
   }
 
   closeCard(): void {
+    this.cited = null;
     this.citation?.close();
   }
 

@@ -42,8 +42,7 @@ export interface WidgetHooks {
 const MAX_SUGGESTIONS = 6;
 
 function newId(): string {
-  // randomUUID is missing where the page came over plain http.
-  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
+  // Not randomUUID, which is missing where the page came over plain http.
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
