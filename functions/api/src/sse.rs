@@ -2,7 +2,7 @@
 //!
 //! Stored events carry their `seq` as `id:`. A comment every 15 s keeps proxies from closing an idle stream. A stream
 //! that is complete ends with `event: end`; one that ends without it was cut, and the client comes back. It is cut, too,
-//! when the caller's token ends, its user is disabled, or its site removed.
+//! when the caller's token ends, its user is disabled, its site removed, or its page's origin taken away from the site.
 
 use std::time::Duration;
 
@@ -62,8 +62,8 @@ enum Next {
 pub fn response(call: &Call, frames: BoxStream<'static, Frame>, until: Until) -> Result<Response<Body>> {
     let (ctx, scope, expires) = (call.ctx.clone(), call.scope()?.clone(), call.expires.unwrap_or_default());
     let ended = {
-        let ctx = ctx.clone();
-        Box::pin(async move { standing::end(&ctx, &scope, expires).await })
+        let (ctx, page) = (ctx.clone(), call.foreign_origin().map(str::to_owned));
+        Box::pin(async move { standing::end(&ctx, &scope, page.as_deref(), expires).await })
     };
     let state = State { ctx, frames, until, turn: None, done: false, expires, ended };
     let pieces = futures_util::stream::unfold(state, |mut state| async move {

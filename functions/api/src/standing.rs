@@ -1,16 +1,17 @@
 //! How long a connection may stay open: to the end of its token, a user's no longer than the user is enabled, and a
-//! visitor's no longer than its site is there.
+//! visitor's no longer than its site is there and the page that opened it is one of the site's.
 
 use std::time::Duration;
 
-use frontdesk_app::{auth, settings, sites};
+use frontdesk_app::{auth, settings, sites, widget};
+use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
 /// How often it is checked whether a user is enabled.
 const USER_CHECK: Duration = Duration::from_secs(5);
-/// How often it is checked whether a visitor's site is there.
+/// How often it is checked whether a visitor's site is there, with the page's origin.
 const SITE_CHECK: Duration = Duration::from_secs(15);
 /// The longest sleep in one piece: timers of some runtimes end at 24 days.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
@@ -24,6 +25,8 @@ pub enum Ended {
     Disabled,
     /// Its site was removed.
     Removed,
+    /// The origin of its page was taken away from the site.
+    Foreign,
 }
 
 impl Ended {
@@ -33,19 +36,21 @@ impl Ended {
             Self::Expired => "the token has expired",
             Self::Disabled => "the user is not enabled any more",
             Self::Removed => "the site of this token was removed",
+            Self::Foreign => "the origin of this page is not one of the site's any more",
         }
     }
 }
 
-/// Waits until the connection of `scope`, whose token is valid until `expires`, has to end.
-pub async fn end(ctx: &Ctx, scope: &TenantScope, expires: Timestamp) -> Ended {
+/// Waits until the connection of `scope`, whose token is valid until `expires`, has to end. `page` is the foreign origin that
+/// opened it.
+pub async fn end(ctx: &Ctx, scope: &TenantScope, page: Option<&str>, expires: Timestamp) -> Ended {
     let longest = check_every(scope).unwrap_or(LONGEST_SLEEP);
     loop {
         let now = ctx.clock.now();
         if now >= expires {
             return Ended::Expired;
         }
-        if let Some(ended) = over(ctx, scope).await {
+        if let Some(ended) = over(ctx, scope, page).await {
             return ended;
         }
         ctx.clock.sleep(expires.since(now).min(longest)).await;
@@ -63,16 +68,28 @@ pub const fn check_every(scope: &TenantScope) -> Option<Duration> {
 
 /// Why the caller may not stay, by what is stored of it. A database that does not answer ends no connection: the token does,
 /// soon enough.
-pub async fn over(ctx: &Ctx, scope: &TenantScope) -> Option<Ended> {
+pub async fn over(ctx: &Ctx, scope: &TenantScope, page: Option<&str>) -> Option<Ended> {
     let checked = match scope.actor() {
         Actor::User { .. } => Ok((!auth::may_stay(ctx, scope).await).then_some(Ended::Disabled)),
-        Actor::Visitor { .. } => settings::current(ctx, scope)
-            .await
-            .map(|_| sites::is_removed(ctx, scope).then_some(Ended::Removed)),
+        Actor::Visitor { .. } => visitor_over(ctx, scope, page).await,
         Actor::System => Ok(None),
     };
     checked.unwrap_or_else(|error| {
         tracing::warn!(%error, "whether a caller may stay cannot be read; its connection goes on");
         None
     })
+}
+
+async fn visitor_over(ctx: &Ctx, scope: &TenantScope, page: Option<&str>) -> Result<Option<Ended>> {
+    settings::current(ctx, scope).await?;
+    if sites::is_removed(ctx, scope) {
+        return Ok(Some(Ended::Removed));
+    }
+    let Some(origin) = page else { return Ok(None) };
+    match widget::check_caller_origin(ctx, scope, origin).await {
+        Ok(()) => Ok(None),
+        Err(Error::Caller(CallerError::Forbidden(_))) => Ok(Some(Ended::Foreign)),
+        Err(Error::Caller(CallerError::NotFound { .. })) => Ok(Some(Ended::Removed)),
+        Err(error) => Err(error),
+    }
 }

@@ -247,6 +247,45 @@ visitorTest('a panel whose messages come late is open before, and shows them the
   assert.equal(await visit.panel.locator('.skeleton').isVisible(), false);
 });
 
+visitorTest('the card of a source comes when one is pressed, and the last one pressed is shown', { lang: 'en' }, async (visit) => {
+  let release;
+  let asked = 0;
+  const held = new Promise((resolve) => (release = resolve));
+  await visit.page.route('**/widget-source.js*', async (route) => {
+    asked += 1;
+    await held;
+    await route.continue();
+  });
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  assert.equal(asked, 0, 'who opens no source gets no file for it');
+  await visit.cites.first().click();
+  await visit.panel.locator('.cite[aria-busy="true"]').waitFor();
+  await visit.panel.locator('.source').first().click();
+  await visit.page.keyboard.press('Escape');
+  await visit.panel.waitFor({ state: 'hidden' });
+  release();
+  await visit.launcher.click();
+  await visit.panel.locator('.cite:not([aria-busy])').first().waitFor();
+  assert.equal(await visit.card.count(), 0, 'what was asked for before it was closed is not shown');
+  await visit.panel.locator('.source').first().click();
+  await visit.card.waitFor();
+  await visit.page.keyboard.press('Escape');
+  await visit.card.waitFor({ state: 'hidden' });
+  assert.ok(await visit.panel.locator('.source').first().evaluate((node) => node.getRootNode().activeElement === node));
+});
+
+visitorTest('a source whose file did not come is shown once it can be had', { lang: 'en' }, async (visit) => {
+  let fails = 2;
+  await visit.page.route('**/widget-source.js*', (route) => (fails-- > 0 ? route.abort() : route.continue()));
+  await visit.open();
+  await visit.ask(QUESTION);
+  await visit.answer();
+  await visit.cites.first().click();
+  await visit.card.waitFor();
+});
+
 visitorTest('a page view loads one file; what was said meanwhile loads the others, and is counted', { lang: 'en' }, async (visit, target) => {
   const loaded = [];
   visit.page.on('request', (request) => /\/widget[^/]*\.js/.test(request.url()) && loaded.push(new URL(request.url()).pathname));
@@ -279,25 +318,6 @@ visitorTest('a question of the page is kept until there is a chat, also over pag
   await visit.launcher.click();
   await visit.answer();
   assert.equal(await visit.mine.count(), 1);
-});
-
-visitorTest('a first file of the versions that had two finds its second', { lang: 'en' }, async (visit) => {
-  const shown = await visit.page.evaluate(async () => {
-    const { openPanel, version } = await import('/widget-panel.js');
-    const frame = document.createElement('div');
-    const host = document.createElement('section');
-    host.attachShadow({ mode: 'open' }).append(frame);
-    document.body.append(host);
-    const actions = { setOpen() {}, send: () => true, draft() {}, takeBack: () => null, earlier() {} };
-    const panel = openPanel(frame, { languages: ['ru'], close: 'Закрыть чат', suggestions: [], draft: '', signal: new AbortController().signal }, actions);
-    const entries = [{ key: 'a', kind: 'ai', text: 'Ответ', at: 1, seq: 2, outcome: 'answered' }];
-    const conversation = { lastSeq: 3, mode: 'ai', entries, outgoing: [], operatorTyping: false, gap: false };
-    panel.setOpen(true, false);
-    panel.update({ conversation, link: 'live', site: { name: 'S' }, refused: null, waiting: null, loading: false, outboxFull: false, read: 0, earlier: [], more: false, skew: 0 });
-    panel.attached();
-    return [typeof version, frame.querySelector('.md').textContent, frame.querySelector('textarea').placeholder];
-  });
-  assert.deepEqual(shown, ['string', 'Ответ', 'Ваш вопрос…']);
 });
 
 visitorTest('an unknown site key shows nothing at all', { lang: 'en' }, async (visit) => {

@@ -7,10 +7,12 @@ import type { Api } from './api';
 import { Connection } from './connection';
 import type { Messages } from './i18n/en';
 import type { Language } from './i18n/index';
+import type { Kit } from './kit';
 import type { Outbox } from './outbox';
 import type { MessagesModule } from './messages';
 import type { Session } from './session';
 import type { Box } from './storage';
+import type { StreamModule } from './stream';
 import { Panel } from './view/panel';
 import css from './view/panel.css';
 import { addStyles } from './view/style';
@@ -36,7 +38,12 @@ export interface Shell {
   setOpen(open: boolean): void;
   /** The third file; null where it is not wanted any more. */
   messages: Promise<MessagesModule | null>;
+  kit: Kit;
+  load: Load;
 }
+
+/** Gets one of the files that few visitors need; null where it did not come and is not wanted any more. */
+export type Load = <T extends { version: string }>(name: string, wanted: () => boolean) => Promise<T | null>;
 
 /** What the first file gets. */
 export interface Chatting {
@@ -73,11 +80,16 @@ export class Chat implements Chatting {
       random: () => Math.random(),
       newId: () => shell.newId(),
       online: () => navigator.onLine,
+      stream: async () => {
+        const module = await shell.load<StreamModule>('stream', () => false);
+        if (!module) throw new Error('no event stream');
+        return module;
+      },
       onChange: () => shell.changed(),
     }));
     this.panel = new Panel(
       frame,
-      { language: { ...language, messages }, close: language.messages.close, suggestions: shell.suggestions, draft: tab.get<string>('draft') ?? '', signal },
+      { language: { ...language, messages }, close: language.messages.close, suggestions: shell.suggestions, draft: tab.get<string>('draft') ?? '', signal, load: shell.load },
       {
         setOpen: (open) => shell.setOpen(open),
         send: (text) => connection.send(text),

@@ -11,8 +11,8 @@ import type { Outbox } from './outbox';
 import { Pauses } from './pauses';
 import type { Session } from './session';
 import { RoomSocket } from './socket';
-import { parseEvent, SseDecoder } from './sse';
 import type { Box } from './storage';
+import type { StreamModule } from './stream';
 import { IDLE, POLL, pollAfter } from './watch';
 import type { Conversation, ServerEvent, Site } from './wire';
 
@@ -45,6 +45,8 @@ export interface Surroundings {
   random(): number;
   newId(): string;
   online(): boolean;
+  /** What reads an event stream. */
+  stream(): Promise<Pick<StreamModule, 'readStream'>>;
   onChange(snapshot: Snapshot): void;
 }
 
@@ -57,8 +59,6 @@ export interface ConnectionOptions {
   socketRest?: number;
 }
 
-/** The server says something at least every 15 s; two of these missed means a dead connection. */
-const SILENCE = 40_000;
 /** A page in the background keeps its stream this long: browsers allow six connections to a host, tabs are many. A socket
  * is none of these, and stays. */
 const HIDDEN = 60_000;
@@ -145,8 +145,6 @@ export class Connection {
 
   private async begin(): Promise<void> {
     const backoff = this.newBackoff();
-    const pause = this.session.notBefore - this.around.now();
-    if (pause > 0) await this.pauses.rest(pause, false);
     while (!this.closed && this.session.refused === null && !this.session.ready) {
       try {
         await this.session.open();
@@ -393,14 +391,9 @@ export class Connection {
         } catch (cause) {
           if (this.closed) break;
           if (this.state.lastSeq > seq || this.around.now() - began > STEADY) backoff.reset();
-          if (isStatus(cause, 401) && backoff.attempts < 3) this.session.expire();
-          else if (isStatus(cause, 404) && backoff.attempts < 3) {
-            this.session.expire();
-            this.session.leave();
-          }
-          else if (isStatus(cause, 403)) this.session.refuse(403);
+          if (backoff.attempts < 3 || !isStatus(cause, 401, 404)) this.session.learn(cause);
           // The server has less than we do: it came back from a backup.
-          else if (isStatus(cause, 422)) this.dispatch({ type: 'reset', mode: this.state.mode });
+          if (isStatus(cause, 422)) this.dispatch({ type: 'reset', mode: this.state.mode });
           if (!this.around.online()) this.setLink('offline');
           else if (this.link === 'live' && backoff.attempts > 0) this.setLink('connecting');
           await this.pauses.rest(this.delayAfter(cause, backoff), !isThrottled(cause));
@@ -418,20 +411,18 @@ export class Connection {
     const { poll = POLL } = this.options;
     while (!this.closed && this.session.refused === null) {
       const now = this.around.now();
-      if (!this.streaming && this.session.conversation && now - this.lastPoll >= poll.min) {
+      if (!this.streaming && this.session.conversation && now - this.lastPoll >= poll.min && !this.session.pause()) {
         this.lastPoll = now;
         try {
           await this.ask();
         } catch (cause) {
-          if (isStatus(cause, 401, 404)) {
-            this.session.expire();
-            if (isStatus(cause, 404)) this.session.leave();
-            await this.refreshSession();
-          } else if (isStatus(cause, 403)) this.session.refuse(403);
+          this.session.learn(cause);
+          await this.refreshSession();
         }
         void this.follow();
       }
-      await this.pauses.rest(pollAfter(now - this.lastActivity, { ...POLL, ...poll }), true);
+      const pause = this.session.pause();
+      await this.pauses.rest(Math.max(pause, pollAfter(now - this.lastActivity, { ...POLL, ...poll })), !pause);
     }
   }
 
@@ -499,35 +490,16 @@ export class Connection {
   }
 
   private async readStream(token: string, conversation: string, abort: AbortController, instead: boolean): Promise<boolean> {
-    let silence: ReturnType<typeof setTimeout> | undefined;
-    const listen = () => {
-      clearTimeout(silence);
-      silence = setTimeout(() => abort.abort(), SILENCE);
+    const { readStream } = await this.around.stream();
+    const body = await this.api.events(token, conversation, this.state.lastSeq, abort.signal);
+    // The server is there, and only sockets do not reach it.
+    if (instead) this.avoidSockets();
+    this.connected();
+    const take = (event: ServerEvent) => {
+      this.onEvent(event);
+      if (this.state.gap) throw new Error('a gap in the stream');
     };
-    try {
-      const body = await this.api.events(token, conversation, this.state.lastSeq, abort.signal);
-      // The server is there, and only sockets do not reach it.
-      if (instead) this.avoidSockets();
-      this.connected();
-      const decoder = new SseDecoder();
-      const reader = body.getReader();
-      listen();
-      for (;;) {
-        const { done, value } = await reader.read();
-        if (done) throw new Error('the stream was cut');
-        listen();
-        for (const frame of decoder.push(value)) {
-          if (frame.event === 'end') return true;
-          const event = parseEvent(frame.data);
-          if (event?.kind === 'end') return true;
-          if (event) this.onEvent(event);
-          if (this.state.gap) throw new Error('a gap in the stream');
-        }
-        if (!this.wanted() || conversation !== this.session.conversation) return false;
-      }
-    } finally {
-      clearTimeout(silence);
-    }
+    return readStream(body, () => abort.abort(), take, () => this.wanted() && conversation === this.session.conversation);
   }
 
   private connected(): void {

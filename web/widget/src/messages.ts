@@ -2,14 +2,17 @@
 //
 // As with that one, `MessagesModule` and what it leads to only ever gets additions.
 
+import type { Load } from './chat';
 import type { Snapshot } from './connection';
 import type { PanelLanguage } from './i18n/en';
-import { parseMarkdown, plainText } from './markdown';
-import { CitationCard } from './view/citation-card';
+import type { Kit } from './kit';
+import { langOf, parseMarkdown, plainText, safeHref, tied } from './markdown';
+import type { CitationCard, SourceModule } from './view/citation-card';
 import { el } from './view/element';
 import { MessageList } from './view/message-list';
 import css from './view/messages.css';
 import { addStyles } from './view/style';
+import type { Citation } from './wire';
 
 /** What the panel gives. */
 export interface Place {
@@ -25,6 +28,8 @@ export interface Place {
   takeBack(clientId: string): string | null;
   /** Shows what was said before this conversation. */
   earlier(): void;
+  kit: Kit;
+  load: Load;
 }
 
 /** What the panel gets. */
@@ -46,7 +51,9 @@ export interface MessagesModule {
 
 export class Messages implements Shown {
   private readonly log = el('div', { class: 'sr', role: 'log', 'aria-live': 'polite', 'aria-relevant': 'additions' });
-  private readonly citation: CitationCard;
+  private citation: CitationCard | null = null;
+  /** The last one that was asked for. */
+  private cited: Citation | null = null;
   private readonly list: MessageList;
   private announced: number | null = null;
   private snapshot: Snapshot | null = null;
@@ -55,11 +62,10 @@ export class Messages implements Shown {
   constructor(private readonly place: Place) {
     const { language, root, body, scroller } = place;
     addStyles(root.getRootNode() as ShadowRoot, css);
-    this.citation = new CitationCard(language);
     this.list = new MessageList(
       language,
       {
-        cite: (citation, from) => this.citation.open(citation, from),
+        cite: (citation, from) => void this.cite(citation, from),
         retry: (entry) => {
           const entries = this.snapshot?.conversation.entries ?? [];
           const question = entries.slice(0, entries.indexOf(entry)).filter((other) => other.kind === 'visitor').pop();
@@ -79,7 +85,7 @@ export class Messages implements Shown {
       body,
       scroller,
     );
-    root.append(this.citation.node, this.log);
+    root.append(this.log);
   }
 
   update(snapshot: Snapshot, aloud: boolean): void {
@@ -98,11 +104,26 @@ export class Messages implements Shown {
   }
 
   card(): HTMLElement | null {
-    return this.citation.isOpen ? this.citation.node : null;
+    return this.citation?.isOpen ? this.citation.node : null;
   }
 
   closeCard(): void {
-    this.citation.close();
+    this.cited = null;
+    this.citation?.close();
+  }
+
+  /** The card comes with a file of its own: most visitors open none. */
+  private async cite(citation: Citation, from: HTMLElement): Promise<void> {
+    const { language, root, kit, load } = this.place;
+    this.cited = citation;
+    const wanted = () => this.cited === citation && !root.hidden;
+    if (!this.citation) {
+      from.setAttribute('aria-busy', 'true');
+      const module = await load<SourceModule>('source', wanted);
+      from.removeAttribute('aria-busy');
+      if (module) this.citation ??= module.makeCard({ language, root, kit, langOf, safeHref, tied });
+    }
+    if (wanted()) this.citation?.open(citation, from);
   }
 
   /** Only whole answers are read out, and only new ones: a stream of words would never let anyone listen. */

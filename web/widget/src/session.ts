@@ -1,7 +1,7 @@
 // Who the visitor is and which conversation is theirs: opened once for a page, remembered between pages, shared by tabs.
 
 import type { Api } from './api';
-import { isFinal, isMaintenance, isProblem, isThrottled } from './failure';
+import { isFinal, isMaintenance, isProblem, isStatus, isThrottled, Problem } from './failure';
 import type { Box } from './storage';
 import type { Conversation, Mode, SessionAnswer, Site } from './wire';
 
@@ -65,8 +65,6 @@ export class Session {
   refused: number | null = null;
   /** No session is given, because the service is closed. */
   shut = false;
-  /** The server asked not to be asked before: milliseconds since 1970. */
-  notBefore = 0;
   /** Who speaks in the conversation, where the server said so. */
   mode: Mode | undefined;
   /** The visitor's conversation is another one now, or none. `first` where there was none before. */
@@ -76,6 +74,10 @@ export class Session {
   private until = 0;
   private asked = 0;
   private opening: Promise<void> | null = null;
+  /** With what the server asked for a pause, and until when. */
+  private held: Problem | null = null;
+  private heldUntil = 0;
+  private quietUntil = 0;
   /** A request for a conversation got no answer: it may exist all the same. */
   private doubtful = false;
 
@@ -120,12 +122,20 @@ export class Session {
     this.onChange();
   }
 
+  /** Milliseconds for which the server is not to be asked for news. */
+  pause(): number {
+    return Math.max(0, this.quietUntil - this.hooks.now());
+  }
+
   get ready(): boolean {
     return this.token !== null && this.opened;
   }
 
-  /** One at a time; every caller waits for the same one. */
+  /** One at a time; every caller waits for the same one. While the server wants a pause it is not asked, and says so again. */
   open(): Promise<void> {
+    const left = this.heldUntil - this.hooks.now();
+    const { held } = this;
+    if (held && left > 0) return Promise.reject(new Problem(held.status, held.detail, left / 1000, held.kind));
     this.opening ??= this.ask().finally(() => (this.opening = null));
     return this.opening;
   }
@@ -140,6 +150,14 @@ export class Session {
   leave(): void {
     this.switchTo(null);
     this.remember();
+  }
+
+  /** What a question for events failed with: this page may not ask, the session or the conversation is over, or a pause is wanted. */
+  learn(cause: unknown): void {
+    if (isStatus(cause, 403)) this.refuse(403);
+    if (isStatus(cause, 401, 404)) this.expire();
+    if (isStatus(cause, 404)) this.leave();
+    if (isThrottled(cause)) this.quietUntil = this.hooks.now() + (cause.retryAfter ?? 0) * 1000;
   }
 
   /** The visitor saw everything up to `seq`. */
@@ -191,7 +209,10 @@ export class Session {
       answer = await this.api.openSession({ site_key: siteKey, ...(token ? { visitor_token: token } : {}), locale, ...(pageUrl ? { page_url: pageUrl } : {}) });
     } catch (cause) {
       this.shut = isMaintenance(cause);
-      if (isThrottled(cause)) this.notBefore = this.hooks.now() + (cause.retryAfter ?? 0) * 1000;
+      if (isThrottled(cause)) {
+        this.held = cause;
+        this.heldUntil = this.hooks.now() + (cause.retryAfter ?? 0) * 1000;
+      }
       if (isFinal(cause)) this.refuse(cause.status);
       throw cause;
     }

@@ -3,7 +3,7 @@
 
 import type { Api } from './api';
 import { Backoff } from './backoff';
-import { isStatus, isProblem } from './failure';
+import { isProblem } from './failure';
 import { Pauses } from './pauses';
 import type { Session } from './session';
 import type { Box } from './storage';
@@ -33,11 +33,11 @@ export class Watch {
     if (!this.session.resume()) await this.begin();
     while (!this.over && this.session.refused === null) {
       const quiet = Math.max(IDLE, Date.now() - (this.box.get<number>('active') ?? 0));
-      if (Date.now() - this.asked >= POLL.min) {
+      if (Date.now() - this.asked >= POLL.min && !this.session.pause()) {
         this.asked = Date.now();
         if ((await this.ask()) && !this.over) this.news();
       }
-      await this.pauses.rest(pollAfter(quiet), true);
+      await this.pauses.rest(Math.max(pollAfter(quiet), this.session.pause()), !this.session.pause());
     }
   }
 
@@ -73,12 +73,8 @@ export class Watch {
       session.knownSeq = Math.max(session.knownSeq, last_seq);
       return last_seq > read;
     } catch (cause) {
-      if (isStatus(cause, 403)) session.refuse(403);
-      if (isStatus(cause, 401, 404)) {
-        session.expire();
-        if (isStatus(cause, 404)) session.leave();
-        await this.begin();
-      }
+      session.learn(cause);
+      await this.begin();
       return false;
     }
   }

@@ -6,6 +6,7 @@ import type { Chatting, ChatModule } from './chat';
 import { loadFile } from './files';
 import { Host } from './host';
 import { languageOf, type Language } from './i18n/index';
+import { kit } from './kit';
 import { LAUNCHER_WORDS, type LauncherWords } from './i18n/launcher';
 import type { MessagesModule } from './messages';
 import { Outbox } from './outbox';
@@ -41,8 +42,7 @@ export interface WidgetHooks {
 const MAX_SUGGESTIONS = 6;
 
 function newId(): string {
-  // randomUUID is missing where the page came over plain http.
-  if (typeof crypto.randomUUID === 'function') return crypto.randomUUID();
+  // Not randomUUID, which is missing where the page came over plain http.
   return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
@@ -212,6 +212,8 @@ export class Widget {
       changed: () => this.changed(),
       setOpen: (open) => this.setOpen(open),
       messages,
+      kit,
+      load: (name, wanted) => loadFile(server, name, wanted),
     });
     if (this.open) this.chat.setOpen(true, focus);
     this.paint();

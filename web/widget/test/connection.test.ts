@@ -11,6 +11,7 @@ import { liveEntry } from '../src/conversation';
 import { Outbox } from '../src/outbox';
 import { Session } from '../src/session';
 import { openBox } from '../src/storage';
+import { readStream } from '../src/stream';
 import { fakeStorage } from './fake-storage';
 import { seeded } from './seeded';
 
@@ -51,6 +52,7 @@ class Visitor {
         random,
         newId: () => `client_${seed}_${(ids += 1)}`,
         online: () => this.online,
+        stream: async () => ({ readStream }),
         onChange: (snapshot) => {
           this.latest = snapshot;
           this.watch(snapshot);

@@ -2,6 +2,7 @@
 declare module 'node:test' {
   export function test(name: string, body: () => void | Promise<void>): void;
   export function after(body: () => void | Promise<void>): void;
+  export const mock: { timers: { enable(options: { apis: string[]; now: number }): void; tick(milliseconds: number): void; reset(): void } };
 }
 declare module 'node:assert/strict' {
   interface Assert {
@@ -11,6 +12,7 @@ declare module 'node:assert/strict' {
     ok(value: unknown, message?: string): asserts value;
     match(value: string, pattern: RegExp, message?: string): void;
     throws(body: () => unknown, error?: unknown): void;
+    rejects(promise: Promise<unknown>, error: (cause: never) => boolean): Promise<void>;
   }
   const assert: Assert;
   export default assert;

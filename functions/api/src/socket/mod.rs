@@ -73,7 +73,8 @@ pub async fn open(call: Call) -> Result<Response<Body>> {
         return Err(CallerError::Unreadable(format!("offer the subprotocol {PROTOCOL}")).into());
     }
     let scope = call.scope()?;
-    if let Some(origin) = call.foreign_origin() {
+    let page = call.foreign_origin();
+    if let Some(origin) = page {
         widget::check_caller_origin(&call.ctx, scope, origin).await?;
     }
     // Whether it is the caller's.
@@ -85,7 +86,7 @@ pub async fn open(call: Call) -> Result<Response<Body>> {
         .into());
     }
     let expires = call.expires.unwrap_or_default();
-    let grant = SocketGrant(SocketState::new(scope, id, call.peer.ip, expires));
+    let grant = SocketGrant(SocketState::new(scope, id, call.peer.ip, page, expires));
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));

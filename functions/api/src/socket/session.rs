@@ -52,6 +52,9 @@ pub struct SocketState {
     conversation: ConversationId,
     /// Whose address posts are counted against.
     ip: Option<IpAddr>,
+    /// The foreign origin of the page that opened it. A state of an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    page: Option<String>,
     /// When the token ends.
     expires: Timestamp,
     /// The last stored `seq` that was sent, or was named by `hello`; `None` before `hello`.
@@ -68,6 +71,7 @@ impl SocketState {
         scope: &TenantScope,
         conversation: ConversationId,
         ip: Option<IpAddr>,
+        page: Option<&str>,
         expires: Timestamp,
     ) -> Self {
         let (org, actor) = (scope.org(), scope.actor().clone());
@@ -76,6 +80,7 @@ impl SocketState {
             actor,
             conversation,
             ip,
+            page: page.map(str::to_owned),
             expires,
             upto: None,
             allowance: 0,
@@ -124,6 +129,7 @@ pub struct Session {
     scope: TenantScope,
     conversation: ConversationId,
     ip: Option<IpAddr>,
+    page: Option<String>,
     expires: Timestamp,
     upto: Cell<Option<Seq>>,
     allowance: Cell<i64>,
@@ -178,6 +184,7 @@ impl Session {
             scope: TenantScope::authenticated(state.org, state.actor),
             conversation: state.conversation,
             ip: state.ip,
+            page: state.page,
             expires: state.expires,
             upto: Cell::new(state.upto),
             allowance: Cell::new(state.allowance),
@@ -194,7 +201,7 @@ impl Session {
             upto: self.upto.get(),
             allowance: self.allowance.get(),
             checked: self.checked.get(),
-            ..SocketState::new(&self.scope, self.conversation, self.ip, self.expires)
+            ..SocketState::new(&self.scope, self.conversation, self.ip, self.page.as_deref(), self.expires)
         }
     }
 
@@ -249,7 +256,7 @@ impl Session {
 
     /// Waits until the socket has to end, and closes it. For hosts that keep a session in memory.
     pub async fn ended(&self) {
-        let ended = standing::end(&self.ctx, &self.scope, self.expires).await;
+        let ended = standing::end(&self.ctx, &self.scope, self.page.as_deref(), self.expires).await;
         self.end(ended);
     }
 
@@ -363,7 +370,7 @@ impl Session {
         let due =
             standing::check_every(&self.scope).is_some_and(|every| now.since(self.checked.get()) >= every);
         if due {
-            match standing::over(&self.ctx, &self.scope).await {
+            match standing::over(&self.ctx, &self.scope, self.page.as_deref()).await {
                 None => self.checked.set(now),
                 Some(ended) => self.end(ended),
             }

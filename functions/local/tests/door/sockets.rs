@@ -62,10 +62,17 @@ impl Room {
 
     /// A socket of whoever has the token.
     async fn socket(&self, token: &str) -> Wire {
+        self.socket_from(token, "https://desk.example").await
+    }
+
+    /// As a page of `origin` opens it.
+    async fn socket_from(&self, token: &str, origin: &str) -> Wire {
         let protocols = format!("frontdesk.v1, fd.{token}");
         let peer = Peer { ip: Some(self.desk.ip), ..HERE };
         let path = path(self.conversation);
-        let mut response = self.desk.respond("GET", &path, &handshake(&protocols), None, peer).await;
+        let mut headers = handshake(&protocols);
+        headers.push(("origin", origin));
+        let mut response = self.desk.respond("GET", &path, &headers, None, peer).await;
         assert_eq!(response.status(), 101);
         assert_eq!(response.headers()[header::SEC_WEBSOCKET_PROTOCOL], "frontdesk.v1");
         let grant: SocketGrant = response.extensions_mut().remove().unwrap();
@@ -492,6 +499,44 @@ fn a_visitors_socket_ends_soon_after_its_site_is_removed() {
         room.desk.clock.advance(minutes);
         assert_eq!(checked.check().await, None);
         assert_eq!(checked.closed().await, GONE);
+    });
+}
+
+#[test]
+fn a_socket_of_a_page_whose_origin_was_taken_away_ends_soon_and_others_go_on() {
+    const GONE: Close =
+        Close { code: EXPIRED, reason: "the origin of this page is not one of the site's any more" };
+    run(async {
+        let room = Room::new(&[]).await;
+        let operator = room.desk.token().await;
+        let path = format!("/api/v1/sites/{}", room.desk.world.site().await.unwrap().id);
+        let headers = [("authorization", &*format!("Bearer {operator}"))];
+        let move_to = async |origin: &str| {
+            let moved = room.desk.call("PATCH", &path, &headers, Some(json!({ "origins": [origin] }))).await;
+            assert_eq!(moved.status, 200, "{}", moved.text);
+        };
+        move_to("https://tea.example").await;
+        let from = async |origin: &str| {
+            let wire = room.socket_from(&room.token, origin).await;
+            wire.begin(0).await;
+            wire
+        };
+        let (silent, checked) = (from("https://tea.example").await, from("https://tea.example").await);
+        // A host that lost its memory knows the page as before.
+        let writing = from("https://tea.example").await.evicted(&room).await;
+        let own = from("https://desk.example").await;
+        let minutes = checked.0.check().await.expect("it is checked again");
+        let ended = Box::pin(silent.0.ended());
+        move_to("https://cafe.example").await;
+        let new = from("https://cafe.example").await;
+        room.desk.clock.advance(minutes);
+        tokio::time::timeout(DEADLINE, ended).await.unwrap();
+        assert_eq!(silent.closed().await, GONE);
+        writing.say(&json!({ "t": "ping" })).await;
+        assert_eq!(writing.closed().await, GONE);
+        assert_eq!(checked.0.check().await, None);
+        assert_eq!(checked.closed().await, GONE);
+        assert!(own.0.check().await.is_some() && new.0.check().await.is_some());
     });
 }
 

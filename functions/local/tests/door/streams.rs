@@ -38,8 +38,14 @@ impl Room {
     }
 
     async fn listen(&self, token: &str) -> Stream {
+        self.listen_from(token, "https://desk.example").await
+    }
+
+    /// As a page of `origin` does.
+    async fn listen_from(&self, token: &str, origin: &str) -> Stream {
         let bearer = format!("Bearer {token}");
-        let headers = [("authorization", bearer.as_str()), ("accept", "text/event-stream")];
+        let headers =
+            [("authorization", bearer.as_str()), ("accept", "text/event-stream"), ("origin", origin)];
         let response = self.desk.respond("GET", &self.path(), &headers, None, Peer::default()).await;
         assert_eq!(response.status(), 200);
         match response.into_body() {
@@ -164,6 +170,35 @@ fn a_visitors_stream_ends_soon_after_its_site_is_removed() {
         assert_eq!(removed.status, 204, "{}", removed.text);
         room.desk.clock.advance(Duration::from_secs(15));
         assert!(!visitor.rest().await.contains("event: end"), "it is cut, and not complete");
+    });
+}
+
+#[test]
+fn a_stream_of_a_page_whose_origin_was_taken_away_ends_soon_and_others_go_on() {
+    run(async {
+        let room = Room::new(&[]).await;
+        let operator = room.desk.token().await;
+        let path = format!("/api/v1/sites/{}", room.desk.world.site().await.unwrap().id);
+        let headers = [("authorization", &*format!("Bearer {operator}"))];
+        let move_to = async |origin: &str| {
+            let origins = serde_json::json!({ "origins": [origin] });
+            let moved = room.desk.call("PATCH", &path, &headers, Some(origins)).await;
+            assert_eq!(moved.status, 200, "{}", moved.text);
+        };
+        move_to("https://tea.example").await;
+        let mut old = room.listen_from(&room.token, "https://tea.example").await;
+        let mut own = room.listen(&room.token).await;
+        room.post("before").await;
+        old.until("before").await;
+        own.until("before").await;
+        move_to("https://cafe.example").await;
+        let mut new = room.listen_from(&room.token, "https://cafe.example").await;
+        new.until("before").await;
+        room.desk.clock.advance(Duration::from_secs(15));
+        assert!(!old.rest().await.contains("event: end"), "it is cut, and not complete");
+        room.post("after").await;
+        own.until("after").await;
+        new.until("after").await;
     });
 }
 

@@ -1,5 +1,6 @@
 import { Chat, type ChatModule } from '../chat';
 import { ru } from '../i18n/ru';
+import { borrow } from '../kit';
 
 export const version: ChatModule['version'] = VERSION;
-export const openChat: ChatModule['openChat'] = (shell) => new Chat(shell, ru);
+export const openChat: ChatModule['openChat'] = (shell) => (borrow(shell.kit), new Chat(shell, ru));

@@ -1,16 +1,38 @@
-// The card of one citation: which document, which version, and the words that were quoted.
+// widget-source.js: the card of one citation: which document, which version, and the words that were quoted.
 
 import type { PanelLanguage } from '../i18n/en';
-import { langOf, safeHref, tied } from '../markdown';
+import type { Kit } from '../kit';
+import type { langOf, safeHref, tied } from '../markdown';
 import type { Citation } from '../wire';
 import { el, icon } from './element';
 import * as icons from './icons';
+import css from './source.css';
+import { addStyles } from './style';
+
+/** What the messages give. */
+export interface Sheet {
+  language: PanelLanguage;
+  /** The panel. */
+  root: HTMLElement;
+  kit: Kit;
+  langOf: typeof langOf;
+  safeHref: typeof safeHref;
+  tied: typeof tied;
+}
+
+export interface SourceModule {
+  version: string;
+  makeCard(sheet: Sheet): CitationCard;
+}
 
 export class CitationCard {
   readonly node = el('div', { class: 'sheet', hidden: true });
   private from: HTMLElement | null = null;
 
-  constructor(private readonly language: PanelLanguage) {
+  constructor(private readonly sheet: Sheet) {
+    const { root } = sheet;
+    addStyles(root.getRootNode() as ShadowRoot, css);
+    root.append(this.node);
     this.node.addEventListener('click', (event) => {
       if (event.target === this.node) this.close();
     });
@@ -21,7 +43,8 @@ export class CitationCard {
   }
 
   open(citation: Citation, from: HTMLElement): void {
-    const { messages, fill } = this.language;
+    const { language, langOf, safeHref, tied } = this.sheet;
+    const { messages, fill } = language;
     const href = citation.url ? safeHref(citation.url) : null;
     const version = citation.version === undefined || citation.version === '' ? null : fill(messages.version, { version: citation.version });
     // Lines of a text that was wrapped by hand are one paragraph.

@@ -77,7 +77,7 @@ export class MessageList {
       this.stuck = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM;
       if (this.stuck) this.pill.hidden = true;
     });
-    if (typeof ResizeObserver === 'function') new ResizeObserver(() => this.stuck && this.toBottom()).observe(scroller);
+    new ResizeObserver(() => this.stuck && this.toBottom()).observe(scroller);
   }
 
   attached(): void {

@@ -1,7 +1,9 @@
 // The panel as a whole: header, welcome, composer; where the focus is, and how it fits a phone. The messages come behind it.
 
+import type { Load } from '../chat';
 import type { Snapshot } from '../connection';
 import type { PanelLanguage, State } from '../i18n/en';
+import { kit } from '../kit';
 import type { MessagesModule, Shown } from '../messages';
 import { Composer } from './composer';
 import { el, icon } from './element';
@@ -24,6 +26,7 @@ export interface PanelOptions {
   draft: string;
   /** Ends what listens to the page. */
   signal: AbortSignal;
+  load: Load;
 }
 
 /** The same condition as in widget.css. */
@@ -111,6 +114,8 @@ export class Panel {
       focus: () => composer.field.focus(),
       takeBack: (clientId) => actions.takeBack(clientId),
       earlier: () => actions.earlier(),
+      kit,
+      load: options.load,
     });
     if (this.snapshot) this.update(this.snapshot);
     if (this.opened) this.shown.toBottom();
