@@ -143,11 +143,7 @@ pub async fn run(options: &Options) -> Result<Report> {
 }
 
 /// A server that has read these files, or the demo shop's if there are none.
-async fn start(
-    directory: &std::path::Path,
-    files: &[(&str, &str)],
-    model: Option<&str>,
-) -> Result<Server> {
+async fn start(directory: &std::path::Path, files: &[(&str, &str)], model: Option<&str>) -> Result<Server> {
     let shop = files.is_empty();
     let server = Server::start(directory, model, shop).await?;
     if !shop {
