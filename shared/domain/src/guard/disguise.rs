@@ -138,12 +138,12 @@ fn decoded(token: &str) -> Option<String> {
             b'/' | b'_' => 63,
             _ => return None,
         };
-        held = (held << 6) | u32::from(value);
+        held = held.wrapping_shl(6) | u32::from(value);
         bits = bits.wrapping_add(6);
         if bits >= 8 {
             bits = bits.wrapping_sub(8);
-            bytes.push(u8::try_from((held >> bits) & 0xff).unwrap_or(0));
-            held &= (1 << bits) - 1;
+            bytes.push(u8::try_from(held.wrapping_shr(bits) & 0xff).unwrap_or(0));
+            held &= 1_u32.wrapping_shl(bits).wrapping_sub(1);
         }
     }
     let text = String::from_utf8(bytes).ok()?;
