@@ -18,7 +18,7 @@ use crate::measures::percentile;
 use crate::server::{self, Server, Visitor, text};
 use crate::turn::Model;
 use judge::{Answer, Counts, Verdict, judge};
-use questions::{Dialogue, Label, SETS, Set};
+use questions::{DOCUMENTS, Dialogue, Label, SETS, Set};
 
 /// How to measure answers.
 #[derive(Args, Default)]
@@ -118,17 +118,17 @@ pub async fn run(options: &Options) -> Result<Report> {
     let mut times = Vec::new();
     let mut reach = Reach::default();
     let model = if options.without_model { None } else { Some(Model::quick()?) };
-    for documents in ["shop", "library"] {
-        let sets: Vec<&Set> = SETS.iter().filter(|set| set.documents == documents).collect();
+    for (documents, files) in DOCUMENTS {
+        let sets: Vec<&Set> = SETS.iter().filter(|set| set.documents == *documents).collect();
         let directory = tempfile::tempdir()?;
-        let server = start(directory.path(), documents, None).await?;
+        let server = start(directory.path(), files, None).await?;
         for set in &sets {
             ask_set(&server, set, options, &mut report, &mut times).await?;
         }
         server.stop()?;
         if let Some(model) = &model {
             let directory = tempfile::tempdir()?;
-            let server = start(directory.path(), documents, Some(&model.base_url)).await?;
+            let server = start(directory.path(), files, Some(&model.base_url)).await?;
             for set in &sets {
                 reach_set(&server, set, options, &mut reach).await?;
             }
@@ -142,14 +142,14 @@ pub async fn run(options: &Options) -> Result<Report> {
     Ok(report)
 }
 
-/// A server that has read one set of documents.
-async fn start(directory: &std::path::Path, documents: &str, model: Option<&str>) -> Result<Server> {
-    let shop = documents == "shop";
+/// A server that has read these files, or the demo shop's if there are none.
+async fn start(directory: &std::path::Path, files: &[(&str, &str)], model: Option<&str>) -> Result<Server> {
+    let shop = files.is_empty();
     let server = Server::start(directory, model, shop).await?;
     if !shop {
         let mut connection = server.connect().await?;
         let token = server.login(&mut connection).await?;
-        for (name, content) in questions::LIBRARY {
+        for (name, content) in files {
             upload(&mut connection, &token, name, content).await?;
         }
     }

@@ -25,10 +25,41 @@ pub const SETS: &[Set] = &[
         documents: "library",
         lines: include_str!("../../fixtures/answers/held-out-library.txt"),
     },
+    Set { name: "more shop", documents: "shop", lines: include_str!("../../fixtures/answers/more-shop.txt") },
+    Set {
+        name: "held-out more shop",
+        documents: "shop",
+        lines: include_str!("../../fixtures/answers/held-out-more-shop.txt"),
+    },
+    Set { name: "clinic", documents: "clinic", lines: include_str!("../../fixtures/answers/clinic.txt") },
+    Set {
+        name: "held-out clinic",
+        documents: "clinic",
+        lines: include_str!("../../fixtures/answers/held-out-clinic.txt"),
+    },
 ];
 
-/// The documents of a town's library, made for this project.
-pub const LIBRARY: &[(&str, &str)] = &[
+/// What documents there are, and of those that are not the demo's own, the files: made for this project.
+pub const DOCUMENTS: &[(&str, &[(&str, &str)])] = &[("shop", &[]), ("library", LIBRARY), ("clinic", CLINIC)];
+
+/// A clinic's.
+const CLINIC: &[(&str, &str)] = &[
+    ("visits-en.md", include_str!("../../fixtures/clinic/visits-en.md")),
+    ("visits-ru.md", include_str!("../../fixtures/clinic/visits-ru.md")),
+    ("Prices.csv", include_str!("../../fixtures/clinic/prices-en.csv")),
+    ("Цены.csv", include_str!("../../fixtures/clinic/prices-ru.csv")),
+    ("preparation-en.md", include_str!("../../fixtures/clinic/preparation-en.md")),
+    ("preparation-ru.html", include_str!("../../fixtures/clinic/preparation-ru.html")),
+    ("insurance-en.md", include_str!("../../fixtures/clinic/insurance-en.md")),
+    ("insurance-ru.md", include_str!("../../fixtures/clinic/insurance-ru.md")),
+    ("Where we are.txt", include_str!("../../fixtures/clinic/contacts-en.txt")),
+    ("Где мы.txt", include_str!("../../fixtures/clinic/contacts-ru.txt")),
+    ("results-en.md", include_str!("../../fixtures/clinic/results-en.md")),
+    ("results-ru.md", include_str!("../../fixtures/clinic/results-ru.md")),
+];
+
+/// A town's library's.
+const LIBRARY: &[(&str, &str)] = &[
     ("membership-en.md", include_str!("../../fixtures/library/membership-en.md")),
     ("membership-ru.md", include_str!("../../fixtures/library/membership-ru.md")),
     ("Visiting the library.txt", include_str!("../../fixtures/library/visit-en.txt")),

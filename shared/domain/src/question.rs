@@ -23,13 +23,18 @@ pub struct Asked {
     pub clause: usize,
     /// It only says what kind of answer is wanted: "how many days?"
     pub asks: bool,
+    /// It is said not to be so: "does not switch on".
+    pub negated: bool,
 }
 
 impl Asked {
     fn new(term: QueryTerm, clause: usize) -> Self {
-        let meaning = lexicon::meaning(&term_of(&term.word)).cloned().unwrap_or_default();
+        // Hours are when it is open; an hour is a length of time.
+        let word =
+            if is_in("часы hours", &term.word) { "расписание" } else { term.word.as_str() };
+        let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
         let sounded = term_of(&reading::sounds(&term.word));
-        Self { term, meaning, sounded, age: 0, clause, asks: false }
+        Self { term, meaning, sounded, age: 0, clause, asks: false, negated: false }
     }
 }
 
@@ -56,6 +61,14 @@ pub struct Wants {
     pub hours: bool,
     /// Whether something is there to be had.
     pub goods: bool,
+    /// How something is done.
+    pub way: bool,
+    /// Where.
+    pub place: bool,
+    /// Whether something may be done.
+    pub permission: bool,
+    /// What is so after or without something.
+    pub outside: bool,
 }
 
 /// A question.
@@ -76,7 +89,7 @@ pub struct Question {
 }
 
 /// Words that say nothing of what is asked, beside the stop words of the index.
-const LIGHT: &str = "вообще теперь вот короче слушайте уважаемые коллеги добрый доброе день утро вечер девушка ребята интересует вопрос \
+const LIGHT: &str = "перед once twice дважды трижды раза вообще теперь вот короче слушайте уважаемые коллеги добрый доброе день утро вечер девушка ребята интересует вопрос \
      нужен нужна нужно делать сделать быть хотеть купить есть имеется продаете давай давайте реально возможно нормально просто вдруг \
      кстати значит лучше прямо скажем пожалуй какой-нибудь что-нибудь сколько столько мой моя хватит надо придется правда точно очень \
      больше меньше значит прошлый предыдущее сообщение забудьте обращайте внимания спасибо штук штука рублей руб стоит будет была \
@@ -134,7 +147,10 @@ impl Question {
                 }
             }
         }
-        let codes = codes(text);
+        let mut codes = codes(text);
+        if codes.is_empty() {
+            codes = code_apart(text).into_iter().collect();
+        }
         let mut question = Self {
             text: text.to_owned(),
             language,
@@ -147,11 +163,16 @@ impl Question {
             let word = if language == Language::Russian { "адрес" } else { "address" };
             question.words.extend(query_terms(word, language).into_iter().map(|term| Asked::new(term, 0)));
         }
-        question.wants.hours = !question.words.is_empty()
-            && question.words.iter().all(|word| names(word, "часы") || names(word, "магазин"));
+        let is_open = |word: &Asked| names(word, "расписание") || names(word, "магазин");
+        question.wants.hours |= question.words.iter().any(is_open)
+            && question.words.iter().all(|word| is_open(word) || crate::quote::is_date(&word.term.word));
         if question.words.len() <= 2 {
             question.wants.mail = question.words.iter().any(|word| names(word, "email"));
             question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
+        }
+        let negated = negated(text);
+        for word in question.words.iter_mut().filter(|word| negated.contains(&word.term.word)) {
+            word.negated = true;
         }
         let asks: Vec<bool> = question.words.iter().map(|word| question.only_asks(word)).collect();
         if asks.iter().any(|asks| !asks) || question.needs_subject() {
@@ -300,6 +321,19 @@ fn is_light(word: &str) -> bool {
     is_in(LIGHT, word) || is_stop_word(word)
 }
 
+/// The words that stand behind a "not", with nothing but empty words between.
+fn negated(text: &str) -> Vec<String> {
+    let all: Vec<String> = words(text).map(|word| word.text).collect();
+    let mut found = Vec::new();
+    for (at, word) in all.iter().enumerate() {
+        if is_in("не not cannot can't cant don't dont doesn't doesnt didn't didnt won't wont never", word) {
+            let behind = all.iter().skip(at.saturating_add(1)).take(3);
+            found.extend(behind.filter(|word| !is_light(word)).take(1).cloned());
+        }
+    }
+    found
+}
+
 fn wants(text: &str) -> Wants {
     let all: Vec<String> = words(text).map(|word| word.text).collect();
     let has = |list: &str| all.iter().any(|word| is_in(list, word));
@@ -326,11 +360,37 @@ fn wants(text: &str) -> Wants {
             || pair("во", "сколько")
             || has("hours"));
     let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
-    let negative = has("не нельзя cannot cant can't not won't wont isnt нет");
+    let negative = has("нельзя cannot cant can't not won't wont doesn't doesnt didn't didnt nothing")
+        || (has("don't dont") && !has("you"))
+        || pair("there", "no")
+        || (has("нет") && !pair("нет", "ли"))
+        || (has("не") && !pair("не", "подскажете подскажешь могли могла мог хотите"));
     let goods =
         (has("have sell есть продаете наличии available stock") && has("do you у ли в is")) || has("наличии");
     let general = has("что чего what which какие какой") && has("можно can could могу");
-    Wants { price, time, duration, number, negative, general, goods, ..Wants::default() }
+    let first = |list: &str| all.first().is_some_and(|word| is_in(list, word));
+    let measured =
+        pair("how", "much many long often hot far soon old big") || pair("как", "долго часто скоро много");
+    let way = has("how как") && !measured && !price && !time && !duration && !number;
+    let place = has("where где") || (has("куда") && !has("написать писать звонить"));
+    let permission = first("can may could можно нельзя") || (has("можно могу ли") && !general);
+    let outside = has("after without except besides после без кроме");
+    let hours = pair("до", "скольки") || pair("со", "скольки") || pair("с", "скольки");
+    Wants {
+        price,
+        time,
+        duration,
+        number,
+        negative,
+        general,
+        goods,
+        way,
+        place,
+        permission,
+        outside,
+        hours,
+        ..Wants::default()
+    }
 }
 
 /// The codes in a text: letters and digits in one piece or joined by a hyphen or a space, in Latin capitals without what joins
@@ -396,6 +456,20 @@ pub fn codes(text: &str) -> Vec<String> {
     };
     found.retain(|code| !ordinal(code) && code.chars().any(|letter| letter.is_ascii_alphabetic()));
     found
+}
+
+/// A code that is typed in small letters with a blank, as all of a message or behind what is asked of it: "к 17", "price of c 25".
+/// In the middle of a sentence these are words.
+fn code_apart(text: &str) -> Option<String> {
+    let wants = wants(text);
+    let tokens: Vec<&str> = text.trim_end_matches(['?', '.', '!', ' ']).split_whitespace().collect();
+    let [before @ .., letters, digits] = tokens.as_slice() else { return None };
+    let fits = letters.chars().count() <= 2
+        && letters.chars().all(char::is_alphabetic)
+        && (1..=4).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && (before.is_empty() || (wants.price && !wants.duration));
+    fits.then(|| codes(&format!("{letters}{digits}"))).and_then(|codes| codes.into_iter().next())
 }
 
 /// The numbers in a text, without spaces, commas and points that group their digits: `5 000` and `5,000` are `5000`.

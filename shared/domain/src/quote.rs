@@ -2,6 +2,8 @@
 
 mod answer;
 mod holds;
+mod judge;
+mod statement;
 mod unit;
 
 use std::ops::Range;
@@ -9,6 +11,7 @@ use std::ops::Range;
 use unit::{Unit, UnitKind, units};
 
 pub use answer::{MAX_OFFERED, Offered, quoted_answer, topics};
+pub(crate) use holds::is_date;
 
 use crate::text::{Coverage, QueryTerm, detect, query_terms, terms};
 

@@ -89,9 +89,14 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     };
     let earlier: Vec<&Message> =
         messages.iter().copied().filter(|message| message.id != question.id).collect();
-    // The language is that of what was meant; a code alone is of none.
+    // The language is that of what was meant; a code or a sign alone is of none, and answered in that of the talk before.
     let meant = Question::new(&question.text, &[]);
-    let turn = Turn { ctx, run, settings: &settings, language: meant.language };
+    let spoken = earlier.iter().rev().map(|message| text::detect(&message.text));
+    let language = match meant.language {
+        Language::Other => spoken.into_iter().find(|one| *one != Language::Other).unwrap_or_default(),
+        language => language,
+    };
+    let turn = Turn { ctx, run, settings: &settings, language };
 
     let said: Vec<&str> =
         earlier.iter().filter(|message| visitor(message)).map(|message| message.text.as_str()).collect();
@@ -139,8 +144,22 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     }
     match turn.quoted(&asked, &found).await? {
         Some(answer) => Ok(answer),
+        // A person was called and has not come yet: no more misses.
+        None if was_called(&messages) => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
         None => turn.missed(&asked, &found).await,
     }
+}
+
+/// Whether a person was called and has said nothing since.
+fn was_called(messages: &[&Message]) -> bool {
+    let mut since = messages
+        .iter()
+        .rev()
+        .take_while(|message| matches!(message.author.kind, AuthorKind::Visitor | AuthorKind::Ai));
+    since.any(|message| {
+        let called = |language: &str| texts::text(TextKey::HandedOff, language) == message.text;
+        message.author.kind == AuthorKind::Ai && ["en", "ru"].into_iter().any(called)
+    })
 }
 
 /// What is said to what is no question.

@@ -4,12 +4,14 @@
 //! They are rules of thumb in Russian and English and stop the common cases; what really bounds an answer is that it is
 //! built from checked passages and that the model holds no secret and can do nothing.
 
+mod disguise;
 mod injection;
 mod output;
 mod personal;
 mod topics;
 mod words;
 
+use crate::question::{Talk, talk};
 use crate::settings::Settings;
 use crate::texts::TextKey;
 
@@ -99,7 +101,11 @@ pub fn for_model(settings: &Settings, text: &str) -> String {
 /// The same text again and again, or one word over and over.
 fn floods(folded: &[String], history: &[&str]) -> bool {
     let same = history.iter().rev().take(LOOK_BACK).filter(|before| words::words(before) == folded).count();
-    if same >= REPEATS && !folded.is_empty() {
+    // "Yes" and "thanks" answer what is asked, again and again.
+    let answers = matches!(talk(&folded.join(" ")), Some(Talk::Acknowledged | Talk::Thanks))
+        || matches!(folded, [word] if matches!(word.as_str(), "да" | "yes" | "нет" | "no"));
+    let most = if answers { LOOK_BACK } else { REPEATS };
+    if same >= most && !folded.is_empty() {
         return true;
     }
     let mut counts = std::collections::HashMap::<&str, usize>::new();

@@ -46,6 +46,24 @@ fn attempts_on_the_instructions_are_refused() {
     }
 }
 
+fn lines(text: &'static str) -> impl Iterator<Item = &'static str> {
+    text.lines().filter(|line| !line.is_empty())
+}
+
+#[test]
+fn of_many_attacks_in_other_words_and_in_disguise_all_but_one_in_twenty_are_refused() {
+    let attacks: Vec<&str> = lines(include_str!("tests/attacks.txt")).collect();
+    let passed: Vec<&&str> = attacks.iter().filter(|attack| reason(attack).is_none()).collect();
+    assert!(passed.len() * 20 <= attacks.len(), "{} of {}: {passed:#?}", passed.len(), attacks.len());
+}
+
+#[test]
+fn none_of_the_harmless_messages_that_look_like_attacks_is_refused() {
+    let refused: Vec<&str> =
+        lines(include_str!("tests/harmless.txt")).filter(|text| reason(text).is_some()).collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
 #[test]
 fn normal_questions_about_instructions_and_systems_pass() {
     for question in [
@@ -130,6 +148,9 @@ fn the_same_text_again_and_again_is_flooding() {
     assert!(flood("Где заказ?", &["где заказ", "Где заказ!!", "ГДЕ ЗАКАЗ?"]));
     assert!(!flood("Где заказ?", &["где заказ", "Где заказ!!"]));
     assert!(!flood("yes", &["yes", "what colour?", "yes", "how long?"]));
+    assert!(!flood("да", &["да", "да", "да"]));
+    assert!(!flood("ok", &["ok", "ok", "ok"]));
+    assert!(flood("да", &["да"; 6]));
     assert!(!flood("?", &["?", "!", "..."]));
     assert!(flood(&"купи ".repeat(60), &[]));
     assert!(!flood("How many days does the delivery of a large wardrobe take to the north?", &[]));

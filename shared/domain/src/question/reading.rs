@@ -51,6 +51,10 @@ pub fn as_meant(text: &str) -> String {
         return text.to_owned();
     }
     let spoken = in_dictionary_form(text);
+    // A letter or two are a code, and no word in another layout.
+    if !text.split(|letter: char| !letter.is_alphabetic()).any(|word| word.chars().nth(2).is_some()) {
+        return spoken;
+    }
     let mut best = (known_words(&spoken), spoken);
     for other in [to_cyrillic_keys(text), to_latin_keys(text), from_translit(text)].into_iter().flatten() {
         let other = in_dictionary_form(&other);

@@ -27,12 +27,14 @@ const KINDS: &[(Talk, &str)] = &[
     (
         Talk::Greeting,
         "здравствуйте здравствуй здрасьте здрасте здравия приветствую приветик привет хай хелло алло ку салют доброе добрый доброго \
+         помогите помоги помощь помочь поможете help \
          hi hello hey hallo heya hiya greetings good morning mornin howdy yo",
     ),
     (
         Talk::Acknowledged,
         "ок окей ok okay ага угу да нет ясно понял поняла понятно хорошо ладно отлично супер класс круто здорово прекрасно беру \
-         договорились yes yep yeah no nope great cool fine nice perfect understood got alright sure awesome",
+         договорились извините извини простите прости извиняюсь sorry apologies pardon \
+         yes yep yeah no nope great cool fine nice perfect understood got alright sure awesome",
     ),
     (Talk::Bot, "бот робот bot robot ai ии нейросеть chatbot"),
     (Talk::Goodbye, "пока свидания прощайте прощай свидос bye goodbye cya"),
@@ -97,6 +99,9 @@ pub fn talk(text: &str) -> Option<Talk> {
     if text.chars().nth(LONGEST).is_some() {
         return None;
     }
+    if words(text).next().is_none() {
+        return of_signs(text);
+    }
     let clauses =
         text.split(['.', '!', '?', ';', ',', '\n', '…']).filter(|clause| words(clause).next().is_some());
     let (mut all, mut person) = (Some(None::<Talk>), false);
@@ -108,11 +113,35 @@ pub fn talk(text: &str) -> Option<Talk> {
     if person { Some(Talk::Person) } else { all.flatten() }
 }
 
+/// What is said by a sign alone.
+fn of_signs(text: &str) -> Option<Talk> {
+    const KIND: &str = "👍👌🙏❤💛💚💙😊🙂😀😃😄😁😉🤝✅💯🎉🙌👏";
+    const ANGRY: &str = "👎😡🤬😠🖕💩";
+    let signs = |list: &str| text.chars().any(|sign| list.contains(sign));
+    if signs(ANGRY) {
+        return Some(Talk::Insult);
+    }
+    signs(KIND).then_some(Talk::Acknowledged)
+}
+
+/// "Who are you?", "are you a real person?"
+fn asks_who(words: &[String]) -> bool {
+    let has = |list: &str| words.iter().any(|word| is_in(list, word));
+    let small = |word: &String| is_stop_word(word) || is_in("real настоящий живой такой такая", word);
+    let person = |word: &String| is_in("human person people человек люди оператор", word);
+    let of_you = has("you ты вы") && (has("who кто") || words.iter().any(person));
+    let begins = words.first().is_some_and(|first| is_in("are who кто ты вы а so это is", first));
+    of_you && begins && words.iter().all(|word| small(word) || person(word))
+}
+
 /// What a part of a message is: `None` for a question, `Some(None)` for words that say nothing alone.
 fn of_clause(clause: &str) -> Option<Option<Talk>> {
     let words: Vec<String> = words(clause).map(|word| word.text).collect();
     if words.len() > 14 {
         return None;
+    }
+    if asks_who(&words) {
+        return Some(Some(Talk::Bot));
     }
     if words.iter().any(|word| is_nearly_in(PEOPLE, word))
         && words.iter().all(|word| is_nearly_in(PEOPLE, word) || is_in(CALLS, word) || is_stop_word(word))
@@ -150,6 +179,21 @@ mod tests {
             ("thanks a lot mate", Some(Talk::Thanks)),
             ("you stupid machine", Some(Talk::Insult)),
             ("ты тупой бот, отвечай нормально!", Some(Talk::Insult)),
+            ("help", Some(Talk::Greeting)),
+            ("помогите пожалуйста", Some(Talk::Greeting)),
+            ("помогите с доставкой", None),
+            ("help me choose a kettle", None),
+            ("кто ты", Some(Talk::Bot)),
+            ("Who are you?", Some(Talk::Bot)),
+            ("are you a real person?", Some(Talk::Bot)),
+            ("вы человек?", Some(Talk::Bot)),
+            ("who is your owner", None),
+            ("sorry", Some(Talk::Acknowledged)),
+            ("спасибо, всё понятно", Some(Talk::Thanks)),
+            ("👍", Some(Talk::Acknowledged)),
+            ("👎", Some(Talk::Insult)),
+            ("?", None),
+            ("31.12", None),
             ("machine?", None),
             ("evening", None),
             ("день", None),

@@ -41,3 +41,15 @@ proptest::proptest! {
         let _ = Question::new(&text, &before).search_terms();
     }
 }
+
+#[test]
+fn a_code_in_small_letters_with_a_blank_is_one_where_nothing_else_can_be_meant() {
+    for (text, code) in
+        [("к 17", "K17"), ("c 25?", "C25"), ("сколько стоит c 25", "C25"), ("price of te 05", "TE05")]
+    {
+        assert_eq!(Question::new(text, &[]).codes, [code], "{text}");
+    }
+    for text in ["приду к 17 часам", "I come at 17", "с 9 до 21"] {
+        assert!(Question::new(text, &[]).codes.is_empty(), "{text}");
+    }
+}

@@ -4,17 +4,17 @@
 //! its headings and its document's title. What is shown is the statement with its paragraph; an item or a rule of what is not
 //! so never without its heading.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::holds::{Has, has};
+use super::holds::has;
+use super::judge::{Judge, Scored, best, weight};
+use super::statement::{Candidate, Said, prepare};
 use super::unit::{self, Unit, UnitKind, units};
 use super::{MAX_QUOTE_CHARS, bounded};
 use crate::answer::Citation;
 use crate::citation::Source;
-use crate::lexicon::{self, Concept};
-use crate::question::{Asked, Question, codes, names, numbers};
-use crate::text::{Language, Term, terms};
+use crate::question::Question;
+use crate::text::Language;
 
 /// How many passages are read for an answer.
 pub const MAX_OFFERED: usize = 24;
@@ -25,12 +25,6 @@ const SECOND: f64 = 0.75;
 /// What two statements must answer of a question together where neither does alone.
 const TOGETHER: f64 = 0.75;
 
-/// What a document in another language counts, of one in the question's own.
-const FOREIGN: f64 = 0.6;
-
-/// What a code counts, of a word.
-const CODE: f64 = 0.5;
-
 /// A passage that was found, and the language of its document.
 #[derive(Debug, Clone, Copy)]
 pub struct Offered<'a> {
@@ -38,195 +32,6 @@ pub struct Offered<'a> {
     pub source: Source<'a>,
     /// The document's language.
     pub language: Language,
-}
-
-/// The terms of a piece of text, what they mean, and what stands in it besides.
-#[derive(Debug, Default)]
-struct Said {
-    terms: BTreeSet<Term>,
-    names: BTreeSet<Concept>,
-    kinds: BTreeSet<Concept>,
-}
-
-impl Said {
-    fn of(text: &str, language: Language) -> Self {
-        let mut said = Self::default();
-        for (term, _) in terms(text, language) {
-            said.add(term);
-        }
-        said
-    }
-
-    fn of_term(term: Term) -> Self {
-        let mut said = Self::default();
-        said.add(term);
-        said
-    }
-
-    fn add(&mut self, term: Term) {
-        if let Some(meaning) = lexicon::meaning(&term) {
-            self.names.extend(&meaning.names);
-            self.kinds.extend(&meaning.kinds);
-        }
-        self.terms.insert(term);
-    }
-
-    /// How much of a word stands here: itself, a related form, another word for it, a thing of which it is a kind.
-    fn credit(&self, word: &Asked) -> f64 {
-        let variants = &word.term.variants;
-        if variants.iter().any(|variant| self.terms.contains(variant)) {
-            return 1.0;
-        }
-        if self.terms.contains(&word.sounded) {
-            return 1.0;
-        }
-        if word.meaning.names.iter().any(|name| self.names.contains(name)) {
-            return 0.8;
-        }
-        if variants.iter().any(|variant| crate::text::has_related(variant, &self.terms)) {
-            return 0.85;
-        }
-        if word.meaning.kinds.iter().any(|kind| self.names.contains(kind)) {
-            return 0.75;
-        }
-        if word.meaning.names.iter().any(|name| self.kinds.contains(name)) { 0.4 } else { 0.0 }
-    }
-}
-
-/// A statement, ready to be judged.
-struct Candidate<'a> {
-    offered: usize,
-    source: &'a Source<'a>,
-    language: Language,
-    unit: usize,
-    own: Said,
-    /// What stands around it, the nearest first, each with what it counts.
-    around: [(usize, f64); 4],
-    codes: Vec<String>,
-    numbers: Vec<String>,
-    row: bool,
-    has: Has,
-    /// How much of its heading is in the question, 0 to 1.
-    focus: f64,
-}
-
-/// What all statements are judged by.
-struct Judge<'a> {
-    question: &'a Question,
-    weights: Vec<f64>,
-    texts: Vec<Said>,
-}
-
-struct Scored {
-    covered: f64,
-    share: f64,
-    /// What was counted of each word.
-    credits: Vec<f64>,
-}
-
-impl Judge<'_> {
-    fn score(&self, statement: &Candidate<'_>, only: Option<&[bool]>) -> Scored {
-        let mut credits = Vec::with_capacity(self.question.words.len());
-        let (mut covered, mut whole, mut direct) = (0.0, 0.0, 0.0_f64);
-        for (at, word) in self.question.words.iter().enumerate() {
-            let counts = only.is_none_or(|only| only.get(at).copied().unwrap_or(false));
-            let own = statement.own.credit(word);
-            let around = statement
-                .around
-                .iter()
-                .map(|(text, share)| share * self.texts.get(*text).map_or(0.0, |said| said.credit(word)));
-            let mut credit = around.fold(own, f64::max);
-            if word.meaning.names.is_empty()
-                && self.is_code(word)
-                && statement.codes.iter().any(|code| self.question.codes.contains(code))
-            {
-                credit = 1.0;
-            }
-            // What kind of answer is wanted is met by an answer of that kind.
-            if names(word, "цена") && statement.has.money {
-                credit = credit.max(0.9);
-            }
-            credits.push(credit);
-            if !counts {
-                continue;
-            }
-            let weight = if word.asks { 0.2 } else { 1.0 }
-                * self.weights.get(at).copied().unwrap_or(1.0)
-                * 0.5_f64.powi(i32::from(word.age));
-            covered += weight * credit;
-            whole += weight;
-            direct = direct.max(own);
-        }
-        // A code is asked for, also where its letters and digits are no words by themselves: "K-17". It counts less than a word:
-        // what is asked of it is to be answered, and not only that it is named.
-        if only.is_none() && !self.question.words.iter().any(|word| self.is_code(word)) {
-            let there = self.question.codes.iter().filter(|code| statement.codes.contains(code)).count();
-            whole += CODE * f64::from(u32::try_from(self.question.codes.len()).unwrap_or(u32::MAX));
-            covered += CODE * f64::from(u32::try_from(there).unwrap_or(u32::MAX));
-            direct = direct.max(if there > 0 { 1.0 } else { 0.0 });
-        }
-        let mut fits = 1.0;
-        let (wants, has) = (&self.question.wants, &statement.has);
-        for (wanted, there) in [
-            (wants.price, has.money),
-            (wants.time, has.time),
-            (wants.duration, has.duration),
-            (wants.number, has.number),
-        ] {
-            if wanted && !there {
-                fits *= 0.75;
-            }
-        }
-        if wants.negative && !has.negative {
-            fits *= 0.75;
-        }
-        if wants.general && !wants.negative && has.negative {
-            fits *= 0.7;
-        }
-        if (wants.mail && !has.mail) || (wants.phone && !has.phone) {
-            fits *= 0.7;
-        }
-        if wants.general && !has.allows {
-            fits *= 0.8;
-        }
-        if wants.hours && !has.hours {
-            fits *= 0.7;
-        }
-        if wants.goods && statement.row {
-            fits *= 1.15;
-        }
-        fits *= 0.85 + 0.25 * statement.focus;
-        if self.question.numbers.iter().any(|number| statement.numbers.contains(number)) {
-            fits *= 1.1;
-        }
-        if !self.question.codes.is_empty() && only.is_none() {
-            let exact = self.question.codes.iter().any(|code| statement.codes.contains(code));
-            fits *= if exact { 1.2 } else { 0.6 };
-        }
-        if statement.language != self.question.language && self.question.language != Language::Other {
-            fits *= FOREIGN;
-        }
-        if direct <= 0.0 {
-            fits *= 0.95;
-        }
-        let share = if whole > 0.0 { covered / whole } else { 0.0 };
-        Scored { covered: covered * fits, share: share * fits, credits }
-    }
-
-    /// How much of the question two statements answer together, 0 to 1.
-    fn share(&self, one: &Scored, two: &Scored) -> f64 {
-        let (mut covered, mut whole) = (0.0, 0.0);
-        for ((weight, first), second) in self.weights.iter().zip(&one.credits).zip(&two.credits) {
-            covered += weight * first.max(*second);
-            whole += weight;
-        }
-        if whole > 0.0 { covered / whole } else { 0.0 }
-    }
-
-    fn is_code(&self, word: &Asked) -> bool {
-        let folded = codes(&word.term.word);
-        folded.iter().any(|one| self.question.codes.iter().any(|code| code.starts_with(one.as_str())))
-    }
 }
 
 /// The statement that answers a question, word for word, and a second one where the question asks for two things. Passages are
@@ -237,7 +42,8 @@ pub fn quoted_answer(
     offered: &[Offered<'_>],
     least: f64,
 ) -> Option<(String, Vec<Citation>)> {
-    if question.words.is_empty() && question.codes.is_empty() {
+    // "How much is it?" alone names nothing that could be answered.
+    if question.words.iter().all(|word| word.asks) && question.codes.is_empty() {
         return None;
     }
     let offered = offered.get(..offered.len().min(MAX_OFFERED)).unwrap_or(offered);
@@ -326,138 +132,6 @@ pub fn topics(question: &Question, offered: &[Offered<'_>], most: usize) -> Vec<
     }
     found
 }
-
-fn prepare<'a>(
-    number: usize,
-    offered: &'a Offered<'a>,
-    units: &[Unit],
-    question: &Question,
-    texts: &mut Vec<Said>,
-    statements: &mut Vec<Candidate<'a>>,
-) {
-    let (source, language) = (&offered.source, offered.language);
-    let mut note = |text: &str| {
-        texts.push(Said::of(text, language));
-        texts.len().saturating_sub(1)
-    };
-    let path = source.heading.unwrap_or("");
-    let (outer, inner) = path.rsplit_once(" › ").unwrap_or(("", path));
-    let around_codes = codes(&format!("{} | {path}", source.title));
-    let (mut focus, mut above_negative) = (focus_of(inner, language, question), has(inner).negative);
-    let mut inner = note(inner);
-    let outer = note(&format!("{} {outer}", source.title));
-    let mut paragraphs: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
-    for unit in units {
-        let range = paragraphs.entry(unit.paragraph).or_insert((unit.range.start, unit.range.end));
-        range.1 = unit.range.end;
-    }
-    let paragraphs: BTreeMap<usize, usize> = paragraphs
-        .into_iter()
-        .map(|(paragraph, (start, end))| (paragraph, note(source.text.get(start..end).unwrap_or(""))))
-        .collect();
-    let mut lead = 0;
-    for (at, unit) in units.iter().enumerate() {
-        let text = unit.text(source.text);
-        match unit.kind {
-            UnitKind::Heading => {
-                (focus, above_negative) = (focus_of(text, language, question), has(text).negative);
-                inner = note(text);
-                lead = 0;
-                continue;
-            }
-            _ if unit.opens_list => lead = note(text),
-            UnitKind::Sentence => lead = 0,
-            UnitKind::Item => {}
-        }
-        let paragraph = paragraphs.get(&unit.paragraph).copied().unwrap_or(0);
-        statements.push(Candidate {
-            offered: number,
-            source,
-            language,
-            unit: at,
-            own: Said::of(text, language),
-            around: [(paragraph, 0.8), (lead, 0.9), (inner, 0.9), (outer, 0.45)],
-            codes: codes(text).into_iter().chain(around_codes.iter().cloned()).collect(),
-            numbers: numbers(text),
-            row: text.starts_with('|') || (unit.kind == UnitKind::Item && text.contains("; ")),
-            has: Has { negative: above_negative || has(text).negative, ..has(text) },
-            focus: focus.max(label(text).map_or(0.0, |label| focus_of(label, language, question))),
-        });
-    }
-}
-
-/// What a statement begins with before a colon: "Parking: …" is about parking.
-fn label(text: &str) -> Option<&str> {
-    const LONGEST: usize = 40;
-    let (label, rest) = text.split_once(':')?;
-    (label.chars().count() <= LONGEST && rest.starts_with(char::is_whitespace) && !rest.trim().is_empty())
-        .then_some(label)
-}
-
-/// How much of a heading a question names: "Moscow" before "Moscow region".
-fn focus_of(heading: &str, language: Language, question: &Question) -> f64 {
-    let all = Said::of(heading, language);
-    let named = |term: &Term| {
-        let one = Said::of_term(term.clone());
-        question.words.iter().any(|word| one.credit(word) >= 0.7)
-    };
-    let known = all.terms.iter().filter(|term| named(term)).count();
-    if all.terms.is_empty() { 0.3 } else { count(known) / count(all.terms.len()) }
-}
-
-/// A word that few statements hold tells more; one that none holds is likely to be what the question is about.
-fn weight(word: &Asked, statements: &[Candidate<'_>]) -> f64 {
-    let there = statements.iter().filter(|statement| statement.own.credit(word) >= 0.7).count();
-    let all = count(statements.len());
-    // Where one is says little of what is asked.
-    if names(word, "магазин") {
-        return 0.3;
-    }
-    if there == 0 {
-        return 1.0;
-    }
-    let rare = ((all + 1.0) / (count(there) + 0.5)).ln() / (all + 1.0).ln().max(1.0);
-    rare.clamp(0.3, 1.0)
-}
-
-fn count(number: usize) -> f64 {
-    f64::from(u32::try_from(number).unwrap_or(u32::MAX))
-}
-
-fn best<'a, 'b>(
-    statements: &'a [Candidate<'b>],
-    scored: &'a [Scored],
-) -> Option<(&'a Candidate<'b>, &'a Scored)> {
-    // The search ranked the passages: of equal statements that of the better one, and in it the first.
-    statements
-        .iter()
-        .zip(scored)
-        .enumerate()
-        .max_by(|(one, (a, first)), (two, (b, second))| {
-            let rank = |statement: &Candidate<'_>, score: &Scored| {
-                score.covered * (1.0 + 0.02 / (count(statement.offered) + 1.0))
-            };
-            rank(a, first).total_cmp(&rank(b, second)).then(two.cmp(one))
-        })
-        .map(|(_, found)| found)
-}
-
-impl Judge<'_> {
-    /// Whether a statement answers enough: of the whole question, or of one sentence of a longer message.
-    fn suffices(&self, statement: &Candidate<'_>, best: &Scored, least: f64) -> bool {
-        if best.share >= least {
-            return true;
-        }
-        let last = self.question.words.iter().map(|word| word.clause).max().unwrap_or(0);
-        (0..=last).any(|clause| {
-            let only: Vec<bool> =
-                self.question.words.iter().map(|word| word.clause == clause && word.age == 0).collect();
-            let count = only.iter().filter(|counts| **counts).count();
-            count >= 1 && count < only.len() && self.score(statement, Some(&only)).share >= least.max(0.65)
-        })
-    }
-}
-
 /// What is quoted for a statement: a row alone; an item, or all of its list where the list as a whole is asked for; a sentence
 /// with its paragraph, as far as that is short.
 fn shown_range(

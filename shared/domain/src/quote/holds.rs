@@ -21,7 +21,87 @@ pub struct Has {
     pub hours: bool,
     /// What is allowed.
     pub allows: bool,
+    /// Where something is.
+    pub place: bool,
+    /// It says what not to do.
+    pub order: bool,
 }
+
+/// What a sentence or a heading begins with, where it speaks of a special case.
+#[derive(Debug, Clone, Copy)]
+pub enum Opening<'a> {
+    /// "If the goods are faulty": the case.
+    Case(&'a str),
+    /// "After the warranty", "without a card": not what it names.
+    Outside,
+}
+
+/// Whether a text begins with a condition, and with which.
+pub fn opens(text: &str) -> Option<Opening<'_>> {
+    const CASES: &[&str] = &["if", "unless", "если", "при"];
+    const OUTSIDE: &[&str] = &["after", "without", "except", "после", "без", "кроме"];
+    // "If something is wrong" is no case of its own.
+    const ANY: &[&str] = &["something", "anything", "что-то", "что-нибудь"];
+    let text = text.trim();
+    let first = text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or("").to_lowercase();
+    if OUTSIDE.contains(&first.as_str()) {
+        return Some(Opening::Outside);
+    }
+    let case = text.split([',', ':', ';']).next().unwrap_or(text);
+    let lower = case.to_lowercase();
+    (CASES.contains(&first.as_str()) && !ANY.iter().any(|any| lower.contains(any)))
+        .then_some(Opening::Case(case))
+}
+
+/// Whether a heading says how something is done.
+pub fn says_how(heading: &str) -> bool {
+    let lower = heading.trim().to_lowercase();
+    lower.starts_with("как ")
+        || lower.starts_with("how to")
+        || lower.split(' ').next().is_some_and(|word| word.ends_with("ing"))
+}
+
+/// Beginnings of words that say where.
+const PLACES: &[&str] = &[
+    "address",
+    "street",
+    "boulevard",
+    "floor",
+    "room",
+    "metro",
+    "shop",
+    "reception",
+    "desk",
+    "stair",
+    "app",
+    "site",
+    "near",
+    "адрес",
+    "улиц",
+    "бульвар",
+    "этаж",
+    "зал",
+    "метро",
+    "магазин",
+    "регистратур",
+    "стойк",
+    "лестниц",
+    "приложен",
+    "сайт",
+    "холл",
+    "двор",
+    "courtyard",
+    "hall",
+    "entrance",
+    "вход",
+    "lane",
+    "переул",
+    "корпус",
+    "building",
+    "здани",
+    "office",
+    "офис",
+];
 
 const MONEY: &[&str] = &["₽", "€", "$", "£", "руб", "бесплатн", "rouble", "euro", "free"];
 
@@ -131,6 +211,32 @@ const NUMBERS: &[&str] = &[
 
 const NEGATIONS: &[&str] = &["не", "нельзя", "нет", "cannot", "not", "never", "no", "nothing"];
 
+/// Whether a word names a day, a month or a season.
+pub fn is_date(word: &str) -> bool {
+    DATES.iter().any(|part| word.starts_with(part))
+        || word.starts_with("праздник")
+        || word.starts_with("holiday")
+}
+
+/// What stands behind a "not" in "not later than", which denies nothing.
+const BOUNDS: &[&str] = &[
+    "позднее",
+    "позже",
+    "раньше",
+    "меньше",
+    "менее",
+    "больше",
+    "более",
+    "старше",
+    "младше",
+    "later",
+    "more",
+    "less",
+    "older",
+    "younger",
+    "only",
+];
+
 /// What stands in a text.
 pub fn has(text: &str) -> Has {
     let lower = text.to_lowercase();
@@ -148,10 +254,20 @@ pub fn has(text: &str) -> Has {
         time: clocks > 0 || begins(DATES) || begins(TIMES),
         duration: begins(SPANS),
         number: lower.chars().any(char::is_numeric) || word(NUMBERS),
-        negative: word(NEGATIONS) || lower.contains("n't"),
+        negative: lower.contains("n't")
+            || words.iter().enumerate().any(|(at, word)| {
+                let next = words.get(at.saturating_add(1)).copied().unwrap_or("");
+                NEGATIONS.contains(word) && !BOUNDS.contains(&next)
+            }),
+        order: words.windows(2).any(|pair| {
+            matches!(pair, ["do", "not"] | ["don", "t"] | ["never", _])
+                || matches!(pair, ["не", verb] if verb.ends_with("те"))
+        }),
         mail: lower.contains('@'),
         phone: lower.contains('+') && digits >= 7,
-        hours: clocks >= 2,
-        allows: any(&["можно", "возможен", "возможна", "может"]) || word(&["can", "may"]),
+        hours: clocks >= 2 || begins(&["закрыт", "closed"]),
+        place: begins(PLACES),
+        allows: any(&["можно", "возможен", "возможна", "может"])
+            || word(&["can", "may", "allowed", "welcome"]),
     }
 }

@@ -179,3 +179,29 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_general_rule_goes_before_the_exception_and_the_special_case() {
+    let returns = "## What cannot be returned\n\nOpened packs cannot be returned.\n\n\
+                   ## How to return something\n\nWrite to returns@shop.example to return goods and name the order.";
+    assert!(answer("how do I return goods", returns).contains("returns@shop.example"));
+    assert!(answer("what can't be returned", returns).contains("Opened packs"));
+    let warranty = "## After the warranty\n\nAfter the warranty has ended, diagnosis costs 500 roubles.\n\n\
+                    ## Service and warranty\n\nThe warranty of a kettle is 24 months.";
+    assert!(answer("warranty", warranty).contains("24 months"));
+}
+
+#[test]
+fn a_trouble_is_answered_by_what_is_said_of_it_and_not_by_an_order() {
+    let manual = "Do not switch the kettle on empty.\n\nThe kettle does not switch on: check the socket.";
+    assert!(answer("my kettle doesn't switch on", manual).contains("check the socket"));
+}
+
+#[test]
+fn of_two_words_both_are_answered_and_what_names_nothing_is_not() {
+    let text = "Delivery costs 300 roubles. We are open from 9:00 to 21:00.";
+    for question in ["delivery by drone", "how much is it?", "have you a pharmacy with delivery"] {
+        assert!(quoted(question, &[source(text, None)]).is_none(), "{question}");
+    }
+    assert!(quoted("how much is delivery", &[source(text, None)]).is_some());
+}
