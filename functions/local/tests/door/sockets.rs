@@ -525,7 +525,7 @@ fn a_socket_of_a_page_whose_origin_was_taken_away_ends_soon_and_others_go_on() {
         // A host that lost its memory knows the page as before.
         let writing = from("https://tea.example").await.evicted(&room).await;
         let own = from("https://desk.example").await;
-        let minutes = checked.0.check().await.expect("it is checked again");
+        let minutes = checked.check().await.expect("it is checked again");
         let ended = Box::pin(silent.0.ended());
         move_to("https://cafe.example").await;
         let new = from("https://cafe.example").await;
@@ -534,9 +534,9 @@ fn a_socket_of_a_page_whose_origin_was_taken_away_ends_soon_and_others_go_on() {
         assert_eq!(silent.closed().await, GONE);
         writing.say(&json!({ "t": "ping" })).await;
         assert_eq!(writing.closed().await, GONE);
-        assert_eq!(checked.0.check().await, None);
+        assert_eq!(checked.check().await, None);
         assert_eq!(checked.closed().await, GONE);
-        assert!(own.0.check().await.is_some() && new.0.check().await.is_some());
+        assert!(own.check().await.is_some() && new.check().await.is_some());
     });
 }
 
