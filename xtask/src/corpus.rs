@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::run;
 use crate::setup::{debian, python};
@@ -167,9 +168,11 @@ fn texts(python: &Path, paths: &[(PathBuf, usize)]) -> Result<HashMap<PathBuf, S
     Ok(texts)
 }
 
-/// The words of a text, as they are compared.
+/// The words of a text, as they are compared: letters of formulas, full width letters and ligatures are the letters that
+/// they are, whichever reader gave them.
 fn words(text: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let text: String = text.nfkc().collect();
     text.to_lowercase().split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
