@@ -176,6 +176,12 @@ fn words(text: &str) -> Vec<String> {
     text.to_lowercase().split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
+/// Whether a reference has its letters apart: it tells nothing of words then, and has no score.
+fn is_apart(words: &[String]) -> bool {
+    let is_letter = |word: &String| matches!(word.as_bytes(), [b'a'..=b'z']);
+    words.iter().filter(|word| is_letter(word)).count().saturating_mul(2) > words.len()
+}
+
 fn score(reference: &[String], read: &[String]) -> Score {
     Score { words: share(reference, read, 1), order: share(reference, read, 3) }
 }
@@ -219,7 +225,7 @@ fn measure(reader: &Path, path: &Path, kind: usize, text: Option<&String>) -> Fi
     File {
         path: path.to_owned(),
         kind,
-        words: reference.len(),
+        words: if is_apart(&reference) { 0 } else { reference.len() },
         failure: if died { Some("the reader died".to_owned()) } else { string("failure") },
         unread: answer.get("unread").and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
         died,
