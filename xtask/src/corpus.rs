@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::run;
 use crate::setup::{debian, python};
@@ -167,10 +168,18 @@ fn texts(python: &Path, paths: &[(PathBuf, usize)]) -> Result<HashMap<PathBuf, S
     Ok(texts)
 }
 
-/// The words of a text, as they are compared.
+/// The words of a text, as they are compared: letters of formulas, full width letters and ligatures are the letters that
+/// they are, whichever reader gave them.
 fn words(text: &str) -> Vec<String> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let text: String = text.nfkc().collect();
     text.to_lowercase().split(|c| !is_word(c)).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether a reference has its letters apart: it tells nothing of words then, and has no score.
+fn is_apart(words: &[String]) -> bool {
+    let is_letter = |word: &String| matches!(word.as_bytes(), [b'a'..=b'z']);
+    words.iter().filter(|word| is_letter(word)).count().saturating_mul(2) > words.len()
 }
 
 fn score(reference: &[String], read: &[String]) -> Score {
@@ -216,7 +225,7 @@ fn measure(reader: &Path, path: &Path, kind: usize, text: Option<&String>) -> Fi
     File {
         path: path.to_owned(),
         kind,
-        words: reference.len(),
+        words: if is_apart(&reference) { 0 } else { reference.len() },
         failure: if died { Some("the reader died".to_owned()) } else { string("failure") },
         unread: answer.get("unread").and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
         died,

@@ -268,6 +268,9 @@ impl Reading<'_> {
         if !unread.is_empty() {
             let kinds: Vec<&str> = unread.iter().map(NotRead::kind).collect();
             tracing::warn!(document = %document.id, ?kinds, "a document is read with parts missing");
+            for part in kinds {
+                ctx.metrics.unread_parts.get_or_create(&[("part", part)]).inc();
+            }
         }
         let new = Version { number, title, media_type: part.media_type, source, unread };
         self.go_on(&IngestStep::Passages { new, at: At::default() }, 50, made).await

@@ -61,23 +61,60 @@ fn place(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(number(bytes, at)?).ok()
 }
 
+/// What stands in the place of a number of eight bytes that stands elsewhere.
+const ELSEWHERE: usize = 0xFFFF_FFFF;
+
+fn long(bytes: &[u8], at: usize) -> Option<usize> {
+    let bytes = bytes.get(at..at.checked_add(8)?)?;
+    usize::try_from(u64::from_le_bytes(bytes.try_into().ok()?)).ok()
+}
+
+/// The numbers of eight bytes of an entry: one of the fields behind its name.
+fn large_numbers(mut extra: &[u8]) -> &[u8] {
+    while let (Some(kind), Some(length)) = (word(extra, 0), word(extra, 2)) {
+        let Some((field, rest)) = extra.get(4..).and_then(|rest| rest.split_at_checked(length)) else {
+            break;
+        };
+        if kind == 1 {
+            return field;
+        }
+        extra = rest;
+    }
+    &[]
+}
+
 /// The entries by name; of several with one name the last. `None` where the end of the directory is not found.
 fn directory(bytes: &[u8]) -> Option<HashMap<&[u8], ArchiveEntry>> {
     let from = bytes.len().saturating_sub(END_WITHIN);
     let end = memchr::memmem::rfind(bytes.get(from..)?, b"PK\x05\x06")?.checked_add(from)?;
-    let size = place(bytes, end.checked_add(12)?)?;
+    let (size, first) = (place(bytes, end.checked_add(12)?)?, place(bytes, end.checked_add(16)?)?);
+    let (end, size, first) = if size == ELSEWHERE || first == ELSEWHERE {
+        // Some programs write the record of large archives for every archive.
+        let large = memchr::memmem::rfind(bytes.get(from..end)?, b"PK\x06\x06")?.checked_add(from)?;
+        (large, long(bytes, large.checked_add(40)?)?, long(bytes, large.checked_add(48)?)?)
+    } else {
+        (end, size, first)
+    };
     // Something may stand before the archive; places are counted from where it begins.
     let mut at = end.checked_sub(size)?;
-    let begin = at.checked_sub(place(bytes, end.checked_add(16)?)?)?;
+    let begin = at.checked_sub(first)?;
     let mut entries = HashMap::new();
     while let Some(record) = bytes.get(at..end).filter(|record| record.starts_with(b"PK\x01\x02")) {
         let name_end = word(record, 28)?.checked_add(46)?;
+        let extra = record.get(name_end..name_end.checked_add(word(record, 30)?)?)?;
+        let mut large = large_numbers(extra).chunks_exact(8);
+        // Those that have no room where they belong, in this order.
+        let mut whole = |at: usize| match place(record, at)? {
+            ELSEWHERE => long(large.next()?, 0),
+            small => Some(small),
+        };
+        let (_, packed, header) = (whole(24)?, whole(20)?, whole(42)?);
         let entry = ArchiveEntry {
             locked: word(record, 8)? & 1 != 0,
             method: u16::try_from(word(record, 10)?).ok()?,
             checksum: number(record, 16)?,
-            packed: place(record, 20)?,
-            header: begin.checked_add(place(record, 42)?)?,
+            packed,
+            header: begin.checked_add(header)?,
         };
         entries.insert(record.get(46..name_end)?, entry);
         let behind = word(record, 30)?.checked_add(word(record, 32)?)?;

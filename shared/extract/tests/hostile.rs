@@ -28,6 +28,42 @@ fn docx_of(body: &str) -> Vec<u8> {
     zip_of(&[("word/document.xml", document.as_bytes())])
 }
 
+/// An archive of one entry, with its numbers where those of large archives stand.
+fn with_large_numbers(zip: &[u8]) -> Vec<u8> {
+    let find = |sign: &[u8]| zip.windows(4).position(|four| four == sign).unwrap();
+    let (first, end) = (find(b"PK\x01\x02"), find(b"PK\x05\x06"));
+    let number = |at: usize| u64::from(u32::from_le_bytes(zip[at..at + 4].try_into().unwrap())).to_le_bytes();
+    let mut record = zip[first..end].to_vec();
+    assert_eq!(record[30..34], [0; 4], "nothing stands behind the name");
+    record[20..28].fill(0xFF);
+    record[42..46].fill(0xFF);
+    record[30] = 28;
+    record.extend([1, 0, 24, 0]);
+    record.extend([number(first + 24), number(first + 20), number(first + 42)].as_flattened());
+    let long = |length: usize| u64::try_from(length).unwrap().to_le_bytes();
+    let mut all = [&zip[..first], &record].concat();
+    all.extend(b"PK\x06\x06");
+    all.extend([0; 36]);
+    all.extend([long(record.len()), long(first)].as_flattened());
+    all.extend(b"PK\x06\x07");
+    all.extend([0; 16]);
+    all.extend(b"PK\x05\x06\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0");
+    all
+}
+
+#[test]
+fn archives_with_the_records_of_large_ones_are_read() {
+    let large = with_large_numbers(&docx_of("<w:p><w:r><w:t>Tea for two</w:t></w:r></w:p>"));
+    assert_eq!(read(&large).unwrap().text, "Tea for two");
+    // Cut records, and numbers beyond the file, are damage.
+    for at in 0..large.len() {
+        let mut broken = large.clone();
+        broken[at] = 0xFE;
+        let _ = read(&broken);
+        let _ = read(&large[..at]);
+    }
+}
+
 #[test]
 fn a_zip_bomb_is_refused_by_the_bytes_that_come_out() {
     let bomb = zip_of(&[("word/document.xml", &vec![b' '; 64 << 20])]);

@@ -128,6 +128,8 @@ pub struct Metrics {
     pub database: Family<L1, Counter>,
     /// What died and was begun again, by `name`.
     pub supervision: Supervision,
+    /// What could not be read of documents that are ready all the same, by `part` (`NotRead::kind`).
+    pub unread_parts: Family<L1, Counter>,
     /// Guardrails that stepped in, by `guard`, `side` (`in`, `out`).
     pub guards: Family<L2, Counter>,
     /// Open connections, on a host that has them.
@@ -201,6 +203,11 @@ impl Default for Metrics {
             breaker: register!("breaker_state", "0 closed, 1 half open, 2 open", Family::default()),
             cache: register!("cache_lookups", "Look-ups in caches", Family::default()),
             database: register!("database_round_trips", "Database round trips", Family::default()),
+            unread_parts: register!(
+                "document_warnings",
+                "What could not be read of documents that are ready",
+                Family::default()
+            ),
             guards: register!("guardrails", "Guardrails that stepped in", Family::default()),
             connections: register!("connections", "Open connections", Gauge::default()),
             connections_cut: register!(

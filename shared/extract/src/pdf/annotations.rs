@@ -125,6 +125,7 @@ fn written(text: &str, place: Rect, matrix: Matrix) -> Option<Glyph> {
         spacing: 0.0,
         size: size * scale,
         bold: false,
+        downwards: false,
         text: Rc::from(text),
     })
 }

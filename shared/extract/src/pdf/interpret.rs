@@ -8,6 +8,7 @@ use hayro_syntax::content::ops::TypedInstruction as Op;
 use hayro_syntax::object::{Array, Dict, MaybeRef, Name, ObjRef, Object, Stream, String as PdfString};
 use hayro_syntax::page::Resources;
 
+use super::across;
 use super::annotations;
 use super::font::Face;
 use super::guard::{Guard, Refused};
@@ -34,6 +35,8 @@ pub(super) struct Glyph {
     pub(super) spacing: f64,
     pub(super) size: f64,
     pub(super) bold: bool,
+    /// Whether its font is written downwards.
+    pub(super) downwards: bool,
     pub(super) text: Rc<str>,
 }
 
@@ -146,6 +149,7 @@ impl<'g> Interpreter<'g> {
         self.run(&content, page.resources(), state.clone(), 0);
         self.forget_marks();
         annotations::read(self, page.raw(), page.resources(), &state);
+        across::lay(&mut self.glyphs);
         (std::mem::take(&mut self.glyphs), std::mem::take(&mut self.missing))
     }
 
@@ -407,6 +411,7 @@ impl<'g> Interpreter<'g> {
             spacing: (state.character_spacing.max(0.0) * scale * stretch).min(size * 0.8),
             size,
             bold: face.bold,
+            downwards: !horizontal,
             text,
         };
         if self.instead > 0 {

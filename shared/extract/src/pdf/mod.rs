@@ -4,6 +4,7 @@
 //! What the libraries below may still do with a hostile file (a panic, a stack that overflows) ends the process or the
 //! instance, which is why hosts run this in one of its own; a panic becomes a failure here where it can.
 
+mod across;
 mod annotations;
 mod filters;
 mod font;

@@ -353,6 +353,7 @@ mod tests {
             spacing: 0.0,
             size: 10.0,
             bold: false,
+            downwards: false,
             text: Rc::from(c.to_string()),
         };
         text.chars().enumerate().map(glyph).collect()

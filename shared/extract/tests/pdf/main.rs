@@ -2,5 +2,6 @@
 
 mod hostile;
 mod memory;
+mod printed;
 mod reads;
 mod support;

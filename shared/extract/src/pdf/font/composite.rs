@@ -78,8 +78,9 @@ impl Composite {
         (0, 1)
     }
 
-    fn number(&self, code: u32) -> Option<u32> {
-        (1..=4).find_map(|length| self.codes.lookup_cid_code(code, length))
+    /// The number of a code's character: `0041` and `41` may be two of them.
+    fn number(&self, code: u32, length: usize) -> Option<u32> {
+        self.codes.lookup_cid_code(code, u8::try_from(length).ok()?)
     }
 
     pub(super) fn text(&self, code: u32) -> Option<String> {
@@ -87,9 +88,9 @@ impl Composite {
     }
 
     /// What the font's program says of a code's glyph.
-    pub(super) fn text_of_program(&self, code: u32) -> Option<String> {
+    pub(super) fn text_of_program(&self, code: u32, length: usize) -> Option<String> {
         let program = self.program.as_deref()?;
-        let number = self.number(code)?;
+        let number = self.number(code, length)?;
         let glyph = self.glyphs.as_deref().map_or(Some(number), |glyphs| {
             let at = usize::try_from(number).ok()?.checked_mul(2)?;
             let [high, low] = glyphs.get(at..at.checked_add(2)?)? else { return None };
@@ -103,8 +104,8 @@ impl Composite {
     }
 
     /// Along the line, in thousandths of the size.
-    pub(super) fn advance(&self, code: u32) -> f64 {
-        self.widths.of(self.number(code).unwrap_or(0)).unwrap_or(self.default_width)
+    pub(super) fn advance(&self, code: u32, length: usize) -> f64 {
+        self.widths.of(self.number(code, length).unwrap_or(0)).unwrap_or(self.default_width)
     }
 }
 

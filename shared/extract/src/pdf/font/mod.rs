@@ -232,7 +232,7 @@ impl Face {
     fn advance(&self, code: u32, length: usize) -> f64 {
         let advance = match &self.reading {
             FaceKind::Simple { font, .. } => font.advance(byte(code)),
-            FaceKind::Composite { font, .. } => font.advance(code),
+            FaceKind::Composite { font, .. } => font.advance(code, length),
             FaceKind::Encoded(_) if length == 1 => 500.0,
             FaceKind::Encoded(_) => 1000.0,
         };
@@ -250,7 +250,7 @@ impl Face {
             FaceKind::Composite { font, identity, encoding } => font
                 .text(code)
                 .or_else(|| encoding.and_then(|encoding| decoded(encoding, code, length)))
-                .or_else(|| if *identity { as_is() } else { font.text_of_program(code) }),
+                .or_else(|| if *identity { as_is() } else { font.text_of_program(code, length) }),
         }
     }
 }
