@@ -138,6 +138,9 @@ pub struct Pace {
     pub grace: Duration,
     /// From then on, what must have come on average, in bytes a second.
     pub least: u32,
+    /// How long a body may be as slow as that. Beyond, [`FASTER`] times as much must have come for each second more, so the
+    /// time that a body may take follows from its size: 5 minutes, and 43 more for the largest file.
+    pub patience: Duration,
     /// Whether a body that is dropped half-read is read on and thrown away for a while: where a client that is still
     /// sending would see a reset connection instead of the answer that refuses it.
     pub lingers: bool,
@@ -145,8 +148,13 @@ pub struct Pace {
 
 impl Pace {
     /// Where nothing else is known. A phone on the slowest mobile network sends several times as fast.
-    pub const STANDARD: Self =
-        Self { silence: Duration::from_secs(15), grace: Duration::from_secs(20), least: 1024, lingers: true };
+    pub const STANDARD: Self = Self {
+        silence: Duration::from_secs(15),
+        grace: Duration::from_secs(20),
+        least: 1024,
+        patience: Duration::from_secs(300),
+        lingers: true,
+    };
 
     fn tick(&self) -> Duration {
         self.silence.checked_div(TICKS).unwrap_or(self.silence)
@@ -158,6 +166,9 @@ impl Default for Pace {
         Self::STANDARD
     }
 }
+
+/// How many times as fast a body must come once its sender's patience is used up.
+pub const FASTER: u32 = 8;
 
 /// Of how many ticks a permitted silence consists. Time is counted in ticks and not read from the clock, which may be set
 /// while a body comes.
@@ -200,7 +211,8 @@ impl Incoming {
         self.ticks = self.ticks.saturating_add(1);
         self.silent = self.silent.saturating_add(1);
         let late = self.pace.tick().saturating_mul(self.ticks).saturating_sub(self.pace.grace);
-        let due = u128::from(self.pace.least).saturating_mul(late.as_millis()) / 1000;
+        let later = late.saturating_sub(self.pace.patience).saturating_mul(FASTER.saturating_sub(1));
+        let due = u128::from(self.pace.least).saturating_mul(late.saturating_add(later).as_millis()) / 1000;
         self.silent < TICKS && u128::from(self.bytes) >= due
     }
 }

@@ -193,30 +193,33 @@ fn every_way_in_which_a_model_ends_has_an_outcome_a_reason_and_a_count() {
                 YES,
             ),
             ("special tokens", whole(&format!("{YES}<|im_end|>"), "stop"), answered, false, None, YES),
-            (
-                "its limit",
-                whole("Yes, we deliver", "length"),
-                answered,
-                true,
-                Some("length"),
-                "Yes, we deliver",
-            ),
+            ("its limit", whole("Yes, we deliver", "length"), answered, true, Some("length"), "Yes, we"),
             (
                 "interrupted",
                 whole("Yes, we deliver", "insufficient_system_resource"),
                 answered,
                 true,
                 Some("interrupted"),
-                "Yes, we deliver",
+                "Yes, we",
             ),
-            ("cut", broken(), answered, true, Some("cut"), "Yes, we deliver"),
+            ("cut", broken(), answered, true, Some("cut"), "Yes, we"),
+            ("half a number", (200, words("That costs 30")), answered, true, Some("cut"), "That costs"),
+            ("half a word", (200, words("Deliv")), Outcome::HandedOff, false, Some("cut"), ""),
+            (
+                "half a word at its limit",
+                whole("Deliv", "length"),
+                Outcome::HandedOff,
+                false,
+                Some("empty"),
+                "",
+            ),
             (
                 "an error after words",
                 (200, words("Yes, we deliver") + "data: {\"error\":\"CUDA\"}\n\n"),
                 answered,
                 true,
                 Some("overloaded"),
-                "Yes, we deliver",
+                "Yes, we",
             ),
             (
                 "the filter",
@@ -266,7 +269,7 @@ fn every_way_in_which_a_model_ends_has_an_outcome_a_reason_and_a_count() {
                 told.shown
             );
             if outcome == Outcome::Answered {
-                assert_eq!(told.message.text, text, "{name}");
+                assert_eq!(told.message.text.trim_end(), text, "{name}");
             }
             let counted =
                 format!("frontdesk_model_calls_total{{step=\"main\",result=\"{}\"}}", reason.unwrap_or("ok"));
@@ -322,7 +325,7 @@ fn what_broke_off_stands_until_the_smaller_model_speaks() {
                 "{:?}",
                 told.reason
             );
-            assert_eq!(told.shown, ["Yes, we deliver"], "nothing was withdrawn for nothing");
+            assert_eq!(told.shown, ["Yes, we "], "nothing was withdrawn for nothing");
         }
     });
 }

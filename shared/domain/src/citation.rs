@@ -90,6 +90,18 @@ pub fn cited(answer: &str, sources: &[Source<'_>]) -> Vec<Citation> {
         .collect()
 }
 
+/// Whether an answer says anything beside its references: `[1]` alone is no answer, whatever stands behind the reference.
+#[must_use]
+pub fn says_something(answer: &str) -> bool {
+    let mut from = 0;
+    let mut said = |upto: usize, next: usize| {
+        let text = answer.get(from..upto).unwrap_or("");
+        from = next;
+        text.contains(char::is_alphanumeric)
+    };
+    references(answer).any(|(start, end, _)| said(start, end)) || said(answer.len(), answer.len())
+}
+
 /// The part of a passage together with where the numbers of the claim stand that it lacks: a reader is to see them.
 fn with_numbers(claim: &str, passage: &str, part: std::ops::Range<usize>) -> std::ops::Range<usize> {
     let quoted = passage.get(part.clone()).unwrap_or("");
@@ -180,6 +192,20 @@ pub(crate) mod tests {
             references("[1][23] [12345][] [x][4]").map(|found| found.2).collect::<Vec<_>>(),
             [1, 23, 4]
         );
+    }
+
+    #[test]
+    fn references_alone_say_nothing() {
+        for (answer, is) in [
+            ("[1]", false),
+            (" [1][2]. ", false),
+            ("**[1]**", false),
+            ("", false),
+            ("[1] yes", true),
+            ("Да [1]", true),
+        ] {
+            assert_eq!(says_something(answer), is, "{answer}");
+        }
     }
 
     #[test]

@@ -12,6 +12,9 @@ pub struct Timestamp(i64);
 /// The last millisecond that RFC 3339 can write: the end of the year 9999.
 const MAX_MILLIS: i64 = 253_402_300_799_999;
 
+/// What is said of anything else.
+const MOMENT: &str = "must be a moment as RFC 3339 writes it, for example 2026-01-31T12:00:00Z";
+
 impl Timestamp {
     /// From milliseconds since the Unix epoch; values outside 1970…9999 are clamped.
     #[must_use]
@@ -87,8 +90,9 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
+        let moment = || serde::de::Error::custom(MOMENT);
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer).map_err(|_| moment())?;
+        let time: jiff::Timestamp = text.parse().map_err(|_| moment())?;
         Ok(Self::from_millis(time.as_millisecond()))
     }
 }
@@ -120,6 +124,14 @@ mod tests {
     fn round_trips_through_json() {
         let time = Timestamp::from_millis(1_700_000_000_120);
         assert_eq!(serde_json::from_str::<Timestamp>(&serde_json::to_string(&time).unwrap()).unwrap(), time);
+    }
+
+    #[test]
+    fn what_is_no_moment_is_told_how_one_is_written() {
+        for text in ["9999", "\"9999\"", "\"tomorrow\"", "\"2026-01-31\"", "true", "[]"] {
+            let error = serde_json::from_str::<Timestamp>(text).unwrap_err();
+            assert!(error.to_string().starts_with(MOMENT), "{text}: {error}");
+        }
     }
 
     #[test]

@@ -72,6 +72,34 @@ fn a_body_that_comes_a_byte_at_a_time_is_given_up_when_it_is_too_slow() {
 }
 
 #[test]
+fn a_large_body_is_not_held_open_by_the_least_pace_there_is() {
+    run(async {
+        // 400 bytes a second: enough at first, and not for the rest of a large body.
+        let pace = Pace {
+            silence: Duration::from_secs(1),
+            grace: Duration::from_millis(100),
+            least: 100,
+            patience: Duration::from_millis(300),
+            ..Pace::STANDARD
+        };
+        let desk = Desk::serving(paced(pace)).await;
+        let (_, token) = desk.world.visitor().await.unwrap();
+        let mut connection = desk.connect().await;
+        connection.begin_post("/api/v1/uploads", "multipart/form-data; boundary=b", &token, 10_000_000).await;
+        let head = "--b\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a\"\r\n\r\n";
+        connection.send(head).await;
+        let mut sent = 0;
+        while desk.cut("slow_body") == 0 {
+            connection.send("aaaa").await;
+            sent += 4;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(sent >= 40, "given up after {sent} bytes, within its patience");
+        given_up(&desk, connection).await;
+    });
+}
+
+#[test]
 fn a_slow_body_that_keeps_its_pace_is_taken() {
     run(async {
         let pace = Pace {

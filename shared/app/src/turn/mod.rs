@@ -8,6 +8,7 @@ mod find;
 mod model;
 
 use frontdesk_domain::answer::{Citation, Outcome};
+use frontdesk_domain::citation;
 use frontdesk_domain::conversation::{AuthorKind, Message};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::guard::{self, InputVerdict};
@@ -215,23 +216,34 @@ impl Turn<'_> {
         asked: &Question,
         found: &[Found],
     ) -> Result<TurnAnswer> {
-        // What broke off may have been about to cite; it is shown as incomplete.
+        // What broke off may have been about to cite. It was shown, so it is kept: as incomplete, and without a citation.
         let free = !self.settings.guardrails.only_from_evidence || kind.is_some() || answer.incomplete;
-        let cites = !answer.citations.is_empty() || answer.outcome != Outcome::Answered;
+        let cites = !answer.citations.is_empty() && citation::says_something(&answer.text);
+        let cites = cites || answer.outcome != Outcome::Answered;
         let asks_back = only_asks(&answer.text);
         if free || cites || asks_back {
             return Ok(answer);
         }
         let suggestions = quote::topics(asked, &offered(found), MOST_TOPICS);
-        if answer.text.trim() == texts::fallback(self.settings, self.language.code()).trim() {
+        let quotes = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '“' | '”' | '«' | '»');
+        let turn = &self.run.start.token.turn;
+        if answer.text.trim_matches(quotes) == texts::fallback(self.settings, self.language.code()).trim() {
+            tracing::info!(%turn, "a model found no answer in the passages");
             return Ok(TurnAnswer { outcome: Outcome::NoAnswer, suggestions, ..answer });
         }
+        // Nothing of it goes unsaid in silence: an operator sees why, and it is counted.
+        self.run.note_reason(Some(UNCITED));
+        self.ctx.metrics.guards.get_or_create(&[("guard", UNCITED), ("side", "out")]).inc();
+        tracing::warn!(%turn, guard = UNCITED, "an answer is withdrawn");
         self.run.unsay().await?;
         let miss = self.notice(TextKey::NoAnswer, Outcome::NoAnswer).await?;
         // The model was asked all the same, and what it used counts as that of the answer.
         Ok(TurnAnswer { suggestions, shown: answer.shown, ..miss })
     }
 }
+
+/// Why an answer is withdrawn that refers to no passage, or to none that has its numbers and names.
+const UNCITED: &str = "uncited";
 
 /// How many topics a miss offers.
 const MOST_TOPICS: usize = 2;

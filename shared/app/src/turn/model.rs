@@ -272,7 +272,7 @@ async fn stream(
             Some(Ok(ChatEvent::Finished { reason: word })) => reason = word,
             Some(Err(error)) => end = Some(Some(error)),
             None => {
-                pace.hold(&said.finish());
+                pace.hold(&if breaks_off(&reason).is_some() { said.break_off() } else { said.finish() });
                 end = Some(None);
             }
         }
@@ -296,16 +296,13 @@ async fn stream(
     };
     let error = match error {
         Some(error) => error,
-        None if said.text.trim().is_empty() => {
-            ModelError::Empty { detail: "nothing that may be shown".to_owned(), length: false }
-        }
+        None if said.text.trim().is_empty() => ModelError::Empty {
+            detail: "nothing that may be shown".to_owned(),
+            length: reason == FinishReason::Length,
+        },
         None => {
             pace.show().await?;
-            let incomplete = match reason {
-                FinishReason::Length => Some("length"),
-                FinishReason::Interrupted(_) => Some("interrupted"),
-                FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other(_) => None,
-            };
+            let incomplete = breaks_off(&reason);
             if let Some(reason) = incomplete {
                 tracing::warn!(turn = %run.start.token.turn, model, reason, "an answer is incomplete");
             }
@@ -318,16 +315,27 @@ async fn stream(
     if matches!(error, ModelError::Timeout(Deadline::FirstToken | Deadline::Gap | Deadline::Whole)) {
         call.worked();
     }
+    if !matches!(error, ModelError::ContentFilter(_)) {
+        pace.hold(&said.break_off());
+    }
     if said.text.trim().is_empty() || matches!(error, ModelError::ContentFilter(_)) {
         pace.withdraw_own().await?;
         return Ok(Streamed::Nothing { error, stands: pace.stands() });
     }
-    pace.hold(&said.finish());
     if let Some(guard) = said.guard.tripped().filter(|guard| *guard != GuardReason::TooLong) {
         return blocked(turn, &mut pace, model, guard).await;
     }
     pace.show().await?;
     Ok(Streamed::Broken(answer(&said, true), error))
+}
+
+/// Why an answer that the provider ended is none up to its end.
+const fn breaks_off(reason: &FinishReason) -> Option<&'static str> {
+    match reason {
+        FinishReason::Length => Some("length"),
+        FinishReason::Interrupted(_) => Some("interrupted"),
+        FinishReason::Stop | FinishReason::ToolCalls | FinishReason::Other(_) => None,
+    }
 }
 
 /// What a guardrail stopped is withdrawn, and something else is said.
@@ -362,6 +370,16 @@ impl Saying {
         shown
     }
 
+    /// What of the rest may be shown when nothing follows that should have. The last word may be half of one, and half of a
+    /// number is another number; it was held until now.
+    fn break_off(&mut self) -> String {
+        let mut rest = self.guard.push(&self.citations.finish());
+        rest.push_str(&self.guard.finish());
+        let shown = without_half_a_word(&rest);
+        self.text.push_str(shown);
+        shown.to_owned()
+    }
+
     fn answer(&self, sources: &[Source<'_>], incomplete: bool, call: usize) -> TurnAnswer {
         TurnAnswer {
             outcome: Outcome::Answered,
@@ -372,6 +390,15 @@ impl Saying {
             shown: Some(call),
         }
     }
+}
+
+/// A text up to its last word that is known to be whole.
+fn without_half_a_word(text: &str) -> &str {
+    if !text.ends_with(char::is_alphanumeric) {
+        return text;
+    }
+    let end = text.char_indices().rev().find(|(_, letter)| letter.is_whitespace()).map_or(0, |(at, _)| at);
+    text.get(..end).unwrap_or("")
 }
 
 /// Whose words these are, for the circuit breaker: the conversation's.
@@ -425,5 +452,25 @@ const fn role(speaker: Speaker) -> ChatRole {
         Speaker::System => ChatRole::System,
         Speaker::User => ChatRole::User,
         Speaker::Assistant => ChatRole::Assistant,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_half_a_word;
+
+    #[test]
+    fn the_last_word_of_what_broke_off_is_left_out_unless_it_is_whole() {
+        for (text, kept) in [
+            ("It costs 30", "It costs"),
+            ("It costs 300 roub", "It costs 300"),
+            ("It costs 300.", "It costs 300."),
+            ("It costs 300 [1]", "It costs 300 [1]"),
+            ("Открыто с 9:0", "Открыто с"),
+            ("Desc", ""),
+            ("", ""),
+        ] {
+            assert_eq!(without_half_a_word(text), kept, "{text}");
+        }
     }
 }

@@ -107,7 +107,8 @@ fn moved(endpoint: &ModelEndpoint, dialect: &Dialect, headers: &HeaderMap) -> Re
     }
     if !same || place.is_none() {
         let path = to.path().strip_suffix("/chat/completions").unwrap_or(to.path());
-        let place = format!("{}://{}{path}", to.scheme(), to.host_str().unwrap_or_default());
+        let port = to.port().map(|port| format!(":{port}")).unwrap_or_default();
+        let place = format!("{}://{}{port}{path}", to.scheme(), to.host_str().unwrap_or_default());
         return Err(ModelError::Refused(format!("moved: set OPENAI_BASE_URL to {place}")));
     }
     Ok(Dialect { url: Some(to.to_string()), ..dialect.clone() })
@@ -156,6 +157,13 @@ mod tests {
             to("https://a.example/v1/chat/completions").as_deref(),
             Some("https://a.example/v1/chat/completions")
         );
+        let elsewhere = |location: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(LOCATION, location.parse().unwrap());
+            moved(&endpoint, &Dialect::default(), &headers).unwrap_err().to_string()
+        };
+        let told = elsewhere("http://b.example:8080/v1/chat/completions");
+        assert!(told.ends_with("set OPENAI_BASE_URL to http://b.example:8080/v1"), "{told}");
         for other in [
             "http://b.example/v1/chat/completions",
             "//b.example/",

@@ -422,3 +422,92 @@ fn one_byte_at_a_time_gives_the_same_events() {
         assert_eq!(read(&bytes).0, read_ok(recording));
     }
 }
+
+/// A body of anything that servers send, in any order.
+fn anything() -> impl Strategy<Value = Vec<u8>> {
+    let text = proptest::sample::select(vec![
+        "Yes",
+        " we",
+        "<think>",
+        "</think>",
+        "`",
+        "[1]",
+        "<|im_end|>",
+        "\\ud83c",
+        "\\udf4b",
+        "\\u0000",
+        " ",
+        "\\n",
+    ]);
+    let delta = text.prop_map(|text| {
+        format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"{text}\"}}}}]}}\n\n")
+    });
+    let frame = proptest::sample::select(vec![
+        "data: [DONE]\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"length\"}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"reasoning_content\":\"hm\"}}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}]}\n\n",
+        "data: {\"choices\":{},\"usage\":[]}\n\n",
+        "data: {\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":\"2\"},\"choices\":[]}\n\n",
+        "data: {\"error\":{\"code\":502,\"message\":\"x\"}}\n\n",
+        "event: error\ndata: {\"x\":1}\n\n",
+        "data: {\n",
+        "{\"choices\":[]}\n",
+        ": ping\n\n",
+        "data: ping\n\n",
+        "\r\n",
+        "\r",
+        "data: null\n\n",
+        "[[[[",
+        "{\"a\":",
+    ]);
+    let part = prop_oneof![
+        4 => delta.prop_map(String::into_bytes),
+        2 => frame.prop_map(|frame| frame.as_bytes().to_vec()),
+        1 => any::<Vec<u8>>(),
+    ];
+    proptest::collection::vec(part, 0..24).prop_map(|parts| parts.concat())
+}
+
+/// The text of an answer in the end, and how it ended.
+fn in_the_end(
+    (events, end): (Vec<ChatEvent>, Result<(), ModelError>),
+) -> (String, Vec<ChatEvent>, Result<(), ModelError>) {
+    let mut text = String::new();
+    let mut others = Vec::new();
+    for event in events {
+        match event {
+            ChatEvent::Text(more) => text.push_str(&more),
+            ChatEvent::Anew => text.clear(),
+            other => others.push(other),
+        }
+    }
+    (text, others, end)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn whatever_comes_is_the_same_answer_in_any_pieces(
+        bytes in anything(),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..40),
+    ) {
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len().saturating_add(1))).collect();
+        at.extend([0, bytes.len()]);
+        at.sort_unstable();
+        let pieces: Vec<&[u8]> = at.windows(2).map(|pair| &bytes[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(in_the_end(read(&pieces)), in_the_end(read(&[&bytes])));
+    }
+}
+
+#[test]
+fn an_answer_in_the_smallest_pieces_takes_time_that_grows_with_its_length() {
+    // Minutes when what was read before is read again with each piece.
+    let body =
+        format!("data: {{\"choices\":[{{\"delta\":{{\"content\":\"{}\"}}}}]}}\n\n", "<`[a ".repeat(30_000));
+    let pieces: Vec<&[u8]> = body.as_bytes().chunks(1).collect();
+    let (events, end) = read(&pieces);
+    assert_eq!(end, Err(ModelError::Cut));
+    assert!(!events.is_empty());
+}

@@ -147,22 +147,26 @@ pub(super) fn without(dialect: &Dialect, field: &str, other_limit: bool) -> Dial
 /// Whether an endpoint is on this machine or in its network: models there load slowly and write slowly.
 #[must_use]
 pub fn is_near(base_url: &str) -> bool {
-    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit('@').next().unwrap_or_default();
-    if let Some(address) = authority.strip_prefix('[') {
-        let address =
-            address.split(']').next().and_then(|address| address.parse::<std::net::Ipv6Addr>().ok());
-        return address.is_some_and(|address| {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        });
-    }
-    let host = authority.split(':').next().unwrap_or_default().to_ascii_lowercase();
-    if let Ok(address) = host.parse::<std::net::Ipv4Addr>() {
-        return address.is_loopback() || address.is_private() || address.is_link_local();
-    }
     const NEAR: &[&str] = &[".localhost", ".local", ".internal", ".lan", ".home.arpa"];
-    !host.is_empty() && (!host.contains('.') || NEAR.iter().any(|end| host.ends_with(end)))
+    let Ok(url) = url::Url::parse(base_url) else { return false };
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => is_near_v4(address),
+        Some(url::Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.to_ipv4_mapped().is_some_and(is_near_v4)
+        }
+        Some(url::Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            !name.is_empty() && (!name.contains('.') || NEAR.iter().any(|end| name.ends_with(end)))
+        }
+        None => false,
+    }
+}
+
+const fn is_near_v4(address: std::net::Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_private() || address.is_link_local()
 }
 
 #[derive(Serialize)]
@@ -302,10 +306,10 @@ fn keyed(
     Ok(if azure { builder.header(HeaderName::from_static("api-key"), header(key)?) } else { builder })
 }
 
-fn host(base_url: &str) -> &str {
-    let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    authority.split(':').next().unwrap_or_default()
+/// The host of an address, in small letters; empty where there is none.
+fn host(base_url: &str) -> String {
+    let url = url::Url::parse(base_url).ok();
+    url.as_ref().and_then(url::Url::host_str).unwrap_or_default().trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -423,6 +427,10 @@ mod tests {
             "http://192.168.1.2",
             "http://gpu.local/v1",
             "http://host.docker.internal:11434/v1",
+            "http://user:pass@LOCALHOST:1/v1",
+            "http://[::ffff:192.168.1.2]/v1",
+            "http://0x7f.1/v1",
+            "http://gpu.lan./v1",
         ] {
             assert!(is_near(near), "{near}");
         }
@@ -431,6 +439,9 @@ mod tests {
             "http://8.8.8.8",
             "https://[2606:4700::1]/v1",
             "https://local.example/v1",
+            "https://api.example/v1?to=@localhost",
+            "https://localhost@api.example/v1",
+            "nothing",
         ] {
             assert!(!is_near(far), "{far}");
         }

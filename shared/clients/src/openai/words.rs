@@ -128,6 +128,28 @@ mod tests {
         assert_eq!(without("the server is busy", said), "the server is busy");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_words_become_one_short_line_without_a_key(before in "\\PC{0,60}", after in proptest::prelude::any::<String>()) {
+            let shown = masked(&format!("{before} sk-proj-abcdef1234567890 {after}"));
+            proptest::prop_assert!(!shown.contains("sk-proj"), "{}", shown);
+            proptest::prop_assert!(shown.chars().count() <= MOST + 1 && !shown.contains(char::is_control), "{}", shown);
+            without(&after, &before);
+            of_page(&after);
+        }
+    }
+
+    #[test]
+    fn long_words_are_read_in_time_that_grows_with_their_length() {
+        for text in
+            ["\"a ".repeat(500_000), "a b c ".repeat(200_000), "«“\"".repeat(300_000), "<h1>".repeat(300_000)]
+        {
+            assert!(masked(&text).chars().count() <= MOST + 1);
+            without(&text, &text);
+            of_page(&text);
+        }
+    }
+
     #[test]
     fn a_page_is_known_by_its_title() {
         assert_eq!(of_page("<!DOCTYPE html><html><title>Login</title>"), "a web page: Login");

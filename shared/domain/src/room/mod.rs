@@ -211,6 +211,14 @@ impl Room {
         };
         let after = mode.unwrap_or(conversation.mode);
         let later = matches!(update.snoozed_until, Some(Some(_)));
+        if mode == Some(Mode::Closed) && later {
+            let why = "a conversation that is closed is not put aside";
+            return Err(Refusal::Field { field: "snoozed_until", why });
+        }
+        if update.mode == Some(Mode::Closed) && !matches!(update.status, None | Some(Status::Closed)) {
+            let why = "a conversation that has the mode `closed` has the status `closed`";
+            return Err(Refusal::Field { field: "status", why });
+        }
         if after == Mode::Closed && (later || matches!(update.status, Some(Status::Open | Status::Waiting))) {
             return Err(Refusal::Closed);
         }

@@ -193,6 +193,10 @@ fn what_an_update_may_not_say_is_refused_with_its_field() {
     let until = Some(Some(Timestamp::from_millis(9)));
     let both = Update { status: Some(Status::Open), snoozed_until: until, ..by() };
     assert!(matches!(refused(both), Err(Refusal::Field { field: "status", .. })));
+    let both = Update { status: Some(Status::Closed), snoozed_until: until, ..by() };
+    assert!(matches!(refused(both), Err(Refusal::Field { field: "snoozed_until", .. })));
+    let both = Update { mode: Some(Mode::Closed), status: Some(Status::Waiting), ..by() };
+    assert!(matches!(refused(both), Err(Refusal::Field { field: "status", .. })));
     let snoozed = Update { status: Some(Status::Snoozed), ..by() };
     assert!(matches!(refused(snoozed), Err(Refusal::Field { field: "status", .. })));
     assert_eq!(refused(Update { if_epoch: Some(9), ..by() }), Err(Refusal::Stale { epoch: 1 }));

@@ -4,11 +4,13 @@
 //! fences around the answer, a made-up next turn. All of that goes here, while the answer is streamed, whatever the cuts;
 //! nothing of it is looked for later.
 
+mod code;
 mod letters;
 mod marks;
 
 pub use letters::half;
 
+use code::{Code, InCode};
 use letters::Letters;
 use marks::{MarkFront, SpeechMark};
 
@@ -93,6 +95,7 @@ pub struct Speech {
     part: SpeechPart,
     beginning: Beginning,
     fenced: bool,
+    code: Code,
     blanks: String,
     /// The beginning of a line that may be the visitor's made-up words.
     line: Option<String>,
@@ -118,6 +121,7 @@ impl Speech {
                 Beginning::Undecided(String::new())
             },
             fenced: false,
+            code: Code::default(),
             blanks: String::new(),
             line: None,
             given: false,
@@ -223,27 +227,37 @@ impl Speech {
     fn answer(&mut self, rest: &str, ended: bool) -> usize {
         match marks::front(rest, ended) {
             MarkFront::Unknown => 0,
-            MarkFront::Mark(length, mark) => {
-                self.mark(mark);
-                length
-            }
+            MarkFront::Mark(length, mark) => match self.code.at_mark(rest, length, mark, ended) {
+                InCode::Unknown => 0,
+                InCode::Text => self.letters(rest.get(..length).unwrap_or("")),
+                InCode::Mark => {
+                    self.mark(mark);
+                    length
+                }
+            },
             MarkFront::Text => {
                 let mut letters = rest.char_indices();
                 letters.next();
                 let end = letters
                     .find(|(_, letter)| matches!(letter, '<' | '[' | '◁'))
                     .map_or(rest.len(), |(at, _)| at);
-                let mut used = 0_usize;
-                for letter in rest.get(..end).unwrap_or("").chars() {
-                    self.letter(letter);
-                    used = used.saturating_add(letter.len_utf8());
-                    if self.part != SpeechPart::Answer {
-                        break;
-                    }
-                }
-                used
+                self.letters(rest.get(..end).unwrap_or(""))
             }
         }
+    }
+
+    /// Takes letters of the answer, until one of them ends it; how many bytes that were.
+    fn letters(&mut self, text: &str) -> usize {
+        let mut used = 0_usize;
+        for letter in text.chars() {
+            self.code.letter(letter);
+            self.letter(letter);
+            used = used.saturating_add(letter.len_utf8());
+            if self.part != SpeechPart::Answer {
+                break;
+            }
+        }
+        used
     }
 
     fn mark(&mut self, mark: SpeechMark) {
@@ -279,6 +293,7 @@ impl Speech {
         self.blanks.clear();
         self.line = None;
         self.fenced = false;
+        self.code = Code::default();
         self.beginning = Beginning::Open;
     }
 
@@ -307,6 +322,8 @@ impl Speech {
         }
         if let Some(label) = LABELS.iter().find(|label| lower.starts_with(**label)) {
             self.fenced |= label.starts_with('`');
+            // A fence around the whole answer makes no code of it.
+            self.code = Code::default();
             self.beginning = Beginning::Undecided(String::new());
             return;
         }
@@ -390,7 +407,8 @@ impl Speech {
         };
         line.push(letter);
         let lower = line.trim_start().to_lowercase();
-        if self.given && NEXT_TURN.iter().any(|begin| lower.starts_with(begin)) {
+        let in_code = self.code.is_fenced();
+        if self.given && !in_code && NEXT_TURN.iter().any(|begin| lower.starts_with(begin)) {
             self.line = None;
             self.blanks.clear();
             self.part = SpeechPart::Over;

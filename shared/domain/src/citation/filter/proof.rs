@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::citation::{Source, code, references};
 use crate::quote;
-use crate::text::{Language, detect};
+use crate::text::{Language, detect, is_stop_word};
 
 /// What a passage has.
 #[derive(Debug, Clone)]
@@ -34,6 +34,11 @@ impl Proof {
         self.numbers.contains(&number.whole) || number.parts.iter().all(|part| self.numbers.contains(part))
     }
 
+    fn has_word(&self, word: &str) -> bool {
+        let word = word.to_lowercase();
+        self.words.contains(&word)
+    }
+
     fn has_name(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         // Declined names differ at their ends.
@@ -50,6 +55,14 @@ pub(super) fn holds(text: &str, proofs: &[&Proof]) -> bool {
     let own = own.filter(|own| own.chars().any(char::is_alphanumeric)).unwrap_or(text);
     let said = plain(own);
     let statement = quote::last_statement(said.trim());
+    if is_empty_of_sense(statement) {
+        return false;
+    }
+    let has_address =
+        |address: &str| words(address).all(|part| proofs.iter().any(|proof| proof.has_word(part)));
+    if !addresses(statement).all(has_address) {
+        return false;
+    }
     if !numbers(statement).all(|number| proofs.iter().any(|proof| proof.has_number(&number))) {
         return false;
     }
@@ -63,6 +76,70 @@ pub(super) fn holds(text: &str, proofs: &[&Proof]) -> bool {
     let names: Vec<&str> = names(statement).collect();
     let comparable = proofs.iter().all(alike) && names.len().saturating_mul(4) <= words(statement).count();
     !comparable || names.iter().all(|name| proofs.iter().any(|proof| proof.has_name(name)))
+}
+
+/// Words that only point at a passage.
+const POINTING: &[&str] = &[
+    "see",
+    "here",
+    "page",
+    "source",
+    "sources",
+    "document",
+    "documents",
+    "link",
+    "according",
+    "reference",
+    "refer",
+    "click",
+    "read",
+    "смотри",
+    "смотрите",
+    "см",
+    "здесь",
+    "тут",
+    "страница",
+    "странице",
+    "источник",
+    "источники",
+    "документ",
+    "документе",
+    "документы",
+    "ссылка",
+    "ссылке",
+    "согласно",
+    "подробнее",
+];
+
+/// Whether a statement says nothing beside where it is from: "See our page [1]" proves nothing.
+fn is_empty_of_sense(statement: &str) -> bool {
+    let (mut points, mut means) = (false, false);
+    for word in words(statement).map(str::to_lowercase) {
+        let pointing = POINTING.contains(&word.as_str());
+        points |= pointing;
+        means |= !pointing && !is_stop_word(&word);
+    }
+    points && !means
+}
+
+/// What may be typed into a browser: names with points in them, `shop.example/pay`.
+fn addresses(statement: &str) -> impl Iterator<Item = &str> {
+    statement
+        .split(|letter: char| letter.is_whitespace() || matches!(letter, '/' | '@' | ':' | ','))
+        .filter_map(|word| {
+            let name = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+            let is_part = |part: &str| {
+                !part.is_empty() && part.chars().all(|letter| letter.is_alphanumeric() || letter == '-')
+            };
+            let (first, last) = (name.split('.').next()?, name.rsplit('.').next()?);
+            let is_long = |part: &str| part.chars().nth(1).is_some();
+            (first.len() < name.len()
+                && is_long(first)
+                && is_long(last)
+                && last.chars().all(char::is_alphabetic)
+                && name.split('.').all(is_part))
+            .then_some(name)
+        })
 }
 
 /// The numbers of a statement that a quote does not have.
@@ -215,6 +292,12 @@ mod tests {
             ("Use `arr[7]` and [2024]: the courier costs 300 roubles.", true),
             ("1. The courier costs 300 roubles.", true),
             ("Note: Free from 5 000 roubles.", true),
+            ("See our page.", false),
+            ("Смотрите здесь:", false),
+            ("Yes.", true),
+            ("You can.", true),
+            ("Pay for delivery in Moscow at evil.example/pay.", false),
+            ("The courier costs 300 roubles.It is free from 5 000 roubles.", true),
         ] {
             assert_eq!(proven(statement, passage), is, "{statement}");
         }
