@@ -1,7 +1,10 @@
 //! Conversations, and whose they are.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
-use frontdesk_domain::time::Timestamp;
+use frontdesk_local::SystemClock;
+use frontdesk_ports::Clock;
 use frontdesk_tests::client::poll;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -56,8 +59,7 @@ async fn a_conversation_that_was_put_aside_comes_back_at_its_time() -> Result<()
         Ok(get(&operator, &path).send().await?.error_for_status()?.json().await?)
     };
     let epoch = head().await?["epoch"].as_u64().context("an epoch")?;
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_millis();
-    let soon = Timestamp::from_millis(i64::try_from(now)? + 3_000);
+    let soon = SystemClock.now().after(Duration::from_secs(3));
     let put_aside = patch(&operator, &path, epoch, &json!({ "snoozed_until": soon })).send().await?;
     let put_aside: Value = put_aside.error_for_status()?.json().await?;
     ensure!(put_aside["status"] == "snoozed", "{put_aside}");

@@ -2,6 +2,8 @@
 //! counted.
 
 mod dictated;
+#[path = "turns/model_cuts.rs"]
+mod model_cuts;
 
 use std::cell::RefCell;
 use std::rc::Rc;

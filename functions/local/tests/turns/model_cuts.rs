@@ -1,11 +1,8 @@
 //! A turn over two models, of which the first thinks, speaks, stalls and breaks off, and the second thinks and speaks: at
 //! every line of theirs an operator takes over, and clients come.
 
-mod dictated;
-
 use std::rc::Rc;
 
-use dictated::{Dictated, Line, answers_without_evidence, until};
 use frontdesk_app::chat::{self, Change, PostMessage};
 use frontdesk_app::policy::Via;
 use frontdesk_domain::answer::Outcome;
@@ -18,6 +15,8 @@ use frontdesk_local::testing::{World, run};
 use frontdesk_ports::{HttpClient, Subscription};
 use futures_util::StreamExt;
 use futures_util::future::join_all;
+
+use crate::dictated::{Dictated, Line, answers_without_evidence, until};
 
 /// What the models say: which of them, and what.
 const SCRIPT: &[(usize, Line)] = &[
@@ -159,8 +158,8 @@ fn an_operator_takes_over_at_any_line_of_any_model_and_nothing_of_the_ai_follows
             until(async || desk.model.hung_up(last).then_some(())).await;
             let log = desk.log().await;
             assert_eq!(said(&log), [""; 0], "after {lines} lines");
-            for at in lines..SCRIPT.len() {
-                desk.model.say(SCRIPT[at].0, SCRIPT[at].1);
+            for (model, line) in &SCRIPT[lines..] {
+                desk.model.say(*model, *line);
             }
             assert_eq!(desk.log().await, log, "after {lines} lines");
         }
