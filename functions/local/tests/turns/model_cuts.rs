@@ -115,6 +115,10 @@ async fn heard(mut listener: Subscription) -> (String, Outcome, bool) {
             }
             Frame::Event(event) => match &event.body {
                 EventBody::ModeChanged { .. } => taken = true,
+                EventBody::MessageCreated { message } if message.author.kind == AuthorKind::Ai => {
+                    assert!(message.text.starts_with(&shown), "stored: {}, shown: {shown}", message.text);
+                    shown.clone_from(&message.text);
+                }
                 EventBody::TurnFinished { outcome, .. } => return (shown, *outcome, taken),
                 _ => {}
             },

@@ -18,7 +18,7 @@ pub(super) enum InCode {
 
 /// Where the text is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
+enum CodeSpan {
     #[default]
     Outside,
     /// Behind so many ticks in a line.
@@ -30,7 +30,7 @@ enum Place {
 /// What was read of the answer, as far as code goes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Code {
-    place: Place,
+    place: CodeSpan,
     /// Ticks that were read last.
     ticks: usize,
     /// Something stands in this line, before those ticks.
@@ -48,8 +48,8 @@ impl Code {
         }
         self.end_ticks();
         if letter == '\n' {
-            if matches!(self.place, Place::InLine(_)) {
-                self.place = Place::Outside;
+            if matches!(self.place, CodeSpan::InLine(_)) {
+                self.place = CodeSpan::Outside;
                 self.open = 0;
             }
             self.in_line = false;
@@ -65,10 +65,10 @@ impl Code {
         }
         let before = self.place;
         self.place = match self.place {
-            Place::Fenced(fence) if ticks >= fence && !self.in_line => Place::Outside,
-            Place::InLine(opened) if ticks == opened => Place::Outside,
-            Place::Outside if ticks >= 3 && !self.in_line => Place::Fenced(ticks),
-            Place::Outside => Place::InLine(ticks),
+            CodeSpan::Fenced(fence) if ticks >= fence && !self.in_line => CodeSpan::Outside,
+            CodeSpan::InLine(opened) if ticks == opened => CodeSpan::Outside,
+            CodeSpan::Outside if ticks >= 3 && !self.in_line => CodeSpan::Fenced(ticks),
+            CodeSpan::Outside => CodeSpan::InLine(ticks),
             place => place,
         };
         if before != self.place {
@@ -79,7 +79,7 @@ impl Code {
 
     /// Whether it is a block of code.
     pub(super) const fn is_fenced(&self) -> bool {
-        matches!(self.place, Place::Fenced(_))
+        matches!(self.place, CodeSpan::Fenced(_))
     }
 
     /// What the mark of so many bytes at the front of `rest` is.
@@ -87,12 +87,14 @@ impl Code {
         self.end_ticks();
         let token = rest.starts_with("<|") || rest.starts_with("<｜");
         match self.place {
-            Place::Outside => return InCode::Mark,
+            CodeSpan::Outside => return InCode::Mark,
             // A model's own token says that it stopped, whether or not it has ended its code.
-            Place::Fenced(_) | Place::InLine(_) if token && mark == SpeechMark::Stop => return InCode::Mark,
-            Place::Fenced(_) => {}
+            CodeSpan::Fenced(_) | CodeSpan::InLine(_) if token && mark == SpeechMark::Stop => {
+                return InCode::Mark;
+            }
+            CodeSpan::Fenced(_) => {}
             // A tick without another one in its line begins no code.
-            Place::InLine(ticks) => {
+            CodeSpan::InLine(ticks) => {
                 let after = rest.get(length..).unwrap_or("");
                 let near = after.get(..after.floor_char_boundary(NEAR)).unwrap_or(after);
                 match near.find(['`', '\n']) {
