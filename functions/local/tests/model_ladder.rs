@@ -112,7 +112,15 @@ impl Shop {
         if smaller {
             vars.push(("OPENAI_FALLBACK_MODEL", "small"));
         }
-        let world = World::new(&vars, overrides).await.unwrap();
+        Self::with(&vars, models, overrides).await
+    }
+
+    async fn without_a_model() -> Self {
+        Self::with(&[], Rc::default(), Overrides::default()).await
+    }
+
+    async fn with(vars: &[(&'static str, &'static str)], models: Rc<Models>, overrides: Overrides) -> Self {
+        let world = World::new(vars, overrides).await.unwrap();
         let (scope, _) = world.visitor().await.unwrap();
         #[expect(clippy::disallowed_methods, reason = "a test changes its own settings")]
         let admin = TenantScope::authenticated(scope.org(), Actor::System);
@@ -434,6 +442,40 @@ fn the_sides_take_turns_whatever_happened_before() {
         .enumerate()
         {
             assert_eq!(shop.ask_in(&scope, id, &n.to_string(), text).await.outcome, outcome, "{text}");
+        }
+    });
+}
+
+#[test]
+fn who_waits_for_a_person_is_told_so_and_meets_no_more_misses() {
+    run(async {
+        let shop = Shop::without_a_model().await;
+        let (scope, _) = shop.world.visitor().await.unwrap();
+        let id = chat::begin(shop.world.ctx(), &scope, &Via::widget(None)).await.unwrap().id;
+        let told = |n: &'static str, text: &'static str| {
+            let (shop, scope) = (&shop, &scope);
+            async move { shop.ask_in(scope, id, n, text).await }
+        };
+        assert_eq!(told("a", "Do you sell unicorns?").await.outcome, Outcome::NoAnswer);
+        let called = told("b", "A person, please").await;
+        assert_eq!(called.outcome, Outcome::HandedOff);
+        let again = told("c", "Do you sell dragons?").await;
+        assert_eq!((again.outcome, &again.message.text), (Outcome::HandedOff, &called.message.text));
+    });
+}
+
+#[test]
+fn a_sign_is_answered_in_the_language_of_the_talk() {
+    run(async {
+        let shop = Shop::without_a_model().await;
+        let (scope, _) = shop.world.visitor().await.unwrap();
+        for (text, cyrillic) in [("Вы продаёте единорогов?", true), ("Do you sell unicorns?", false)]
+        {
+            let id = chat::begin(shop.world.ctx(), &scope, &Via::widget(None)).await.unwrap().id;
+            shop.ask_in(&scope, id, "a", text).await;
+            let said = shop.ask_in(&scope, id, "b", "31.12").await.message.text;
+            let letters = said.chars().any(|letter| ('а'..='я').contains(&letter));
+            assert_eq!(letters, cyrillic, "{text}: {said}");
         }
     });
 }

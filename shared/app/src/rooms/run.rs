@@ -31,6 +31,8 @@ pub struct TurnStart {
     pub site: String,
     /// The latest messages, oldest first, without private notes.
     pub history: Vec<(Seq, Rc<Message>)>,
+    /// Whether people were called and none has come yet.
+    pub waiting: bool,
 }
 
 /// The runs of this process, one at most in a room.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_domain::answer::Outcome;
-use frontdesk_domain::conversation::{Message, Seq};
+use frontdesk_domain::conversation::{Message, Seq, Status};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::{Frame, Live};
 use frontdesk_domain::id::{ConversationId, TurnId};
@@ -401,6 +401,7 @@ impl Open {
             answers: turn.answers,
             site: self.site_name.clone(),
             history: self.room.recent().filter(asked).cloned().collect(),
+            waiting: self.room.head().conversation.status == Status::Waiting,
         }
     }
 }

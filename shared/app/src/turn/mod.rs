@@ -146,21 +146,9 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     match turn.quoted(&asked, &found).await? {
         Some(answer) => Ok(answer),
         // A person was called and has not come yet: no more misses.
-        None if was_called(&messages) => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
+        None if start.waiting => turn.notice(TextKey::HandedOff, Outcome::HandedOff).await,
         None => turn.missed(&asked, &found).await,
     }
-}
-
-/// Whether a person was called and has said nothing since.
-fn was_called(messages: &[&Message]) -> bool {
-    let mut since = messages
-        .iter()
-        .rev()
-        .take_while(|message| matches!(message.author.kind, AuthorKind::Visitor | AuthorKind::Ai));
-    since.any(|message| {
-        let called = |language: &str| texts::text(TextKey::HandedOff, language) == message.text;
-        message.author.kind == AuthorKind::Ai && ["en", "ru"].into_iter().any(called)
-    })
 }
 
 /// What is said to what is no question.
