@@ -121,13 +121,19 @@ impl Shop {
 
     async fn with(vars: &[(&'static str, &'static str)], models: Rc<Models>, overrides: Overrides) -> Self {
         let world = World::new(vars, overrides).await.unwrap();
-        let (scope, _) = world.visitor().await.unwrap();
+        let shop = Self { world, models };
+        shop.only_from_evidence(false).await;
+        shop
+    }
+
+    async fn only_from_evidence(&self, only: bool) {
+        let ctx = self.world.ctx();
+        let (scope, _) = self.world.visitor().await.unwrap();
         #[expect(clippy::disallowed_methods, reason = "a test changes its own settings")]
         let admin = TenantScope::authenticated(scope.org(), Actor::System);
-        let patch = SettingsPatch(json!({ "guardrails": { "only_from_evidence": false } }));
-        let version = frontdesk_app::settings::read(world.ctx(), &admin).await.unwrap().version;
-        frontdesk_app::settings::patch(world.ctx(), &admin, version, &patch).await.unwrap();
-        Self { world, models }
+        let patch = SettingsPatch(json!({ "guardrails": { "only_from_evidence": only } }));
+        let version = frontdesk_app::settings::read(ctx, &admin).await.unwrap().version;
+        frontdesk_app::settings::patch(ctx, &admin, version, &patch).await.unwrap();
     }
 
     async fn ask(&self, text: &str) -> Told {
@@ -476,6 +482,20 @@ fn a_sign_is_answered_in_the_language_of_the_talk() {
             let said = shop.ask_in(&scope, id, "b", "31.12").await.message.text;
             let letters = said.chars().any(|letter| ('а'..='я').contains(&letter));
             assert_eq!(letters, cyrillic, "{text}: {said}");
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_nothing_proves_is_a_miss_with_a_reason() {
+    const NOTHING: &str = "I could not find an answer to this in our documents. Please put the question another way, or ask for a colleague.";
+    run(async {
+        for (says, reason) in [(YES, "uncited"), (NOTHING, "not_found")] {
+            let shop =
+                Shop::new(Models::default().with("main", move |_, _| whole(says, "stop")), false).await;
+            shop.only_from_evidence(true).await;
+            let told = shop.ask(QUESTION).await;
+            assert_eq!((told.outcome, told.reason.as_deref()), (Outcome::NoAnswer, Some(reason)), "{says}");
         }
     });
 }

@@ -216,7 +216,8 @@ impl Turn<'_> {
         let quotes = |letter: char| letter.is_whitespace() || matches!(letter, '"' | '“' | '”' | '«' | '»');
         let turn = &self.run.start.token.turn;
         if answer.text.trim_matches(quotes) == texts::fallback(self.settings, self.language.code()).trim() {
-            tracing::info!(%turn, "a model found no answer in the passages");
+            self.run.note_reason(Some(NOT_FOUND));
+            tracing::info!(%turn, reason = NOT_FOUND, "a model found no answer in the passages");
             return Ok(TurnAnswer { outcome: Outcome::NoAnswer, suggestions, ..answer });
         }
         // Nothing of it goes unsaid in silence: an operator sees why, and it is counted.
@@ -232,6 +233,8 @@ impl Turn<'_> {
 
 /// Why an answer is withdrawn that refers to no passage, or to none that has its numbers and names.
 const UNCITED: &str = "uncited";
+/// Why there is no answer when a model says itself that the passages have none.
+const NOT_FOUND: &str = "not_found";
 
 /// How many topics a miss offers.
 const MOST_TOPICS: usize = 2;
