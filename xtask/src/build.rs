@@ -53,7 +53,7 @@ const READER_BUDGET: usize = 900_000;
 const COMPONENT_BUDGET: u64 = 6_400_000;
 
 /// The most that the component that reads files may be, in bytes.
-const READER_COMPONENT_BUDGET: u64 = 2_110_000;
+const READER_COMPONENT_BUDGET: u64 = 2_100_000;
 
 /// The static files in front of the Worker.
 pub const ASSETS: &str = "functions/cloudflare/build/assets";

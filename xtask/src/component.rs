@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use anyhow::{Context, Result};
 use wasm_encoder::{Component, ComponentSectionId, RawSection};
-use wasmparser::Parser;
+use wasmparser::{Parser, Payload};
 
 /// The code of a component: the largest module in it. The others only join it to its host.
 pub fn core(component: &[u8]) -> Result<&[u8]> {
@@ -14,7 +14,7 @@ pub fn core(component: &[u8]) -> Result<&[u8]> {
     component.get(largest.clone()).context("a component that is cut off")
 }
 
-/// The component with other code, which imports and exports no more than its own did.
+/// The component with other code, which imports and exports no more than its own did, and without names.
 pub fn with_core(component: &[u8], other: &[u8]) -> Result<Vec<u8>> {
     let code = core(component)?;
     let mut made = Component::new();
@@ -28,11 +28,18 @@ pub fn with_core(component: &[u8], other: &[u8]) -> Result<Vec<u8>> {
 
 const MODULE: u8 = ComponentSectionId::CoreModule as u8;
 
-/// Kind and place of each section, without what is nested inside.
+/// What its parts are called, which only debuggers read.
+const NAMES: &str = "component-name";
+
+/// Kind and place of each section, without what is nested inside and without names.
 fn sections(component: &[u8]) -> Result<Vec<(u8, Range<usize>)>> {
     let mut sections: Vec<(u8, Range<usize>)> = Vec::new();
     for payload in Parser::new(0).parse_all(component) {
-        let Some((id, range)) = payload?.as_section() else { continue };
+        let payload = payload?;
+        let Some((id, range)) = payload.as_section() else { continue };
+        if matches!(&payload, Payload::CustomSection(custom) if custom.name() == NAMES) {
+            continue;
+        }
         if sections.last().is_none_or(|(_, last)| range.start >= last.end) {
             sections.push((id, range));
         }
@@ -80,6 +87,16 @@ mod tests {
         assert_eq!(smaller, component(&[module(3), module(200), module(5)]));
         // The same code changes nothing.
         assert_eq!(with_core(&whole, &module(300)).expect("a component"), whole);
+    }
+
+    #[test]
+    fn names_are_left_out() {
+        let bare = component(&[module(3)]);
+        let mut named = Component::new();
+        named.section(&RawSection { id: MODULE, data: &module(3) });
+        named.section(&CustomSection { name: NAMES.into(), data: (&[1][..]).into() });
+        named.section(&CustomSection { name: "note".into(), data: (&[1, 2, 3][..]).into() });
+        assert_eq!(with_core(&named.finish(), &module(3)).expect("a component"), bare);
     }
 
     #[test]
