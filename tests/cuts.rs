@@ -86,7 +86,7 @@ pub async fn run(
         .map(|number| {
             let (cuts, expected) = (&cuts, &expected);
             async move {
-                let conversation = converse(number, host, cuts, expected);
+                let conversation = converse(number, host, model, cuts, expected);
                 conversation.await.with_context(|| format!("conversation {number}"))
             }
         })
@@ -116,6 +116,7 @@ pub async fn run(
 async fn converse(
     number: usize,
     host: &Ready,
+    model: &Model,
     cuts: &watch::Sender<usize>,
     expected: &BTreeMap<&str, String>,
 ) -> Result<()> {
@@ -163,9 +164,12 @@ async fn converse(
 
     let expected = expected.get(question).context("an expectation")?;
     ensure!(seen.outcome() == "answered", "outcome {}", seen.outcome());
-    ensure!(seen.answer() == expected, "the stored answer differs:\n{}\n{expected}", seen.answer());
+    let whole = seen.answer();
+    // Where the search went without vectors for once, the model was given other passages: it has to be one of its answers.
+    let is_whole = whole == expected || model.answers_to(question).await?.contains(whole);
+    ensure!(is_whole, "the stored answer differs:\n{whole}\n{expected}");
     if let Some((_, shown)) = &seen.partial {
-        ensure!(expected.starts_with(shown.as_str()), "what was shown differs from what was stored");
+        ensure!(whole.starts_with(shown.as_str()), "what was shown differs from what was stored");
     }
     let log = again(async || visitor.log(&conversation).await).await?;
     let kinds: Vec<_> = log.iter().map(|event| event["kind"].as_str().unwrap_or("")).collect();

@@ -1,6 +1,8 @@
 //! The stand-in for a model, wherever it runs, by its controls.
 
-use anyhow::Result;
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
 use frontdesk_stand_ins::fake_ai::{Behaviour, Counts};
 use reqwest::Client;
 use serde::Serialize;
@@ -78,6 +80,33 @@ impl Model {
         let response = self.http.get(format!("{}/requests", self.control)).send().await?;
         let mut told: Value = response.error_for_status()?.json().await?;
         Ok(told["requests"].as_array_mut().map(std::mem::take).unwrap_or_default())
+    }
+
+    /// The whole answers to the latest chat requests that end with this question, each asked again without a stream.
+    ///
+    /// # Errors
+    /// When the stand-in does not answer.
+    pub async fn answers_to(&self, question: &str) -> Result<BTreeSet<String>> {
+        let asks = |request: &Value| {
+            let said = request["body"]["messages"].as_array().and_then(|messages| messages.last());
+            said.is_some_and(|last| last["content"].as_str().is_some_and(|text| text.contains(question)))
+        };
+        let mut asked = BTreeSet::new();
+        for mut request in self.requests().await?.into_iter().filter(asks) {
+            let body = request["body"].as_object_mut().context("a body")?;
+            body.insert("stream".to_owned(), false.into());
+            body.remove("stream_options");
+            asked.insert(request["body"].to_string());
+        }
+        let address = self.control.replace("/control", "/v1/chat/completions");
+        let mut answers = BTreeSet::new();
+        for body in asked {
+            let request = self.http.post(&address).header("content-type", "application/json").body(body);
+            let answer: Value = request.send().await?.error_for_status()?.json().await?;
+            let text = answer["choices"][0]["message"]["content"].as_str().context("an answer")?;
+            answers.insert(text.to_owned());
+        }
+        Ok(answers)
     }
 
     async fn tell(&self, control: &str, body: &impl Serialize) -> Result<()> {
