@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use frontdesk_app::config::{HostConfig, closed};
 use frontdesk_app::limits::RemoteLimiter;
+use frontdesk_app::rooms::RemoteRooms;
 use frontdesk_app::vectors::LibsqlVectors;
 use frontdesk_clients::hrana::{HranaDatabase, HranaServer};
 use frontdesk_clients::qdrant::{self, Qdrant};
@@ -116,6 +117,14 @@ pub fn config(env: &Env) -> Config {
 pub fn rooms(env: &Env) -> Option<Objects> {
     let clock: Rc<dyn Clock> = Rc::new(JsClock);
     objects(env, ROOMS, &clock)
+}
+
+/// All rooms, for those that are none themselves: requests, and jobs, some of which say something in a room.
+pub fn all_rooms(env: &Env, ports: Weak<Ports>) -> Rc<dyn Rooms> {
+    match rooms(env) {
+        Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
+        None => Rc::new(Unconfigured),
+    }
 }
 
 /// The object that works through the queue.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use frontdesk_app::life::{self, Sign};
 use frontdesk_app::{jobs, schema};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{Clock, Ctx};
 use worker::{
     DurableObject, Env, Error, Request, Response, Result, Socket, State, durable_object, wasm_bindgen,
@@ -71,7 +70,7 @@ impl DurableObject for JobsObject {
     fn new(state: State, env: Env) -> Self {
         let state = Rc::new(state);
         let tasks = Rc::new(AfterResponse::Object(state.clone()));
-        let ctx = host::ctx(&env, tasks, |_| Rc::new(Unconfigured));
+        let ctx = host::ctx(&env, tasks, |ports| host::all_rooms(&env, ports));
         Self { ctx, state, signed: Cell::new(None), scheduled: Cell::new(false) }
     }
 

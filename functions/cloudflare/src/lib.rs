@@ -22,9 +22,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_api::socket::{SocketGrant, SocketState};
-use frontdesk_app::rooms::{RemoteRooms, room_name};
+use frontdesk_app::rooms::room_name;
 use frontdesk_domain::error::{CallerError, Error};
-use frontdesk_ports::unconfigured::Unconfigured;
 // Named so that their features reach the versions of `getrandom` that the core's dependencies use.
 use getrandom_02 as _;
 use getrandom_03 as _;
@@ -47,10 +46,7 @@ async fn fetch(request: web_sys::Request, env: Env, context: Context) -> worker:
         return convert::refusal();
     };
     let tasks = Rc::new(AfterResponse::Request(context, host::jobs(&env)));
-    let ctx = host::ctx(&env, tasks, |ports| match host::rooms(&env) {
-        Some(objects) => Rc::new(RemoteRooms::new(ports, Rc::new(objects))),
-        None => Rc::new(Unconfigured),
-    });
+    let ctx = host::ctx(&env, tasks, |ports| host::all_rooms(&env, ports));
     let asks_for_socket = request.headers().contains_key(http::header::UPGRADE).then(|| head_of(&request));
     let mut response = frontdesk_api::handle(ctx.clone(), request, peer).await;
     match (response.extensions_mut().remove::<SocketGrant>(), host::rooms(&env)) {
