@@ -1,5 +1,9 @@
 //! What a text may say in disguise: letters apart, digits for letters, Russian in Latin letters, Base64.
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use super::words::words;
 use crate::question::reading::sounds;
 
@@ -128,24 +132,12 @@ fn encoded(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn decoded(token: &str) -> Option<String> {
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
-    for byte in token.trim_end_matches('=').bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte.wrapping_sub(b'A'),
-            b'a'..=b'z' => byte.wrapping_sub(b'a').wrapping_add(26),
-            b'0'..=b'9' => byte.wrapping_sub(b'0').wrapping_add(52),
-            b'+' | b'-' => 62,
-            b'/' | b'_' => 63,
-            _ => return None,
-        };
-        held = held.wrapping_shl(6) | u32::from(value);
-        bits = bits.wrapping_add(6);
-        if bits >= 8 {
-            bits = bits.wrapping_sub(8);
-            bytes.push(u8::try_from(held.wrapping_shr(bits) & 0xff).unwrap_or(0));
-            held &= 1_u32.wrapping_shl(bits).wrapping_sub(1);
-        }
-    }
+    const EITHER: GeneralPurposeConfig = GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true);
+    let alphabets = [&alphabet::STANDARD, &alphabet::URL_SAFE];
+    let bytes =
+        alphabets.into_iter().find_map(|letters| GeneralPurpose::new(letters, EITHER).decode(token).ok())?;
     let text = String::from_utf8(bytes).ok()?;
     (!text.chars().any(|letter| letter.is_control() && !letter.is_whitespace())).then_some(text)
 }
