@@ -7,7 +7,8 @@ use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Thumb;
 use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
 use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::permission::Permission;
+use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text::{NO_CONTROLS, has_controls, is_blank};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Appended, CallOutcome, Ctx, Rows};
@@ -89,7 +90,7 @@ pub async fn post_message(ctx: &Ctx, scope: &TenantScope, command: PostMessage) 
     if !matches!(scope.actor(), Actor::User { .. }) && command.note {
         return Err(Error::invalid("/note", "only operators write notes"));
     }
-    if author.kind == AuthorKind::Operator && !command.note && !scope.has_role(Role::Operator) {
+    if author.kind == AuthorKind::Operator && !command.note && !scope.may(Permission::Converse) {
         return Err(CallerError::Forbidden("writing to visitors needs the role operator").into());
     }
     let id = MessageId::new(ctx.clock.now(), ctx.random.entropy());
@@ -192,14 +193,14 @@ fn check_labels(labels: &[String]) -> Result<()> {
 /// A conversation is assigned to people who can answer it.
 async fn check_assignee(ctx: &Ctx, scope: &TenantScope, assignee: UserId) -> Result<()> {
     // An operator who takes it was authenticated just now.
-    if matches!(scope.actor(), Actor::User { user, role, .. } if *user == assignee && *role >= Role::Operator)
+    if matches!(scope.actor(), Actor::User { user, .. } if *user == assignee) && scope.may(Permission::Converse)
     {
         return Ok(());
     }
-    let results = ctx.db.query(vec![store::users::select(scope, assignee)]).await?;
-    let user = results.first().and_then(Rows::first).map(store::users::user).transpose()?;
-    match user {
-        Some(user) if user.disabled_at.is_none() && user.role >= Role::Operator => Ok(()),
+    let results = ctx.db.query(vec![store::members::select(scope, assignee)]).await?;
+    let member = results.first().and_then(Rows::first).map(store::members::member).transpose()?;
+    match member {
+        Some(member) if member.disabled_at.is_none() && member.role.allows(Permission::Converse) => Ok(()),
         _ => Err(Error::invalid("/assignee", "must be an operator of the organisation")),
     }
 }

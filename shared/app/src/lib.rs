@@ -15,6 +15,7 @@ pub mod limits;
 pub mod migrations;
 mod origin;
 pub mod policy;
+pub mod projects;
 pub mod reindex;
 pub mod remote;
 pub mod retrieval;

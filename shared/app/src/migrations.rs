@@ -54,6 +54,7 @@ migrations! {
     15 "0015_document_warnings"
     16 "0016_document_vectors"
     17 "0017_snoozed"
+    18 "0018_people"
 }
 
 /// Where a database stands with one step.

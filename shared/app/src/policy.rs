@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use frontdesk_domain::conversation::{Channel, Seq};
 use frontdesk_domain::error::{CallerError, Result};
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::permission::Permission;
+use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::settings::Settings;
 use frontdesk_ports::{Ctx, LimitKey, Rule, Verdict};
 use futures_util::future::{Either, select};
@@ -175,7 +176,7 @@ pub(crate) async fn newcomer(ctx: &Ctx, scope: &TenantScope, via: &Via) -> Resul
 /// # Errors
 /// 503 during maintenance.
 pub fn open(scope: Option<&TenantScope>, settings: &Settings) -> Result<()> {
-    if !settings.maintenance || scope.is_some_and(|scope| scope.has_role(Role::Admin)) {
+    if !settings.maintenance || scope.is_some_and(|scope| scope.may(Permission::ManageSettings)) {
         return Ok(());
     }
     Err(CallerError::Maintenance { retry_after: Duration::from_secs(60) }.into())
@@ -204,14 +205,14 @@ pub async fn replay(ctx: &Ctx, scope: &TenantScope, via: &Via, pages: u32) -> Re
     admitted(take(ctx, class, &whose, cost, rule).await)
 }
 
-/// Takes one attempt to log in from the allowance of an account, from whichever address it comes.
+/// Takes one attempt to log in from the allowance of whom it is counted against: see [`crate::auth::login`].
 ///
 /// # Errors
 /// 429.
-pub async fn account(ctx: &Ctx, email: &str) -> Result<()> {
+pub(crate) async fn login(ctx: &Ctx, counted: &str) -> Result<()> {
     let class = LimitClass::Login;
     let rule = class.rule(&*in_force(ctx, None).await);
-    admitted(take(ctx, class, &format!("account:{}", email.trim().to_lowercase()), 1, rule).await)
+    admitted(take(ctx, class, counted, 1, rule).await)
 }
 
 /// The settings in force; the defaults when they cannot be read.

@@ -9,13 +9,17 @@ use frontdesk_domain::settings::{Settings, SettingsPatch};
 use frontdesk_ports::{CachedSettings, Ctx};
 use serde_json::{Value, json};
 
-use crate::auth::tokens::VISITOR_SECONDS;
+use crate::auth::tokens::{ACCESS_SECONDS, VISITOR_SECONDS};
 use crate::{audit, auth, sites, store};
 
 /// Until settings are read again.
 const FRESH: Duration = Duration::from_secs(5);
 /// Until a request waits for them to be read again; before that it gets the old ones.
 const USABLE: Duration = Duration::from_secs(60);
+/// How old what is known of users may be: with the time between two checks of a connection at most 5 s.
+const FRESH_FOR_USERS: Duration = Duration::from_secs(3);
+/// By how much the clocks of processes may differ that write and read when a user was disabled.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 /// Until a request that went to read them again is given up.
 const REFRESH_LIMIT: Duration = Duration::from_secs(10);
 
@@ -72,6 +76,32 @@ pub async fn current(ctx: &Ctx, scope: &TenantScope) -> Result<Rc<Settings>> {
     }
 }
 
+/// The settings for a user's request, with what is known of users, at most 3 s old: who is disabled is out at once. While the
+/// database does not answer, as old as they are: the end of a token comes soon enough.
+///
+/// # Errors
+/// When they were never read and the database does not answer.
+pub(crate) async fn of_user(ctx: &Ctx, scope: &TenantScope) -> Result<CachedSettings> {
+    let now = ctx.clock.now();
+    let cached = ctx.caches.settings.get(scope.org());
+    if let Some(cached) = &cached
+        && cached.read_at <= now
+        && now.since(cached.read_at) < FRESH_FOR_USERS
+    {
+        count(ctx, "hit");
+        return Ok(cached.clone());
+    }
+    count(ctx, "miss");
+    match (read_stored(ctx, scope).await, cached) {
+        (Ok((read, _)), _) => Ok(read),
+        (Err(error @ Error::Upstream { .. }), Some(cached)) => {
+            tracing::warn!(%error, "whether users are enabled cannot be read; what was known counts");
+            Ok(cached)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
 fn count(ctx: &Ctx, result: &'static str) {
     ctx.metrics.cache.get_or_create(&[("cache", "settings"), ("result", result)]).inc();
 }
@@ -92,10 +122,13 @@ fn versioned(entry: &CachedSettings) -> Versioned {
 async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, Value)> {
     let read_at = ctx.clock.now();
     let since = read_at.before(Duration::from_secs(VISITOR_SECONDS));
+    let tokens_since = read_at.before(Duration::from_secs(ACCESS_SECONDS)).before(CLOCKS_DIFFER);
     let statements = vec![
         store::settings::select(scope),
         store::sites::select_removed(scope, since),
         store::sites::select_origins(scope, sites::MAX_SITES),
+        store::members::select_changed(scope, tokens_since),
+        store::members::select_ended_logins(scope, tokens_since),
     ];
     let results = ctx.db.query(statements).await?;
     let (version, stored) = store::settings::changed(results.first().unwrap_or(&EMPTY))?;
@@ -106,6 +139,10 @@ async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, 
         refreshing: None,
         removed_sites: Rc::new(store::sites::removed(results.get(1).unwrap_or(&EMPTY))?),
         origins: Rc::new(store::sites::origins(results.get(2).unwrap_or(&EMPTY))?),
+        revoked: Rc::new(store::members::revoked(
+            results.get(3).unwrap_or(&EMPTY),
+            results.get(4).unwrap_or(&EMPTY),
+        )?),
     };
     ctx.caches.settings.put(scope.org(), entry.clone());
     Ok((entry, stored))

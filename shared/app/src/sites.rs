@@ -12,7 +12,7 @@ use frontdesk_ports::{Ctx, Rows};
 use serde_json::{Map, Value, json};
 
 use crate::documents::Page;
-use crate::{audit, origin, settings, store};
+use crate::{audit, origin, projects, settings, store};
 
 /// The most sites of an organisation.
 pub const MAX_SITES: u32 = 200;
@@ -41,9 +41,20 @@ pub async fn create(ctx: &Ctx, scope: &TenantScope, new: &SiteChange) -> Result<
     );
     let batch = vec![store::sites::insert(&site, MAX_SITES), store::audit::insert_if_changed(&entry)];
     if ctx.db.batch(batch).await?.first().and_then(Rows::first).is_none() {
+        has_project(ctx, scope, &site).await?;
         return Err(CallerError::Conflict("an organisation has at most 200 sites").into());
     }
     Ok(site)
+}
+
+/// That the project of a site is one of the organisation's.
+async fn has_project(ctx: &Ctx, scope: &TenantScope, site: &Site) -> Result<()> {
+    match projects::get(ctx, scope, site.project).await {
+        Err(Error::Caller(CallerError::NotFound { .. })) => {
+            Err(Error::invalid("/project", "must be a project of the organisation"))
+        }
+        other => other.map(|_| ()),
+    }
 }
 
 /// A new site that nothing is said of yet.
@@ -52,6 +63,7 @@ pub(crate) fn blank(ctx: &Ctx, scope: &TenantScope) -> Site {
     Site {
         org: scope.org(),
         id: SiteId::new(now, ctx.random.entropy()),
+        project: projects::first_of(scope.org()),
         site_key: random_key(ctx, "pk"),
         name: String::new(),
         origins: Vec::new(),
@@ -135,6 +147,7 @@ pub async fn change(
         if changed?.first().and_then(Rows::first).is_some() {
             return Ok(new);
         }
+        has_project(ctx, scope, &new).await?;
     }
     Err(CallerError::Conflict("the site is being changed by others; please try again").into())
 }
@@ -142,8 +155,8 @@ pub async fn change(
 /// What an audit entry says of a change.
 fn differences(old: &Site, new: &Site) -> Vec<Value> {
     let fields = |site: &Site| {
-        let Site { name, origins, theme, greeting, locale, .. } = site;
-        let fields = json!({ "name": name, "origins": origins, "theme": theme, "greeting": greeting, "locale": locale });
+        let Site { project, name, origins, theme, greeting, locale, .. } = site;
+        let fields = json!({ "project": project, "name": name, "origins": origins, "theme": theme, "greeting": greeting, "locale": locale });
         fields.as_object().cloned().unwrap_or_else(Map::new)
     };
     let old = fields(old);

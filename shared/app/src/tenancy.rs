@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::site::{Site, Theme};
-use frontdesk_ports::Ctx;
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Ctx, Statement};
 
-use crate::{auth, sites, store};
+use crate::{auth, projects, sites, store};
 
 /// A new organisation with its first site.
 pub struct NewSite<'a> {
@@ -40,12 +41,15 @@ pub async fn create(ctx: &Ctx, new: NewSite<'_>) -> Result<Site> {
         locale: new.locale.to_owned(),
         ..sites::blank(ctx, &auth::system(org))
     };
-    let batch = vec![
-        store::tenancy::insert_organisation(org, new.organisation, now),
-        store::sites::insert(&site, sites::MAX_SITES),
-    ];
+    let mut batch = founding(org, new.organisation, now);
+    batch.push(store::sites::insert(&site, sites::MAX_SITES));
     ctx.db.batch(batch).await?;
     Ok(site)
+}
+
+/// The statements that make an organisation, with its first project.
+pub(crate) fn founding(org: OrgId, name: &str, now: Timestamp) -> Vec<Statement> {
+    vec![store::tenancy::insert_organisation(org, name, now), projects::founding(org, name, now)]
 }
 
 /// Whether there is any organisation yet.

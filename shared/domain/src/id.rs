@@ -43,6 +43,12 @@ macro_rules! id_types {
                 i64::try_from(millis).ok().map(Timestamp::from_millis)
             }
 
+            /// The UUID.
+            #[must_use]
+            pub const fn uuid(self) -> uuid::Uuid {
+                self.0
+            }
+
             /// The identifier with this UUID.
             #[must_use]
             pub const fn from_uuid(uuid: uuid::Uuid) -> Self {
@@ -133,6 +139,12 @@ id_types! {
     JobId = "job";
     /// One login of a user: the family of its refresh tokens.
     LoginId = "login";
+    /// An invitation to an organisation.
+    InviteId = "invite";
+    /// A project of an organisation: sites and connectors belong to one.
+    ProjectId = "proj";
+    /// A key with which a program calls the API.
+    ApiKeyId = "key";
     /// One HTTP request.
     RequestId = "req";
     /// One entry of the audit log.

@@ -15,6 +15,7 @@ pub mod id;
 pub mod lexicon;
 pub mod limits;
 pub mod password;
+pub mod permission;
 pub mod prompt;
 pub mod question;
 pub mod quote;

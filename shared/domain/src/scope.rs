@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::conversation::{Author, AuthorKind};
-use crate::id::{OrgId, SiteId, UserId, VisitorId};
+use crate::id::{ApiKeyId, LoginId, OrgId, SiteId, UserId, VisitorId};
+use crate::permission::Permission;
 
 /// What a user may do. Each role may do what the ones after it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
@@ -20,6 +21,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// Every role, the least first.
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Operator, Self::Admin, Self::Owner];
+
+    /// Whether it allows this.
+    #[must_use]
+    pub fn allows(self, permission: Permission) -> bool {
+        self >= permission.least_role()
+    }
+
     /// The name in the database and the API.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -34,7 +44,7 @@ impl Role {
     /// The role with this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Viewer, Self::Operator, Self::Admin, Self::Owner].into_iter().find(|role| role.name() == name)
+        Self::ALL.into_iter().find(|role| role.name() == name)
     }
 }
 
@@ -77,19 +87,43 @@ impl Actor {
     }
 }
 
+/// With what a user shows who it is: what is taken away when the user is to be let in no more by this way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    /// A login, by an access token.
+    Login(LoginId),
+    /// A key for programs.
+    Key(ApiKeyId),
+}
+
 /// The proof that a caller was authenticated for one organisation. Every use case, row, blob key, room and vector
 /// filter is built from one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TenantScope {
     org: OrgId,
     actor: Actor,
+    credential: Option<Credential>,
 }
 
 impl TenantScope {
     /// For authentication and for the job queue alone; `clippy.toml` refuses any other caller.
     #[must_use]
     pub const fn authenticated(org: OrgId, actor: Actor) -> Self {
-        Self { org, actor }
+        Self { org, actor, credential: None }
+    }
+
+    /// As shown with this credential.
+    #[must_use]
+    pub const fn by(mut self, credential: Option<Credential>) -> Self {
+        self.credential = credential;
+        self
+    }
+
+    /// With what the actor showed who it is; only a user's is known.
+    #[must_use]
+    pub const fn credential(&self) -> Option<Credential> {
+        self.credential
     }
 
     /// The organisation.
@@ -107,12 +141,12 @@ impl TenantScope {
     /// The same organisation, acted for by Frontdesk itself (a turn that goes on after the visitor left).
     #[must_use]
     pub const fn as_system(&self) -> Self {
-        Self { org: self.org, actor: Actor::System }
+        Self { org: self.org, actor: Actor::System, credential: None }
     }
 
-    /// Whether the actor is a user with at least this role.
+    /// Whether the actor is a user whose role allows this.
     #[must_use]
-    pub fn has_role(&self, least: Role) -> bool {
-        matches!(&self.actor, Actor::User { role, .. } if *role >= least)
+    pub fn may(&self, permission: Permission) -> bool {
+        matches!(&self.actor, Actor::User { role, .. } if role.allows(permission))
     }
 }

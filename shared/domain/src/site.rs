@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::FieldError;
-use crate::id::{OrgId, SiteId};
+use crate::id::{OrgId, ProjectId, SiteId};
 use crate::settings::{LANGUAGE, escape, is_language};
 use crate::text::{NO_CONTROLS, has_controls, is_blank};
 use crate::time::Timestamp;
@@ -30,6 +30,8 @@ pub struct Site {
     pub org: OrgId,
     /// Its id.
     pub id: SiteId,
+    /// The project that it belongs to.
+    pub project: ProjectId,
     /// Its public key, `pk_…`: stands in the page, opens nothing but new visitor sessions.
     pub site_key: String,
     /// Its name, as visitors see it.
@@ -68,6 +70,9 @@ impl Site {
     ) -> Result<Self, Vec<FieldError>> {
         let mut site = self.clone();
         let mut wrong = Wrong::default();
+        if let Some(project) = change.project {
+            site.project = project;
+        }
         if let Some(name) = &change.name {
             site.name = name.split_whitespace().collect::<Vec<_>>().join(" ");
             if has_controls(&site.name) {
@@ -114,6 +119,8 @@ impl Site {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SiteChange {
+    /// The project that it belongs to.
+    pub project: Option<ProjectId>,
     /// Its name, as visitors see it.
     #[schema(min_length = 1, max_length = 100)]
     pub name: Option<String>,

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
-use std::time::Duration;
 
 use frontdesk_domain::id::{OrgId, SiteId, UserId};
+use frontdesk_domain::scope::{Actor, Credential, Role, TenantScope};
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
 use lru::LruCache;
@@ -20,8 +20,6 @@ pub struct Caches {
     pub settings: SettingsCache,
     /// The only organisation of this deployment, if there is exactly one.
     pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
-    /// Whether users are enabled, of those with open connections.
-    pub users: UsersCache,
     /// The last result of each health probe.
     pub health: RefCell<HashMap<&'static str, CachedProbe>>,
     /// How calls to other services went lately.
@@ -86,6 +84,28 @@ pub struct CachedSettings {
     pub removed_sites: Rc<BTreeSet<SiteId>>,
     /// The origins of the others.
     pub origins: Rc<BTreeMap<SiteId, Vec<String>>>,
+    /// What was taken away from users whose tokens have not ended yet.
+    pub revoked: Rc<Revoked>,
+}
+
+/// What was taken away from an organisation's users lately, as long as tokens from before may be around.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revoked {
+    /// Members that changed, with what each may do now; `None` for those that may not come in.
+    pub members: BTreeMap<UserId, Option<Role>>,
+    /// Logins and keys that were ended.
+    pub credentials: BTreeSet<Credential>,
+}
+
+impl Revoked {
+    /// Whether a caller that was authenticated is not let in any more: it was disabled or removed, has another role than its
+    /// token says, or its login or key was ended.
+    #[must_use]
+    pub fn holds(&self, scope: &TenantScope) -> bool {
+        let Actor::User { user, role, .. } = scope.actor() else { return false };
+        self.members.get(user).is_some_and(|now| *now != Some(*role))
+            || scope.credential().is_some_and(|credential| self.credentials.contains(&credential))
+    }
 }
 
 /// Settings by organisation, at most [`SettingsCache::CAPACITY`] of them. Those that were asked for longest ago are
@@ -131,48 +151,6 @@ impl SettingsCache {
     }
 }
 
-/// Whether users are enabled, at most [`UsersCache::CAPACITY`] of them.
-#[derive(Debug)]
-pub struct UsersCache(RefCell<LruCache<(OrgId, UserId), (Timestamp, bool)>>);
-
-impl Default for UsersCache {
-    fn default() -> Self {
-        Self(RefCell::new(LruCache::new(Self::CAPACITY)))
-    }
-}
-
-impl UsersCache {
-    /// How many users are remembered.
-    pub const CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
-    /// For how long.
-    pub const FRESH: Duration = Duration::from_secs(5);
-
-    /// Whether the user is enabled, if that was read a moment ago.
-    #[must_use]
-    pub fn get(&self, org: OrgId, user: UserId, now: Timestamp) -> Option<bool> {
-        let mut all = self.0.borrow_mut();
-        let (at, enabled) = all.get(&(org, user))?;
-        is_fresh(*at, now).then_some(*enabled)
-    }
-
-    /// Says that it is read again now: meanwhile the others take what is known, so that many connections of a user cost one
-    /// read.
-    pub fn refreshing(&self, org: OrgId, user: UserId, now: Timestamp) {
-        if let Some((at, _)) = self.0.borrow_mut().peek_mut(&(org, user)) {
-            *at = now;
-        }
-    }
-
-    /// Remembers what was read.
-    pub fn put(&self, org: OrgId, user: UserId, now: Timestamp, enabled: bool) {
-        self.0.borrow_mut().put((org, user), (now, enabled));
-    }
-}
-
-fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
-    at <= now && now.since(at) < UsersCache::FRESH
-}
-
 /// A health probe that ran.
 #[derive(Debug, Clone)]
 pub struct CachedProbe {
@@ -190,6 +168,8 @@ pub struct CachedProbe {
 
 #[cfg(test)]
 mod tests {
+    use frontdesk_domain::id::LoginId;
+
     use super::*;
 
     fn entry(version: u64, at: i64) -> CachedSettings {
@@ -200,6 +180,7 @@ mod tests {
             refreshing: None,
             removed_sites: Rc::default(),
             origins: Rc::default(),
+            revoked: Rc::default(),
         }
     }
 
@@ -218,23 +199,25 @@ mod tests {
     }
 
     #[test]
-    fn users_are_remembered_for_a_moment_and_not_without_bound() {
-        let cache = UsersCache::default();
-        let user = |n: u8| UserId::new(Timestamp::from_millis(1), [n; 10]);
-        let at = |millis| Timestamp::from_millis(millis);
-        cache.put(org(1), user(1), at(1_000), true);
-        assert_eq!(cache.get(org(1), user(1), at(5_999)), Some(true));
-        assert_eq!(cache.get(org(1), user(1), at(6_000)), None);
-        assert_eq!(cache.get(org(1), user(1), at(999)), None, "the clock was set back");
-        assert_eq!(cache.get(org(2), user(1), at(1_000)), None);
-        cache.refreshing(org(1), user(1), at(6_000));
-        cache.refreshing(org(2), user(1), at(6_000));
-        assert_eq!(cache.get(org(1), user(1), at(6_001)), Some(true), "while it is read again");
-        assert_eq!(cache.get(org(2), user(1), at(6_001)), None);
-        for n in 0..UsersCache::CAPACITY.get() + 5 {
-            cache.put(org(n), user(2), at(2_000), false);
-        }
-        assert_eq!(cache.0.borrow().len(), UsersCache::CAPACITY.get());
+    #[expect(clippy::disallowed_methods, reason = "a test makes callers")]
+    fn a_caller_is_out_when_it_its_role_or_its_login_is_gone() {
+        let user = UserId::new(Timestamp::from_millis(1), [1; 10]);
+        let login = |n: u8| Credential::Login(LoginId::new(Timestamp::from_millis(1), [n; 10]));
+        let caller = |role, credential| {
+            let actor = Actor::User { user, name: "Vera".to_owned(), role };
+            TenantScope::authenticated(org(1), actor).by(Some(credential))
+        };
+        let revoked = |now: Option<Role>| Revoked {
+            members: BTreeMap::from([(user, now)]),
+            credentials: BTreeSet::from([login(9)]),
+        };
+        assert!(!Revoked::default().holds(&caller(Role::Operator, login(1))));
+        assert!(!revoked(Some(Role::Operator)).holds(&caller(Role::Operator, login(1))), "it was made just now");
+        assert!(revoked(None).holds(&caller(Role::Operator, login(1))));
+        assert!(revoked(Some(Role::Viewer)).holds(&caller(Role::Operator, login(1))));
+        assert!(revoked(Some(Role::Owner)).holds(&caller(Role::Operator, login(1))), "it has to fetch its new role");
+        assert!(revoked(Some(Role::Operator)).holds(&caller(Role::Operator, login(9))));
+        assert!(!revoked(None).holds(&caller(Role::Operator, login(1)).as_system()));
     }
 
     #[test]

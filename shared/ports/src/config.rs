@@ -28,9 +28,22 @@ pub enum OwnOrigin {
     ByAddress,
 }
 
+/// Who may make an account in this deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationMode {
+    /// Every caller, with an organisation of its own.
+    Open,
+    /// Who was invited by a member.
+    Invite,
+    /// No caller: accounts are made on the machine, and invitations reach those who have one alone.
+    Closed,
+}
+
 /// The deployment's configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Who may make an account.
+    pub registration: RegistrationMode,
     /// Signs tokens (HS256); at least 32 bytes.
     pub jwt_secret: SecretString,
     /// Opens `/metrics`; without it the endpoint does not exist.

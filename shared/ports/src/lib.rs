@@ -29,10 +29,10 @@ pub use backoff::backoff;
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
 pub use caches::{
-    CachedProbe, CachedSchema, CachedSettings, Caches, QueueDepth, SchemaState, SettingsCache, UsersCache,
+    CachedProbe, CachedSchema, CachedSettings, Caches, QueueDepth, Revoked, SchemaState, SettingsCache,
 };
 pub use clock::{Clock, Compute, Random, Tasks};
-pub use config::{Config, ModelEndpoint, OwnOrigin};
+pub use config::{Config, ModelEndpoint, OwnOrigin, RegistrationMode};
 pub use ctx::{Ctx, Ports};
 pub use database::{Database, DbError, Row, Rows, Statement, Value};
 pub use dialects::{Dialect, Dialects};

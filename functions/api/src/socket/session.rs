@@ -15,7 +15,8 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::Frame;
 use frontdesk_domain::id::{ConversationId, OrgId, RequestId};
 use frontdesk_domain::limits::Gcra;
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::permission::Permission;
+use frontdesk_domain::scope::{Actor, Credential, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{BoxStream, Ctx};
 use futures_channel::oneshot;
@@ -49,6 +50,9 @@ const VISITOR_ALARM: Duration = Duration::from_secs(60);
 pub struct SocketState {
     org: OrgId,
     actor: Actor,
+    /// A state of an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential: Option<Credential>,
     conversation: ConversationId,
     /// Whose address posts are counted against.
     ip: Option<IpAddr>,
@@ -78,6 +82,7 @@ impl SocketState {
         Self {
             org,
             actor,
+            credential: scope.credential(),
             conversation,
             ip,
             page: page.map(str::to_owned),
@@ -181,7 +186,7 @@ impl Session {
     fn from_state(ctx: Ctx, state: SocketState) -> Self {
         Self {
             ctx,
-            scope: TenantScope::authenticated(state.org, state.actor),
+            scope: TenantScope::authenticated(state.org, state.actor).by(state.credential),
             conversation: state.conversation,
             ip: state.ip,
             page: state.page,
@@ -450,7 +455,7 @@ impl Session {
 
     fn check_role(&self) -> Result<()> {
         let visitor = matches!(self.scope.actor(), Actor::Visitor { .. });
-        if visitor || self.scope.has_role(Role::Operator) {
+        if visitor || self.scope.may(Permission::Converse) {
             return Ok(());
         }
         Err(CallerError::Forbidden("your role does not allow this").into())

@@ -2,14 +2,17 @@
 //!
 //! Three kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
 //! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, and an opaque
-//! *refresh token* that is replaced with each use. Whether its user is still enabled is
-//! looked up with each request and remembered for seconds; a connection that stays open is checked again and again. Who logs
-//! out keeps the last 15 minutes of an access token.
+//! *refresh token* that is replaced with each use. What was taken away from users lately (who was disabled or has another
+//! role, which logins were ended) is read with the organisation's settings and is at most 3 s old for a user's request; a
+//! connection that stays open is checked every 2 s.
 
+mod accounts;
+mod email;
+pub mod invites;
+pub mod members;
 pub mod passwords;
 pub mod sessions;
 pub mod tokens;
-mod users;
 
 use std::time::Duration;
 
@@ -19,11 +22,15 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
-use crate::store;
+use crate::{settings, store};
 
-pub use sessions::{Organisation, Session, User, login, logout, me, refresh};
+pub use accounts::{
+    MAX_NAME_CHARS, NewAccount, NewUser, RegistrationMode, change_name, change_password, create_admin, create_user,
+    person_name, register,
+};
+pub use email::{WRONG as WRONG_EMAIL, normal_email};
+pub use sessions::{Caller, Organisation, Session, User, login, logout, me, refresh, switch};
 pub use tokens::{issue_visitor_token, verify_visitor_token};
-pub use users::{NewUser, create_admin, create_user, normal_email};
 
 /// Who sends a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,33 +52,22 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
     if may_stay(ctx, &authenticated.scope).await {
         return Ok(authenticated);
     }
-    Err(CallerError::Unauthenticated("the user is not enabled any more").into())
+    Err(CallerError::Unauthenticated("the user is not enabled any more, has another role, or this login has ended").into())
 }
 
-/// Whether the caller is still let in. A database that does not answer refuses no user: the
-/// token's end comes soon enough.
+/// Whether the caller is still let in by what is stored of it: a user that is enabled, has this role and a login that goes on,
+/// and any caller that is no user. A database that does not answer refuses no user: the token's end comes soon enough.
 pub async fn may_stay(ctx: &Ctx, scope: &TenantScope) -> bool {
-    is_enabled(ctx, scope).await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "whether a user is enabled cannot be read; the user is let in");
-        true
-    })
-}
-
-/// Whether the caller is still let in by what is stored of it: a user that is enabled, and any caller that is no user.
-/// Remembered for [`frontdesk_ports::UsersCache::FRESH`], so that many connections of a user cost one read.
-///
-/// # Errors
-/// When the database does not answer.
-async fn is_enabled(ctx: &Ctx, scope: &TenantScope) -> Result<bool> {
-    let Actor::User { user, .. } = scope.actor() else { return Ok(true) };
-    if let Some(known) = ctx.caches.users.get(scope.org(), *user, ctx.clock.now()) {
-        return Ok(known);
+    if !matches!(scope.actor(), Actor::User { .. }) {
+        return true;
     }
-    ctx.caches.users.refreshing(scope.org(), *user, ctx.clock.now());
-    let results = ctx.db.query(vec![store::users::select_enabled(scope, *user)]).await?;
-    let enabled = results.first().is_some_and(|rows| rows.first().is_some());
-    ctx.caches.users.put(scope.org(), *user, ctx.clock.now(), enabled);
-    Ok(enabled)
+    match settings::of_user(ctx, scope).await {
+        Ok(known) => !known.revoked.holds(scope),
+        Err(error) => {
+            tracing::warn!(%error, "whether a user is enabled cannot be read; the user is let in");
+            true
+        }
+    }
 }
 
 /// The scope of the system itself in the only organisation of this deployment; `None` when there is none yet, or

@@ -1,20 +1,23 @@
-//! Logging in, staying logged in, logging out.
+//! Logging in, staying logged in, choosing an organisation, logging out.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::{LoginId, OrgId, UserId};
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
-use frontdesk_ports::{Ctx, Rows};
+use frontdesk_domain::scope::{Actor, Credential, Role, TenantScope};
+use frontdesk_domain::time::Timestamp;
+use frontdesk_ports::{Ctx, Rows, Statement};
 use secrecy::SecretString;
 use serde::Serialize;
 use serde_json::json;
 
 use super::tokens::{self, ACCESS_SECONDS, RefreshToken};
 use super::{normal_email, passwords};
-use crate::store::logins::Rotation;
-use crate::store::users::UserRow;
-use crate::{audit, store};
+use crate::store::logins::{LoginRow, NewLogin, Rotation};
+use crate::store::members::Membership;
+use crate::store::users::Person;
+use crate::{audit, policy, store};
 
 /// How long a login lasts that is not used.
 pub const IDLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -22,8 +25,10 @@ pub const IDLE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub const LONGEST: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 /// How long the exchange of a refresh token may be repeated: by a second tab, or by a client that lost the answer.
 pub const REPEATED_WITHIN: Duration = Duration::from_secs(10);
+/// What is kept of a program's own name, in characters.
+const MAX_CLIENT_CHARS: usize = 200;
 
-/// A user, as it sees itself.
+/// A user, as it sees itself in an organisation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct User {
     /// Its id.
@@ -43,6 +48,14 @@ pub struct Organisation {
     pub id: OrgId,
     /// Its name.
     pub name: String,
+    /// What the user may do in it.
+    pub role: Role,
+}
+
+impl From<Membership> for Organisation {
+    fn from(membership: Membership) -> Self {
+        Self { id: membership.org, name: membership.name, role: membership.role }
+    }
 }
 
 /// A user who is logged in.
@@ -53,45 +66,173 @@ pub struct Session {
     pub expires_in: u64,
     /// For the cookie.
     pub refresh_token: SecretString,
+    /// For the cookie by which the browser is known again; only of a login.
+    pub device_token: Option<String>,
     /// Who.
     pub user: User,
-    /// Of which organisation.
+    /// In which organisation.
     pub organisation: Organisation,
+    /// All in which the user may work.
+    pub organisations: Vec<Organisation>,
 }
 
-const WRONG: CallerError = CallerError::Unauthenticated("the e-mail address or the password is wrong");
+/// From where somebody logs in.
+#[derive(Debug, Clone, Default)]
+pub struct Caller {
+    /// The network address.
+    pub address: Option<IpAddr>,
+    /// What the browser has kept from a login before.
+    pub device: Option<String>,
+    /// The program, as it says itself.
+    pub client: String,
+}
+
+impl Caller {
+    /// The address as it is counted and stored.
+    pub(super) fn network(&self) -> String {
+        policy::address(self.address)
+    }
+
+    /// The program's name as it is stored.
+    pub(super) fn client(&self) -> String {
+        self.client.chars().filter(|letter| !letter.is_control()).take(MAX_CLIENT_CHARS).collect()
+    }
+}
+
+pub(super) const WRONG: CallerError =
+    CallerError::Unauthenticated("the e-mail address or the password is wrong");
 const ENDED: CallerError = CallerError::Unauthenticated("this login has ended; please log in again");
 
-/// Logs a user in. An unknown address, a wrong password and a disabled user are the same answer in the same time.
+/// Logs a user in, in the organisation that it names, else in the first one that it belongs to. An unknown address, a wrong
+/// password and a user who may come in nowhere are the same answer after the same work.
+///
+/// Attempts are counted by account, so that no password is guessed from many addresses. A stranger cannot lock a user out by
+/// that: a browser that has logged in before, and the network of a login before, have allowances of their own.
 ///
 /// # Errors
-/// 401, or an upstream error.
-pub async fn login(ctx: &Ctx, email: &str, password: &str) -> Result<Session> {
-    let found = match normal_email(email) {
-        Some(email) => {
-            let results = ctx.db.query(vec![store::users::select_by_email(&email)]).await?;
-            first(&results, 0).map(store::users::user).transpose()?
-        }
-        None => None,
-    };
+/// 401, 404 for an organisation that the user does not belong to, 429, or an upstream error.
+pub async fn login(
+    ctx: &Ctx,
+    email: &str,
+    password: &str,
+    organisation: Option<OrgId>,
+    caller: &Caller,
+) -> Result<Session> {
+    let found = find(ctx, email, caller).await?;
+    policy::login(ctx, &found.counted).await?;
     let right =
-        passwords::verify(ctx, password, found.as_ref().map(|user| user.password_hash.as_str())).await?;
-    let Some(user) = found.filter(|user| right && user.disabled_at.is_none()) else {
+        passwords::verify(ctx, password, found.person.as_ref().map(|person| person.password_hash.as_str()))
+            .await?;
+    let Some(person) = found.person.filter(|_| right && !found.memberships.is_empty()) else {
         return Err(WRONG.into());
     };
-    let now = ctx.clock.now();
-    let login = LoginId::new(now, ctx.random.entropy());
-    let token = RefreshToken::new(ctx, user.org, login);
-    let entry =
-        audit::entry_of(ctx, user.org, user.id.to_string(), "login.created", login.to_string(), json!({}));
-    ctx.db
-        .batch(vec![
-            store::logins::delete_expired(user.org, user.id, now),
-            store::logins::insert(user.org, login, user.id, &token.hash(), now, tokens::refresh_expiry(now)),
-            store::audit::insert(&entry),
+    let chosen = match organisation {
+        Some(org) => found
+            .memberships
+            .iter()
+            .find(|membership| membership.org == org)
+            .ok_or_else(|| Error::not_found("organisation"))?,
+        None => found.memberships.first().ok_or(WRONG)?,
+    };
+    let org = chosen.org;
+    let login = NewSession::new(ctx, org, person.id, caller);
+    let batch = login.statements(ctx, Vec::new());
+    let begun = ctx.db.batch(batch).await?;
+    NewSession::begun(&begun)?;
+    login.session(ctx, person, found.memberships)
+}
+
+/// What is known of who wants to log in.
+pub(super) struct Found {
+    pub person: Option<Person>,
+    pub memberships: Vec<Membership>,
+    /// Against what the attempt counts.
+    pub counted: String,
+}
+
+/// Looks an address up: the same statements for one that is known and one that is not.
+pub(super) async fn find(ctx: &Ctx, email: &str, caller: &Caller) -> Result<Found> {
+    // What is no address is looked up all the same.
+    let email = normal_email(email).unwrap_or_default();
+    let network = caller.network();
+    let results = ctx
+        .db
+        .query(vec![
+            store::users::select_by_email(&email),
+            store::members::select_of_email(&email),
+            store::logins::select_known_address(&email, &network),
         ])
         .await?;
-    session(ctx, user, login, &token)
+    let person = first(&results, 0).map(store::users::person).transpose()?;
+    let memberships = results.get(1).map(store::members::memberships).transpose()?.unwrap_or_default();
+    let device = person.as_ref().and_then(|person| {
+        let device = caller.device.as_deref()?;
+        tokens::is_device_of(ctx, device, person.id).then_some(device)
+    });
+    let counted = match device {
+        Some(device) => format!("device:{device}"),
+        None if first(&results, 2).is_some() => format!("network:{network}:{email}"),
+        None => format!("account:{email}"),
+    };
+    Ok(Found { person, memberships, counted })
+}
+
+/// A login that begins.
+pub(super) struct NewSession {
+    org: OrgId,
+    user: UserId,
+    pub id: LoginId,
+    token: RefreshToken,
+    network: String,
+    client: String,
+}
+
+impl NewSession {
+    pub fn new(ctx: &Ctx, org: OrgId, user: UserId, caller: &Caller) -> Self {
+        let id = LoginId::new(ctx.clock.now(), ctx.random.entropy());
+        let token = RefreshToken::new(ctx, org, id);
+        Self { org, user, id, token, network: caller.network(), client: caller.client() }
+    }
+
+    /// The statements before, and those that begin the login.
+    pub fn statements(&self, ctx: &Ctx, before: Vec<Statement>) -> Vec<Statement> {
+        let now = ctx.clock.now();
+        let entry = audit::entry_of(
+            ctx,
+            self.org,
+            self.user.to_string(),
+            "login.created",
+            self.id.to_string(),
+            json!({}),
+        );
+        let hash = self.token.hash();
+        let mut batch = before;
+        batch.push(store::logins::delete_expired(self.user, now));
+        batch.push(store::logins::insert(&NewLogin {
+            org: self.org,
+            id: self.id,
+            user: self.user,
+            token_hash: &hash,
+            now,
+            expires_at: tokens::refresh_expiry(now),
+            address: &self.network,
+            client: &self.client,
+        }));
+        batch.push(store::audit::insert_if_changed(&entry));
+        batch
+    }
+
+    /// Whether the statements began it: they do not when the member was disabled meanwhile.
+    pub fn begun(results: &[Rows]) -> Result<()> {
+        // The last but one of them.
+        first(results, results.len().saturating_sub(2)).map(|_| ()).ok_or_else(|| WRONG.into())
+    }
+
+    pub fn session(self, ctx: &Ctx, person: Person, memberships: Vec<Membership>) -> Result<Session> {
+        let device = tokens::issue_device_token(ctx, person.id);
+        let session = session(ctx, person, memberships, self.org, self.id, &self.token)?;
+        Ok(Session { device_token: Some(device), ..session })
+    }
 }
 
 /// Exchanges a refresh token for a new pair. Repeated within [`REPEATED_WITHIN`], the last exchange gives the same refresh
@@ -100,15 +241,29 @@ pub async fn login(ctx: &Ctx, email: &str, password: &str) -> Result<Session> {
 /// # Errors
 /// 401, or an upstream error.
 pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Session> {
+    exchange(ctx, token, None).await
+}
+
+/// The same, and the login goes on in another organisation of its user.
+///
+/// # Errors
+/// 401, 404 for an organisation that the user does not belong to, or an upstream error. The token stays valid then.
+pub async fn switch(ctx: &Ctx, token: &str, organisation: OrgId) -> Result<Session> {
+    exchange(ctx, token, Some(organisation)).await
+}
+
+async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session> {
     let shown = RefreshToken::parse(ctx, token).ok_or(ENDED)?;
     let next = shown.successor(ctx);
     let (old_hash, new_hash) = (shown.hash(), next.hash());
+    let now = ctx.clock.now();
     let rotation = Rotation {
         org: shown.org,
         id: shown.login,
         old_hash: &old_hash,
         new_hash: &new_hash,
-        now: ctx.clock.now(),
+        now,
+        into,
         idle: IDLE,
         longest: LONGEST,
         repeated_within: REPEATED_WITHIN,
@@ -127,17 +282,32 @@ pub async fn refresh(ctx: &Ctx, token: &str) -> Result<Session> {
             store::logins::rotate(&rotation),
             store::logins::revoke_reused(&rotation),
             store::audit::insert_if_changed(&entry),
-            store::logins::select_user(shown.org, shown.login, &new_hash),
+            store::logins::select_person(shown.org, shown.login, &new_hash),
+            store::members::select_of_login(shown.org, shown.login, &new_hash),
+            store::logins::select_valid(shown.org, shown.login, &old_hash, now),
         ])
         .await?;
     if first(&results, 1).is_some() {
         tracing::warn!(login = %shown.login, "a refresh token was used again after its exchange; the login was ended");
     }
-    let user = first(&results, 3).map(store::users::user).transpose()?;
-    match user {
-        Some(user) if user.disabled_at.is_none() => session(ctx, user, shown.login, &next),
-        _ => Err(ENDED.into()),
+    let Some(row) = first(&results, 3) else {
+        // The token is valid still: what was refused is the organisation.
+        let valid = first(&results, 5).is_some();
+        return Err(if valid { Error::not_found("organisation") } else { ENDED.into() });
+    };
+    let person = store::users::person(row)?;
+    let chosen: OrgId = row.parse(4)?;
+    let memberships = results.get(4).map(store::members::memberships).transpose()?.unwrap_or_default();
+    // Who was taken out of the organisation that the login is in goes on in another one.
+    let org = [chosen]
+        .into_iter()
+        .chain(memberships.iter().map(|membership| membership.org))
+        .find(|org| memberships.iter().any(|membership| membership.org == *org))
+        .ok_or(ENDED)?;
+    if into.is_some_and(|wanted| wanted != org) {
+        return Err(Error::not_found("organisation"));
     }
+    session(ctx, person, memberships, org, shown.login, &next)
 }
 
 /// Ends the login of a refresh token. No error when there is none.
@@ -154,39 +324,114 @@ pub async fn logout(ctx: &Ctx, token: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The user that asks, as it is stored now.
+/// The user that asks, as it is stored now: itself, its organisation, and all of its organisations.
 ///
 /// # Errors
-/// 401 when it was disabled or deleted meanwhile, or is no user; or an upstream error.
-pub async fn me(ctx: &Ctx, scope: &TenantScope) -> Result<(User, Organisation)> {
-    let Actor::User { user, .. } = scope.actor() else {
-        return Err(CallerError::Unauthenticated("a user's token is needed").into());
-    };
-    let results = ctx.db.query(vec![store::users::select(scope, *user)]).await?;
-    let row = first(&results, 0).map(store::users::user).transpose()?;
-    let row = row.filter(|row| row.disabled_at.is_none()).ok_or(ENDED)?;
-    Ok(split(row))
+/// 401 when it was disabled or removed meanwhile, or is no user; or an upstream error.
+pub async fn me(ctx: &Ctx, scope: &TenantScope) -> Result<(User, Organisation, Vec<Organisation>)> {
+    let user = user_of(scope)?;
+    let statements = vec![store::users::select(user), store::members::select_of_person(user)];
+    let results = ctx.db.query(statements).await?;
+    let person = first(&results, 0).map(store::users::person).transpose()?.ok_or(ENDED)?;
+    let memberships = results.get(1).map(store::members::memberships).transpose()?.unwrap_or_default();
+    split(person, memberships, scope.org())
 }
 
-fn session(ctx: &Ctx, row: UserRow, login: LoginId, token: &RefreshToken) -> Result<Session, Error> {
-    let access_token = tokens::issue_access_token(ctx, row.org, row.id, &row.name, row.role, login)?;
-    let (user, organisation) = split(row);
+/// The user that asks.
+///
+/// # Errors
+/// 401 for any other caller.
+pub(super) fn user_of(scope: &TenantScope) -> Result<UserId> {
+    match scope.actor() {
+        Actor::User { user, .. } => Ok(*user),
+        Actor::Visitor { .. } | Actor::System => {
+            Err(CallerError::Unauthenticated("a user's token is needed").into())
+        }
+    }
+}
+
+/// A login as its user sees it.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct Login {
+    /// Its id.
+    pub id: LoginId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was used last, within 15 minutes.
+    pub used_at: Timestamp,
+    /// When it ends unless it is used.
+    pub expires_at: Timestamp,
+    /// Where it began; of IPv6 the network. Null for one from before that was kept.
+    pub address: Option<String>,
+    /// With which program, as that says itself. Null for one from before that was kept.
+    pub client: Option<String>,
+    /// Whether it is the one that asks.
+    pub current: bool,
+}
+
+/// The logins of the user that asks, the newest first.
+///
+/// # Errors
+/// 401 when no user asks; or an upstream error.
+pub async fn logins(ctx: &Ctx, scope: &TenantScope) -> Result<Vec<Login>> {
+    let statement = store::logins::select_of_person(user_of(scope)?, ctx.clock.now());
+    let results = ctx.db.query(vec![statement]).await?;
+    let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
+    rows.iter().map(|row| Ok(shown(store::logins::login(row)?, scope))).collect()
+}
+
+fn shown(row: LoginRow, scope: &TenantScope) -> Login {
+    let LoginRow { id, created_at, used_at, expires_at, address, client } = row;
+    let address = address.map(|address| address.strip_prefix("ip:").unwrap_or(&address).to_owned());
+    let current = scope.credential() == Some(Credential::Login(id));
+    Login { id, created_at, used_at, expires_at, address, client, current }
+}
+
+/// Ends a login of the user that asks; its access token counts no more within seconds.
+///
+/// # Errors
+/// 404, 401 when no user asks, or an upstream error.
+pub async fn end_login(ctx: &Ctx, scope: &TenantScope, id: LoginId) -> Result<()> {
+    let entry = audit::entry(ctx, scope, "login.ended", id.to_string(), json!({}));
+    let revoke = store::logins::revoke_of_person(user_of(scope)?, id, ctx.clock.now());
+    let results = ctx.db.batch(vec![revoke, store::audit::insert_if_changed(&entry)]).await?;
+    first(&results, 0).ok_or_else(|| Error::not_found("login"))?;
+    ctx.caches.settings.forget(scope.org());
+    Ok(())
+}
+
+fn session(
+    ctx: &Ctx,
+    person: Person,
+    memberships: Vec<Membership>,
+    org: OrgId,
+    login: LoginId,
+    token: &RefreshToken,
+) -> Result<Session> {
+    let (user, organisation, organisations) = split(person, memberships, org)?;
+    let access_token = tokens::issue_access_token(ctx, org, user.id, &user.name, user.role, login)?;
     Ok(Session {
         access_token,
         expires_in: ACCESS_SECONDS,
         refresh_token: token.text().to_owned().into(),
+        device_token: None,
         user,
         organisation,
+        organisations,
     })
 }
 
-fn split(row: UserRow) -> (User, Organisation) {
-    (
-        User { id: row.id, name: row.name, email: row.email, role: row.role },
-        Organisation { id: row.org, name: row.org_name },
-    )
+fn split(
+    person: Person,
+    memberships: Vec<Membership>,
+    org: OrgId,
+) -> Result<(User, Organisation, Vec<Organisation>)> {
+    let organisations: Vec<Organisation> = memberships.into_iter().map(Organisation::from).collect();
+    let here = organisations.iter().find(|organisation| organisation.id == org).cloned().ok_or(ENDED)?;
+    let Person { id, email, name, .. } = person;
+    Ok((User { id, name, email, role: here.role }, here, organisations))
 }
 
-fn first(results: &[Rows], statement: usize) -> Option<&frontdesk_ports::Row> {
+pub(super) fn first(results: &[Rows], statement: usize) -> Option<&frontdesk_ports::Row> {
     results.get(statement).and_then(Rows::first)
 }

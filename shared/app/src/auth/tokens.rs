@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use frontdesk_domain::error::{CallerError, Error, Result};
-use frontdesk_domain::id::{LoginId, OrgId, SiteId, UserId, VisitorId};
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::id::{InviteId, LoginId, OrgId, SiteId, UserId, VisitorId};
+use frontdesk_domain::scope::{Actor, Credential, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Config, Ctx};
 use hkdf::Hkdf;
@@ -33,6 +33,8 @@ const ACCESS: &str = "frontdesk:user";
 const VISITOR: &str = "frontdesk:visitor";
 const REFRESH: &str = "frontdesk:refresh";
 const SUCCESSOR: &str = "frontdesk:refresh:successor";
+const INVITE: &str = "frontdesk:invite";
+const DEVICE: &str = "frontdesk:device";
 
 #[derive(Serialize, Deserialize)]
 struct AccessClaims {
@@ -128,7 +130,8 @@ pub(super) fn issue_access_token(
 pub(super) fn verify_access_token(ctx: &Ctx, token: &str) -> Option<Authenticated> {
     let (subject, claims, expires) = verify::<AccessClaims>(ctx, ACCESS, token)?;
     let actor = Actor::User { user: subject.parse().ok()?, name: claims.name, role: claims.role };
-    Some(Authenticated { scope: TenantScope::authenticated(claims.org, actor), expires })
+    let scope = TenantScope::authenticated(claims.org, actor).by(Some(Credential::Login(claims.login)));
+    Some(Authenticated { scope, expires })
 }
 
 /// A visitor token: one browser on one site, for 30 days.
@@ -179,21 +182,12 @@ impl RefreshToken {
 
     fn of(ctx: &Ctx, org: OrgId, login: LoginId, secret: &[u8]) -> Self {
         let body = format!("{org}.{login}.{}", URL_SAFE_NO_PAD.encode(secret));
-        let tag = URL_SAFE_NO_PAD.encode(mac(ctx, REFRESH, &body));
-        Self { org, login, text: format!("{body}.{tag}") }
+        Self { org, login, text: tagged(ctx, REFRESH, &body) }
     }
 
     /// The token, if it was issued here.
     pub fn parse(ctx: &Ctx, text: &str) -> Option<Self> {
-        if text.len() > 512 {
-            return None;
-        }
-        let (body, shown) = text.rsplit_once('.')?;
-        let shown = URL_SAFE_NO_PAD.decode(shown).ok()?;
-        if !bool::from(shown.ct_eq(&mac(ctx, REFRESH, body))) {
-            return None;
-        }
-        let mut parts = body.split('.');
+        let mut parts = untagged(ctx, REFRESH, text)?.split('.');
         let (org, login) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
         Some(Self { org, login, text: text.to_owned() })
     }
@@ -206,6 +200,46 @@ impl RefreshToken {
     pub fn hash(&self) -> String {
         hex::encode(Sha256::digest(self.text.as_bytes()))
     }
+}
+
+/// A text with a tag that this deployment alone can make, for one purpose: nothing of it has to be stored.
+fn tagged(ctx: &Ctx, purpose: &'static str, body: &str) -> String {
+    format!("{body}.{}", URL_SAFE_NO_PAD.encode(mac(ctx, purpose, body)))
+}
+
+/// The text of [`tagged`], if it was made here for this purpose.
+fn untagged<'a>(ctx: &Ctx, purpose: &'static str, token: &'a str) -> Option<&'a str> {
+    if token.len() > 512 {
+        return None;
+    }
+    let (body, shown) = token.rsplit_once('.')?;
+    let shown = URL_SAFE_NO_PAD.decode(shown).ok()?;
+    bool::from(shown.ct_eq(&mac(ctx, purpose, body))).then_some(body)
+}
+
+/// The token of an invitation. Whether it counts, the invitation's row says.
+pub(super) fn issue_invite_token(ctx: &Ctx, org: OrgId, invite: InviteId) -> String {
+    tagged(ctx, INVITE, &format!("{org}.{invite}"))
+}
+
+/// Which invitation a token is of.
+pub(super) fn verify_invite_token(ctx: &Ctx, token: &str) -> Option<(OrgId, InviteId)> {
+    let (org, invite) = untagged(ctx, INVITE, token)?.split_once('.')?;
+    Some((org.parse().ok()?, invite.parse().ok()?))
+}
+
+/// What a browser keeps from which a user has logged in: it opens nothing, and keeps strangers from using up the user's
+/// attempts to log in.
+pub(super) fn issue_device_token(ctx: &Ctx, user: UserId) -> String {
+    let mut random = [0; 12];
+    ctx.random.fill(&mut random);
+    tagged(ctx, DEVICE, &format!("{user}.{}", URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// Whether a browser has this from a login of the user.
+pub(super) fn is_device_of(ctx: &Ctx, token: &str, user: UserId) -> bool {
+    let whose = untagged(ctx, DEVICE, token).and_then(|body| body.split_once('.'));
+    whose.is_some_and(|(whose, _)| whose.parse() == Ok(user))
 }
 
 /// HMAC-SHA-256, as HKDF-Extract is defined.

@@ -1,6 +1,7 @@
-//! The first administrator.
+//! The first administrator, and who else may make an account.
 
 use frontdesk_domain::password::weakness;
+use frontdesk_ports::RegistrationMode;
 use secrecy::SecretString;
 
 use super::variable::{Variable, variable};
@@ -25,6 +26,14 @@ pub(super) const VARIABLES: &[Variable] = &[
         "none",
         true,
     ),
+    variable(
+        "REGISTRATION",
+        "Who may make an account: `open` lets every visitor of the console found an organisation, `invite` those whom a member \
+         invited, `closed` nobody.",
+        "`open`, `invite`, `closed`",
+        "`invite`",
+        false,
+    ),
 ];
 
 /// The first administrator.
@@ -34,6 +43,19 @@ pub struct AdminLogin {
     pub email: String,
     /// The password; the host makes one when there is none.
     pub password: Option<SecretString>,
+}
+
+/// Who may make an account.
+pub(super) fn registration(vars: &mut Vars<'_>) -> RegistrationMode {
+    match vars.text("REGISTRATION").as_deref() {
+        None | Some("invite") => RegistrationMode::Invite,
+        Some("open") => RegistrationMode::Open,
+        Some("closed") => RegistrationMode::Closed,
+        Some(_) => {
+            vars.problem("REGISTRATION", "must be open, invite or closed");
+            RegistrationMode::Closed
+        }
+    }
 }
 
 pub(super) fn read(vars: &mut Vars<'_>) -> AdminLogin {

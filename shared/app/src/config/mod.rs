@@ -7,7 +7,7 @@
 use std::fmt;
 
 use frontdesk_clients::{hrana, qdrant as vectors, s3};
-use frontdesk_ports::{Config, OwnOrigin, Random};
+use frontdesk_ports::{Config, OwnOrigin, Random, RegistrationMode};
 use secrecy::SecretString;
 use url::Url;
 
@@ -110,12 +110,14 @@ impl HostConfig {
         let log_level = telemetry::log_level(&mut vars);
         let metrics_token = telemetry::metrics_token(&mut vars);
         let admin = admin::read(&mut vars);
+        let registration = admin::registration(&mut vars);
         let problems = vars.problems;
         let (Some(jwt_secret), true) = (jwt_secret, problems.is_empty()) else {
             return Err(problems);
         };
         Ok(Self {
             core: Config {
+                registration,
                 jwt_secret,
                 metrics_token,
                 rooms_token,
@@ -148,6 +150,7 @@ pub fn closed(random: &dyn Random) -> Config {
         SecretString::from(hex::encode(bytes))
     };
     Config {
+        registration: RegistrationMode::Closed,
         jwt_secret: key(),
         metrics_token: None,
         rooms_token: None,

@@ -10,7 +10,8 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::event::{Event, Frame, Live};
 use frontdesk_domain::id::ConversationId;
 use frontdesk_domain::room::Joined;
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::permission::Permission;
+use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_ports::{BoxStream, Ctx};
 use futures_channel::mpsc;
 use futures_core::Stream;
@@ -124,7 +125,7 @@ impl Listeners {
 /// How others see an actor who is connected. Users who may only read are not seen.
 fn participant(who: &Actor) -> Option<Author> {
     match who {
-        Actor::User { role, .. } if *role < Role::Operator => None,
+        Actor::User { role, .. } if !role.allows(Permission::Converse) => None,
         Actor::System => None,
         Actor::Visitor { .. } | Actor::User { .. } => Some(who.author()),
     }

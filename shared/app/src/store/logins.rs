@@ -4,35 +4,61 @@ use std::time::Duration;
 
 use frontdesk_domain::id::{LoginId, OrgId, UserId};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::Statement;
+use frontdesk_ports::{DbError, Row, Statement};
 
 /// A new login.
-pub fn insert(
-    org: OrgId,
-    id: LoginId,
-    user: UserId,
-    token_hash: &str,
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Statement {
-    Statement::new(
-        "INSERT INTO logins (org_id, id, user_id, token_hash, created_at, expires_at, revoked_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL)",
-    )
-    .bind_id(org)
-    .bind_id(id)
-    .bind_id(user)
-    .bind(token_hash)
-    .bind(now)
-    .bind(expires_at)
+#[derive(Debug, Clone)]
+pub struct NewLogin<'a> {
+    /// In which organisation it begins.
+    pub org: OrgId,
+    /// Its id.
+    pub id: LoginId,
+    /// Whose it is.
+    pub user: UserId,
+    /// The hash of its first refresh token.
+    pub token_hash: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// When it ends unless it is used.
+    pub expires_at: Timestamp,
+    /// Where it begins, as it is counted.
+    pub address: &'a str,
+    /// With which program, as that says itself.
+    pub client: &'a str,
 }
 
-/// Deletes the user's logins that can be used no more.
-pub fn delete_expired(org: OrgId, user: UserId, now: Timestamp) -> Statement {
-    Statement::new("DELETE FROM logins WHERE org_id = ?1 AND user_id = ?2 AND expires_at < ?3")
-        .bind_id(org)
-        .bind_id(user)
-        .bind(now)
+/// A new login of a member that may come in; gives a row only then.
+pub fn insert(login: &NewLogin<'_>) -> Statement {
+    Statement::new(
+        "INSERT INTO logins (org_id, id, user_id, token_hash, created_at, expires_at, revoked_at, used_at, address, client)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, NULL, ?5, ?7, ?8
+         WHERE EXISTS (SELECT 1 FROM members WHERE org_id = ?1 AND user_id = ?3
+                       AND disabled_at IS NULL AND removed_at IS NULL)
+         RETURNING id",
+    )
+    .bind_id(login.org)
+    .bind_id(login.id)
+    .bind_id(login.user)
+    .bind(login.token_hash)
+    .bind(login.now)
+    .bind(login.expires_at)
+    .bind(login.address)
+    .bind(login.client)
+}
+
+/// Deletes the person's logins that can be used no more.
+pub fn delete_expired(user: UserId, now: Timestamp) -> Statement {
+    Statement::new("DELETE FROM logins WHERE user_id = ?1 AND expires_at < ?2").bind_id(user).bind(now)
+}
+
+/// A row when a login of the person with this address began at this network address and was not ended.
+pub fn select_known_address(email: &str, address: &str) -> Statement {
+    Statement::new(
+        "SELECT 1 FROM users u JOIN logins l ON l.user_id = u.id
+         WHERE u.email = ?1 AND l.address = ?2 AND l.revoked_at IS NULL LIMIT 1",
+    )
+    .bind(email)
+    .bind(address)
 }
 
 /// A rotation of a refresh token.
@@ -48,6 +74,8 @@ pub struct Rotation<'a> {
     pub new_hash: &'a str,
     /// Now.
     pub now: Timestamp,
+    /// Into which organisation the login goes on; none leaves it where it is.
+    pub into: Option<OrgId>,
     /// How long the new token is valid.
     pub idle: Duration,
     /// How long a login lasts, however often it is used.
@@ -60,11 +88,15 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Replaces the token, if it is the valid one. The second of two that come with the same token finds it replaced.
+/// Replaces the token, if it is the valid one. The second of two that come with the same token finds it replaced. Nothing is
+/// done when the login is to go on in an organisation that its person may not come into.
 pub fn rotate(rotation: &Rotation<'_>) -> Statement {
     Statement::new(
-        "UPDATE logins SET token_hash = ?4, rotated_at = ?5, expires_at = min(?5 + ?6, created_at + ?7)
-         WHERE org_id = ?1 AND id = ?2 AND token_hash = ?3 AND revoked_at IS NULL AND expires_at > ?5",
+        "UPDATE logins SET token_hash = ?4, rotated_at = ?5, used_at = ?5, expires_at = min(?5 + ?6, created_at + ?7),
+             in_org = coalesce(?8, in_org)
+         WHERE org_id = ?1 AND id = ?2 AND token_hash = ?3 AND revoked_at IS NULL AND expires_at > ?5
+           AND (?8 IS NULL OR EXISTS (SELECT 1 FROM members m WHERE m.org_id = ?8 AND m.user_id = logins.user_id
+                                      AND m.disabled_at IS NULL AND m.removed_at IS NULL))",
     )
     .bind_id(rotation.org)
     .bind_id(rotation.id)
@@ -73,6 +105,7 @@ pub fn rotate(rotation: &Rotation<'_>) -> Statement {
     .bind(rotation.now)
     .bind(millis(rotation.idle))
     .bind(millis(rotation.longest))
+    .bind(rotation.into.map(|org| org.to_string()))
 }
 
 /// After [`rotate`] in the same batch: revokes the login, unless the valid token is now the one that the shown token is
@@ -92,18 +125,88 @@ pub fn revoke_reused(rotation: &Rotation<'_>) -> Statement {
     .bind(millis(rotation.repeated_within))
 }
 
-/// The user of a login whose valid token has this hash.
-pub fn select_user(org: OrgId, id: LoginId, token_hash: &str) -> Statement {
+/// The person of a login whose valid token has this hash, and the organisation that it is in.
+pub fn select_person(org: OrgId, id: LoginId, token_hash: &str) -> Statement {
     Statement::new(
-        "SELECT u.org_id, o.name, u.id, u.email, u.name, u.role, u.password_hash, u.disabled_at
-         FROM logins l
-         JOIN users u ON u.org_id = l.org_id AND u.id = l.user_id
-         JOIN organisations o ON o.id = u.org_id
+        "SELECT u.id, u.email, u.name, u.password_hash, coalesce(l.in_org, l.org_id)
+         FROM logins l JOIN users u ON u.id = l.user_id
          WHERE l.org_id = ?1 AND l.id = ?2 AND l.token_hash = ?3 AND l.revoked_at IS NULL",
     )
     .bind_id(org)
     .bind_id(id)
     .bind(token_hash)
+}
+
+/// A row when this is the hash of a login's valid token.
+pub fn select_valid(org: OrgId, id: LoginId, token_hash: &str, now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT 1 FROM logins
+         WHERE org_id = ?1 AND id = ?2 AND token_hash = ?3 AND revoked_at IS NULL AND expires_at > ?4",
+    )
+    .bind_id(org)
+    .bind_id(id)
+    .bind(token_hash)
+    .bind(now)
+}
+
+/// A login as its person sees it.
+#[derive(Debug, Clone)]
+pub struct LoginRow {
+    /// Its id.
+    pub id: LoginId,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was used last.
+    pub used_at: Timestamp,
+    /// When it ends unless it is used.
+    pub expires_at: Timestamp,
+    /// Where it began.
+    pub address: Option<String>,
+    /// With which program.
+    pub client: Option<String>,
+}
+
+/// The logins of a person that can be used, the newest first, at most 100.
+pub fn select_of_person(user: UserId, now: Timestamp) -> Statement {
+    Statement::new(
+        "SELECT id, created_at, coalesce(used_at, rotated_at, created_at), expires_at, address, client FROM logins
+         WHERE user_id = ?1 AND expires_at > ?2 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 100",
+    )
+    .bind_id(user)
+    .bind(now)
+}
+
+/// A row of [`select_of_person`].
+pub fn login(row: &Row) -> Result<LoginRow, DbError> {
+    Ok(LoginRow {
+        id: row.parse(0)?,
+        created_at: row.time(1)?,
+        used_at: row.time(2)?,
+        expires_at: row.time(3)?,
+        address: row.opt_text(4)?.map(str::to_owned),
+        client: row.opt_text(5)?.map(str::to_owned),
+    })
+}
+
+/// Ends a login of a person; gives a row only when it was not ended.
+pub fn revoke_of_person(user: UserId, id: LoginId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE logins SET revoked_at = ?3 WHERE user_id = ?1 AND id = ?2 AND revoked_at IS NULL RETURNING id",
+    )
+    .bind_id(user)
+    .bind_id(id)
+    .bind(now)
+}
+
+/// Ends the logins of a person, all but one where that is named.
+pub fn revoke_others(user: UserId, kept: Option<LoginId>, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE logins SET revoked_at = ?3
+         WHERE user_id = ?1 AND (?2 IS NULL OR id <> ?2) AND revoked_at IS NULL AND expires_at > ?3",
+    )
+    .bind_id(user)
+    .bind(kept.map(|id| id.to_string()))
+    .bind(now)
 }
 
 /// Ends a login.

@@ -8,12 +8,16 @@ use frontdesk_domain::site::{Site, Theme};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Rows, Statement};
 
-/// A new site, unless its organisation has `most` already; gives a row only then.
+use crate::projects;
+
+/// A new site, unless its organisation has `most` already or not its project; gives a row only then.
 pub fn insert(site: &Site, most: u32) -> Statement {
     Statement::new(
-        "INSERT INTO sites (org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at)
-         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+        "INSERT INTO sites (org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at,
+                            project_id)
+         SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13
          WHERE (SELECT count(*) FROM sites WHERE org_id = ?1 AND deleted_at IS NULL) < ?12
+           AND EXISTS (SELECT 1 FROM projects WHERE org_id = ?1 AND id = ?13 AND deleted_at IS NULL)
          RETURNING id",
     )
     .bind_id(site.org)
@@ -28,12 +32,14 @@ pub fn insert(site: &Site, most: u32) -> Statement {
     .bind(site.created_at)
     .bind(site.updated_at)
     .bind(most)
+    .bind_id(site.project)
 }
 
 /// The site with this public key: how an organisation is found before a caller is authenticated.
 pub fn select_by_key(site_key: &str) -> Statement {
     Statement::new(
-        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at
+        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at,
+                project_id
          FROM sites WHERE site_key = ?1 AND deleted_at IS NULL",
     )
     .bind(site_key)
@@ -42,7 +48,8 @@ pub fn select_by_key(site_key: &str) -> Statement {
 /// A site of the organisation.
 pub fn select(scope: &TenantScope, id: SiteId) -> Statement {
     Statement::new(
-        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at
+        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at,
+                project_id
          FROM sites WHERE org_id = ?1 AND id = ?2 AND deleted_at IS NULL",
     )
     .bind_id(scope.org())
@@ -52,7 +59,8 @@ pub fn select(scope: &TenantScope, id: SiteId) -> Statement {
 /// Sites of the organisation, oldest first, after `after`.
 pub fn select_page(scope: &TenantScope, after: Option<SiteId>, limit: u32) -> Statement {
     Statement::new(
-        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at
+        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at,
+                project_id
          FROM sites WHERE org_id = ?1 AND id > ?2 AND deleted_at IS NULL ORDER BY id LIMIT ?3",
     )
     .bind_id(scope.org())
@@ -63,7 +71,8 @@ pub fn select_page(scope: &TenantScope, after: Option<SiteId>, limit: u32) -> St
 /// The deployment's first site.
 pub fn select_first() -> Statement {
     Statement::new(
-        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at
+        "SELECT org_id, id, site_key, name, origins, theme, greeting, locale, version, created_at, updated_at,
+                project_id
          FROM sites WHERE deleted_at IS NULL ORDER BY created_at, id LIMIT 1",
     )
 }
@@ -71,8 +80,10 @@ pub fn select_first() -> Statement {
 /// Writes a site as it is now, if it is still of the version before; gives a row only then.
 pub fn update(scope: &TenantScope, site: &Site) -> Statement {
     Statement::new(
-        "UPDATE sites SET name = ?3, origins = ?4, theme = ?5, greeting = ?6, locale = ?7, version = ?8, updated_at = ?9
+        "UPDATE sites SET name = ?3, origins = ?4, theme = ?5, greeting = ?6, locale = ?7, version = ?8, updated_at = ?9,
+             project_id = ?10
          WHERE org_id = ?1 AND id = ?2 AND version = ?8 - 1 AND deleted_at IS NULL
+           AND EXISTS (SELECT 1 FROM projects WHERE org_id = ?1 AND id = ?10 AND deleted_at IS NULL)
          RETURNING id",
     )
     .bind_id(scope.org())
@@ -84,6 +95,7 @@ pub fn update(scope: &TenantScope, site: &Site) -> Statement {
     .bind(&site.locale)
     .bind(site.version)
     .bind(site.updated_at)
+    .bind_id(site.project)
 }
 
 /// Removes a site, if it is of this version, where one is named; gives a row only then. Its key becomes `instead`.
@@ -146,9 +158,11 @@ pub fn removed<C: FromIterator<SiteId>>(rows: &Rows) -> Result<C, DbError> {
 /// When the row is of another shape.
 pub fn site(row: &Row) -> Result<Site, DbError> {
     let created_at = row.time(9)?;
+    let org = row.parse(0)?;
     Ok(Site {
-        org: row.parse(0)?,
+        org,
         id: row.parse(1)?,
+        project: if row.opt_text(11)?.is_some() { row.parse(11)? } else { projects::first_of(org) },
         site_key: row.text(2)?.to_owned(),
         name: row.text(3)?.to_owned(),
         origins: row.json(4)?,

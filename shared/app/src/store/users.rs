@@ -1,86 +1,94 @@
-//! `users`: operators and administrators.
+//! `users`: persons, each with one address and one password. Where a person may come in, `members` says; `org_id`, `role`
+//! and `disabled_at` here are for versions before that table.
 
 use frontdesk_domain::id::{OrgId, UserId};
-use frontdesk_domain::scope::{Role, TenantScope};
+use frontdesk_domain::scope::Role;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
-/// A user as it is stored.
+/// A person as it is stored.
 #[derive(Debug, Clone)]
-pub struct UserRow {
-    /// Its organisation.
-    pub org: OrgId,
-    /// The organisation's name.
-    pub org_name: String,
+pub struct Person {
     /// Its id.
     pub id: UserId,
-    /// Its e-mail address, in lower case.
+    /// Its e-mail address, as [`crate::auth::normal_email`] writes it.
     pub email: String,
     /// Its name, as others see it.
     pub name: String,
-    /// What it may do.
-    pub role: Role,
     /// argon2id, as a PHC string.
     pub password_hash: String,
-    /// When it was disabled.
-    pub disabled_at: Option<Timestamp>,
 }
 
-/// A new user. A second one with the same address is refused by the table.
-pub fn insert(user: &UserRow, now: Timestamp) -> Statement {
+/// A new person, made in this organisation with this role. A second one with the same address is refused by the table.
+pub fn insert(person: &Person, org: OrgId, role: Role, now: Timestamp) -> Statement {
     Statement::new(
         "INSERT INTO users (org_id, id, email, name, role, password_hash, created_at, disabled_at)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)",
     )
-    .bind_id(user.org)
-    .bind_id(user.id)
-    .bind(&user.email)
-    .bind(&user.name)
-    .bind(user.role.name())
-    .bind(&user.password_hash)
+    .bind_id(org)
+    .bind_id(person.id)
+    .bind(&person.email)
+    .bind(&person.name)
+    .bind(role.name())
+    .bind(&person.password_hash)
     .bind(now)
 }
 
-/// The user with this address, of whichever organisation: the caller is not authenticated yet.
+/// A new person who accepts an invitation: only when that was accepted by this login.
+pub fn insert_invited(
+    person: &Person,
+    org: OrgId,
+    invite: impl std::fmt::Display,
+    login: impl std::fmt::Display,
+    now: Timestamp,
+) -> Statement {
+    Statement::new(
+        "INSERT INTO users (org_id, id, email, name, role, password_hash, created_at, disabled_at)
+         SELECT i.org_id, ?2, i.email, ?4, i.role, ?5, ?6, NULL FROM invites i
+         WHERE i.org_id = ?1 AND i.id = ?3 AND i.accepted_by = ?7 AND i.email = ?8",
+    )
+    .bind_id(org)
+    .bind_id(person.id)
+    .bind_id(invite)
+    .bind(&person.name)
+    .bind(&person.password_hash)
+    .bind(now)
+    .bind_id(login)
+    .bind(&person.email)
+}
+
+/// The person with this address. Before an organisation is chosen.
 pub fn select_by_email(email: &str) -> Statement {
-    Statement::new(
-        "SELECT u.org_id, o.name, u.id, u.email, u.name, u.role, u.password_hash, u.disabled_at
-         FROM users u JOIN organisations o ON o.id = u.org_id WHERE u.email = ?1",
-    )
-    .bind(email)
+    Statement::new("SELECT id, email, name, password_hash FROM users WHERE email = ?1").bind(email)
 }
 
-/// A user of the organisation.
-pub fn select(scope: &TenantScope, user: UserId) -> Statement {
-    Statement::new(
-        "SELECT u.org_id, o.name, u.id, u.email, u.name, u.role, u.password_hash, u.disabled_at
-         FROM users u JOIN organisations o ON o.id = u.org_id WHERE u.org_id = ?1 AND u.id = ?2",
-    )
-    .bind_id(scope.org())
-    .bind_id(user)
+/// A person by its id: its own row alone.
+pub fn select(user: UserId) -> Statement {
+    Statement::new("SELECT id, email, name, password_hash FROM users WHERE id = ?1").bind_id(user)
 }
 
-/// A row when the user is there and enabled.
-pub fn select_enabled(scope: &TenantScope, user: UserId) -> Statement {
-    Statement::new("SELECT 1 FROM users WHERE org_id = ?1 AND id = ?2 AND disabled_at IS NULL")
-        .bind_id(scope.org())
+/// Gives a person another name.
+pub fn set_name(user: UserId, name: &str) -> Statement {
+    Statement::new("UPDATE users SET name = ?2 WHERE id = ?1").bind_id(user).bind(name)
+}
+
+/// Replaces a password, if it is this one still; gives a row only then.
+pub fn set_password(user: UserId, old_hash: &str, new_hash: &str) -> Statement {
+    Statement::new("UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2 RETURNING id")
         .bind_id(user)
+        .bind(old_hash)
+        .bind(new_hash)
 }
 
-/// A row of the selects above, and of [`super::logins::select_user`].
+/// A row of the selects above, and of [`super::logins::select_person`].
 ///
 /// # Errors
 /// When the row is of another shape.
-pub fn user(row: &Row) -> Result<UserRow, DbError> {
-    let role = row.text(5)?;
-    Ok(UserRow {
-        org: row.parse(0)?,
-        org_name: row.text(1)?.to_owned(),
-        id: row.parse(2)?,
-        email: row.text(3)?.to_owned(),
-        name: row.text(4)?.to_owned(),
-        role: Role::from_name(role).ok_or_else(|| DbError::Schema(format!("unknown role {role}")))?,
-        password_hash: row.text(6)?.to_owned(),
-        disabled_at: row.opt_int(7)?.map(Timestamp::from_millis),
+pub fn person(row: &Row) -> Result<Person, DbError> {
+    Ok(Person {
+        id: row.parse(0)?,
+        email: row.text(1)?.to_owned(),
+        name: row.text(2)?.to_owned(),
+        password_hash: row.text(3)?.to_owned(),
     })
 }
