@@ -17,7 +17,7 @@ CREATE INDEX members_by_change ON members (org_id, changed_at);
 INSERT INTO members (org_id, user_id, role, created_at, disabled_at, changed_at)
     SELECT org_id, id, role, created_at, disabled_at, coalesce(disabled_at, created_at) FROM users;
 -- Persons are found by their id before an organisation is chosen.
-CREATE UNIQUE INDEX users_by_id ON users (id);
+CREATE INDEX users_by_id ON users (id);
 
 -- A login is a person's, in one of its organisations at a time.
 ALTER TABLE logins ADD COLUMN in_org TEXT;          -- the organisation chosen last; without it `org_id`

@@ -8,7 +8,7 @@
 //! | `FRONTDESK_TRANSCRIPTS` | a directory to keep the transcripts in (optional) |
 //! | `FRONTDESK_BASE_URL` | the address of a host, for [`edge`] |
 //!
-//! [`limits`] wants a host of its own with rate limits; [`cuts`], [`crowd`], [`large`], [`left_over`] and [`take_over`] have more variables;
+//! [`limits`] wants a host of its own with rate limits, [`isolation`] and [`people`] one where registration is open; [`cuts`], [`crowd`], [`large`], [`left_over`] and [`take_over`] have more variables;
 //! [`socketless`] is instead of [`sockets`] where there are none.
 //!
 //! What a host answers is written down and compared with `transcripts/`: two hosts that pass are the same to the byte.
@@ -26,6 +26,7 @@ mod faults;
 mod feedback;
 mod health;
 mod hostile;
+mod isolation;
 mod large;
 mod left_over;
 mod limits;
@@ -33,6 +34,7 @@ mod messages;
 mod objects;
 mod pages;
 mod panics;
+mod people;
 mod resume;
 mod search;
 mod sessions;

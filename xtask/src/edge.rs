@@ -23,7 +23,8 @@ use crate::workspace::Workspace;
 pub const START: Duration = Duration::from_secs(180);
 
 /// The variables of the deployment that come from the caller.
-const PASSED_ON: [&str; 13] = [
+const PASSED_ON: [&str; 14] = [
+    "REGISTRATION",
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
     "OPENAI_MODEL",

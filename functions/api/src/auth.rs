@@ -1,12 +1,13 @@
-//! `/api/v1/auth/…` and `/api/v1/me`: operators and administrators log in, stay logged in, log out.
+//! `/api/v1/auth/…`: users register, log in, stay logged in, choose an organisation, log out.
 //!
-//! The refresh token lives in a cookie that scripts cannot read and that is sent to these paths alone. The two calls
-//! that act on it must come from a page of this deployment: the cookie is `SameSite=Strict`, and `Origin` (with
-//! `Sec-Fetch-Site`, where the browser sends it) is checked on top.
+//! The refresh token lives in a cookie that scripts cannot read and that is sent to these paths alone. The calls that act on
+//! it must come from a page of this deployment: the cookie is `SameSite=Strict`, and `Origin` (with `Sec-Fetch-Site`, where the
+//! browser sends it) is checked on top. A second cookie says of a browser that a user has logged in there before; it opens
+//! nothing.
 
-use frontdesk_app::auth::{self, Organisation, Session, User};
-use frontdesk_app::policy;
+use frontdesk_app::auth::{self, Caller, NewAccount, Organisation, Session, User};
 use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::id::OrgId;
 use frontdesk_ports::Ctx;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use secrecy::{ExposeSecret, SecretString};
@@ -14,11 +15,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::body::Body;
 use crate::call::{Call, json, no_content};
-use crate::problem::Problem;
+use crate::problem::{Problem, WriteProblems};
 
 /// The cookie with the refresh token. It is written and read by hand: the crate `cookie` brings `time` for dates that are
 /// not used, and would add 45 KB (16 KB compressed) to a Worker.
 const COOKIE: &str = "fd_refresh";
+/// The cookie by which a browser is known again.
+const DEVICE: &str = "fd_device";
+/// How long a browser is known, in seconds.
+const DEVICE_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// What to log in with.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -28,6 +33,49 @@ pub struct LoginRequest {
     #[schema(max_length = 254)]
     email: String,
     /// The password.
+    #[schema(value_type = String, format = Password, max_length = 256)]
+    password: SecretString,
+    /// In which organisation; without it in the first one that the user belongs to.
+    organisation: Option<OrgId>,
+}
+
+/// An organisation with its first member.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterRequest {
+    /// The organisation's name.
+    #[schema(min_length = 1, max_length = 100)]
+    organisation: String,
+    /// The person's name, as others see it.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// The e-mail address.
+    #[schema(max_length = 254)]
+    email: String,
+    /// The password: at least 10 characters, at most 256 bytes, not common. Of a person who has an account, the one it has.
+    #[schema(value_type = String, format = Password, max_length = 256)]
+    password: SecretString,
+}
+
+/// The organisation to go on in.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchRequest {
+    /// Its id.
+    organisation: OrgId,
+}
+
+/// An invitation that is accepted.
+#[derive(Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptRequest {
+    /// The token of the invitation's link: what stands after `#`.
+    #[schema(value_type = String, max_length = 512)]
+    token: SecretString,
+    /// The person's name, as others see it; of a person who has an account it stays as it is.
+    #[schema(max_length = 100)]
+    name: String,
+    /// The password: at least 10 characters, at most 256 bytes, not common. Of a person who has an account, the one it has.
     #[schema(value_type = String, format = Password, max_length = 256)]
     password: SecretString,
 }
@@ -41,17 +89,67 @@ pub struct LoggedIn {
     expires_in: u64,
     /// Who.
     user: User,
-    /// Of which organisation.
+    /// In which organisation.
     organisation: Organisation,
+    /// All organisations in which the user may work, the first one first.
+    organisations: Vec<Organisation>,
 }
 
-/// Who is asking.
-#[derive(Serialize, utoipa::ToSchema)]
-pub struct Me {
-    /// Who.
-    user: User,
-    /// Of which organisation.
-    organisation: Organisation,
+/// Makes an organisation with its owner, where registration is open, and logs the owner in. The cookie `fd_refresh` is set.
+#[utoipa::path(
+    post, path = "/api/v1/auth/register", tag = "auth", request_body = RegisterRequest,
+    responses(
+        (status = 201, body = LoggedIn),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The person has too many organisations"),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
+        WriteProblems,
+    )
+)]
+pub async fn register(mut call: Call) -> Result<Response<Body>> {
+    let RegisterRequest { organisation, name, email, password } = call.json().await?;
+    let new = NewAccount {
+        organisation: &organisation,
+        name: &name,
+        email: &email,
+        password: password.expose_secret(),
+    };
+    let session = auth::register(&call.ctx, new, &caller(&call)).await?;
+    logged_in(&call.ctx, StatusCode::CREATED, session)
+}
+
+/// Accepts an invitation and logs its person in. The cookie `fd_refresh` is set.
+#[utoipa::path(
+    post, path = "/api/v1/auth/invites/accept", tag = "auth", request_body = AcceptRequest,
+    responses(
+        (status = 200, body = LoggedIn),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It was used, taken back or has run out"),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
+        WriteProblems,
+    )
+)]
+pub async fn accept(mut call: Call) -> Result<Response<Body>> {
+    let AcceptRequest { token, name, password } = call.json().await?;
+    let (token, password) = (token.expose_secret(), password.expose_secret());
+    let session = auth::invites::accept(&call.ctx, token, &name, password, &caller(&call)).await?;
+    logged_in(&call.ctx, StatusCode::OK, session)
+}
+
+/// A new access token, for another organisation of the cookie's user. As [`refresh`] otherwise; where the user does not belong
+/// to the organisation, nothing changes.
+#[utoipa::path(
+    post, path = "/api/v1/auth/switch", tag = "auth", request_body = SwitchRequest,
+    responses(
+        (status = 200, body = LoggedIn),
+        (status = 500, body = Problem, content_type = "application/problem+json"),
+        WriteProblems,
+    )
+)]
+pub async fn switch(mut call: Call) -> Result<Response<Body>> {
+    same_origin(&call)?;
+    let SwitchRequest { organisation } = call.json().await?;
+    let token = cookie(&call.headers, COOKIE).ok_or(CallerError::Unauthenticated("not logged in"))?;
+    let session = auth::switch(&call.ctx, token, organisation).await?;
+    logged_in(&call.ctx, StatusCode::OK, session)
 }
 
 /// Logs in. The cookie `fd_refresh` is set.
@@ -61,6 +159,7 @@ pub struct Me {
         (status = 200, body = LoggedIn),
         (status = 400, body = Problem, content_type = "application/problem+json"),
         (status = 401, body = Problem, content_type = "application/problem+json"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "The user does not belong to the organisation"),
         (status = 408, body = Problem, content_type = "application/problem+json"),
         (status = 413, body = Problem, content_type = "application/problem+json"),
         (status = 415, body = Problem, content_type = "application/problem+json"),
@@ -71,10 +170,10 @@ pub struct Me {
     )
 )]
 pub async fn login(mut call: Call) -> Result<Response<Body>> {
-    let request: LoginRequest = call.json().await?;
-    policy::account(&call.ctx, &request.email).await?;
-    let session = auth::login(&call.ctx, &request.email, request.password.expose_secret()).await?;
-    logged_in(&call.ctx, session)
+    let LoginRequest { email, password, organisation } = call.json().await?;
+    let session =
+        auth::login(&call.ctx, &email, password.expose_secret(), organisation, &caller(&call)).await?;
+    logged_in(&call.ctx, StatusCode::OK, session)
 }
 
 /// A new access token for the cookie's refresh token, which is replaced. For 10 s the same call gives the same new refresh
@@ -92,9 +191,9 @@ pub async fn login(mut call: Call) -> Result<Response<Body>> {
 )]
 pub async fn refresh(call: Call) -> Result<Response<Body>> {
     same_origin(&call)?;
-    let token = cookie(&call.headers).ok_or(CallerError::Unauthenticated("not logged in"))?;
+    let token = cookie(&call.headers, COOKIE).ok_or(CallerError::Unauthenticated("not logged in"))?;
     let session = auth::refresh(&call.ctx, token).await?;
-    logged_in(&call.ctx, session)
+    logged_in(&call.ctx, StatusCode::OK, session)
 }
 
 /// Ends the login of the cookie's refresh token and takes the cookie away.
@@ -110,53 +209,52 @@ pub async fn refresh(call: Call) -> Result<Response<Body>> {
 )]
 pub async fn logout(call: Call) -> Result<Response<Body>> {
     same_origin(&call)?;
-    auth::logout(&call.ctx, cookie(&call.headers)).await?;
+    auth::logout(&call.ctx, cookie(&call.headers, COOKIE)).await?;
     let mut response = no_content();
-    set_cookie(&call.ctx, &mut response, "", 0)?;
+    set_cookie(&call.ctx, &mut response, COOKIE, "", 0)?;
     Ok(response)
 }
 
-/// Who is asking.
-#[utoipa::path(
-    get, path = "/api/v1/me", tag = "auth", security(("bearer" = [])),
-    responses(
-        (status = 200, body = Me),
-        (status = 401, body = Problem, content_type = "application/problem+json"),
-        (status = 429, body = Problem, content_type = "application/problem+json"),
-        (status = 500, body = Problem, content_type = "application/problem+json"),
-        (status = 503, body = Problem, content_type = "application/problem+json"),
-    )
-)]
-pub async fn me(call: Call) -> Result<Response<Body>> {
-    let (user, organisation) = auth::me(&call.ctx, call.scope()?).await?;
-    json(StatusCode::OK, &Me { user, organisation })
+/// From where a call comes that logs in.
+fn caller(call: &Call) -> Caller {
+    Caller {
+        address: call.peer.ip,
+        device: cookie(&call.headers, DEVICE).map(str::to_owned),
+        client: call.header(header::USER_AGENT).unwrap_or_default().to_owned(),
+    }
 }
 
-fn logged_in(ctx: &Ctx, session: Session) -> Result<Response<Body>> {
-    let Session { access_token, expires_in, refresh_token, user, organisation } = session;
-    let mut response = json(StatusCode::OK, &LoggedIn { access_token, expires_in, user, organisation })?;
-    set_cookie(ctx, &mut response, refresh_token.expose_secret(), auth::sessions::IDLE.as_secs())?;
+fn logged_in(ctx: &Ctx, status: StatusCode, session: Session) -> Result<Response<Body>> {
+    let Session { access_token, expires_in, refresh_token, device_token, user, organisation, organisations } =
+        session;
+    let body = LoggedIn { access_token, expires_in, user, organisation, organisations };
+    let mut response = json(status, &body)?;
+    let refresh = refresh_token.expose_secret();
+    set_cookie(ctx, &mut response, COOKIE, refresh, auth::sessions::IDLE.as_secs())?;
+    if let Some(device) = device_token {
+        set_cookie(ctx, &mut response, DEVICE, &device, DEVICE_SECONDS)?;
+    }
     Ok(response)
 }
 
-fn set_cookie(ctx: &Ctx, response: &mut Response<Body>, token: &str, seconds: u64) -> Result<()> {
+fn set_cookie(ctx: &Ctx, response: &mut Response<Body>, name: &str, token: &str, seconds: u64) -> Result<()> {
     let secure = if ctx.config.secure_cookies { "; Secure" } else { "" };
     let text =
-        format!("{COOKIE}={token}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+        format!("{name}={token}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let mut value = HeaderValue::from_str(&text).map_err(|error| Error::ours(format!("cookie: {error}")))?;
     value.set_sensitive(true);
     response.headers_mut().append(header::SET_COOKIE, value);
     Ok(())
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == COOKIE && !value.is_empty())
+        .find(|(name, value)| *name == wanted && !value.is_empty())
         .map(|(_, value)| value)
 }
 

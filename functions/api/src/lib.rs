@@ -1,6 +1,7 @@
 //! The only HTTP surface of Frontdesk: [`handle`], and one file per function.
 
 mod accept;
+mod account;
 mod auth;
 pub mod body;
 mod call;
@@ -10,10 +11,12 @@ mod description;
 mod documents;
 mod health;
 mod machine;
+mod members;
 mod metrics;
 pub mod openapi;
 mod origin;
 mod problem;
+mod projects;
 mod rate_limit;
 mod rooms;
 mod router;

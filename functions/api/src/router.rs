@@ -263,7 +263,7 @@ async fn authenticate(ctx: &Ctx, access: Access, headers: &HeaderMap) -> Result<
             Err(CallerError::Unauthenticated("a visitor's token is needed").into())
         }
         Access::User(_) if visitor => Err(CallerError::Unauthenticated("a user's token is needed").into()),
-        Access::User(least) | Access::VisitorOr(least) if !visitor && !scope.has_role(least) => {
+        Access::User(needed) | Access::VisitorOr(needed) if !visitor && !scope.may(needed) => {
             Err(CallerError::Forbidden("your role does not allow this").into())
         }
         _ => Ok(Some(authenticated)),

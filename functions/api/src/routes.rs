@@ -3,15 +3,15 @@
 
 use frontdesk_app::policy::LimitClass;
 use frontdesk_domain::error::Result;
-use frontdesk_domain::scope::Role;
+use frontdesk_domain::permission::Permission;
 use frontdesk_ports::BoxFuture;
 use http::{Method, Response};
 
 use crate::body::Body;
 use crate::call::Call;
 use crate::{
-    auth, chat, description, documents, health, metrics, rooms, search, settings, sites, socket, upload,
-    usage, widget,
+    account, auth, chat, description, documents, health, members, metrics, projects, rooms, search, settings,
+    sites, socket, upload, usage, widget,
 };
 
 /// Who may call a route.
@@ -21,12 +21,12 @@ pub enum Access {
     Public,
     /// A machine that shows a token of the deployment itself; its handler compares it.
     Machine,
-    /// A visitor, or a user with at least this role.
-    VisitorOr(Role),
+    /// A visitor, or a user who may do this.
+    VisitorOr(Permission),
     /// A visitor.
     Visitor,
-    /// A user with at least this role.
-    User(Role),
+    /// A user who may do this.
+    User(Permission),
 }
 
 /// Which pages may read the answer in a browser.
@@ -116,35 +116,53 @@ routes! {
     POST "/api/v1/auth/login", Access::Public, Named, Login, auth::login;
     POST "/api/v1/auth/refresh", Access::Public, Named, Write, auth::refresh;
     POST "/api/v1/auth/logout", Access::Public, Named, Write, auth::logout;
-    GET "/api/v1/me", Access::User(Role::Viewer), Named, Read, auth::me;
-    GET "/api/v1/settings", Access::User(Role::Viewer), Named, Read, settings::read;
-    PATCH "/api/v1/settings", Access::User(Role::Admin), Named, Write, settings::change;
+    POST "/api/v1/auth/switch", Access::Public, Named, Write, auth::switch;
+    POST "/api/v1/auth/register", Access::Public, Named, Login, auth::register;
+    POST "/api/v1/auth/invites/accept", Access::Public, Named, Login, auth::accept;
+    POST "/api/v1/auth/password", Access::User(Permission::OwnAccount), Named, Write, account::password;
+    GET "/api/v1/me", Access::User(Permission::OwnAccount), Named, Read, account::me;
+    PATCH "/api/v1/me", Access::User(Permission::OwnAccount), Named, Write, account::change;
+    GET "/api/v1/me/sessions", Access::User(Permission::OwnAccount), Named, Read, account::sessions;
+    DELETE "/api/v1/me/sessions/{id}", Access::User(Permission::OwnAccount), Named, Write, account::end_session;
+    GET "/api/v1/members", Access::User(Permission::ReadMembers), Named, Read, members::list;
+    PATCH "/api/v1/members/{id}", Access::User(Permission::ManageMembers), Named, Write, members::change;
+    DELETE "/api/v1/members/{id}", Access::User(Permission::ManageMembers), Named, Write, members::remove;
+    GET "/api/v1/members/invites", Access::User(Permission::ManageMembers), Named, Read, members::invites;
+    POST "/api/v1/members/invites", Access::User(Permission::ManageMembers), Named, Write, members::invite;
+    DELETE "/api/v1/members/invites/{id}", Access::User(Permission::ManageMembers), Named, Write, members::revoke;
+    GET "/api/v1/projects", Access::User(Permission::ReadProjects), Named, Read, projects::list;
+    POST "/api/v1/projects", Access::User(Permission::ManageProjects), Named, Write, projects::create;
+    GET "/api/v1/projects/{id}", Access::User(Permission::ReadProjects), Named, Read, projects::get;
+    PATCH "/api/v1/projects/{id}", Access::User(Permission::ManageProjects), Named, Write, projects::change;
+    DELETE "/api/v1/projects/{id}", Access::User(Permission::ManageProjects), Named, Write, projects::remove;
+    GET "/api/v1/settings", Access::User(Permission::ReadSettings), Named, Read, settings::read;
+    PATCH "/api/v1/settings", Access::User(Permission::ManageSettings), Named, Write, settings::change;
     GET "/api/v1/settings/limits", Access::Public, Any, Read, settings::limits;
-    GET "/api/v1/sites", Access::User(Role::Admin), Named, Read, sites::list;
-    POST "/api/v1/sites", Access::User(Role::Admin), Named, Write, sites::create;
-    GET "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Read, sites::get;
-    PATCH "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Write, sites::change;
-    DELETE "/api/v1/sites/{id}", Access::User(Role::Admin), Named, Write, sites::remove;
-    GET "/api/v1/usage", Access::User(Role::Viewer), Named, Read, usage::list;
+    GET "/api/v1/sites", Access::User(Permission::ManageSites), Named, Read, sites::list;
+    POST "/api/v1/sites", Access::User(Permission::ManageSites), Named, Write, sites::create;
+    GET "/api/v1/sites/{id}", Access::User(Permission::ManageSites), Named, Read, sites::get;
+    PATCH "/api/v1/sites/{id}", Access::User(Permission::ManageSites), Named, Write, sites::change;
+    DELETE "/api/v1/sites/{id}", Access::User(Permission::ManageSites), Named, Write, sites::remove;
+    GET "/api/v1/usage", Access::User(Permission::ReadUsage), Named, Read, usage::list;
     GET "/api/v1/openapi.json", Access::Public, Named, Read, description::document;
     POST "/api/v1/widget/sessions", Access::Public, Any, Write, widget::begin;
     POST "/api/v1/conversations", Access::Visitor, Any, Inside, chat::begin;
-    PATCH "/api/v1/conversations/{id}", Access::User(Role::Operator), Any, Inside, chat::change;
-    POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Role::Operator), Any, Inside, chat::post_message;
-    GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Role::Viewer), Any, Read, chat::events;
-    GET "/api/v1/conversations/{id}/socket", Access::VisitorOr(Role::Viewer), Any, Read, socket::open;
-    POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Role::Operator), Any, Inside, chat::read;
+    PATCH "/api/v1/conversations/{id}", Access::User(Permission::Converse), Any, Inside, chat::change;
+    POST "/api/v1/conversations/{id}/messages", Access::VisitorOr(Permission::Converse), Any, Inside, chat::post_message;
+    GET "/api/v1/conversations/{id}/events", Access::VisitorOr(Permission::ReadConversations), Any, Read, chat::events;
+    GET "/api/v1/conversations/{id}/socket", Access::VisitorOr(Permission::ReadConversations), Any, Read, socket::open;
+    POST "/api/v1/conversations/{id}/read", Access::VisitorOr(Permission::Converse), Any, Inside, chat::read;
     POST "/api/v1/conversations/{id}/rating", Access::Visitor, Any, Inside, chat::rate;
     POST "/api/v1/messages/{id}/feedback", Access::Visitor, Any, Inside, chat::feedback;
-    POST "/api/v1/uploads", Access::VisitorOr(Role::Operator), Any, Write, upload::create;
-    GET "/api/v1/uploads/{id}", Access::VisitorOr(Role::Viewer), Any, Read, upload::fetch;
-    GET "/api/v1/documents", Access::User(Role::Viewer), Named, Read, documents::list;
-    POST "/api/v1/documents", Access::User(Role::Admin), Named, Write, documents::create;
-    GET "/api/v1/documents/{id}", Access::User(Role::Viewer), Named, Read, documents::get;
-    DELETE "/api/v1/documents/{id}", Access::User(Role::Admin), Named, Write, documents::delete;
-    GET "/api/v1/documents/{id}/passages", Access::User(Role::Viewer), Named, Read, documents::passages;
-    POST "/api/v1/documents/{id}/sync", Access::User(Role::Admin), Named, Write, documents::sync;
-    POST "/api/v1/search", Access::User(Role::Viewer), Named, Read, search::search;
+    POST "/api/v1/uploads", Access::VisitorOr(Permission::Converse), Any, Write, upload::create;
+    GET "/api/v1/uploads/{id}", Access::VisitorOr(Permission::ReadConversations), Any, Read, upload::fetch;
+    GET "/api/v1/documents", Access::User(Permission::ReadDocuments), Named, Read, documents::list;
+    POST "/api/v1/documents", Access::User(Permission::ManageDocuments), Named, Write, documents::create;
+    GET "/api/v1/documents/{id}", Access::User(Permission::ReadDocuments), Named, Read, documents::get;
+    DELETE "/api/v1/documents/{id}", Access::User(Permission::ManageDocuments), Named, Write, documents::delete;
+    GET "/api/v1/documents/{id}/passages", Access::User(Permission::ReadDocuments), Named, Read, documents::passages;
+    POST "/api/v1/documents/{id}/sync", Access::User(Permission::ManageDocuments), Named, Write, documents::sync;
+    POST "/api/v1/search", Access::User(Permission::ReadDocuments), Named, Read, search::search;
 }
 
 /// Whether a path is the API's, also where it has no such page: what is not may be a file.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use frontdesk_app::documents::Page;
 use frontdesk_app::sites;
 use frontdesk_domain::error::{Error, Result};
-use frontdesk_domain::id::SiteId;
+use frontdesk_domain::id::{ProjectId, SiteId};
 use frontdesk_domain::site::{Site, SiteChange, Theme, ThemeChange};
 use frontdesk_domain::time::Timestamp;
 use http::uri::Authority;
@@ -21,6 +21,8 @@ use crate::problem::{Problem, ReadProblems, WriteProblems};
 #[derive(Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSite {
+    /// The project that it belongs to; without it the organisation's first one.
+    project: Option<ProjectId>,
     /// Its name, as visitors see it.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
@@ -39,8 +41,8 @@ pub struct NewSite {
 
 impl From<NewSite> for SiteChange {
     fn from(new: NewSite) -> Self {
-        let NewSite { name, origins, theme, greeting, locale } = new;
-        Self { name: Some(name), origins: Some(origins), theme, greeting, locale }
+        let NewSite { project, name, origins, theme, greeting, locale } = new;
+        Self { project, name: Some(name), origins: Some(origins), theme, greeting, locale }
     }
 }
 
@@ -49,6 +51,8 @@ impl From<NewSite> for SiteChange {
 pub struct SiteRecord {
     /// Its id.
     id: SiteId,
+    /// The project that it belongs to.
+    project: ProjectId,
     /// Its public key.
     site_key: String,
     /// What a page has to hold to show the widget.
@@ -86,6 +90,7 @@ impl SiteRecord {
         let Site {
             org: _,
             id,
+            project,
             site_key,
             name,
             origins,
@@ -98,6 +103,7 @@ impl SiteRecord {
         } = site;
         Self {
             id,
+            project,
             site_key,
             snippet,
             name,
@@ -114,7 +120,7 @@ impl SiteRecord {
 
 /// Where pages reach this deployment. Where that is not certain, as the client reached it: it is told nothing but what it
 /// said itself.
-fn base(call: &Call) -> String {
+pub fn base(call: &Call) -> String {
     call.own_origin.clone().unwrap_or_else(|| {
         let host = call.header(header::HOST).and_then(|host| host.parse::<Authority>().ok());
         host.map_or_else(|| "https://your-frontdesk".to_owned(), |host| format!("https://{host}"))
@@ -129,7 +135,7 @@ fn record(call: &Call, status: StatusCode, site: Site) -> Result<Response<Body>>
 }
 
 /// The version of `If-Match`, where there is one.
-fn if_match(call: &Call) -> Result<Option<u64>> {
+pub fn if_match(call: &Call) -> Result<Option<u64>> {
     call.headers.contains_key(header::IF_MATCH).then(|| call.if_match()).transpose()
 }
 

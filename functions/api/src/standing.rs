@@ -9,8 +9,10 @@ use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
-/// How often it is checked whether a user is enabled.
-const USER_CHECK: Duration = Duration::from_secs(5);
+/// How often it is checked whether a user is let in still.
+const USER_CHECK: Duration = Duration::from_secs(4);
+/// How old what is known of users may be then: with [`USER_CHECK`] and the read itself, 5 s.
+const USER_KNOWN_FOR: Duration = Duration::from_millis(500);
 /// How often it is checked whether a visitor's site is there, with the page's origin.
 const SITE_CHECK: Duration = Duration::from_secs(15);
 /// The longest sleep in one piece: timers of some runtimes end at 24 days.
@@ -21,7 +23,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 pub enum Ended {
     /// Its token did.
     Expired,
-    /// Its user was disabled or deleted.
+    /// Its user was disabled, removed or given another role, or its login was ended.
     Disabled,
     /// Its site was removed.
     Removed,
@@ -34,7 +36,7 @@ impl Ended {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Expired => "the token has expired",
-            Self::Disabled => "the user is not enabled any more",
+            Self::Disabled => "the user is not enabled any more, has another role, or this login has ended",
             Self::Removed => "the site of this token was removed",
             Self::Foreign => "the origin of this page is not one of the site's any more",
         }
@@ -70,7 +72,9 @@ pub const fn check_every(scope: &TenantScope) -> Option<Duration> {
 /// soon enough.
 pub async fn over(ctx: &Ctx, scope: &TenantScope, page: Option<&str>) -> Option<Ended> {
     let checked = match scope.actor() {
-        Actor::User { .. } => Ok((!auth::may_stay(ctx, scope).await).then_some(Ended::Disabled)),
+        Actor::User { .. } => {
+            Ok((!auth::may_stay(ctx, scope, USER_KNOWN_FOR).await).then_some(Ended::Disabled))
+        }
         Actor::Visitor { .. } => visitor_over(ctx, scope, page).await,
         Actor::System => Ok(None),
     };

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use frontdesk_app::{auth, sites};
 use frontdesk_domain::error::{CallerError, Error};
-use frontdesk_domain::id::SiteId;
+use frontdesk_domain::id::{ProjectId, SiteId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::site::{Site, SiteChange, ThemeChange};
 use frontdesk_ports::{Ctx, OwnOrigin};
@@ -71,6 +71,9 @@ pub struct Values {
     /// The language when a visitor's is not known.
     #[arg(long, value_name = "LANGUAGE")]
     locale: Option<String>,
+    /// The project that it belongs to; a new site belongs to the organisation's first one.
+    #[arg(long, value_name = "ID")]
+    project: Option<ProjectId>,
 }
 
 impl Values {
@@ -84,6 +87,7 @@ impl Values {
             greeting.insert(language.to_owned(), (!text.is_empty()).then(|| text.to_owned()));
         }
         Ok(SiteChange {
+            project: self.project,
             name,
             origins: (!self.origins.is_empty()).then_some(self.origins),
             theme: Some(theme),
@@ -181,9 +185,9 @@ fn as_text(site: &Site, base: &str) -> String {
 }
 
 fn as_value(site: &Site, base: &str) -> Value {
-    let Site { id, site_key, name, origins, theme, greeting, locale, version, .. } = site;
+    let Site { id, project, site_key, name, origins, theme, greeting, locale, version, .. } = site;
     json!({
-        "id": id, "site_key": site_key, "snippet": site.snippet(base), "name": name, "origins": origins, "theme": theme,
+        "id": id, "project": project, "site_key": site_key, "snippet": site.snippet(base), "name": name, "origins": origins, "theme": theme,
         "greeting": greeting, "locale": locale, "version": version,
     })
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use frontdesk_api::{Body, Peer, handle};
+use frontdesk_app::auth::Caller;
 use frontdesk_app::blobs::DatabaseBlobs;
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::policy::Via;
@@ -16,7 +17,8 @@ use frontdesk_domain::conversation::{Mode, Status};
 use frontdesk_domain::document::DocumentStatus;
 use frontdesk_domain::event::{Event, EventBody, Frame};
 use frontdesk_domain::id::{ConversationId, WorkerId};
-use frontdesk_domain::scope::{Actor, Role, TenantScope};
+use frontdesk_domain::permission::Permission;
+use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_local::Overrides;
 use frontdesk_local::database::LibsqlDatabase;
@@ -215,7 +217,7 @@ fn logins_settings_documents_and_jobs_go_on() {
     run(async {
         let (_world, ctx) = taken_over().await;
         let operator = system(ORG);
-        auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD).await.unwrap();
+        auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default()).await.unwrap();
         auth::refresh(&ctx, REFRESH_TOKEN).await.expect("a login of before is renewed");
         let settings = settings::read(&ctx, &operator).await.unwrap();
         assert_eq!(settings.values.limits.max_message_chars, 1500);
@@ -255,7 +257,10 @@ fn it_is_served_over_http() {
         };
         let (status, page) = get(format!("/api/v1/conversations/{ANSWERED}/events"), VISITOR_TOKEN).await;
         assert_eq!((status, page["events"].as_array().map(Vec::len)), (200, Some(17)), "{page}");
-        let admin = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD).await.unwrap().access_token;
+        let admin = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default())
+            .await
+            .unwrap()
+            .access_token;
         let (status, page) = get("/api/v1/documents".to_owned(), &admin).await;
         assert_eq!((status, page["items"].as_array().map(Vec::len)), (200, Some(5)), "{page}");
         assert_eq!(get("/health/db".to_owned(), "").await.0, 200);
@@ -342,9 +347,9 @@ fn an_object_of_a_newer_version_is_served_if_it_only_added_and_refused_untouched
 fn an_operator_of_before_may_go_on() {
     run(async {
         let (_world, ctx) = taken_over().await;
-        let session = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD).await.unwrap();
+        let session = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default()).await.unwrap();
         let authenticated = auth::authenticate(&ctx, &session.access_token).await.unwrap().scope;
-        assert!(authenticated.has_role(Role::Admin));
+        assert!(authenticated.may(Permission::ManageSettings));
         chat::post_message(&ctx, &authenticated, question(OPEN, "o9", "A person is here.")).await.unwrap();
         let kinds_now = log(&ctx, &authenticated, OPEN).await;
         assert!(kinds(&kinds_now).contains(&"mode.changed"), "the operator took it over");

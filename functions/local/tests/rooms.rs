@@ -349,7 +349,10 @@ fn a_conversation_is_assigned_to_an_operator_of_the_organisation_alone() {
         let rows = ctx.db.query(vec![Statement::new("SELECT assignee FROM conversations")]).await.unwrap();
         assert_eq!(rows[0].first().unwrap().text(0).unwrap(), VERA);
         // One who was disabled is not one any more.
-        ctx.db.batch(vec![Statement::new("UPDATE users SET disabled_at = 1")]).await.unwrap();
+        ctx.db
+            .batch(vec![Statement::new("UPDATE members SET disabled_at = 1, changed_at = 4102444800000")])
+            .await
+            .unwrap();
         assert!(assign(&admin).await.is_err());
     });
 }

@@ -6,8 +6,8 @@ use frontdesk_domain::conversation::{AuthorKind, Conversation, Epoch, Mode, Prio
 use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Thumb;
 use frontdesk_domain::id::{ConversationId, MessageId, TurnId, UploadId, UserId};
-use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
 use frontdesk_domain::permission::Permission;
+use frontdesk_domain::room::{Command, NewMessage, Receipt, Update};
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::text::{NO_CONTROLS, has_controls, is_blank};
 use frontdesk_domain::time::Timestamp;
@@ -193,7 +193,8 @@ fn check_labels(labels: &[String]) -> Result<()> {
 /// A conversation is assigned to people who can answer it.
 async fn check_assignee(ctx: &Ctx, scope: &TenantScope, assignee: UserId) -> Result<()> {
     // An operator who takes it was authenticated just now.
-    if matches!(scope.actor(), Actor::User { user, .. } if *user == assignee) && scope.may(Permission::Converse)
+    if matches!(scope.actor(), Actor::User { user, .. } if *user == assignee)
+        && scope.may(Permission::Converse)
     {
         return Ok(());
     }

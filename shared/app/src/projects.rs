@@ -136,7 +136,9 @@ pub async fn remove(ctx: &Ctx, scope: &TenantScope, id: ProjectId) -> Result<()>
     let old = get(ctx, scope, id).await?;
     let first = first_of(scope.org());
     if id == first {
-        return Err(CallerError::Conflict("an organisation keeps its first project; give it another name").into());
+        return Err(
+            CallerError::Conflict("an organisation keeps its first project; give it another name").into()
+        );
     }
     let entry = audit::entry(ctx, scope, "project.removed", id.to_string(), json!({ "name": old.name }));
     let remove = store::projects::remove(scope, id, first, ctx.clock.now());

@@ -16,8 +16,8 @@ use crate::{audit, auth, sites, store};
 const FRESH: Duration = Duration::from_secs(5);
 /// Until a request waits for them to be read again; before that it gets the old ones.
 const USABLE: Duration = Duration::from_secs(60);
-/// How old what is known of users may be: with the time between two checks of a connection at most 5 s.
-const FRESH_FOR_USERS: Duration = Duration::from_secs(3);
+/// For how long the others take what is known while one request reads it again.
+const READ_BY_ANOTHER: Duration = Duration::from_millis(500);
 /// By how much the clocks of processes may differ that write and read when a user was disabled.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 /// Until a request that went to read them again is given up.
@@ -76,22 +76,28 @@ pub async fn current(ctx: &Ctx, scope: &TenantScope) -> Result<Rc<Settings>> {
     }
 }
 
-/// The settings for a user's request, with what is known of users, at most 3 s old: who is disabled is out at once. While the
+/// The settings for a user, with what is known of users, at most so old, and half a second for a read that is under way. While the
 /// database does not answer, as old as they are: the end of a token comes soon enough.
 ///
 /// # Errors
 /// When they were never read and the database does not answer.
-pub(crate) async fn of_user(ctx: &Ctx, scope: &TenantScope) -> Result<CachedSettings> {
+pub(crate) async fn of_user(ctx: &Ctx, scope: &TenantScope, at_most: Duration) -> Result<CachedSettings> {
     let now = ctx.clock.now();
     let cached = ctx.caches.settings.get(scope.org());
     if let Some(cached) = &cached
         && cached.read_at <= now
-        && now.since(cached.read_at) < FRESH_FOR_USERS
     {
-        count(ctx, "hit");
-        return Ok(cached.clone());
+        let age = now.since(cached.read_at);
+        // Many connections of an organisation cost one read.
+        let read_by_another =
+            cached.refreshing.is_some_and(|since| since <= now && now.since(since) < READ_BY_ANOTHER);
+        if age < at_most || (read_by_another && age < at_most.saturating_add(READ_BY_ANOTHER)) {
+            count(ctx, "hit");
+            return Ok(cached.clone());
+        }
     }
     count(ctx, "miss");
+    ctx.caches.settings.refreshing(scope.org(), now);
     match (read_stored(ctx, scope).await, cached) {
         (Ok((read, _)), _) => Ok(read),
         (Err(error @ Error::Upstream { .. }), Some(cached)) => {

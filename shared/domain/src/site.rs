@@ -311,6 +311,7 @@ mod tests {
         Site {
             org: "org_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
             id: "site_01h455vb4pex5vsknk084sn02q".parse().unwrap(),
+            project: ProjectId::new(Timestamp::from_millis(1), [3; 10]),
             site_key: "pk_1".to_owned(),
             name: "Camomile".to_owned(),
             origins: vec!["https://camomile.example".to_owned()],

@@ -212,10 +212,16 @@ mod tests {
             credentials: BTreeSet::from([login(9)]),
         };
         assert!(!Revoked::default().holds(&caller(Role::Operator, login(1))));
-        assert!(!revoked(Some(Role::Operator)).holds(&caller(Role::Operator, login(1))), "it was made just now");
+        assert!(
+            !revoked(Some(Role::Operator)).holds(&caller(Role::Operator, login(1))),
+            "it was made just now"
+        );
         assert!(revoked(None).holds(&caller(Role::Operator, login(1))));
         assert!(revoked(Some(Role::Viewer)).holds(&caller(Role::Operator, login(1))));
-        assert!(revoked(Some(Role::Owner)).holds(&caller(Role::Operator, login(1))), "it has to fetch its new role");
+        assert!(
+            revoked(Some(Role::Owner)).holds(&caller(Role::Operator, login(1))),
+            "it has to fetch its new role"
+        );
         assert!(revoked(Some(Role::Operator)).holds(&caller(Role::Operator, login(9))));
         assert!(!revoked(None).holds(&caller(Role::Operator, login(1)).as_system()));
     }

@@ -29,6 +29,8 @@ pub struct Start<'a> {
     pub host: Host,
     /// Whether requests are counted.
     pub limits: bool,
+    /// Whether any caller may register.
+    pub registration: bool,
     /// The model's `OPENAI_BASE_URL`.
     pub model: Option<&'a str>,
     /// Of a component: how it is run.
@@ -37,7 +39,7 @@ pub struct Start<'a> {
 
 impl From<Host> for Start<'static> {
     fn from(host: Host) -> Self {
-        Self { host, limits: false, model: None, layout: Layout::default() }
+        Self { host, limits: false, registration: false, model: None, layout: Layout::default() }
     }
 }
 
@@ -64,6 +66,9 @@ impl HostUnderTest {
         command.current_dir(&session.workspace.root).env("LOG_LEVEL", "warn");
         for name in ["API_KEY", "BASE_URL", "MODEL", "FALLBACK_MODEL", "EMBEDDING_MODEL"] {
             command.env_remove(format!("OPENAI_{name}"));
+        }
+        if start.registration {
+            command.env("REGISTRATION", "open");
         }
         if let Some(model) = start.model {
             command.env("OPENAI_BASE_URL", model).env("OPENAI_MODEL", "fake-chat");

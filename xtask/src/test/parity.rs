@@ -29,11 +29,26 @@ pub fn every_host(session: &Session<'_>) -> Result<Counts> {
     })
 }
 
+/// The cases that want several organisations.
+const PEOPLE: [&str; 2] = ["people::", "isolation::"];
+
+/// Of which kind a host under test is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// With the demo's documents and without limits.
+    Plain,
+    /// New, with limits.
+    Limits,
+    /// The first, and any caller may register.
+    Registration,
+}
+
 fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> {
     let transcripts = session.workspace.state("parity").join(host.name());
     let _ = std::fs::remove_dir_all(&transcripts);
-    let suite = |limits: bool, layout: Layout, filter: &[&str]| {
-        let start = Start { host, limits, model: Some(&model.base_url), layout };
+    let suite = |of: Of, layout: Layout, filter: &[&str]| {
+        let (limits, registration) = (of == Of::Limits, of == Of::Registration);
+        let start = Start { host, limits, registration, model: Some(&model.base_url), layout };
         let under_test = HostUnderTest::start(session, start)?;
         let mut suite = session.workspace.cargo();
         suite
@@ -58,38 +73,58 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
         };
         // There are no sockets on Spin, and only there the cases of a host without them.
         let elsewhere = if matches!(host, Host::Spin) { "sockets::" } else { "socketless::" };
-        return suite(case.starts_with("limits"), layout, &["--skip", elsewhere, case]);
+        let of = if case.starts_with("limits") {
+            Of::Limits
+        } else if PEOPLE.iter().any(|people| case.starts_with(people.trim_end_matches(':'))) {
+            Of::Registration
+        } else {
+            Of::Plain
+        };
+        return suite(of, layout, &["--skip", elsewhere, case]);
     }
     // Limits are counted from the first request on, so they have a host of their own.
-    let counts = suite(true, plain, &["limits::"])?;
+    let counts = suite(Of::Limits, plain, &["limits::"])?;
+    // A second organisation changes what is said to callers whose organisation is not known.
+    let counts = counts.add(suite(Of::Registration, plain, &PEOPLE)?);
     if !matches!(host, Host::Spin) {
-        return Ok(counts.add(suite(false, plain, &["--skip", "limits::", "--skip", "socketless::"])?));
+        let elsewhere = ["limits::", "socketless::", PEOPLE[0], PEOPLE[1]];
+        let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
+        return Ok(counts.add(suite(Of::Plain, plain, &skip)?));
     }
     let reuse = |all: u32, at_once: u32| Layout { reuse: Some(Reuse { all, at_once }), ..plain };
     // A change of settings is in force at once in the instance that made it: these have one for all.
-    let elsewhere = ["limits::", "sockets::", "cuts::", "crowd::", "left_over::", "take_over::no_word"];
+    let elsewhere = [
+        "limits::",
+        "sockets::",
+        "cuts::",
+        "crowd::",
+        "left_over::",
+        "take_over::no_word",
+        PEOPLE[0],
+        PEOPLE[1],
+    ];
     let skip: Vec<&str> = elsewhere.iter().flat_map(|name| ["--skip", name]).collect();
-    let counts = counts.add(suite(false, reuse(1_000_000, 1_000), &skip)?);
+    let counts = counts.add(suite(Of::Plain, reuse(1_000_000, 1_000), &skip)?);
     // Instances that go when they are idle, as the program has it by default.
-    let counts = counts.add(suite(false, plain, &["left_over::"])?);
+    let counts = counts.add(suite(Of::Plain, plain, &["left_over::"])?);
     // As many as two processes make.
     let counts = counts.add(suite(
-        false,
+        Of::Plain,
         Layout { twice: true, ..plain },
         &["cuts::", "crowd::", "take_over::no_word"],
     )?);
     // One for each request.
     let talk = ["messages::", "resume::", "take_over::an", "conversations::", "feedback::", "uploads::"];
-    let counts = counts.add(suite(false, reuse(1, 1), &talk)?);
+    let counts = counts.add(suite(Of::Plain, reuse(1, 1), &talk)?);
     // And by chance.
     let any = reuse(chance(64), chance(16));
     run::step(&format!("  {} with {}", host.name(), any.args().join(" ")));
-    let counts = counts.add(suite(false, any, &["crowd::"])?);
+    let counts = counts.add(suite(Of::Plain, any, &["crowd::"])?);
     // With the rooms of another host.
     run::step(&format!("  {} with the rooms of {}", host.name(), Host::Cloudflare.name()));
     let rooms = Layout { rooms_elsewhere: true, ..plain };
     Ok(counts.add(suite(
-        false,
+        Of::Plain,
         rooms,
         &["messages::", "resume::", "take_over::", "conversations::", "feedback::", "crowd::"],
     )?))

@@ -2,7 +2,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use frontdesk_app::auth::{self, NewUser};
+use frontdesk_app::auth::{self, Caller, NewUser};
 use frontdesk_domain::scope::Role;
 use frontdesk_local::Overrides;
 use frontdesk_local::host::Wrap;
@@ -41,7 +41,12 @@ fn a_wrong_password_an_unknown_address_and_a_disabled_user_are_the_same_answer()
         let wrong = desk.try_log_in(ADMIN_EMAIL, "not-the-password").await;
         let unknown = desk.try_log_in("nobody@camomile.example", ADMIN_PASSWORD).await;
         let nonsense = desk.try_log_in("nonsense", "").await;
-        desk.world.ctx().db.batch(vec![Statement::new("UPDATE users SET disabled_at = 1")]).await.unwrap();
+        desk.world
+            .ctx()
+            .db
+            .batch(vec![Statement::new("UPDATE members SET disabled_at = 1, changed_at = 4102444800000")])
+            .await
+            .unwrap();
         let disabled = desk.try_log_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
         for answer in [&wrong, &unknown, &nonsense, &disabled] {
             assert_eq!(answer.status, 401, "{}", answer.text);
@@ -138,7 +143,10 @@ fn an_exchange_that_was_stored_and_not_answered_is_repeated() {
         let overrides = Overrides { database: Some(wrap), ..Overrides::default() };
         let world = World::new(&[], overrides).await.unwrap();
         let ctx = world.ctx();
-        let cookie = auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD).await.unwrap().refresh_token;
+        let cookie = auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default())
+            .await
+            .unwrap()
+            .refresh_token;
         kept.get().unwrap().plan([Fault::StoredButReportedFailed, Fault::NotStored]);
         for _ in 0..2 {
             assert!(auth::refresh(ctx, cookie.expose_secret()).await.is_err());
@@ -189,7 +197,12 @@ fn a_login_that_was_ended_or_whose_user_was_disabled_repeats_nothing() {
         desk.refresh(&disabled).await;
         auth::logout(desk.world.ctx(), Some(&next)).await.unwrap();
         assert_eq!(desk.refresh(&out).await.status, 401);
-        desk.world.ctx().db.batch(vec![Statement::new("UPDATE users SET disabled_at = 1")]).await.unwrap();
+        desk.world
+            .ctx()
+            .db
+            .batch(vec![Statement::new("UPDATE members SET disabled_at = 1, changed_at = 4102444800000")])
+            .await
+            .unwrap();
         assert_eq!(desk.refresh(&disabled).await.status, 401);
         assert_eq!(reused(&desk).await, 0);
     });

@@ -8,6 +8,7 @@ mod limits;
 mod logins;
 mod nul;
 mod papers;
+mod people;
 mod ratings;
 mod settings;
 mod sites;

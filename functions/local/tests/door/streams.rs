@@ -129,7 +129,7 @@ fn a_stream_ends_within_seconds_when_its_user_is_disabled_and_no_other_can_be_op
             .world
             .ctx()
             .db
-            .batch(vec![Statement::new("UPDATE users SET disabled_at = 1")])
+            .batch(vec![Statement::new("UPDATE members SET disabled_at = 1, changed_at = 4102444800000")])
             .await
             .unwrap();
         room.desk.clock.advance(Duration::from_secs(10));

@@ -10,7 +10,7 @@ use frontdesk_local::http_client::ReqwestClient;
 use frontdesk_ports::unconfigured::Unconfigured;
 use frontdesk_ports::{
     BoxFuture, Breakers, Clock, Compute, Config, Ctx, MemorySpool, Metrics, ModelEndpoint, OwnOrigin, Ports,
-    Random, Tasks,
+    Random, RegistrationMode, Tasks,
 };
 use tokio::time::Instant;
 
@@ -52,6 +52,7 @@ impl Compute for Host {
 pub fn ctx() -> Ctx {
     Ctx::new(Rc::new(Ports {
         config: Config {
+            registration: RegistrationMode::Invite,
             jwt_secret: String::new().into(),
             metrics_token: None,
             rooms_token: None,

@@ -61,7 +61,9 @@ pub struct NewAccount<'a> {
 /// password, 409 for too many organisations, 429.
 pub async fn register(ctx: &Ctx, new: NewAccount<'_>, caller: &Caller) -> Result<Session> {
     if ctx.config.registration != RegistrationMode::Open {
-        return Err(CallerError::Forbidden("registration is not open here; ask a member for an invitation").into());
+        return Err(
+            CallerError::Forbidden("registration is not open here; ask a member for an invitation").into()
+        );
     }
     let mut wrong = Vec::new();
     let organisation = name_in(new.organisation, "/organisation", &mut wrong);
@@ -206,7 +208,9 @@ async fn replace_password(
     ];
     let results = ctx.db.batch(batch).await?;
     ctx.caches.settings.forget(scope.org());
-    first(&results, 0).map(|_| ()).ok_or_else(|| CallerError::Conflict("the password was replaced meanwhile").into())
+    first(&results, 0)
+        .map(|_| ())
+        .ok_or_else(|| CallerError::Conflict("the password was replaced meanwhile").into())
 }
 
 /// A person that is not stored yet.
@@ -216,12 +220,7 @@ pub(super) async fn new_person(ctx: &Ctx, name: String, email: String, password:
 }
 
 /// The name and the address as they are stored.
-fn checked(
-    name: &str,
-    email: &str,
-    password: &str,
-    wrong: &mut Vec<FieldError>,
-) -> Option<(String, String)> {
+fn checked(name: &str, email: &str, password: &str, wrong: &mut Vec<FieldError>) -> Option<(String, String)> {
     let normal = normal_email(email);
     if normal.is_none() {
         wrong.push(FieldError { pointer: "/email".to_owned(), detail: WRONG_EMAIL.to_owned() });

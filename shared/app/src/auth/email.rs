@@ -7,8 +7,7 @@ use url::Host;
 /// The longest address, in bytes (RFC 5321: a path of 256 with its brackets).
 pub const MAX_BYTES: usize = 254;
 /// What is said of a text that is none.
-pub const WRONG: &str =
-    "must be an e-mail address like anna@example.org, of at most 254 bytes, and not mix letters that look alike";
+pub const WRONG: &str = "must be an e-mail address like anna@example.org, of at most 254 bytes, and not mix letters that look alike";
 
 /// Letters of other scripts that look like Latin ones.
 const LOOK_LATIN: &str = "асеорхуіјѕһԁԛԝкмтвнгпґүӏ αοινυκτρχγωϲ";
@@ -65,7 +64,8 @@ fn looks_alike(local: &str) -> bool {
 
 /// Letters with marks that are seen; not those of phonetics, many of which look like plain ones.
 const fn is_plain_latin(letter: char) -> bool {
-    matches!(letter, 'a'..='z' | 'à'..='ö' | 'ø'..='ÿ' | 'ā'..='ž') && !matches!(letter, 'ı' | 'ĸ' | 'ŀ' | 'ŉ' | 'ſ')
+    matches!(letter, 'a'..='z' | 'à'..='ö' | 'ø'..='ÿ' | 'ā'..='ž')
+        && !matches!(letter, 'ı' | 'ĸ' | 'ŀ' | 'ŉ' | 'ſ')
 }
 
 #[cfg(test)]
@@ -86,10 +86,10 @@ mod tests {
     #[test]
     fn what_looks_like_another_address_is_none() {
         for alike in [
-            "аnna@example.org",      // a Cyrillic а
-            "раура@example.org",     // all of it Cyrillic, all of it looks Latin
-            "οο@example.org",        // Greek
-            "ａnna@example.org",     // of full width
+            "аnna@example.org",  // a Cyrillic а
+            "раура@example.org", // all of it Cyrillic, all of it looks Latin
+            "οο@example.org",    // Greek
+            "ａnna@example.org", // of full width
             "anna\u{200b}@example.org",
             "anna\u{202e}@example.org",
             "ı@example.org",

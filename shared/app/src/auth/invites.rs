@@ -119,8 +119,7 @@ pub async fn revoke(ctx: &Ctx, scope: &TenantScope, id: InviteId) -> Result<()> 
 /// 404 for a token that was not made here, 409 when it was used, taken back or has run out, 401 for a wrong password of an
 /// account that exists, 422 naming the field, 429.
 pub async fn accept(ctx: &Ctx, token: &str, name: &str, password: &str, caller: &Caller) -> Result<Session> {
-    let (org, id) =
-        tokens::verify_invite_token(ctx, token).ok_or_else(|| Error::not_found("invitation"))?;
+    let (org, id) = tokens::verify_invite_token(ctx, token).ok_or_else(|| Error::not_found("invitation"))?;
     let results = ctx.db.query(vec![store::invites::select_of_token(org, id)]).await?;
     let invite = first(&results, 0).map(store::invites::invite).transpose()?;
     let invite = invite.ok_or_else(|| Error::not_found("invitation"))?;

@@ -3,8 +3,8 @@
 //! Three kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
 //! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, and an opaque
 //! *refresh token* that is replaced with each use. What was taken away from users lately (who was disabled or has another
-//! role, which logins were ended) is read with the organisation's settings and is at most 3 s old for a user's request; a
-//! connection that stays open is checked every 2 s.
+//! role, which logins were ended) is read with the organisation's settings and is at most 4 s old for a user's request; a
+//! connection that stays open is checked, so that it ends within 5 s.
 
 mod accounts;
 mod email;
@@ -25,8 +25,8 @@ use frontdesk_ports::Ctx;
 use crate::{settings, store};
 
 pub use accounts::{
-    MAX_NAME_CHARS, NewAccount, NewUser, RegistrationMode, change_name, change_password, create_admin, create_user,
-    person_name, register,
+    MAX_NAME_CHARS, NewAccount, NewUser, RegistrationMode, change_name, change_password, create_admin,
+    create_user, person_name, register,
 };
 pub use email::{WRONG as WRONG_EMAIL, normal_email};
 pub use sessions::{Caller, Organisation, Session, User, login, logout, me, refresh, switch};
@@ -49,19 +49,25 @@ pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
     let Some(authenticated) = tokens::verify_access_token(ctx, token) else {
         return verify_visitor_token(ctx, token);
     };
-    if may_stay(ctx, &authenticated.scope).await {
+    if may_stay(ctx, &authenticated.scope, KNOWN_FOR).await {
         return Ok(authenticated);
     }
-    Err(CallerError::Unauthenticated("the user is not enabled any more, has another role, or this login has ended").into())
+    Err(CallerError::Unauthenticated(
+        "the user is not enabled any more, has another role, or this login has ended",
+    )
+    .into())
 }
 
-/// Whether the caller is still let in by what is stored of it: a user that is enabled, has this role and a login that goes on,
+/// How old what is known of users may be when one sends a request.
+const KNOWN_FOR: Duration = Duration::from_secs(3);
+
+/// Whether the caller is still let in by what is stored of it, which may be so old: a user that is enabled, has this role and a login that goes on,
 /// and any caller that is no user. A database that does not answer refuses no user: the token's end comes soon enough.
-pub async fn may_stay(ctx: &Ctx, scope: &TenantScope) -> bool {
+pub async fn may_stay(ctx: &Ctx, scope: &TenantScope, at_most: Duration) -> bool {
     if !matches!(scope.actor(), Actor::User { .. }) {
         return true;
     }
-    match settings::of_user(ctx, scope).await {
+    match settings::of_user(ctx, scope, at_most).await {
         Ok(known) => !known.revoked.holds(scope),
         Err(error) => {
             tracing::warn!(%error, "whether a user is enabled cannot be read; the user is let in");

@@ -129,9 +129,7 @@ pub fn select_of_login(org: OrgId, login: impl std::fmt::Display, token_hash: &s
 pub fn memberships(rows: &Rows) -> Result<Vec<Membership>, DbError> {
     rows.rows
         .iter()
-        .map(|row| {
-            Ok(Membership { org: row.parse(0)?, name: row.text(1)?.to_owned(), role: role(row, 2)? })
-        })
+        .map(|row| Ok(Membership { org: row.parse(0)?, name: row.text(1)?.to_owned(), role: role(row, 2)? }))
         .collect()
 }
 

@@ -1,0 +1,694 @@
+//! People: accounts, organisations, members, invitations.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use frontdesk_app::auth::{self, Caller, NewAccount};
+use frontdesk_domain::error::Result;
+use frontdesk_domain::id::OrgId;
+use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, run};
+use frontdesk_ports::{
+    Compute, Ctx, Database, DbError, LimitKey, Limiter, Ports, Row, Rows, Rule, Statement, Verdict,
+};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::client::{Answer, Desk};
+
+const OPEN: &[(&str, &str)] = &[("REGISTRATION", "open")];
+const QUIET: &[(&str, &str)] = &[];
+/// A world of tests has limits where it names a store.
+const LIMITED: &[(&str, &str)] = &[("RATE_LIMIT_STORE", "memory")];
+const VERA: (&str, &str) = ("vera@camomile.example", "saucer-lamp-31-meadow");
+
+async fn with(desk: &Desk, method: &str, path: &str, token: &str, body: Option<Value>) -> Answer {
+    desk.call(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
+}
+
+fn access(answer: &Answer) -> String {
+    answer.body["access_token"].as_str().unwrap_or_else(|| panic!("{}", answer.text)).to_owned()
+}
+
+async fn invited(desk: &Desk, token: &str, email: &str, role: &str) -> String {
+    let made = desk.post("/api/v1/members/invites", token, json!({"email": email, "role": role})).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    made.body["accept_url"].as_str().unwrap().split_once('#').unwrap().1.to_owned()
+}
+
+async fn accept(desk: &Desk, token: &str, name: &str, password: &str) -> Answer {
+    let body = json!({"token": token, "name": name, "password": password});
+    desk.call("POST", "/api/v1/auth/invites/accept", &[], Some(body)).await
+}
+
+/// Vera, a member with this role.
+async fn vera(desk: &Desk, role: &str) -> Answer {
+    let token = invited(desk, &desk.token().await, VERA.0, role).await;
+    let answer = accept(desk, &token, "Vera", VERA.1).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    answer
+}
+
+fn id(answer: &Answer) -> String {
+    answer.body["user"]["id"].as_str().unwrap().to_owned()
+}
+
+async fn register(desk: &Desk, organisation: &str, email: &str, password: &str) -> Answer {
+    let body = json!({"organisation": organisation, "name": "Olga", "email": email, "password": password});
+    desk.call("POST", "/api/v1/auth/register", &[], Some(body)).await
+}
+
+#[test]
+fn nobody_registers_where_registration_is_not_open() {
+    run(async {
+        for vars in [&[][..], &[("REGISTRATION", "invite")], &[("REGISTRATION", "closed")]] {
+            let desk = Desk::new(vars).await;
+            let answer = register(&desk, "Tulip", "olga@tulip.example", "violet-harbour-19").await;
+            assert_eq!(answer.status, 403, "{}", answer.text);
+        }
+    });
+}
+
+#[test]
+fn who_registers_owns_an_organisation_with_a_project_and_sees_no_other() {
+    run(async {
+        let desk = Desk::new(OPEN).await;
+        let olga = register(&desk, " Tulip   Ltd ", "Olga@Tulip.example", "violet-harbour-19").await;
+        assert_eq!(olga.status, 201, "{}", olga.text);
+        assert_eq!(olga.body["organisation"]["name"], "Tulip Ltd");
+        assert_eq!(olga.body["user"]["role"], "owner");
+        assert_eq!(olga.body["user"]["email"], "olga@tulip.example");
+        let token = access(&olga);
+        let projects = desk.get("/api/v1/projects", &token).await;
+        assert_eq!(projects.body["items"].as_array().unwrap().len(), 1, "{}", projects.text);
+        assert_eq!(desk.get("/api/v1/sites", &token).await.body["items"], json!([]));
+        let members = desk.get("/api/v1/members", &token).await;
+        assert_eq!(members.body["items"].as_array().unwrap().len(), 1);
+        let admin = id(&desk.log_in().await);
+        for (method, body) in [("PATCH", Some(json!({"disabled": true}))), ("DELETE", None)] {
+            let theirs = with(&desk, method, &format!("/api/v1/members/{admin}"), &token, body.clone()).await;
+            let none =
+                with(&desk, method, "/api/v1/members/user_01h455vb4pex5vsknk084sn02q", &token, body).await;
+            assert_eq!((theirs.status.as_u16(), none.status.as_u16()), (404, 404));
+            assert_eq!(theirs.body["detail"], none.body["detail"]);
+        }
+    });
+}
+
+#[test]
+fn a_person_founds_a_second_organisation_with_the_password_it_has() {
+    run(async {
+        let desk = Desk::new(OPEN).await;
+        register(&desk, "Tulip", "olga@tulip.example", "violet-harbour-19").await;
+        let wrong = register(&desk, "Rose", "olga@tulip.example", "another-harbour-20").await;
+        assert_eq!(wrong.status, 401, "{}", wrong.text);
+        let second = register(&desk, "Rose", "OLGA@tulip.example", "violet-harbour-19").await;
+        assert_eq!(second.status, 201, "{}", second.text);
+        let names: Vec<&str> = second.body["organisations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|organisation| organisation["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["Tulip", "Rose"]);
+        assert_eq!(desk.rows("SELECT id FROM users WHERE email LIKE 'olga%'").await.len(), 1);
+    });
+}
+
+#[test]
+fn every_field_that_is_wrong_is_named() {
+    run(async {
+        let desk = Desk::new(OPEN).await;
+        let body = json!({"organisation": "\u{202e}pihsrenwo", "name": " \u{200b} ", "email": "аnna@camomile.example", "password": "password123"});
+        let answer = desk.call("POST", "/api/v1/auth/register", &[], Some(body)).await;
+        assert_eq!(answer.status, 422);
+        let named: Vec<&str> = answer.body["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|error| error["pointer"].as_str().unwrap())
+            .collect();
+        assert_eq!(named, ["/organisation", "/email", "/name", "/password"]);
+        let long = register(&desk, "Tulip", "olga@tulip.example", &"aB3$".repeat(65)).await;
+        assert_eq!(long.body["errors"][0]["pointer"], "/password", "{}", long.text);
+        let huge = register(&desk, "Tulip", "olga@tulip.example", &"aB3$".repeat(2_500_000)).await;
+        assert_eq!(huge.status, 413, "{}", huge.text);
+        let unknown = json!({"organisation": "T", "name": "O", "email": "o@t.example", "password": "violet-harbour-19", "role": "owner"});
+        let answer = desk.call("POST", "/api/v1/auth/register", &[], Some(unknown)).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.body["errors"][0]["pointer"].as_str()),
+            (422, Some("/role"))
+        );
+    });
+}
+
+#[test]
+fn an_invitation_makes_a_member_once() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let admin = desk.token().await;
+        let token = invited(&desk, &admin, " Vera@Camomile.Example", "operator").await;
+        let open = desk.get("/api/v1/members/invites", &admin).await;
+        assert_eq!(open.body["items"][0]["email"], VERA.0);
+        assert!(!open.text.contains(&token) && !open.text.contains("accept_url"), "the link is shown once");
+        let weak = accept(&desk, &token, "Vera", "vera@camomile").await;
+        assert_eq!(
+            (weak.status.as_u16(), weak.body["errors"][0]["pointer"].as_str()),
+            (422, Some("/password"))
+        );
+        let vera = accept(&desk, &token, "Vera", VERA.1).await;
+        assert_eq!(vera.status, 200, "{}", vera.text);
+        assert_eq!(vera.body["user"]["role"], "operator");
+        assert_eq!(vera.body["organisation"]["name"], "Camomile");
+        let again = accept(&desk, &token, "Vera", VERA.1).await;
+        assert_eq!(again.status, 409, "{}", again.text);
+        assert_eq!(desk.get("/api/v1/members/invites", &admin).await.body["items"], json!([]));
+        let member =
+            desk.post("/api/v1/members/invites", &admin, json!({"email": VERA.0, "role": "viewer"})).await;
+        assert_eq!(member.status, 409, "{}", member.text);
+        assert_eq!(desk.try_log_in(VERA.0, VERA.1).await.status, 200);
+        assert_eq!(desk.get("/api/v1/settings", &access(&vera)).await.status, 200);
+        assert_eq!(
+            with(&desk, "PATCH", "/api/v1/settings", &access(&vera), Some(json!({}))).await.status,
+            403
+        );
+    });
+}
+
+#[test]
+fn two_who_accept_one_invitation_at_once_are_one_member() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let token = invited(&desk, &desk.token().await, VERA.0, "operator").await;
+        let caller = Caller::default();
+        let ctx = desk.world.ctx();
+        let both = futures_util::future::join(
+            auth::invites::accept(ctx, &token, "Vera", VERA.1, &caller),
+            auth::invites::accept(ctx, &token, "Not Vera", "another-harbour-20", &caller),
+        );
+        let (one, other) = both.await;
+        assert_ne!(one.is_ok(), other.is_ok());
+        assert_eq!(desk.rows("SELECT 1 FROM users WHERE email = 'vera@camomile.example'").await.len(), 1);
+        assert_eq!(desk.rows("SELECT 1 FROM members").await.len(), 2);
+    });
+}
+
+#[test]
+fn an_invitation_that_ran_out_was_taken_back_or_replaced_or_was_not_made_here_opens_nothing() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let admin = desk.token().await;
+        let replaced = invited(&desk, &admin, VERA.0, "owner").await;
+        let late = invited(&desk, &admin, VERA.0, "viewer").await;
+        let first = accept(&desk, &replaced, "Vera", VERA.1).await;
+        assert_eq!(first.status, 409, "{}", first.text);
+        desk.clock.advance(Duration::from_secs(7 * 24 * 60 * 60));
+        let ran_out = accept(&desk, &late, "Vera", VERA.1).await;
+        assert_eq!(ran_out.status, 409, "{}", ran_out.text);
+        assert!(ran_out.text.contains("run out"), "{}", ran_out.text);
+        let admin = desk.token().await;
+        let token = invited(&desk, &admin, VERA.0, "viewer").await;
+        let open = desk.get("/api/v1/members/invites", &admin).await;
+        let path = format!("/api/v1/members/invites/{}", open.body["items"][0]["id"].as_str().unwrap());
+        assert_eq!(with(&desk, "DELETE", &path, &admin, None).await.status, 204);
+        assert_eq!(with(&desk, "DELETE", &path, &admin, None).await.status, 404);
+        assert_eq!(accept(&desk, &token, "Vera", VERA.1).await.status, 409);
+        let mut forged = token.clone();
+        forged.pop();
+        forged.push(if token.ends_with('A') { 'E' } else { 'A' });
+        for none in [forged.as_str(), "", "a.b.c", &"x".repeat(600)] {
+            assert_eq!(accept(&desk, none, "Vera", VERA.1).await.status, 404, "{none}");
+        }
+        assert_eq!(desk.rows("SELECT 1 FROM members").await.len(), 1);
+    });
+}
+
+#[test]
+fn an_account_that_is_there_joins_with_its_own_password_and_chooses_where_to_work() {
+    run(async {
+        let desk = Desk::new(OPEN).await;
+        let olga = register(&desk, "Tulip", "olga@tulip.example", "violet-harbour-19").await;
+        let token = invited(&desk, &desk.token().await, "olga@tulip.example", "admin").await;
+        assert_eq!(accept(&desk, &token, "Olga", "another-harbour-20").await.status, 401);
+        let joined = accept(&desk, &token, "Not Olga", "violet-harbour-19").await;
+        assert_eq!(joined.status, 200, "{}", joined.text);
+        assert_eq!(joined.body["user"]["name"], "Olga", "the account stays as it is");
+        assert_eq!(joined.body["organisation"]["name"], "Camomile");
+        assert_eq!(joined.body["organisations"].as_array().unwrap().len(), 2);
+        let (camomile, tulip) =
+            (joined.body["organisation"]["id"].clone(), olga.body["organisation"]["id"].clone());
+
+        let switch = async |cookie: &str, organisation: &Value| {
+            let cookie = format!("fd_refresh={cookie}");
+            let headers = [("cookie", cookie.as_str()), ("origin", "https://desk.example")];
+            let body = json!({"organisation": organisation});
+            desk.call("POST", "/api/v1/auth/switch", &headers, Some(body)).await
+        };
+        let there = switch(&olga.cookie(), &camomile).await;
+        assert_eq!(
+            (there.status.as_u16(), &there.body["organisation"]["id"]),
+            (200, &camomile),
+            "{}",
+            there.text
+        );
+        assert_eq!(there.body["user"]["role"], "admin");
+        let settings = desk.get("/api/v1/members", &access(&there)).await;
+        assert_eq!(settings.body["items"].as_array().unwrap().len(), 2);
+        let stays = desk.refresh(&there.cookie()).await;
+        assert_eq!(stays.body["organisation"]["id"], camomile, "a renewal stays where one is");
+
+        let stranger = OrgId::new(desk.world.ctx().clock.now(), [9; 10]);
+        let refused = switch(&stays.cookie(), &json!(stranger)).await;
+        assert_eq!(refused.status, 404, "{}", refused.text);
+        let back = switch(&stays.cookie(), &tulip).await;
+        assert_eq!(
+            (back.status.as_u16(), &back.body["organisation"]["id"]),
+            (200, &tulip),
+            "the token stayed valid"
+        );
+        let body =
+            json!({"email": "olga@tulip.example", "password": "violet-harbour-19", "organisation": camomile});
+        let login = desk.call("POST", "/api/v1/auth/login", &[], Some(body)).await;
+        assert_eq!(login.body["organisation"]["id"], camomile);
+        let body =
+            json!({"email": "olga@tulip.example", "password": "violet-harbour-19", "organisation": stranger});
+        assert_eq!(desk.call("POST", "/api/v1/auth/login", &[], Some(body)).await.status, 404);
+        let foreign = desk
+            .call(
+                "POST",
+                "/api/v1/auth/switch",
+                &[("cookie", &format!("fd_refresh={}", back.cookie()))],
+                Some(json!({"organisation": camomile})),
+            )
+            .await;
+        assert_eq!(foreign.status, 403, "without an Origin: {}", foreign.text);
+    });
+}
+
+#[test]
+fn no_member_acts_above_itself() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let owner = id(&desk.log_in().await);
+        let vera = access(&vera(&desk, "admin").await);
+        let above = desk
+            .post("/api/v1/members/invites", &vera, json!({"email": "x@y.example", "role": "owner"}))
+            .await;
+        assert_eq!(
+            (above.status.as_u16(), above.body["errors"][0]["pointer"].as_str()),
+            (422, Some("/role"))
+        );
+        for body in [json!({"role": "viewer"}), json!({"disabled": true})] {
+            let answer = with(&desk, "PATCH", &format!("/api/v1/members/{owner}"), &vera, Some(body)).await;
+            assert_eq!(answer.status, 403, "{}", answer.text);
+        }
+        assert_eq!(with(&desk, "DELETE", &format!("/api/v1/members/{owner}"), &vera, None).await.status, 403);
+        let me = desk.get("/api/v1/me", &vera).await;
+        let raise = with(
+            &desk,
+            "PATCH",
+            &format!("/api/v1/members/{}", id(&me)),
+            &vera,
+            Some(json!({"role": "owner"})),
+        )
+        .await;
+        assert_eq!(
+            (raise.status.as_u16(), raise.body["errors"][0]["pointer"].as_str()),
+            (422, Some("/role"))
+        );
+    });
+}
+
+#[test]
+fn of_the_owners_one_stays() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let (admin, owner) = (desk.token().await, id(&desk.log_in().await));
+        let path = format!("/api/v1/members/{owner}");
+        for body in [json!({"role": "admin"}), json!({"disabled": true})] {
+            let alone = with(&desk, "PATCH", &path, &admin, Some(body)).await;
+            assert_eq!(alone.status, 409, "{}", alone.text);
+        }
+        assert_eq!(with(&desk, "DELETE", &path, &admin, None).await.status, 409);
+
+        let vera = vera(&desk, "owner").await;
+        let (hers, his) = (access(&vera), admin);
+        let demote = |token: String, whom: String| {
+            let desk = &desk;
+            async move {
+                let path = format!("/api/v1/members/{whom}");
+                with(desk, "PATCH", &path, &token, Some(json!({"role": "viewer"}))).await.status.as_u16()
+            }
+        };
+        let (one, other) = futures_util::future::join(demote(hers, owner), demote(his, id(&vera))).await;
+        assert!((one == 200) != (other == 200), "{one} {other}");
+        let owners = desk.rows("SELECT 1 FROM members WHERE role = 'owner'").await;
+        assert_eq!(owners.len(), 1);
+    });
+}
+
+#[test]
+fn who_is_disabled_removed_or_has_another_role_is_out_within_five_seconds_in_every_process() {
+    run(async {
+        for (method, body) in [
+            ("PATCH", Some(json!({"disabled": true}))),
+            ("DELETE", None),
+            ("PATCH", Some(json!({"role": "viewer"}))),
+        ] {
+            let desk = Desk::new(QUIET).await;
+            let vera = vera(&desk, "operator").await;
+            let (token, path) = (access(&vera), format!("/api/v1/members/{}", id(&vera)));
+            assert_eq!(desk.get("/api/v1/me", &token).await.status, 200);
+            // Another process has just read what is known of users.
+            let ports = frontdesk_testkit::ports(desk.world.ctx());
+            let ports = Ports { caches: Rc::default(), ..ports };
+            let other = Ctx::new(Rc::new(ports));
+            assert!(auth::authenticate(&other, &token).await.is_ok());
+            let changed = with(&desk, method, &path, &desk.token().await, body).await;
+            assert!(changed.status.is_success(), "{}", changed.text);
+            assert_eq!(desk.get("/api/v1/me", &token).await.status, 401, "here at once");
+            desk.clock.advance(Duration::from_secs(5));
+            assert!(auth::authenticate(&other, &token).await.is_err(), "elsewhere within 5 s");
+            let renewed = desk.refresh(&vera.cookie()).await;
+            if renewed.status == 200 {
+                assert_eq!(renewed.body["user"]["role"], "viewer");
+                assert_eq!(desk.get("/api/v1/me", &access(&renewed)).await.status, 200);
+            } else {
+                assert_eq!((renewed.status.as_u16(), method), (401, method));
+                assert_eq!(desk.try_log_in(VERA.0, VERA.1).await.status, 401);
+            }
+        }
+    });
+}
+
+#[test]
+fn who_is_enabled_again_comes_in_again_and_who_was_removed_can_be_invited_again() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let (first, admin) = (vera(&desk, "operator").await, desk.token().await);
+        let path = format!("/api/v1/members/{}", id(&first));
+        let disabled = with(&desk, "PATCH", &path, &admin, Some(json!({"disabled": true}))).await;
+        assert_eq!(disabled.body["disabled"], true, "{}", disabled.text);
+        assert_eq!(desk.get("/api/v1/me", &access(&first)).await.status, 401);
+        with(&desk, "PATCH", &path, &admin, Some(json!({"disabled": false}))).await;
+        assert_eq!(desk.get("/api/v1/me", &access(&first)).await.status, 200);
+        assert_eq!(with(&desk, "DELETE", &path, &admin, None).await.status, 204);
+        assert_eq!(desk.get("/api/v1/members", &admin).await.body["items"].as_array().unwrap().len(), 1);
+        let token = invited(&desk, &admin, VERA.0, "viewer").await;
+        let again = accept(&desk, &token, "Vera", VERA.1).await;
+        assert_eq!(
+            (again.status.as_u16(), again.body["user"]["role"].as_str()),
+            (200, Some("viewer")),
+            "{}",
+            again.text
+        );
+    });
+}
+
+#[test]
+fn a_login_that_one_ends_is_out_and_the_others_stay() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let lost = desk.log_in().await;
+        desk.clock.advance(Duration::from_secs(1));
+        let here = desk.log_in().await;
+        let logins = desk.get("/api/v1/me/sessions", &access(&here)).await;
+        let items = logins.body["items"].as_array().unwrap();
+        assert_eq!(items.len(), 2, "{}", logins.text);
+        assert_eq!((items[0]["current"].as_bool(), items[1]["current"].as_bool()), (Some(true), Some(false)));
+        assert_eq!(items[0]["address"], "203.0.113.7");
+        let path = format!("/api/v1/me/sessions/{}", items[1]["id"].as_str().unwrap());
+        assert_eq!(with(&desk, "DELETE", &path, &access(&here), None).await.status, 204);
+        assert_eq!(with(&desk, "DELETE", &path, &access(&here), None).await.status, 404);
+        assert_eq!(desk.get("/api/v1/me", &access(&lost)).await.status, 401);
+        assert_eq!(desk.refresh(&lost.cookie()).await.status, 401);
+        assert_eq!(desk.get("/api/v1/me", &access(&here)).await.status, 200);
+        let vera = access(&vera(&desk, "admin").await);
+        let path = format!("/api/v1/me/sessions/{}", items[0]["id"].as_str().unwrap());
+        assert_eq!(with(&desk, "DELETE", &path, &vera, None).await.status, 404, "another's login");
+    });
+}
+
+#[test]
+fn a_log_out_ends_the_access_token_too() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let login = desk.log_in().await;
+        let headers =
+            [("cookie", &*format!("fd_refresh={}", login.cookie())), ("origin", "https://desk.example")];
+        assert_eq!(desk.call("POST", "/api/v1/auth/logout", &headers, None).await.status, 204);
+        desk.clock.advance(Duration::from_secs(3));
+        assert_eq!(desk.get("/api/v1/me", &access(&login)).await.status, 401);
+    });
+}
+
+#[test]
+fn a_new_password_ends_all_other_logins() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let (lost, here) = (desk.log_in().await, desk.log_in().await);
+        let token = access(&here);
+        let change = async |current: &str, new: &str| {
+            desk.post("/api/v1/auth/password", &token, json!({"current": current, "new": new})).await
+        };
+        for (current, new, pointer) in [
+            ("not-the-password", "violet-harbour-19", "/current"),
+            (ADMIN_PASSWORD, ADMIN_PASSWORD, "/new"),
+            (ADMIN_PASSWORD, "password123", "/new"),
+            (ADMIN_PASSWORD, "admin@camomile.example", "/new"),
+        ] {
+            let answer = change(current, new).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.body["errors"][0]["pointer"].as_str()),
+                (422, Some(pointer))
+            );
+        }
+        assert_eq!(change(ADMIN_PASSWORD, "violet-harbour-19").await.status, 204);
+        assert_eq!(desk.get("/api/v1/me", &access(&lost)).await.status, 401);
+        assert_eq!(desk.refresh(&lost.cookie()).await.status, 401);
+        assert_eq!(desk.get("/api/v1/me", &token).await.status, 200);
+        assert_eq!(desk.refresh(&here.cookie()).await.status, 200);
+        assert_eq!(desk.try_log_in(ADMIN_EMAIL, ADMIN_PASSWORD).await.status, 401);
+        assert_eq!(desk.try_log_in(ADMIN_EMAIL, "violet-harbour-19").await.status, 200);
+    });
+}
+
+#[test]
+fn a_stranger_who_tries_passwords_locks_the_owner_out_nowhere_that_is_known() {
+    run(async {
+        let mut desk = Desk::new(LIMITED).await;
+        let login = desk.log_in().await;
+        let device = login
+            .headers
+            .get_all("set-cookie")
+            .iter()
+            .find_map(|line| line.to_str().unwrap().strip_prefix("fd_device="))
+            .map(|line| format!("fd_device={}", line.split(';').next().unwrap()))
+            .unwrap();
+        let known = desk.ip;
+        let mut refused = 0;
+        for stranger in 1..=20 {
+            desk.ip = format!("198.51.100.{stranger}").parse().unwrap();
+            refused += u32::from(desk.try_log_in(ADMIN_EMAIL, "not-the-password").await.status == 429);
+        }
+        assert!(refused >= 10, "an account is guarded against many addresses, too: {refused}");
+        desk.ip = "192.0.2.77".parse().unwrap();
+        assert_eq!(desk.log_in_raw().await.status, 429, "from nowhere known one waits as the stranger does");
+        let body = Some(json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD}));
+        let with_device = desk.call("POST", "/api/v1/auth/login", &[("cookie", &device)], body.clone()).await;
+        assert_eq!(with_device.status, 200, "a browser that is known: {}", with_device.text);
+        desk.ip = known;
+        assert_eq!(desk.log_in_raw().await.status, 200, "a network that is known");
+
+        // What a stranger makes up is not known, and another user's browser is not this one's.
+        desk.ip = "192.0.2.78".parse().unwrap();
+        let forged = format!("{device}A");
+        let answer = desk.call("POST", "/api/v1/auth/login", &[("cookie", &forged)], body).await;
+        assert_eq!(answer.status, 429, "{}", answer.text);
+    });
+}
+
+/// Notes all work that a login costs: statements, limits and hashes.
+struct Noted {
+    work: Rc<RefCell<Vec<String>>>,
+    db: Rc<dyn Database>,
+    compute: Rc<dyn Compute>,
+    limiter: Rc<dyn Limiter>,
+}
+
+#[async_trait(?Send)]
+impl Database for Noted {
+    async fn query(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        self.work.borrow_mut().extend(statements.iter().map(|statement| statement.sql.to_owned()));
+        self.db.query(statements).await
+    }
+
+    async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        self.work.borrow_mut().extend(statements.iter().map(|statement| statement.sql.to_owned()));
+        self.db.batch(statements).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Compute for Noted {
+    async fn run(&self, work: Box<dyn FnOnce() -> Box<dyn Any + Send> + Send>) -> Box<dyn Any + Send> {
+        self.work.borrow_mut().push("hash".to_owned());
+        self.compute.run(work).await
+    }
+}
+
+#[async_trait(?Send)]
+impl Limiter for Noted {
+    async fn take(&self, key: LimitKey, cost: u32, rule: Rule) -> Result<Verdict> {
+        self.work.borrow_mut().push("limit".to_owned());
+        self.limiter.take(key, cost, rule).await
+    }
+}
+
+#[test]
+fn an_account_that_is_there_and_one_that_is_not_cost_the_same_work() {
+    run(async {
+        let desk = Desk::new(LIMITED).await;
+        let work: Rc<RefCell<Vec<String>>> = Rc::default();
+        let ports = frontdesk_testkit::ports(desk.world.ctx());
+        let noted = || Noted {
+            work: Rc::clone(&work),
+            db: Rc::clone(&ports.db),
+            compute: Rc::clone(&ports.compute),
+            limiter: Rc::clone(&ports.limiter),
+        };
+        let (db, compute, limiter) = (Rc::new(noted()), Rc::new(noted()), Rc::new(noted()));
+        let ctx =
+            Ctx::new(Rc::new(Ports { db, compute, limiter, ..frontdesk_testkit::ports(desk.world.ctx()) }));
+        // What is read once for all callers is read before.
+        assert!(
+            auth::login(&ctx, "a@b.example", "not-the-password", None, &Caller::default()).await.is_err()
+        );
+        let mut costs = Vec::new();
+        for (email, password) in [
+            (ADMIN_EMAIL, "not-the-password"),
+            ("nobody@camomile.example", "not-the-password"),
+            ("nonsense", "not-the-password"),
+            (ADMIN_EMAIL, ""),
+        ] {
+            work.borrow_mut().clear();
+            assert!(auth::login(&ctx, email, password, None, &Caller::default()).await.is_err());
+            costs.push(work.borrow().clone());
+        }
+        assert!(costs[0].iter().any(|step| step == "hash") && costs[0].iter().any(|step| step == "limit"));
+        for cost in &costs {
+            assert_eq!(cost, &costs[0]);
+        }
+    });
+}
+
+#[test]
+fn projects_are_made_renamed_and_removed_and_sites_belong_to_one() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let admin = desk.token().await;
+        let first = desk.get("/api/v1/projects", &admin).await.body["items"][0]["id"].clone();
+        let made = desk.post("/api/v1/projects", &admin, json!({"name": "  Shop   two "})).await;
+        assert_eq!(
+            (made.status.as_u16(), made.body["name"].as_str()),
+            (201, Some("Shop two")),
+            "{}",
+            made.text
+        );
+        let project = made.body["id"].as_str().unwrap();
+        let path = format!("/api/v1/projects/{project}");
+        let headers = [("authorization", &*format!("Bearer {admin}")), ("if-match", "\"7\"")];
+        assert_eq!(desk.call("PATCH", &path, &headers, Some(json!({"name": "Shop"}))).await.status, 412);
+        let renamed = with(&desk, "PATCH", &path, &admin, Some(json!({"name": "Shop"}))).await;
+        assert_eq!(
+            (renamed.body["version"].as_u64(), renamed.header("etag")),
+            (Some(2), "\"2\""),
+            "{}",
+            renamed.text
+        );
+
+        let site =
+            desk.post("/api/v1/sites", &admin, json!({"name": "A", "origins": [], "project": project})).await;
+        assert_eq!(
+            (site.status.as_u16(), site.body["project"].as_str()),
+            (201, Some(project)),
+            "{}",
+            site.text
+        );
+        let elsewhere = desk.post("/api/v1/sites", &admin, json!({"name": "A", "origins": []})).await;
+        assert_eq!(elsewhere.body["project"], first);
+        let foreign = "proj_01h455vb4pex5vsknk084sn02q";
+        let none =
+            desk.post("/api/v1/sites", &admin, json!({"name": "A", "origins": [], "project": foreign})).await;
+        assert_eq!(
+            (none.status.as_u16(), none.body["errors"][0]["pointer"].as_str()),
+            (422, Some("/project")),
+            "{}",
+            none.text
+        );
+        let site_path = format!("/api/v1/sites/{}", site.body["id"].as_str().unwrap());
+        let moved = with(&desk, "PATCH", &site_path, &admin, Some(json!({"project": foreign}))).await;
+        assert_eq!(moved.status, 422, "{}", moved.text);
+
+        assert_eq!(with(&desk, "DELETE", &path, &admin, None).await.status, 409, "it has a site");
+        let moved = with(&desk, "PATCH", &site_path, &admin, Some(json!({"project": first}))).await;
+        assert_eq!(moved.body["project"], first, "{}", moved.text);
+        assert_eq!(with(&desk, "DELETE", &path, &admin, None).await.status, 204);
+        assert_eq!(desk.get(&path, &admin).await.status, 404);
+        let last = format!("/api/v1/projects/{}", first.as_str().unwrap());
+        assert_eq!(with(&desk, "DELETE", &last, &admin, None).await.status, 409);
+        for wrong in ["", " ", "\u{202e}abc", &"x".repeat(101)] {
+            let answer = desk.post("/api/v1/projects", &admin, json!({"name": wrong})).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.body["errors"][0]["pointer"].as_str()),
+                (422, Some("/name"))
+            );
+        }
+    });
+}
+
+#[test]
+fn a_release_that_is_rolled_back_lets_in_whom_this_one_does() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let vera = vera(&desk, "admin").await;
+        let as_before = "SELECT role, disabled_at IS NULL FROM users WHERE email = 'vera@camomile.example'";
+        let told = |rows: Vec<Row>| (rows[0].text(0).unwrap().to_owned(), rows[0].int(1).unwrap());
+        assert_eq!(told(desk.rows(as_before).await), ("admin".to_owned(), 1));
+        let path = format!("/api/v1/members/{}", id(&vera));
+        with(&desk, "PATCH", &path, &desk.token().await, Some(json!({"role": "viewer"}))).await;
+        assert_eq!(told(desk.rows(as_before).await), ("viewer".to_owned(), 1));
+        with(&desk, "DELETE", &path, &desk.token().await, None).await;
+        assert_eq!(told(desk.rows(as_before).await).1, 0);
+    });
+}
+
+#[test]
+fn what_registering_leaves_holds_no_secret() {
+    run(async {
+        let desk = Desk::new(OPEN).await;
+        let new = NewAccount {
+            organisation: "Tulip",
+            name: "Olga",
+            email: "olga@tulip.example",
+            password: "violet-harbour-19",
+        };
+        let session = auth::register(desk.world.ctx(), new, &Caller::default()).await.unwrap();
+        let token = invited(&desk, &session.access_token, "x@tulip.example", "viewer").await;
+        let refresh = session.refresh_token.expose_secret();
+        for table in ["users", "logins", "invites", "audit", "members"] {
+            let sql: &'static str = match table {
+                "users" => "SELECT group_concat(password_hash || email || name) FROM users",
+                "logins" => "SELECT group_concat(token_hash || coalesce(client, '')) FROM logins",
+                "invites" => "SELECT group_concat(id || email || role) FROM invites",
+                "audit" => "SELECT group_concat(detail || target || actor) FROM audit",
+                _ => "SELECT group_concat(user_id || role) FROM members",
+            };
+            let text = desk.rows(sql).await[0].text(0).unwrap().to_owned();
+            let secrets = ["violet-harbour-19", refresh, token.as_str()];
+            assert!(secrets.iter().all(|secret| !text.contains(secret)), "{table}: {text}");
+        }
+    });
+}
