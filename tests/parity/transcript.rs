@@ -4,7 +4,7 @@
 //!
 //! | what | becomes |
 //! |---|---|
-//! | identifiers, keys of new sites and refresh tokens | `conv#1`, `msg#2`: numbered as they are first seen |
+//! | identifiers, keys of new sites, tokens of logins, browsers and invitations | `conv#1`, `msg#2`: numbered as they are first seen |
 //! | tokens, times, durations, the version, addresses and secrets of the deployment | `<token>`, `<time>`, … |
 //! | what is left of an address's allowance | `<n>`: it comes back while the next call is on its way |
 //! | scores | 6 decimals: logarithms of two C libraries differ in the last one |
@@ -245,6 +245,9 @@ fn normal(text: &str, host: &Ready) -> String {
         .replace(&host.admin_password, "<password>");
     let refresh = r"\borg_[0-9a-z]{26}\.login_[0-9a-z]{26}\.[\w-]+\.[\w-]+";
     text = numbered(&text, refresh, |_| "refresh".to_owned());
+    let invite = r"\borg_[0-9a-z]{26}\.invite_[0-9a-z]{26}\.[\w-]+";
+    text = numbered(&text, invite, |_| "invitation".to_owned());
+    text = numbered(&text, r"\buser_[0-9a-z]{26}\.[\w-]+\.[\w-]+", |_| "device".to_owned());
     text = replaced(&text, r"\beyJ[\w-]+\.[\w-]+\.[\w-]+", |_| "<token>".to_owned());
     let type_id = r"\b([a-z]+)_[0-7][0-9a-hjkmnp-tv-z]{25}\b";
     text = numbered(&text, type_id, |found| found[1].to_owned());

@@ -220,6 +220,7 @@ fn caller(call: &Call) -> Caller {
     Caller {
         address: call.peer.ip,
         device: cookie(&call.headers, DEVICE).map(str::to_owned),
+        before: cookie(&call.headers, COOKIE).map(SecretString::from),
         client: call.header(header::USER_AGENT).unwrap_or_default().to_owned(),
     }
 }

@@ -92,4 +92,44 @@ mod tests {
             }
         }
     }
+
+    /// The table of who may do what, between its marks in the page.
+    fn permissions() -> String {
+        use frontdesk_domain::permission::Permission;
+        use frontdesk_domain::scope::Role;
+        let mut text =
+            String::from("| what | viewer | operator | admin | owner | calls |\n|---|---|---|---|---|---|\n");
+        for permission in Permission::ALL {
+            let calls: Vec<String> = ROUTES
+                .iter()
+                .filter(|route| match route.access {
+                    Access::User(needed) | Access::VisitorOr(needed) => needed == *permission,
+                    Access::Public | Access::Machine | Access::Visitor => false,
+                })
+                .map(|route| format!("`{} {}`", route.method, route.path.trim_start_matches("/api/v1")))
+                .collect();
+            assert!(!calls.is_empty(), "no call needs {permission:?}");
+            let having = Role::ALL.map(|role| if role.allows(*permission) { "yes" } else { "" }).join(" | ");
+            text.push_str(&format!("| {} | {having} | {} |\n", permission.words().trim(), calls.join(", ")));
+        }
+        text
+    }
+
+    #[test]
+    fn the_page_of_security_shows_who_may_do_what() {
+        const BEGIN: &str = "<!-- permissions -->\n";
+        const END: &str = "<!-- /permissions -->";
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/SECURITY.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (before, rest) = page.split_once(BEGIN).unwrap();
+        let (shown, after) = rest.split_once(END).unwrap();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            std::fs::write(path, format!("{before}{BEGIN}{}{END}{after}", permissions())).unwrap();
+            return;
+        }
+        assert!(
+            shown == permissions(),
+            "docs/SECURITY.md is not up to date: UPDATE_DOCS=1 cargo test -p frontdesk-api openapi writes it anew"
+        );
+    }
 }

@@ -432,6 +432,48 @@ fn a_login_that_one_ends_is_out_and_the_others_stay() {
 }
 
 #[test]
+fn a_browser_that_logs_in_again_has_one_login() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let first = desk.log_in().await;
+        let body = json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
+        let cookie = format!("fd_refresh={}", first.cookie());
+        let second = desk.call("POST", "/api/v1/auth/login", &[("cookie", &cookie)], Some(body)).await;
+        let logins = desk.get("/api/v1/me/sessions", &access(&second)).await;
+        assert_eq!(logins.body["items"].as_array().unwrap().len(), 1, "{}", logins.text);
+        assert_eq!(desk.refresh(&first.cookie()).await.status, 401);
+    });
+}
+
+#[test]
+fn a_person_has_at_most_a_hundred_logins() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let first = desk.log_in().await;
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99)
+                   INSERT INTO logins (org_id, id, user_id, token_hash, created_at, expires_at)
+                   SELECT org_id, id || i, user_id, 'x', created_at + i, expires_at FROM logins, n";
+        desk.world.ctx().db.batch(vec![Statement::new(sql)]).await.unwrap();
+        assert_eq!(desk.refresh(&first.cookie()).await.status, 200, "it is the hundredth");
+        desk.clock.advance(Duration::from_secs(1));
+        desk.log_in().await;
+        assert_eq!(desk.rows("SELECT 1 FROM logins WHERE revoked_at IS NULL").await.len(), 100);
+        assert_eq!(desk.refresh(&first.cookie()).await.status, 401, "the oldest one ended");
+    });
+}
+
+#[test]
+fn where_registration_is_closed_an_invitation_is_for_those_who_have_an_account() {
+    run(async {
+        let desk = Desk::new(&[("REGISTRATION", "closed")]).await;
+        let token = invited(&desk, &desk.token().await, VERA.0, "operator").await;
+        let refused = accept(&desk, &token, "Vera", VERA.1).await;
+        assert_eq!(refused.status, 403, "{}", refused.text);
+        assert_eq!(desk.rows("SELECT 1 FROM members").await.len(), 1);
+    });
+}
+
+#[test]
 fn a_log_out_ends_the_access_token_too() {
     run(async {
         let desk = Desk::new(QUIET).await;

@@ -54,7 +54,7 @@ pub struct NewAccount<'a> {
 /// organisation more.
 ///
 /// That an address is taken shows in the answer: one who registers is logged in at once. Attempts are counted by address and
-/// account; where that is not enough, registration is closed, which is the default.
+/// account; where that is not enough, registration is by invitation, which is the default.
 ///
 /// # Errors
 /// 403 where registration is not open, 422 naming every wrong field, 401 when the address has an account with another

@@ -8,7 +8,7 @@ use frontdesk_domain::id::InviteId;
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::scope::{Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, DbError};
+use frontdesk_ports::{Ctx, DbError, RegistrationMode};
 use serde::Serialize;
 use serde_json::json;
 
@@ -116,7 +116,7 @@ pub async fn revoke(ctx: &Ctx, scope: &TenantScope, id: InviteId) -> Result<()> 
 /// made with this name and password.
 ///
 /// # Errors
-/// 404 for a token that was not made here, 409 when it was used, taken back or has run out, 401 for a wrong password of an
+/// 403 for a person without an account where none are made, 404 for a token that was not made here, 409 when it was used, taken back or has run out, 401 for a wrong password of an
 /// account that exists, 422 naming the field, 429.
 pub async fn accept(ctx: &Ctx, token: &str, name: &str, password: &str, caller: &Caller) -> Result<Session> {
     let (org, id) = tokens::verify_invite_token(ctx, token).ok_or_else(|| Error::not_found("invitation"))?;
@@ -124,11 +124,13 @@ pub async fn accept(ctx: &Ctx, token: &str, name: &str, password: &str, caller: 
     let invite = first(&results, 0).map(store::invites::invite).transpose()?;
     let invite = invite.ok_or_else(|| Error::not_found("invitation"))?;
     open(&invite, ctx.clock.now())?;
+    // Checked of every person, so that what is wrong does not tell who has an account.
+    let name = person_name(name).map_err(|detail| Error::invalid("/name", detail))?;
+    if let Some(weak) = weakness(password, &[&invite.email, &name]) {
+        return Err(Error::invalid("/password", weak));
+    }
     let found = find(ctx, &invite.email, caller).await?;
     policy::login(ctx, &found.counted).await?;
-    if found.memberships.len() >= MAX_ORGANISATIONS {
-        return Err(CallerError::Conflict("a person belongs to at most 50 organisations").into());
-    }
     let (person, is_new) = match found.person {
         Some(person) => {
             if !passwords::verify(ctx, password, Some(&person.password_hash)).await? {
@@ -136,14 +138,17 @@ pub async fn accept(ctx: &Ctx, token: &str, name: &str, password: &str, caller: 
             }
             (person, false)
         }
-        None => {
-            let name = person_name(name).map_err(|detail| Error::invalid("/name", detail))?;
-            if let Some(weak) = weakness(password, &[&invite.email, &name]) {
-                return Err(Error::invalid("/password", weak));
-            }
-            (new_person(ctx, name, invite.email.clone(), password).await?, true)
+        None if ctx.config.registration == RegistrationMode::Closed => {
+            return Err(CallerError::Forbidden(
+                "accounts are made on the machine alone here; ask its operator",
+            )
+            .into());
         }
+        None => (new_person(ctx, name, invite.email.clone(), password).await?, true),
     };
+    if found.memberships.len() >= MAX_ORGANISATIONS {
+        return Err(CallerError::Conflict("a person belongs to at most 50 organisations").into());
+    }
     let now = ctx.clock.now();
     let login = NewSession::new(ctx, org, person.id, caller);
     let entry = audit::entry_of(

@@ -8,7 +8,7 @@ use frontdesk_domain::id::{LoginId, OrgId, UserId};
 use frontdesk_domain::scope::{Actor, Credential, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows, Statement};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::json;
 
@@ -83,6 +83,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// What the browser has kept from a login before.
     pub device: Option<String>,
+    /// The refresh token of the login that the browser has still: the new one takes its place.
+    pub before: Option<SecretString>,
     /// The program, as it says itself.
     pub client: String,
 }
@@ -160,7 +162,7 @@ pub(super) async fn find(ctx: &Ctx, email: &str, caller: &Caller) -> Result<Foun
         .query(vec![
             store::users::select_by_email(&email),
             store::members::select_of_email(&email),
-            store::logins::select_known_address(&email, &network),
+            store::logins::select_known_address(&email, &network, ctx.clock.now()),
         ])
         .await?;
     let person = first(&results, 0).map(store::users::person).transpose()?;
@@ -185,13 +187,16 @@ pub(super) struct NewSession {
     token: RefreshToken,
     network: String,
     client: String,
+    before: Option<LoginId>,
 }
 
 impl NewSession {
     pub fn new(ctx: &Ctx, org: OrgId, user: UserId, caller: &Caller) -> Self {
         let id = LoginId::new(ctx.clock.now(), ctx.random.entropy());
         let token = RefreshToken::new(ctx, org, id);
-        Self { org, user, id, token, network: caller.network(), client: caller.client() }
+        let before = caller.before.as_ref().and_then(|token| RefreshToken::parse(ctx, token.expose_secret()));
+        let before = before.map(|token| token.login);
+        Self { org, user, id, token, network: caller.network(), client: caller.client(), before }
     }
 
     /// The statements before, and those that begin the login.
@@ -208,6 +213,7 @@ impl NewSession {
         let hash = self.token.hash();
         let mut batch = before;
         batch.push(store::logins::delete_expired(self.user, now));
+        batch.push(store::logins::revoke_superfluous(self.user, self.before, now));
         batch.push(store::logins::insert(&NewLogin {
             org: self.org,
             id: self.id,

@@ -29,7 +29,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable(
         "REGISTRATION",
         "Who may make an account: `open` lets every visitor of the console found an organisation, `invite` those whom a member \
-         invited, `closed` nobody.",
+         invited, `closed` nobody: an invitation is for those who have an account.",
         "`open`, `invite`, `closed`",
         "`invite`",
         false,

@@ -46,19 +46,38 @@ pub fn insert(login: &NewLogin<'_>) -> Statement {
     .bind(login.client)
 }
 
+/// The most logins that a person has at once.
+pub const MOST_OF_A_PERSON: i64 = 100;
+
+/// Ends the login that the same browser had before, and the oldest ones of a person that has too many.
+pub fn revoke_superfluous(user: UserId, before: Option<LoginId>, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE logins SET revoked_at = ?3
+         WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?3
+           AND (id = ?2 OR id NOT IN (
+                SELECT id FROM logins WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?3
+                ORDER BY created_at DESC, id DESC LIMIT ?4))",
+    )
+    .bind_id(user)
+    .bind(before.map(|id| id.to_string()))
+    .bind(now)
+    .bind(MOST_OF_A_PERSON - 1)
+}
+
 /// Deletes the person's logins that can be used no more.
 pub fn delete_expired(user: UserId, now: Timestamp) -> Statement {
     Statement::new("DELETE FROM logins WHERE user_id = ?1 AND expires_at < ?2").bind_id(user).bind(now)
 }
 
-/// A row when a login of the person with this address began at this network address and was not ended.
-pub fn select_known_address(email: &str, address: &str) -> Statement {
+/// A row when a login of the person with this address that goes on began at this network address.
+pub fn select_known_address(email: &str, address: &str, now: Timestamp) -> Statement {
     Statement::new(
         "SELECT 1 FROM users u JOIN logins l ON l.user_id = u.id
-         WHERE u.email = ?1 AND l.address = ?2 AND l.revoked_at IS NULL LIMIT 1",
+         WHERE u.email = ?1 AND l.address = ?2 AND l.revoked_at IS NULL AND l.expires_at > ?3 LIMIT 1",
     )
     .bind(email)
     .bind(address)
+    .bind(now)
 }
 
 /// A rotation of a refresh token.
@@ -166,14 +185,15 @@ pub struct LoginRow {
     pub client: Option<String>,
 }
 
-/// The logins of a person that can be used, the newest first, at most 100.
+/// The logins of a person that can be used, the newest first.
 pub fn select_of_person(user: UserId, now: Timestamp) -> Statement {
     Statement::new(
         "SELECT id, created_at, coalesce(used_at, rotated_at, created_at), expires_at, address, client FROM logins
-         WHERE user_id = ?1 AND expires_at > ?2 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT 100",
+         WHERE user_id = ?1 AND expires_at > ?2 AND revoked_at IS NULL ORDER BY created_at DESC, id DESC LIMIT ?3",
     )
     .bind_id(user)
     .bind(now)
+    .bind(MOST_OF_A_PERSON)
 }
 
 /// A row of [`select_of_person`].

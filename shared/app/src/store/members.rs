@@ -280,6 +280,15 @@ pub fn select_ended_logins(scope: &TenantScope, since: Timestamp) -> Statement {
 
 /// What [`select_changed`] and [`select_ended_logins`] gave.
 pub fn revoked(changed: &Rows, ended: &Rows) -> Result<Revoked, DbError> {
+    for (rows, what) in [(changed, "members"), (ended, "logins")] {
+        if i64::try_from(rows.rows.len()).is_ok_and(|rows| rows >= MOST_REVOKED) {
+            tracing::warn!(
+                what,
+                most = MOST_REVOKED,
+                "more changed lately than is read; tokens of the rest count to their end"
+            );
+        }
+    }
     let mut members = BTreeMap::new();
     for row in &changed.rows {
         let known = row.opt_text(1)?.map(|_| role(row, 1)).transpose()?;
