@@ -175,6 +175,8 @@ fn optimise(workspace: &Workspace, also: &[&str], from: &Path, to: &Path, log: &
 const HEADERS: &str = "/*
   X-Content-Type-Options: nosniff
   Referrer-Policy: strict-origin-when-cross-origin
+  Permissions-Policy: camera=(), geolocation=(), microphone=(), payment=(), usb=()
+  Strict-Transport-Security: max-age=31536000
   Cache-Control: public, max-age=300, stale-while-revalidate=86400
   Content-Security-Policy: default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'
 /demo/

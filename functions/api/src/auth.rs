@@ -19,7 +19,11 @@ use crate::problem::{Problem, WriteProblems};
 
 /// The cookie with the refresh token. It is written and read by hand: the crate `cookie` brings `time` for dates that are
 /// not used, and would add 45 KB (16 KB compressed) to a Worker.
+///
+/// Where cookies are `Secure` their names have the prefix `__Secure-`, so that no page of plain HTTP can set one.
 const COOKIE: &str = "fd_refresh";
+/// The prefix that browsers allow for secure cookies alone.
+const SECURE: &str = "__Secure-";
 /// The cookie by which a browser is known again.
 const DEVICE: &str = "fd_device";
 /// How long a browser is known, in seconds.
@@ -95,7 +99,7 @@ pub struct LoggedIn {
     organisations: Vec<Organisation>,
 }
 
-/// Makes an organisation with its owner, where registration is open, and logs the owner in. The cookie `fd_refresh` is set.
+/// Makes an organisation with its owner, where registration is open, and logs the owner in. The cookie `__Secure-fd_refresh` is set (`fd_refresh` over plain HTTP).
 #[utoipa::path(
     post, path = "/api/v1/auth/register", tag = "auth", request_body = RegisterRequest,
     responses(
@@ -117,7 +121,7 @@ pub async fn register(mut call: Call) -> Result<Response<Body>> {
     logged_in(&call.ctx, StatusCode::CREATED, session)
 }
 
-/// Accepts an invitation and logs its person in. The cookie `fd_refresh` is set.
+/// Accepts an invitation and logs its person in. The cookie `__Secure-fd_refresh` is set (`fd_refresh` over plain HTTP).
 #[utoipa::path(
     post, path = "/api/v1/auth/invites/accept", tag = "auth", request_body = AcceptRequest,
     responses(
@@ -152,7 +156,7 @@ pub async fn switch(mut call: Call) -> Result<Response<Body>> {
     logged_in(&call.ctx, StatusCode::OK, session)
 }
 
-/// Logs in. The cookie `fd_refresh` is set.
+/// Logs in. The cookie `__Secure-fd_refresh` is set (`fd_refresh` over plain HTTP).
 #[utoipa::path(
     post, path = "/api/v1/auth/login", tag = "auth", request_body = LoginRequest,
     responses(
@@ -239,24 +243,33 @@ fn logged_in(ctx: &Ctx, status: StatusCode, session: Session) -> Result<Response
 }
 
 fn set_cookie(ctx: &Ctx, response: &mut Response<Body>, name: &str, token: &str, seconds: u64) -> Result<()> {
-    let secure = if ctx.config.secure_cookies { "; Secure" } else { "" };
-    let text =
-        format!("{name}={token}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let (prefix, secure) = if ctx.config.secure_cookies { (SECURE, "; Secure") } else { ("", "") };
+    let text = format!(
+        "{prefix}{name}={token}; Path=/api/v1/auth; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}"
+    );
     let mut value = HeaderValue::from_str(&text).map_err(|error| Error::ours(format!("cookie: {error}")))?;
     value.set_sensitive(true);
     response.headers_mut().append(header::SET_COOKIE, value);
     Ok(())
 }
 
+/// A cookie, under its name with or without the prefix: without it are those from before there was one, and those of plain HTTP
+/// on this machine.
 fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+    let named = |prefix: &str| {
+        pairs(headers).find(|(name, _)| name.strip_prefix(prefix) == Some(wanted)).map(|(_, value)| value)
+    };
+    named(SECURE).or_else(|| named(""))
+}
+
+fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, value)| *name == wanted && !value.is_empty())
-        .map(|(_, value)| value)
+        .filter(|(_, value)| !value.is_empty())
 }
 
 /// Refuses a call that another site's page makes the browser send.

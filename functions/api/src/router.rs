@@ -1,5 +1,6 @@
 //! The one entry: route → authentication → rate limit → handler → response.
 
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use frontdesk_app::auth::Authenticated;
@@ -9,7 +10,7 @@ use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::RequestId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{Ctx, MethodLabel, RequestLabels, caught};
+use frontdesk_ports::{Ctx, MethodLabel, OwnOrigin, RequestLabels, caught};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 
 use crate::body::{self, Body};
@@ -53,7 +54,7 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
         && method == Method::OPTIONS
     {
         let mut response = cors::preflight(&ctx.config.allowed_origins, matched.rows, request.headers());
-        finish(&mut response, request_id);
+        finish(&ctx, &mut response, request_id);
         note(&ctx, pattern, &method, &response, started, request_id);
         return response;
     }
@@ -71,7 +72,7 @@ pub async fn handle(ctx: Ctx, request: Request<Body>, peer: Peer) -> Response<Bo
             Err(error) => Err(error),
         };
     let mut response = outcome.unwrap_or_else(|error| problem::response(&error, &path, request_id));
-    finish(&mut response, request_id);
+    finish(&ctx, &mut response, request_id);
     cors::allow(&ctx.config.allowed_origins, origin.as_ref(), pages, &mut response);
     if method == Method::HEAD && matches!(response.body(), Body::Stream(_)) {
         // A platform may wait for its end, which an event stream has not.
@@ -124,11 +125,11 @@ pub fn refuse<T>(ctx: &Ctx, request: &Request<T>, error: &Error) -> Response<Bod
         && request.method() == Method::OPTIONS
     {
         let mut response = cors::preflight(&ctx.config.allowed_origins, matched.rows, request.headers());
-        finish(&mut response, request_id);
+        finish(ctx, &mut response, request_id);
         return response;
     }
     let mut response = problem::response(error, path, request_id);
-    finish(&mut response, request_id);
+    finish(ctx, &mut response, request_id);
     let pages = matched.map_or(Pages::Named, |matched| matched.pages(request.method()));
     cors::allow(&ctx.config.allowed_origins, request.headers().get(header::ORIGIN), pages, &mut response);
     response
@@ -207,6 +208,7 @@ async fn run(
     let own_is_unknown = own_origin.is_none() && parts.headers.contains_key(header::ORIGIN);
     let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
+    let peer = Peer { ip: client(ctx, peer.ip, &parts.headers), ..peer };
     let via = Via::widget(peer.ip);
     let outcome = match admit(ctx, found.route, scope.as_ref(), &via).await {
         Err(refusal) => Err(refusal),
@@ -240,6 +242,16 @@ async fn run(
         rate_limit::write_fields(&standing, response.headers_mut());
     }
     Ok(response)
+}
+
+/// The client's address, behind whichever proxies are trusted.
+fn client(ctx: &Ctx, connection: Option<IpAddr>, headers: &HeaderMap) -> Option<IpAddr> {
+    let joined = |name: HeaderName| {
+        let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+        lines.collect::<Vec<_>>().join(",")
+    };
+    let usual = || joined(HeaderName::from_static("x-forwarded-for"));
+    connection.map(|address| ctx.config.trusted_proxies.client(address, &joined(header::FORWARDED), &usual()))
 }
 
 /// How this deployment is, and what it is, is told on any schema.
@@ -297,7 +309,7 @@ async fn admit(ctx: &Ctx, route: &Route, scope: Option<&TenantScope>, via: &Via)
 }
 
 /// What every response carries.
-fn finish(response: &mut Response<Body>, request_id: RequestId) {
+fn finish(ctx: &Ctx, response: &mut Response<Body>, request_id: RequestId) {
     const FIXED: [(HeaderName, &str); 5] = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::REFERRER_POLICY, "no-referrer"),
@@ -311,6 +323,15 @@ fn finish(response: &mut Response<Body>, request_id: RequestId) {
     let headers = response.headers_mut();
     for (name, value) in FIXED {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    // Not where pages may come over plain HTTP: browsers would refuse them for a year.
+    let secured = match &ctx.config.own_origin {
+        OwnOrigin::Known(origin) => origin.starts_with("https://"),
+        OwnOrigin::Routed => true,
+        OwnOrigin::ByAddress => false,
+    };
+    if secured {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
     }
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         headers.insert("x-request-id", value);

@@ -14,6 +14,9 @@ type FileBody = UnsyncBoxBody<Bytes, std::io::Error>;
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
+/// What the pages need of a browser beside a screen and a keyboard: nothing.
+const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+
 /// The static files of this host.
 pub struct Web {
     root: Option<PathBuf>,
@@ -52,7 +55,7 @@ impl Web {
             }
             response.map(|body| body.boxed_unsync())
         };
-        let fixed: [(HeaderName, &str); 5] = [
+        let fixed: [(HeaderName, &str); 6] = [
             (
                 header::CACHE_CONTROL,
                 if path == "/demo/" {
@@ -64,6 +67,7 @@ impl Web {
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::REFERRER_POLICY, "strict-origin-when-cross-origin"),
             (header::CONTENT_SECURITY_POLICY, POLICY),
+            (HeaderName::from_static("permissions-policy"), PERMISSIONS),
             (header::VARY, "Accept-Encoding"),
         ];
         for (name, value) in fixed {

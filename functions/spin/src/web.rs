@@ -16,6 +16,9 @@ const ROOT: &str = "/web";
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; \
                       form-action 'self'; frame-ancestors 'none'";
 
+/// What the pages need of a browser beside a screen and a keyboard: nothing.
+const PERMISSIONS: &str = "camera=(), geolocation=(), microphone=(), payment=(), usb=()";
+
 /// A file as it was mounted.
 #[derive(Clone)]
 struct File {
@@ -63,6 +66,7 @@ pub fn serve<T>(request: &Request<T>) -> Option<Response<Body>> {
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(header::REFERRER_POLICY, "strict-origin-when-cross-origin");
     set(header::CONTENT_SECURITY_POLICY, POLICY);
+    set(header::HeaderName::from_static("permissions-policy"), PERMISSIONS);
     set(header::VARY, "Accept-Encoding");
     if !encoding.is_empty() {
         set(header::CONTENT_ENCODING, encoding);

@@ -17,6 +17,7 @@ pub mod limits;
 pub mod password;
 pub mod permission;
 pub mod prompt;
+pub mod proxies;
 pub mod question;
 pub mod quote;
 pub mod robots;

@@ -1,5 +1,6 @@
 //! The deployment's configuration, as the core sees it. `app::config` makes it from variables.
 
+use frontdesk_domain::proxies::TrustedProxies;
 use secrecy::SecretString;
 
 /// Where a model is served.
@@ -54,6 +55,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Under which origin this deployment is reached.
     pub own_origin: OwnOrigin,
+    /// The proxies in front of it.
+    pub trusted_proxies: TrustedProxies,
     /// The model that organisations use which have none of their own.
     pub model: Option<ModelEndpoint>,
     /// Whether rate limits apply; off for tests and load.

@@ -37,7 +37,12 @@ impl Answer {
     /// The value of the refresh cookie.
     pub fn cookie(&self) -> String {
         let line = self.header("set-cookie");
-        line.split(';').next().unwrap().trim_start_matches("fd_refresh=").to_owned()
+        line.split(';')
+            .next()
+            .unwrap()
+            .trim_start_matches("__Secure-")
+            .trim_start_matches("fd_refresh=")
+            .to_owned()
     }
 }
 

@@ -526,8 +526,8 @@ fn a_stranger_who_tries_passwords_locks_the_owner_out_nowhere_that_is_known() {
             .headers
             .get_all("set-cookie")
             .iter()
-            .find_map(|line| line.to_str().unwrap().strip_prefix("fd_device="))
-            .map(|line| format!("fd_device={}", line.split(';').next().unwrap()))
+            .find_map(|line| line.to_str().unwrap().strip_prefix("__Secure-fd_device="))
+            .map(|line| format!("__Secure-fd_device={}", line.split(';').next().unwrap()))
             .unwrap();
         let known = desk.ip;
         let mut refused = 0;
@@ -732,5 +732,40 @@ fn what_registering_leaves_holds_no_secret() {
             let secrets = ["violet-harbour-19", refresh, token.as_str()];
             assert!(secrets.iter().all(|secret| !text.contains(secret)), "{table}: {text}");
         }
+    });
+}
+
+#[test]
+fn behind_a_trusted_proxy_each_client_is_counted_for_itself() {
+    run(async {
+        for (proxies, refused) in [("10.0.0.0/8", false), ("10.1.0.0/16", true)] {
+            let mut desk = Desk::new(&[("RATE_LIMIT_STORE", "memory"), ("TRUSTED_PROXIES", proxies)]).await;
+            desk.ip = "10.0.0.1".parse().unwrap();
+            let log_in = async |client: &str| {
+                let body = json!({"email": "nobody@camomile.example", "password": "not-the-password"});
+                let told = format!("198.51.100.1, {client}, 10.0.0.2");
+                let headers = [("x-forwarded-for", told.as_str())];
+                desk.call("POST", "/api/v1/auth/login", &headers, Some(body)).await.status.as_u16()
+            };
+            while log_in("203.0.113.8").await != 429 {}
+            let body = json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD});
+            let headers = [("x-forwarded-for", "203.0.113.9")];
+            let neighbour = desk.call("POST", "/api/v1/auth/login", &headers, Some(body)).await;
+            assert_eq!(neighbour.status == 429, refused, "{proxies}: {}", neighbour.text);
+        }
+    });
+}
+
+#[test]
+fn every_answer_of_a_deployment_behind_tls_tells_browsers_to_stay_there() {
+    run(async {
+        let desk = Desk::new(&[]).await;
+        for (method, path) in [("GET", "/health/live"), ("OPTIONS", "/api/v1/me"), ("GET", "/api/v1/none")] {
+            let answer = desk.call(method, path, &[], None).await;
+            assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{method} {path}");
+        }
+        let plain = Desk::new(&[("PUBLIC_URL", "http://desk.example")]).await;
+        let answer = plain.call("GET", "/health/live", &[], None).await;
+        assert_eq!(answer.header("strict-transport-security"), "");
     });
 }

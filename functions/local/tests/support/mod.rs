@@ -58,6 +58,7 @@ pub fn ctx() -> Ctx {
             rooms_token: None,
             allowed_origins: Vec::new(),
             own_origin: OwnOrigin::ByAddress,
+            trusted_proxies: Default::default(),
             model: None,
             rate_limits: false,
             secure_cookies: false,

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use frontdesk_clients::{hrana, qdrant as vectors, s3};
+use frontdesk_domain::proxies::TrustedProxies;
 use frontdesk_ports::{Config, OwnOrigin, Random, RegistrationMode};
 use secrecy::SecretString;
 use url::Url;
@@ -106,6 +107,7 @@ impl HostConfig {
         let s3 = files::s3(&mut vars);
         let own_origin = web::own_origin(&mut vars);
         let allowed_origins = web::origins(&mut vars);
+        let trusted_proxies = web::proxies(&mut vars);
         let rate_limit_store = limits::read(&mut vars);
         let log_level = telemetry::log_level(&mut vars);
         let metrics_token = telemetry::metrics_token(&mut vars);
@@ -123,6 +125,7 @@ impl HostConfig {
                 rooms_token,
                 allowed_origins,
                 own_origin,
+                trusted_proxies,
                 model,
                 rate_limits: rate_limit_store != RateLimitStore::None,
                 secure_cookies: true,
@@ -156,6 +159,7 @@ pub fn closed(random: &dyn Random) -> Config {
         rooms_token: None,
         allowed_origins: Vec::new(),
         own_origin: OwnOrigin::ByAddress,
+        trusted_proxies: TrustedProxies::default(),
         model: None,
         rate_limits: true,
         secure_cookies: true,

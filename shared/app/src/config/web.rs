@@ -1,5 +1,6 @@
 //! Under which addresses the deployment is reached, and from which pages.
 
+use frontdesk_domain::proxies::TrustedProxies;
 use frontdesk_ports::OwnOrigin;
 
 use super::variable::{Variable, variable};
@@ -23,6 +24,14 @@ pub(super) const VARIABLES: &[Variable] = &[
         "none",
         false,
     ),
+    variable(
+        "TRUSTED_PROXIES",
+        "The proxies in front of this deployment. From one of them the client's address is taken from `Forwarded` or \
+         `X-Forwarded-For`: the rightmost one that is no proxy's. Without it all clients behind a proxy count as one address.",
+        "addresses and networks separated by commas, like `10.0.0.0/8, 2001:db8::7`; at most 100",
+        "none",
+        false,
+    ),
 ];
 
 /// The origin of the deployment's own pages.
@@ -31,6 +40,16 @@ pub(super) fn own_origin(vars: &mut Vars<'_>) -> OwnOrigin {
         Some(url) => OwnOrigin::Known(url.origin().ascii_serialization()),
         None => OwnOrigin::ByAddress,
     }
+}
+
+/// The proxies in front of the deployment.
+pub(super) fn proxies(vars: &mut Vars<'_>) -> TrustedProxies {
+    let Some(text) = vars.text("TRUSTED_PROXIES") else { return TrustedProxies::default() };
+    TrustedProxies::parse(&text).unwrap_or_else(|entry| {
+        let what = "must be an address or a network like 10.0.0.0/8, and there may be at most 100";
+        vars.problem("TRUSTED_PROXIES", format!("entry {entry}: {what}"));
+        TrustedProxies::default()
+    })
 }
 
 /// Origins of operators' pages.
