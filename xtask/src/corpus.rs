@@ -229,10 +229,19 @@ fn measure(reader: &Path, path: &Path, kind: usize, text: Option<&String>) -> Fi
         failure: if died { Some("the reader died".to_owned()) } else { string("failure") },
         unread: answer.get("unread").and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
         died,
-        own: score(&reference, &words(&string("text").unwrap_or_default())),
+        own: score(&reference, &words(&with_title(kind, string("title"), string("text").unwrap_or_default()))),
         other: other.map(|other| score(&reference, &other)),
         cpu_ms: number("cpu_ms"),
         peak_kib: number("peak_kib"),
+    }
+}
+
+/// What was read: a page's title, or that of front matter, is no part of the text, and one of the reference's.
+fn with_title(kind: usize, title: Option<String>, text: String) -> String {
+    let has_title = KINDS.get(kind).is_some_and(|(name, _)| matches!(*name, "html" | "md"));
+    match title {
+        Some(title) if has_title && !text.contains(&title) => format!("{title}\n{text}"),
+        _ => text,
     }
 }
 

@@ -10,10 +10,12 @@ fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else { return ExitCode::FAILURE };
     let Ok(bytes) = std::fs::read(&path) else { return ExitCode::FAILURE };
     let limits = Limits::default();
-    let (mut from, mut text, mut unread) = (None, String::new(), Vec::new());
+    let (mut from, mut title, mut text, mut unread) = (None, None, String::new(), Vec::new());
     let failure = loop {
-        match extract(&bytes, &path, from.as_ref(), &limits) {
+        // Without a name, so that a title is one of the document's own.
+        match extract(&bytes, "", from.as_ref(), &limits) {
             Ok(part) => {
+                title = title.or(part.title);
                 text.push_str(&part.text);
                 unread.extend(part.unread.iter().map(frontdesk_extract::NotRead::en));
                 match part.rest {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
     println!(
         "{}",
         serde_json::json!({
+            "title": title,
             "text": text,
             "failure": failure,
             "unread": unread,
