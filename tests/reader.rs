@@ -133,8 +133,12 @@ impl Reader {
             faults.push("too much memory".to_owned());
         }
         let mebibytes = |bytes: usize| bytes >> 20;
+        let became = match &outcome {
+            Ok(text) => format!("{} bytes", text.len()),
+            Err(reason) => reason.chars().take(80).collect(),
+        };
         let line = format!(
-            "{:5.2} s {:4} MiB {:3} MiB  {name}: {}",
+            "{:5.2} s {:4} MiB {:3} MiB  {name} ({became}) {}",
             cost.seconds,
             mebibytes(cost.peak),
             mebibytes(cost.instance),

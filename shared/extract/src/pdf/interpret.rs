@@ -23,6 +23,17 @@ const MAX_FORM_DEPTH: u32 = 12;
 const MAX_STATES: usize = 512;
 const MAX_MARKS: usize = 10_000;
 
+/// What counts for how many: a name has to be looked up in the page's dictionaries.
+fn work(operator: &Op<'_>) -> u64 {
+    match operator {
+        Op::TextFont(_)
+        | Op::SetGraphicsState(_)
+        | Op::XObject(_)
+        | Op::BeginMarkedContentWithProperties(_) => 8,
+        _ => 1,
+    }
+}
+
 /// A character, or a few that one glyph stands for, where it is drawn: x to the right, y down.
 #[derive(Debug, Clone)]
 pub(super) struct Glyph {
@@ -229,7 +240,7 @@ impl<'g> Interpreter<'g> {
         let marks = self.marks.len();
         let mut operators = TypedIter::new(content);
         while let Some(operator) = operators.next() {
-            self.operators = self.operators.saturating_add(1);
+            self.operators = self.operators.saturating_add(work(&operator));
             if self.is_spent() {
                 return;
             }

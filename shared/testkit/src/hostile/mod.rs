@@ -65,8 +65,19 @@ impl Hostile {
 /// All of them, kind by kind.
 #[must_use]
 pub fn hostile() -> Vec<Hostile> {
-    [pages::all(), documents::all(), archives::all(), texts::all()].into_iter().flatten().collect()
+    KINDS.into_iter().flat_map(|(_, all)| all()).collect()
 }
+
+/// Files of a kind.
+type All = fn() -> Vec<Hostile>;
+
+/// The same by kind.
+pub const KINDS: [(&str, All); 4] = [
+    ("the pages of a pdf", pages::all),
+    ("the parts of a pdf", documents::all),
+    ("archives", archives::all),
+    ("texts", texts::all),
+];
 
 /// An ordinary file, and what is in it.
 #[must_use]

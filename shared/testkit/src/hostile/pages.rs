@@ -8,6 +8,9 @@ use crate::pdf::{HELVETICA, PdfFile, deflated};
 
 const MEBIBYTE: usize = 1 << 20;
 
+/// More than any stream may become.
+const BOMB: usize = 40 * MEBIBYTE;
+
 /// A page whose content is this stream.
 fn page_of_stream(dictionary: &str, data: &[u8]) -> Vec<u8> {
     let mut file = PdfFile::default();
@@ -60,8 +63,8 @@ fn streams() -> Vec<Hostile> {
     vec![
         file("a stream that becomes 20 MiB", Refused(""), || layers(1, 20 * MEBIBYTE)),
         file("a stream that becomes 200 MiB", Refused(""), || layers(1, 200 * MEBIBYTE)),
-        file("two layers of packing", Refused(""), || layers(2, 200 * MEBIBYTE)),
-        file("four layers of packing", Refused(""), || layers(4, 200 * MEBIBYTE)),
+        file("two layers of packing", Refused(""), || layers(2, BOMB)),
+        file("four layers of packing", Refused(""), || layers(4, BOMB)),
         file("thirty names of filters", Ended, || {
             page_of_stream(&format!("/Filter[{}]", "/FlateDecode".repeat(30)), &deflated(b"tea"))
         }),
@@ -156,8 +159,8 @@ fn fonts() -> Vec<Hostile> {
             file.stream(&format!("/Type/CMap/UseCMap {own} 0 R"), map("/X usecmap").as_bytes());
             composite(file, &format!("/Encoding {own} 0 R/ToUnicode {own} 0 R"), "")
         }),
-        font("a map of letters that becomes 200 MiB", |file| {
-            let map = file.stream("/Filter/FlateDecode", &deflated(&vec![b' '; 200 * MEBIBYTE]));
+        font("a map of letters that becomes 40 MiB", |file| {
+            let map = file.stream("/Filter/FlateDecode", &deflated(&vec![b' '; BOMB]));
             composite(file, &format!("/Encoding/Identity-H/ToUnicode {map} 0 R"), "")
         }),
         font("a million names of letters", |_| {
@@ -181,9 +184,9 @@ fn fonts() -> Vec<Hostile> {
                 file.add(format!("<</Type/FontDescriptor/FontName/X/Flags 4/FontFile2 {program} 0 R>>"));
             composite(file, "/Encoding/Identity-H", &format!("/FontDescriptor {descriptor} 0 R"))
         }),
-        font("a program of a font that becomes 200 MiB", |file| {
+        font("a program of a font that becomes 40 MiB", |file| {
             let program =
-                file.stream("/Filter/FlateDecode", &deflated(&vec![0_u8; 200 * MEBIBYTE]));
+                file.stream("/Filter/FlateDecode", &deflated(&vec![0_u8; BOMB]));
             let descriptor =
                 file.add(format!("<</Type/FontDescriptor/FontName/X/Flags 4/FontFile2 {program} 0 R>>"));
             composite(file, "/Encoding/Identity-H", &format!("/FontDescriptor {descriptor} 0 R"))
