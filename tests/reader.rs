@@ -31,8 +31,9 @@ struct Reader {
 }
 
 /// What a file cost.
+#[derive(Default)]
 struct Cost {
-    /// Of the process, all its threads together.
+    /// Processor time of the process, all its threads together, for the part of the file that took most.
     seconds: f64,
     /// The most that the process had more than before, in bytes.
     peak: usize,
@@ -67,10 +68,14 @@ impl Reader {
         Ok(line.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse::<usize>()? * 1024)
     }
 
-    /// The text of a file, part by part, or why there is none.
-    async fn text(&self, file: &[u8]) -> Result<(std::result::Result<String, String>, usize)> {
-        let (mut from, mut all, mut instance) = (None, String::new(), 0);
+    /// The text of a file, part by part, or why there is none; and what that cost.
+    async fn read(&self, file: &[u8]) -> Result<(std::result::Result<String, String>, Cost)> {
+        let (mut from, mut all, mut cost) = (None, String::new(), Cost::default());
+        // The most is counted from here on.
+        std::fs::write(self.process.join("clear_refs"), "5")?;
+        let had = self.memory("VmRSS")?;
         loop {
+            let worked = self.worked()?;
             let request = ExtractRequest {
                 name: "file".to_owned(),
                 bytes: Bytes::copy_from_slice(file),
@@ -81,39 +86,31 @@ impl Reader {
             let body = wire::request(&wire::text_header(&request, &LIMITS())?, file);
             let answer = self.client.post(&self.url).body(body).send().await?;
             let held = answer.headers().get("x-memory").and_then(|held| held.to_str().ok()?.parse().ok());
-            instance = held.unwrap_or(0).max(instance);
-            if answer.status() == StatusCode::INTERNAL_SERVER_ERROR {
+            cost.instance = held.unwrap_or(0).max(cost.instance);
+            let (status, answer) = (answer.status(), answer.bytes().await?);
+            cost.seconds = cost.seconds.max(self.worked()? - worked);
+            cost.peak = self.memory("VmHWM")?.saturating_sub(had);
+            if status == StatusCode::INTERNAL_SERVER_ERROR {
                 // The instance died, which its host tells the operator so.
-                return Ok((Err(wire::died(&answer.text().await?).to_string()), instance));
+                return Ok((Err(wire::died(&String::from_utf8_lossy(&answer)).to_string()), cost));
             }
-            ensure!(answer.status() == StatusCode::OK, "{}", answer.status());
-            let answer = answer.bytes().await?;
+            ensure!(status == StatusCode::OK, "{status}");
             match wire::outcome::<Extracted>(&answer).context("an answer of the reader's")? {
                 Ok(part) => {
                     all.push_str(&part.text);
                     from = part.rest;
                     if from.is_none() {
-                        return Ok((Ok(all), instance));
+                        return Ok((Ok(all), cost));
                     }
                 }
-                Err(failure) => return Ok((Err(failure.to_string()), instance)),
+                Err(failure) => return Ok((Err(failure.to_string()), cost)),
             }
         }
     }
 
-    /// What becomes of a file, and what that costs.
-    async fn read(&self, file: &[u8]) -> Result<(std::result::Result<String, String>, Cost)> {
-        // The most is counted from here on.
-        std::fs::write(self.process.join("clear_refs"), "5")?;
-        let (worked, had) = (self.worked()?, self.memory("VmRSS")?);
-        let (outcome, instance) = self.text(file).await?;
-        let peak = self.memory("VmHWM")?.saturating_sub(had);
-        Ok((outcome, Cost { seconds: self.worked()? - worked, peak, instance }))
-    }
-
     async fn reads_on(&self) -> Result<()> {
         let (file, piece) = hostile::ordinary();
-        let (outcome, _) = self.text(&file).await?;
+        let (outcome, _) = self.read(&file).await?;
         ensure!(outcome.as_ref().is_ok_and(|text| text.contains(piece)), "the next file: {outcome:?}");
         Ok(())
     }

@@ -262,7 +262,7 @@ fn without_paths(workspace: &Workspace) -> Result<Vec<String>> {
     // One for each registry that crates come from.
     for directory in ["registry/src", "git/checkouts"] {
         let entries = std::fs::read_dir(home.join(directory)).into_iter().flatten();
-        named.extend(entries.flatten().map(|entry| (entry.path(), "/crates")));
+        named.extend(entries.flatten().map(|entry| (entry.path(), "")));
     }
     Ok(named.iter().map(|(path, name)| format!("--remap-path-prefix={}={name}", path.display())).collect())
 }

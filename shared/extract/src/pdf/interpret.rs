@@ -24,7 +24,7 @@ const MAX_STATES: usize = 512;
 const MAX_MARKS: usize = 10_000;
 
 /// What counts for how many: a name has to be looked up in the page's dictionaries.
-fn work(operator: &Op<'_>) -> u64 {
+fn work(operator: &Op<'_, '_>) -> u64 {
     match operator {
         Op::TextFont(_)
         | Op::SetGraphicsState(_)
@@ -187,10 +187,12 @@ impl<'g> Interpreter<'g> {
         let mut content = Vec::new();
         for stream in streams {
             match self.guard.bytes(&stream) {
+                // Mostly there is one, which is not copied.
+                Ok(bytes) if content.is_empty() => content = bytes,
                 Ok(bytes) => {
-                    content.extend_from_slice(&bytes);
                     // A part may end in the middle of a row of operators, but not of a word.
                     content.push(b'\n');
+                    content.extend_from_slice(&bytes);
                 }
                 Err(_) => self.missing.content = true,
             }
