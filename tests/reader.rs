@@ -168,6 +168,10 @@ async fn every_hostile_file_ends_in_time_and_memory_and_the_next_one_is_read() -
     }
     let mut lines: Vec<&str> = checked.iter().map(|(_, line)| line.as_str()).collect();
     lines.sort_unstable_by(|a, b| b.cmp(a));
-    println!("{} files; processor time, the process's peak, the instance:\n{}", lines.len(), lines.join("\n"));
+    println!(
+        "{} files; processor time, the process's peak, the instance:\n{}",
+        lines.len(),
+        lines.join("\n")
+    );
     Ok(())
 }

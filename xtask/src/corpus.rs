@@ -59,7 +59,7 @@ struct File {
     other: Option<Score>,
     /// Whether words are missing, as far as the references agree on it.
     lacks: bool,
-    cpu_ms: u64,
+    cpu_us: u64,
     peak_kib: u64,
 }
 
@@ -238,7 +238,7 @@ fn measure(reader: &Path, path: &Path, kind: usize, text: Option<&String>) -> Fi
         own,
         lacks,
         other: other.map(|other| score(&reference, &other)),
-        cpu_ms: number("cpu_ms"),
+        cpu_us: number("cpu_us"),
         peak_kib: number("peak_kib"),
     }
 }
@@ -294,7 +294,7 @@ fn table(files: &[File]) -> String {
             median_and_good(&own),
             own.iter().filter(|score| score.words < 0.5).count(),
             order(&own),
-            of.iter().map(|file| as_f64(file.cpu_ms)).sum::<f64>() / 1000.0,
+            of.iter().map(|file| as_f64(file.cpu_us)).sum::<f64>() / 1e6,
             of.iter().map(|file| file.peak_kib).max().map_or(0.0, as_f64) / 1024.0,
         ));
         let other: Vec<Score> = rated.iter().filter_map(|file| file.other).collect();

@@ -34,20 +34,17 @@ fn main() -> ExitCode {
             "text": text,
             "failure": failure,
             "unread": unread,
-            "cpu_ms": cpu_ms().unwrap_or(0),
+            "cpu_us": cpu_us().unwrap_or(0),
             "peak_kib": peak_kib().unwrap_or(0),
         })
     );
     ExitCode::SUCCESS
 }
 
-/// Processor time of this process, in milliseconds; ticks are hundredths of a second.
-fn cpu_ms() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    user.checked_add(system)?.checked_mul(10)
+/// Processor time of this process, which has one thread, in microseconds.
+fn cpu_us() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").ok()?;
+    stat.split_whitespace().next()?.parse::<u64>().ok()?.checked_div(1000)
 }
 
 /// The most memory that it had.

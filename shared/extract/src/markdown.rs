@@ -74,9 +74,7 @@ fn told(front: &[&str]) -> Vec<String> {
         }
     }
     let is_word = |word: &str| word.chars().filter(|c| c.is_alphabetic()).count() >= 3;
-    values.retain(|value| {
-        value.split_whitespace().nth(1).is_some() && value.split_whitespace().any(is_word)
-    });
+    values.retain(|value| value.split_whitespace().nth(1).is_some() && value.split_whitespace().any(is_word));
     values
 }
 

@@ -96,7 +96,7 @@ pub fn pdf_of(pages: &[Vec<(u32, String)>]) -> Vec<u8> {
 /// Data as `/FlateDecode` undoes it.
 #[must_use]
 pub fn deflated(data: &[u8]) -> Vec<u8> {
-    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
     // Writing to memory does not fail.
     let _ = packed.write_all(data);
     packed.finish().unwrap_or_default()

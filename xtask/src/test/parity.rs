@@ -128,6 +128,9 @@ const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 /// What a host answers that has nothing to work with: the Worker under workerd and the component under wasmtime.
 pub fn edge(session: &Session<'_>) -> Result<Counts> {
     setup::edge(session.workspace)?;
+    if session.case == Some("reader") {
+        return readers(session);
+    }
     build::cloudflare(session.workspace)?;
     let component = build::component(session.workspace, false)?;
     let asked = imports::imports(session, &component)?;
@@ -174,6 +177,7 @@ fn readers(session: &Session<'_>) -> Result<Counts> {
     };
     let directory = tempfile::tempdir()?;
     let port = run::free_port()?;
+    build::reader_module(session.workspace)?;
     let counts = hostile(cloudflare::reader(session.workspace, port, directory.path())?, port)?;
 
     let port = run::free_port()?;

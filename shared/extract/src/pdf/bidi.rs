@@ -50,7 +50,10 @@ pub(super) fn read(pieces: &[String], rtl: bool) -> String {
     // Brackets are drawn as they look from this side, and named so by some programs.
     let is_mirrored =
         brackets().find(|piece| mirrored(piece).is_some()).is_some_and(|first| CLOSING.contains(&first));
-    order.iter().map(|(piece, level)| mirrored(piece).filter(|_| is_mirrored && *level == 1).unwrap_or(piece)).collect()
+    order
+        .iter()
+        .map(|(piece, level)| mirrored(piece).filter(|_| is_mirrored && *level == 1).unwrap_or(piece))
+        .collect()
 }
 
 const CLOSING: [&str; 4] = [")", "]", "}", "»"];
@@ -70,27 +73,37 @@ fn sides(pieces: &[String], rtl: bool) -> Vec<Side> {
     // After Arabic letters a hyphen does not join numbers, as a point does.
     let is_arabic = |c: char| matches!(u32::from(c), 0x600..=0x8FF | 0xFB50..=0xFDFF | 0xFE70..=0xFEFF);
     let arabic = pieces.iter().any(|piece| piece.chars().any(|c| is_arabic(c) && !c.is_numeric()));
-    let joins = |piece: &str| matches!(piece, "." | "," | ":" | "/") || (!arabic && matches!(piece, "-" | "+"));
+    let joins =
+        |piece: &str| matches!(piece, "." | "," | ":" | "/") || (!arabic && matches!(piece, "-" | "+"));
     let belongs = |piece: &str| matches!(piece, "%" | "$" | "€" | "£" | "₽" | "°" | "٪");
     let before = sides.clone();
     let at = |index: Option<usize>| index.and_then(|index| before.get(index)) == Some(&Side::Number);
     for (index, (side, piece)) in sides.iter_mut().zip(pieces).enumerate() {
         let (left, right) = (at(index.checked_sub(1)), at(index.checked_add(1)));
-        if *side == Side::Neutral && ((joins(piece) && left && right) || (belongs(piece) && (left || right))) {
+        if *side == Side::Neutral && ((joins(piece) && left && right) || (belongs(piece) && (left || right)))
+        {
             *side = Side::Number;
         }
     }
     let base = if rtl { Side::Right } else { Side::Left };
-    resolve(&mut sides, |side| side == Side::Number, |left, right| match (left, right) {
-        // In a text to the left, numbers beside its words belong to those; between words to the right, to these.
-        (Side::Right, Side::Right) => Side::Number,
-        _ if !rtl || left == Side::Left || right == Side::Left => Side::Left,
-        _ => Side::Number,
-    });
-    resolve(&mut sides, |side| side == Side::Neutral, |left, right| {
-        let strong = |side: Side| if side == Side::Number { Side::Right } else { side };
-        if strong(left) == strong(right) { strong(left) } else { base }
-    });
+    resolve(
+        &mut sides,
+        |side| side == Side::Number,
+        |left, right| match (left, right) {
+            // In a text to the left, numbers beside its words belong to those; between words to the right, to these.
+            (Side::Right, Side::Right) => Side::Number,
+            _ if !rtl || left == Side::Left || right == Side::Left => Side::Left,
+            _ => Side::Number,
+        },
+    );
+    resolve(
+        &mut sides,
+        |side| side == Side::Neutral,
+        |left, right| {
+            let strong = |side: Side| if side == Side::Number { Side::Right } else { side };
+            if strong(left) == strong(right) { strong(left) } else { base }
+        },
+    );
     sides
 }
 

@@ -16,6 +16,7 @@ use super::matrix::Matrix;
 use crate::as_u64;
 
 /// What a page may cost.
+const MAX_CONTENT: usize = 24 << 20;
 const MAX_OPERATORS: u64 = 4_000_000;
 const MAX_GLYPHS: usize = 200_000;
 const MAX_FORMS: u32 = 2_000;
@@ -186,6 +187,10 @@ impl<'g> Interpreter<'g> {
         };
         let mut content = Vec::new();
         for stream in streams {
+            if content.len() > MAX_CONTENT {
+                self.missing.content = true;
+                break;
+            }
             match self.guard.bytes(&stream) {
                 // Mostly there is one, which is not copied.
                 Ok(bytes) if content.is_empty() => content = bytes,

@@ -52,13 +52,16 @@ fn tables() -> Vec<Hostile> {
         }),
         file("cells that go on over twenty thousand rows", Ended, || {
             let row = |merge: &str, text: &str| {
-                format!("<w:tr><w:tc><w:vMerge{merge}/><w:p><w:t>{text}</w:t></w:p></w:tc><w:tc><w:p><w:t>a</w:t></w:p></w:tc></w:tr>")
+                format!(
+                    "<w:tr><w:tc><w:vMerge{merge}/><w:p><w:t>{text}</w:t></w:p></w:tc><w:tc><w:p><w:t>a</w:t></w:p></w:tc></w:tr>"
+                )
             };
             let rows = row("", "").repeat(20_000);
             docx(&format!("<w:tbl>{}{rows}</w:tbl>", row(" w:val=\"restart\"", &"tea ".repeat(10_000))))
         }),
         file("cells that are a hundred columns wide", Ended, || {
-            let cell = "<w:tc><w:tcPr><w:gridSpan w:val=\"2147483647\"/></w:tcPr><w:p><w:t>a</w:t></w:p></w:tc>";
+            let cell =
+                "<w:tc><w:tcPr><w:gridSpan w:val=\"2147483647\"/></w:tcPr><w:p><w:t>a</w:t></w:p></w:tc>";
             docx(&format!("<w:tbl>{}</w:tbl>", format!("<w:tr>{}</w:tr>", cell.repeat(50)).repeat(500)))
         }),
         file("long names over many narrow columns", Ended, || {
@@ -121,7 +124,10 @@ fn words() -> Vec<Hostile> {
                 all
             });
             let styles = format!("<w:styles xmlns:w=\"w\">{styles}</w:styles>");
-            docx_with(&format!("<w:p><w:pPr><w:pStyle w:val=\"s1\"/></w:pPr></w:p>{TEA}"), &[("word/styles.xml", &styles)])
+            docx_with(
+                &format!("<w:p><w:pPr><w:pStyle w:val=\"s1\"/></w:pPr></w:p>{TEA}"),
+                &[("word/styles.xml", &styles)],
+            )
         }),
         file("lists of 2^31 levels", Text("Tea for two"), || {
             let item = "<w:p><w:pPr><w:numPr><w:ilvl w:val=\"255\"/><w:numId w:val=\"2147483647\"/></w:numPr></w:pPr><w:r><w:t>a</w:t></w:r></w:p>";

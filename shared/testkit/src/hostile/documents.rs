@@ -49,9 +49,7 @@ fn tables() -> Vec<Hostile> {
         file("2^31 objects in a stream of none", Ended, || {
             stream_of("/Type/ObjStm/N 2147483647/First 2147483647/Filter/FlateDecode", &deflated(b"1 0 2 0"))
         }),
-        file("a table of 2^31 rows", Ended, || {
-            changed("xref\n0 6", "xref\n0 2147483647")
-        }),
+        file("a table of 2^31 rows", Ended, || changed("xref\n0 6", "xref\n0 2147483647")),
         file("a size of 2^32", Ended, || changed("/Size 6", "/Size 4294967295")),
         file("a table whose rows are wider than numbers", Ended, || {
             let mut file = hello().bytes();
@@ -72,8 +70,10 @@ fn tables() -> Vec<Hostile> {
             let mut file = hello().bytes();
             let start = file.len();
             file.extend(
-                format!("xref\n0 0\ntrailer\n<</Size 6/Root 1 0 R/Prev {start}>>\nstartxref\n{start}\n%%EOF\n")
-                    .into_bytes(),
+                format!(
+                    "xref\n0 0\ntrailer\n<</Size 6/Root 1 0 R/Prev {start}>>\nstartxref\n{start}\n%%EOF\n"
+                )
+                .into_bytes(),
             );
             file
         }),
@@ -130,7 +130,9 @@ fn trees() -> Vec<Hostile> {
             changed("/Kids[5 0 R ]", "/Kids[2 0 R 5 0 R]")
         }),
         file("a page that is above itself", Text("Hello page"), || changed("/Parent 2 0 R", "/Parent 5 0 R")),
-        file("a page whose content is the page", Ended, || changed("/Contents 4 0 R", "/Contents[5 0 R 5 0 R]")),
+        file("a page whose content is the page", Ended, || {
+            changed("/Contents 4 0 R", "/Contents[5 0 R 5 0 R]")
+        }),
         file("a length that is the stream itself", Text("Hello page"), || {
             changed("/Length 41", "/Length 4 0 R")
         }),

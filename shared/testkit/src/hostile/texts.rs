@@ -47,7 +47,9 @@ fn web() -> Vec<Hostile> {
             format!("<ol start=4294967295>{}</ol>", "<li>cups".repeat(100_000))
         }),
         page("signs that begin no tag", tea, || "<".repeat(4 * MEBIBYTE)),
-        page("references of characters", tea, || "&#x1F375;&CounterClockwiseContourIntegral;".repeat(100_000)),
+        page("references of characters", tea, || {
+            "&#x1F375;&CounterClockwiseContourIntegral;".repeat(100_000)
+        }),
         page("a reference that does not end", tea, || format!("&#{}", "9".repeat(MEBIBYTE))),
         page("headings that are opened and not closed", tea, || "<h1>".repeat(MEBIBYTE)),
         page("lines within one text", tea, || format!("<pre>{}", "\n".repeat(4 * MEBIBYTE))),
@@ -65,7 +67,9 @@ fn markdown() -> Vec<Hostile> {
         text("brackets in brackets", || format!("{} x {}\n", "[".repeat(500_000), "](x)".repeat(200_000))),
         text("emphasis that does not end", || "*a **b _c ".repeat(200_000)),
         text("code that does not end", || format!("```\n{}", "~~~ ` ``\n".repeat(300_000))),
-        text("a picture in the text", || format!("![logo](data:image/png;base64,{})\n", "QUJD".repeat(MEBIBYTE))),
+        text("a picture in the text", || {
+            format!("![logo](data:image/png;base64,{})\n", "QUJD".repeat(MEBIBYTE))
+        }),
         text("underlines without headings", || "===\n---\n".repeat(500_000)),
         text("a paragraph of a million lines", || "tea\n".repeat(MEBIBYTE)),
         text("items in items", || {
