@@ -96,7 +96,7 @@ pub struct TestArgs {
     #[arg(long, value_enum, value_name = "HOST")]
     on: Vec<Host>,
     /// Of the part parity only the cases whose name contains this, once on each host: `cuts::`. Of the part edge, `reader`
-    /// leaves the readers of files alone.
+    /// is the readers of files alone, with all hostile files instead of every fifth.
     #[arg(long, value_name = "TEXT")]
     case: Option<String>,
 }

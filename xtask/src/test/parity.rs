@@ -173,6 +173,9 @@ fn readers(session: &Session<'_>) -> Result<Counts> {
         let mut suite = session.workspace.cargo();
         suite.env("FRONTDESK_READER_URL", format!("http://127.0.0.1:{port}"));
         suite.env("FRONTDESK_READER_PID", server.0.id().to_string());
+        if session.case == Some("reader") {
+            suite.env("FRONTDESK_HOSTILE", "all");
+        }
         cases(session, suite, "reader", &[])
     };
     let directory = tempfile::tempdir()?;

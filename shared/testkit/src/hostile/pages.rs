@@ -311,7 +311,8 @@ fn operators() -> Vec<Hostile> {
         file("letters in one line", Ended, || letters((0..190_000).map(|n| (n, 700)))),
         file("letters in one column", Ended, || letters((0..190_000).map(|n| (50, n)))),
         file("letters in a grid of narrow columns", Ended, || {
-            letters((0..400).flat_map(|row| (0..400).map(move |column| (column * 20, row * 20))))
+            let steps = || (0..8_000).step_by(20);
+            letters(steps().flat_map(|y| steps().map(move |x| (x, y))))
         }),
         file("letters on a slope", Ended, || letters((0..190_000).map(|n| (n, n)))),
         file("letters in stairs", Ended, || letters((0..190_000_u32).map(|n| (n.wrapping_mul(7) & 511, n)))),
