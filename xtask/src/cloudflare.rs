@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail};
@@ -75,6 +75,51 @@ pub fn workerd(
         bail!("{error}\n{}", end.into_iter().rev().collect::<Vec<_>>().join("\n"));
     }
     Ok(server)
+}
+
+/// What a Worker of the reader alone is made of; the first is its entry.
+const READER: [&str; 3] = ["tests/reader.js", "read.js", "build/frontdesk_extract_module.wasm"];
+
+/// `workerd` with the reader of files alone, on a port and without wrangler in front, so that its process is the reader's.
+/// `directory` takes its files and its log.
+pub fn reader(workspace: &Workspace, port: u16, directory: &Path) -> Result<Guarded> {
+    let from = workspace.path("functions/cloudflare");
+    for file in READER {
+        let to = directory.join(file);
+        fs::create_dir_all(to.parent().context("no directory")?)?;
+        fs::copy(from.join(file), &to).with_context(|| format!("{file}, which the build makes"))?;
+    }
+    let modules = READER.map(|file| {
+        let kind = if file.ends_with(".wasm") { "wasm" } else { "esModule" };
+        format!("(name = {file:?}, {kind} = embed {file:?})")
+    });
+    let config = directory.join("config.capnp");
+    let text = format!(
+        r#"using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "reader", worker = (compatibilityDate = "2026-03-01", modules = [{}]))],
+  sockets = [(name = "http", address = "127.0.0.1:{port}", http = (), service = "reader")],
+);
+"#,
+        modules.join(", "),
+    );
+    fs::write(&config, text).with_context(|| config.display().to_string())?;
+    let mut command = Command::new(program(workspace)?);
+    command.arg("serve").arg(&config);
+    let mut server = Guarded::start(&mut command, &directory.join("workerd.log"))?;
+    server.wait_until(START, "workerd serve", || run::listens(port))?;
+    Ok(server)
+}
+
+/// `workerd` itself: the package for this platform has it, `workerd` is a script around that.
+fn program(workspace: &Workspace) -> Result<PathBuf> {
+    let packages = workspace.path("functions/cloudflare/node_modules/@cloudflare");
+    let mut entries = fs::read_dir(&packages).with_context(|| packages.display().to_string())?;
+    let platform = entries.find_map(|entry| {
+        let path = entry.ok()?.path();
+        path.file_name()?.to_str()?.starts_with("workerd-").then_some(path)
+    });
+    Ok(platform.context("there is no workerd for this platform")?.join("bin/workerd"))
 }
 
 /// What `wrangler` would deploy to an environment, gathered and checked without an account.

@@ -57,7 +57,9 @@ struct File {
     died: bool,
     own: Score,
     other: Option<Score>,
-    cpu_ms: u64,
+    /// Whether words are missing, as far as the references agree on it.
+    lacks: bool,
+    cpu_us: u64,
     peak_kib: u64,
 }
 
@@ -220,6 +222,10 @@ fn measure(reader: &Path, path: &Path, kind: usize, text: Option<&String>) -> Fi
         (words(text.map_or("", String::as_str)), None)
     };
     let (answer, died) = read(reader, path);
+    let own_words = words(&with_title(kind, &answer));
+    let own = score(&reference, &own_words);
+    let lacks = |reference: &[String]| share(reference, &own_words, 1) < 0.9;
+    let lacks = lacks(&reference) && other.as_deref().is_none_or(lacks);
     let string = |key: &str| answer.get(key).and_then(Value::as_str).map(str::to_owned);
     let number = |key: &str| answer.get(key).and_then(Value::as_u64).unwrap_or(0);
     File {
@@ -229,11 +235,20 @@ fn measure(reader: &Path, path: &Path, kind: usize, text: Option<&String>) -> Fi
         failure: if died { Some("the reader died".to_owned()) } else { string("failure") },
         unread: answer.get("unread").and_then(Value::as_array).is_some_and(|all| !all.is_empty()),
         died,
-        own: score(&reference, &words(&string("text").unwrap_or_default())),
+        own,
+        lacks,
         other: other.map(|other| score(&reference, &other)),
-        cpu_ms: number("cpu_ms"),
+        cpu_us: number("cpu_us"),
         peak_kib: number("peak_kib"),
     }
+}
+
+/// What was read: a page's title, or that of front matter, is no part of the text, and one of the reference's.
+fn with_title(kind: usize, answer: &Value) -> String {
+    let string = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or_default();
+    let (title, text) = (string("title"), string("text"));
+    let has_title = KINDS.get(kind).is_some_and(|(name, _)| matches!(*name, "html" | "md"));
+    if has_title && !text.contains(title) { format!("{title}\n{text}") } else { text.to_owned() }
 }
 
 /// What the reader says of a file, and whether it died or did not end.
@@ -261,10 +276,15 @@ fn table(files: &[File]) -> String {
         }
         let rated: Vec<&File> = of.iter().copied().filter(|file| file.words >= MIN_WORDS).collect();
         let own: Vec<Score> = rated.iter().map(|file| file.own).collect();
-        let unsaid = rated
+        let unsaid: Vec<&&File> = rated
             .iter()
             .filter(|file| file.own.words < 0.9 && file.failure.is_none() && !file.unread)
-            .count();
+            .collect();
+        let agreed = unsaid.iter().filter(|file| file.lacks).count();
+        let unsaid = match unsaid.len() {
+            all if all == agreed => all.to_string(),
+            all => format!("{all} ({agreed})"),
+        };
         rows.push(format!(
             "| {name} | {} | {} | {} | {} | {} | {unsaid} | {} | {} | {:.1} | {:.0} |",
             of.len(),
@@ -274,7 +294,7 @@ fn table(files: &[File]) -> String {
             median_and_good(&own),
             own.iter().filter(|score| score.words < 0.5).count(),
             order(&own),
-            of.iter().map(|file| as_f64(file.cpu_ms)).sum::<f64>() / 1000.0,
+            of.iter().map(|file| as_f64(file.cpu_us)).sum::<f64>() / 1e6,
             of.iter().map(|file| file.peak_kib).max().map_or(0.0, as_f64) / 1024.0,
         ));
         let other: Vec<Score> = rated.iter().filter_map(|file| file.other).collect();

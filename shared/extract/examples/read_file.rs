@@ -10,10 +10,12 @@ fn main() -> ExitCode {
     let Some(path) = std::env::args().nth(1) else { return ExitCode::FAILURE };
     let Ok(bytes) = std::fs::read(&path) else { return ExitCode::FAILURE };
     let limits = Limits::default();
-    let (mut from, mut text, mut unread) = (None, String::new(), Vec::new());
+    let (mut from, mut title, mut text, mut unread) = (None, None, String::new(), Vec::new());
     let failure = loop {
-        match extract(&bytes, &path, from.as_ref(), &limits) {
+        // Without a name, so that a title is one of the document's own.
+        match extract(&bytes, "", from.as_ref(), &limits) {
             Ok(part) => {
+                title = title.or(part.title);
                 text.push_str(&part.text);
                 unread.extend(part.unread.iter().map(frontdesk_extract::NotRead::en));
                 match part.rest {
@@ -28,23 +30,21 @@ fn main() -> ExitCode {
     println!(
         "{}",
         serde_json::json!({
+            "title": title,
             "text": text,
             "failure": failure,
             "unread": unread,
-            "cpu_ms": cpu_ms().unwrap_or(0),
+            "cpu_us": cpu_us().unwrap_or(0),
             "peak_kib": peak_kib().unwrap_or(0),
         })
     );
     ExitCode::SUCCESS
 }
 
-/// Processor time of this process, in milliseconds; ticks are hundredths of a second.
-fn cpu_ms() -> Option<u64> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    user.checked_add(system)?.checked_mul(10)
+/// Processor time of this process, which has one thread, in microseconds.
+fn cpu_us() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").ok()?;
+    stat.split_whitespace().next()?.parse::<u64>().ok()?.checked_div(1000)
 }
 
 /// The most memory that it had.

@@ -10,7 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::archive::{self, Archive};
 use crate::encoding;
 use crate::numbering::Numbering;
-use crate::table::{has_header, is_header, row_line};
+use crate::table::{Names, has_header, is_header};
 use crate::text::{Writer, squeeze};
 use crate::{Limits, ReadText, as_u64, over, unreadable};
 
@@ -514,27 +514,28 @@ impl DocxBody {
 
     fn end_table(&mut self) -> Result<(), ExtractFailure> {
         let Some(table) = self.tables.pop() else { return Ok(()) };
-        let (header, rows) = match table.rows.split_first() {
+        let (mut names, rows) = match table.rows.split_first() {
             Some((first, rest))
                 if (table.has_header && !rest.is_empty() && is_header(first)) || has_header(&table.rows) =>
             {
-                (Some(first.as_slice()), rest)
+                (Names::new(first.clone()), rest)
             }
-            _ => (None, table.rows.as_slice()),
+            _ => (Names::default(), table.rows.as_slice()),
         };
-        for (index, row) in rows.iter().enumerate() {
-            let line = row_line(header, row);
+        let mut lines: Vec<String> = rows.iter().map(|row| names.row(row)).collect();
+        lines.extend(Some(names.unsaid()).filter(|unsaid| !unsaid.is_empty()));
+        for (index, line) in lines.iter().enumerate() {
             if let Some(outer) = self.tables.last_mut() {
                 // A table within a cell is read as the cell's text.
                 if as_u64(outer.cell.len()).saturating_add(as_u64(line.len())) > self.max_text {
                     return Err(over("text in bytes", self.max_text));
                 }
                 outer.cell.push_str(if index == 0 { " " } else { "; " });
-                outer.cell.push_str(&line);
+                outer.cell.push_str(line);
                 continue;
             }
             self.after_item = false;
-            self.writer.block_after(if index == 0 { "\n\n" } else { "\n" }, "", &line)?;
+            self.writer.block_after(if index == 0 { "\n\n" } else { "\n" }, "", line)?;
         }
         Ok(())
     }

@@ -8,7 +8,8 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 /// How much of a file decides whether it is binary, and what it declares.
 const SAMPLE: usize = 64 * 1024;
 
-/// How much of a text decides about its encoding.
+/// How much of a text decides about its encoding: by the detector, and by Russian letters.
+const DETECTED: usize = 256 * 1024;
 const SCORED: usize = 8 * 1024;
 
 /// A text with its lines ended by LF.
@@ -117,7 +118,11 @@ fn declared(bytes: &[u8]) -> Option<&'static Encoding> {
 
 fn detected(bytes: &[u8]) -> &'static Encoding {
     let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-    detector.feed(bytes, true);
+    // What it is, the first letters beyond ASCII tell; the detector is slow on more of them.
+    let first = bytes.iter().position(|byte| !byte.is_ascii()).unwrap_or(0).saturating_sub(256);
+    let told = bytes.get(first..).unwrap_or(bytes);
+    let sample = told.get(..DETECTED).unwrap_or(told);
+    detector.feed(sample, sample.len() == told.len());
     let guess = detector.guess(None, Utf8Detection::Deny);
     // A few words are too little for it. In Russian most letters are beyond ASCII, and their order tells the encoding.
     let sample = bytes.get(..SCORED).unwrap_or(bytes);

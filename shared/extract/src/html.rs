@@ -9,7 +9,7 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-use crate::table::{is_header, row_line};
+use crate::table::{Names, is_header, row_line};
 use crate::text::{Writer, squeeze};
 use crate::{Limits, ReadText};
 
@@ -473,7 +473,7 @@ impl<'k> HtmlPage<'k> {
         let Some(mut table) = self.table.take() else { return Ok(()) };
         let begun = table.cell.take().unwrap_or_default();
         let row = std::mem::take(&mut table.row);
-        self.writer.block("", &row_line(None, &row))?;
+        self.writer.block("", &row_line(&row))?;
         self.line = begun;
         self.flush()
     }
@@ -525,11 +525,8 @@ impl<'k> HtmlPage<'k> {
     fn end_table(&mut self) -> Result<(), ExtractFailure> {
         self.end_row()?;
         let Some(table) = self.table.take() else { return Ok(()) };
-        match table.header {
-            // Names without rows are what the table says.
-            Some(header) if table.rows == 0 => self.writer.block("", &row_line(None, &header)),
-            _ => Ok(()),
-        }
+        let gap = if table.rows == 0 { "\n\n" } else { "\n" };
+        self.writer.block_after(gap, "", &table.names.unsaid())
     }
 
     fn end_row(&mut self) -> Result<(), ExtractFailure> {
@@ -547,22 +544,19 @@ impl<'k> HtmlPage<'k> {
             return Ok(());
         }
         if table.rows == 0 && is_heads && is_header(&row) {
-            table.header = Some(match table.header.take() {
-                // Names in two rows: `Price` over `Month` and `Year`.
-                Some(above) => named_twice(&above, &row),
-                None => row,
-            });
+            // Names in two rows: `Price` over `Month` and `Year`.
+            table.names = Names::new(named_twice(table.names.names(), row));
             return Ok(());
         }
-        if table.header.is_none() {
+        let is_named = !table.names.names().is_empty();
+        if !is_named {
             row.dedup_by(|cell, before| !cell.is_empty() && cell == before);
         }
         table.rows = table.rows.saturating_add(1);
-        let header = table.header.as_deref();
         // A row that begins with its own name: `<th>Monday</th><td>9–21</td>`.
-        let line = match (header, row.as_slice()) {
-            (None, [name, value]) if heads == 1 => format!("{name}: {value}"),
-            _ => row_line(header, &row),
+        let line = match row.as_slice() {
+            [name, value] if heads == 1 && !is_named => format!("{name}: {value}"),
+            _ => table.names.row(&row),
         };
         let gap = if table.rows == 1 { "\n\n" } else { "\n" };
         self.writer.block_after(gap, "", &line)
@@ -607,11 +601,14 @@ impl<'k> HtmlPage<'k> {
 }
 
 /// The names of columns in two rows, as one.
-fn named_twice(above: &[String], below: &[String]) -> Vec<String> {
+fn named_twice(above: &[String], below: Vec<String>) -> Vec<String> {
+    if above.is_empty() {
+        return below;
+    }
     let width = above.len().max(below.len());
     let name = |names: &[String], column: usize| names.get(column).cloned().unwrap_or_default();
     (0..width)
-        .map(|column| match (name(above, column), name(below, column)) {
+        .map(|column| match (name(above, column), name(&below, column)) {
             (above, below) if below.is_empty() || above == below => above,
             (above, below) if above.is_empty() => below,
             (above, below) => format!("{above} {below}"),
@@ -622,7 +619,7 @@ fn named_twice(above: &[String], below: &[String]) -> Vec<String> {
 #[derive(Default)]
 struct HtmlTable {
     nested: u32,
-    header: Option<Vec<String>>,
+    names: Names,
     row: Vec<String>,
     heads: usize,
     cells: usize,
@@ -638,7 +635,7 @@ struct HtmlTable {
 impl HtmlTable {
     /// Whether nothing says that it is a table of named columns or rows.
     fn is_nameless(&self) -> bool {
-        self.nested == 0 && self.header.is_none() && self.heads == 0
+        self.nested == 0 && self.names.names().is_empty() && self.heads == 0
     }
 
     /// Puts in the cells of rows above that go on in this one, from the next column on.

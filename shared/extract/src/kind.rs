@@ -85,9 +85,11 @@ pub(crate) fn recognise<'a>(
         };
     }
     let Some(decoded) = encoding::decode(bytes) else {
-        return Err(unsupported(
-            infer::get(bytes).map_or("application/octet-stream", |found| found.mime_type()),
-        ));
+        return Err(match infer::get(bytes) {
+            // A kind that is read, in an encoding that is not.
+            Some(found) if found.mime_type().starts_with("text/") => unreadable(reasons::MEANINGLESS),
+            found => unsupported(found.map_or("application/octet-stream", |found| found.mime_type())),
+        });
     };
     if decoded.text.trim().is_empty() {
         return Err(unreadable(reasons::NO_TEXT));

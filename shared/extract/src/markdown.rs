@@ -50,15 +50,44 @@ fn front_matter<'l, 't>(lines: &'l [&'t str]) -> (Option<String>, Vec<String>, &
     let title = front.iter().find_map(|line| {
         let value = line.strip_prefix("title")?.trim_start().strip_prefix([':', '='])?;
         let title = value.trim().trim_matches(['"', '\'']);
-        (!title.is_empty()).then(|| title.to_owned())
+        (!is_block(title)).then(|| title.to_owned())
     });
-    let said = front.iter().filter_map(|line| {
-        let (key, value) = line.split_once(':')?;
-        let value = value.trim().trim_matches(['"', '\'']);
-        (key != "title" && value.split_whitespace().count() >= 3 && !value.starts_with(['[', '{']))
-            .then(|| value.to_owned())
-    });
-    (title, said.collect(), after.get(1..).unwrap_or_default())
+    (title, told(front), after.get(1..).unwrap_or_default())
+}
+
+/// What front matter says to readers: values of several words, also where they go on over lines or are lists.
+fn told(front: &[&str]) -> Vec<String> {
+    let mut values: Vec<String> = Vec::new();
+    for line in front {
+        let trimmed = line.trim();
+        if !line.starts_with([' ', '\t', '-']) {
+            if let Some((key, value)) = line.split_once([':', '=']) {
+                let is_other = key.trim_end() == "title" || trimmed.starts_with('#') || is_block(value);
+                values.push(if is_other { String::new() } else { bare(value) });
+            }
+        } else if let Some(value) = values.last_mut() {
+            let item = trimmed.strip_prefix("- ");
+            if !value.is_empty() {
+                value.push_str(if item.is_some() { ", " } else { " " });
+            }
+            value.push_str(&bare(item.unwrap_or(trimmed)));
+        }
+    }
+    let is_word = |word: &str| word.chars().filter(|c| c.is_alphabetic()).count() >= 3;
+    values.retain(|value| value.split_whitespace().nth(1).is_some() && value.split_whitespace().any(is_word));
+    values
+}
+
+/// Whether the value itself comes on the next lines.
+fn is_block(value: &str) -> bool {
+    value.trim().trim_start_matches(['|', '>']).trim_matches(['-', '+']).is_empty()
+}
+
+/// A value without its quotes, a list without its brackets.
+fn bare(value: &str) -> String {
+    let unquoted = |value: &str| value.trim().trim_matches(['"', '\'']).to_owned();
+    let list = value.trim().strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+    list.map_or_else(|| unquoted(value), |list| list.split(',').map(unquoted).collect::<Vec<_>>().join(", "))
 }
 
 /// Markdown with each paragraph in one line.
@@ -156,6 +185,18 @@ mod tests {
             read.text,
             "How to use it well\n\n\n# Kettle manual\n\n## Delivery\n\nBy courier, within two days.\n\n- one and a half\n- two\n\n```\na\nb\n```\n"
         );
+    }
+
+    #[test]
+    fn what_front_matter_says_in_words_is_read_however_it_is_written() {
+        let said = |front: &str| read(&format!("---\n{front}---\n\nTea\n")).text.replace('\n', "|");
+        assert_eq!(said("name: Bug report\nlayout: page.njk\ndate: 2026-01-02 10:00\n"), "Bug report|||Tea|");
+        assert_eq!(said("about: |\n  How to use it,\n  and how not\n"), "How to use it, and how not|||Tea|");
+        assert_eq!(said("tags: [\"tea\", 'green tea']\n"), "tea, green tea|||Tea|");
+        assert_eq!(said("tags:\n  - tea\n  - cups\n"), "tea, cups|||Tea|");
+        assert_eq!(said("tags:\n- tea\n- cups\ntitle: All of it\n"), "tea, cups|||Tea|");
+        let toml = read("+++\ntitle = \"Guide\"\nabout = \"How to use it\"\n+++\n\nTea\n");
+        assert_eq!((toml.title.as_deref(), toml.text.as_str()), (Some("Guide"), "How to use it\n\n\nTea\n"));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Tables as lines of `header: value`, so that each row can be found and quoted by itself.
 
+use std::collections::HashSet;
+
 use frontdesk_domain::document::reasons;
 use frontdesk_ports::ExtractFailure;
 
@@ -13,18 +15,55 @@ const SAMPLE_BYTES: usize = 256 << 10;
 /// More columns is no table that a person reads.
 const MAX_COLUMNS: usize = 1000;
 
-/// `Name: Kettle; Price: 3990 ₽`, or the cells alone where there is no header.
-pub(crate) fn row_line(header: Option<&[String]>, cells: &[String]) -> String {
-    let mut parts = Vec::new();
-    for (column, cell) in cells.iter().enumerate() {
-        let cell = squeeze(cell);
-        if cell.is_empty() {
-            continue;
-        }
-        let name = header.and_then(|names| names.get(column)).map_or("", String::as_str);
-        parts.push(if name.is_empty() || name == cell { cell } else { format!("{name}: {cell}") });
+/// The names of a table's columns, where it has any.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    names: Vec<String>,
+    /// By column: whether a row had something in it.
+    filled: Vec<bool>,
+}
+
+impl Names {
+    pub(crate) fn new(names: Vec<String>) -> Self {
+        Self { filled: vec![false; names.len()], names }
     }
-    parts.join("; ")
+
+    pub(crate) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// `Name: Kettle; Price: 3990 ₽`, or the cells alone where there are no names.
+    pub(crate) fn row(&mut self, cells: &[String]) -> String {
+        let mut parts = Vec::new();
+        for (column, cell) in cells.iter().enumerate() {
+            let cell = squeeze(cell);
+            if cell.is_empty() {
+                continue;
+            }
+            if let Some(filled) = self.filled.get_mut(column) {
+                *filled = true;
+            }
+            let name = self.names.get(column).map_or("", String::as_str);
+            parts.push(if name.is_empty() || name == cell { cell } else { format!("{name}: {cell}") });
+        }
+        parts.join("; ")
+    }
+
+    /// The names that stand above nothing, as in a form that is to be filled in: no row has told them.
+    pub(crate) fn unsaid(&self) -> String {
+        let of = |filled: bool| {
+            self.names.iter().zip(&self.filled).filter(move |(_, is)| **is == filled).map(|(name, _)| name)
+        };
+        let mut told: HashSet<&String> = of(true).collect();
+        let unsaid: Vec<&str> =
+            of(false).filter(|name| !name.is_empty() && told.insert(name)).map(String::as_str).collect();
+        unsaid.join("; ")
+    }
+}
+
+/// A row of a table without names.
+pub(crate) fn row_line(cells: &[String]) -> String {
+    Names::default().row(cells)
 }
 
 /// Whether a first row reads like names of columns.
@@ -229,20 +268,21 @@ pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<ReadText, ExtractF
         first.push(row);
     }
     let (title, rows) = without_title(&first);
-    let (header, rows) = match rows.split_first() {
-        Some((header, rest)) if has_header(rows) => (Some(header.as_slice()), rest),
-        _ => (None, rows),
+    let (mut names, rows) = match rows.split_first() {
+        Some((header, rest)) if has_header(rows) => (Names::new(header.clone()), rest),
+        _ => (Names::default(), rows),
     };
     let mut writer = Writer::new(limits);
     if let Some(title) = title {
         writer.block("# ", title)?;
     }
     for (index, row) in rows.iter().enumerate() {
-        writer.block_after(if index == 0 { "\n\n" } else { "\n" }, "", &row_line(header, row))?;
+        writer.block_after(if index == 0 { "\n\n" } else { "\n" }, "", &names.row(row))?;
     }
     while let Some(row) = next()? {
-        writer.block_after("\n", "", &row_line(header, &row))?;
+        writer.block_after("\n", "", &names.row(&row))?;
     }
+    writer.block_after("\n", "", &names.unsaid())?;
     Ok(ReadText { title: title.map(str::to_owned), text: writer.finish(), ..ReadText::default() })
 }
 
@@ -286,6 +326,10 @@ mod tests {
         assert_eq!(
             read("How do I order?,By the site\nWhat is delivery?,300 roubles\n"),
             "How do I order?; By the site\nWhat is delivery?; 300 roubles"
+        );
+        assert_eq!(
+            read("Item,Price,Colour,Note,Note\nMug,500,,,blue\nPan,700,,,\n"),
+            "Item: Mug; Price: 500; Note: blue\nItem: Pan; Price: 700\nColour"
         );
         let long = "How many roubles does it cost including all taxes, delivery and the packaging?";
         assert_eq!(read(&format!("Item,\"{long}\"\nKettle,3990\n")), format!("Item: Kettle; {long}: 3990"));

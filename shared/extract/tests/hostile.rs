@@ -167,6 +167,9 @@ fn what_is_no_document_is_unsupported() {
     assert!(matches!(read(&junk), Err(ExtractFailure::Unsupported { .. })));
     assert!(matches!(read(b"{\\rtf1 tea}"), Err(ExtractFailure::Unsupported { .. })));
     assert!(matches!(read(b"<?xml version=\"1.0\"?><a/>"), Err(ExtractFailure::Unsupported { .. })));
+    // A kind that is read is not called unsupported when its encoding is the fault.
+    let page = [b"<html>\n<body>".as_slice(), &[0x02, 0xC0, 0x00, 0x80].repeat(500)].concat();
+    assert!(reason(&page).contains("signs without meaning"), "{}", reason(&page));
 }
 
 #[test]

@@ -130,6 +130,11 @@ fn tables_of_pages_keep_rows_items_and_names() {
         ),
         "Tariff: Basic; Price Month: 5; Price Year: 50\nTariff: Pro; Price Month: 9; Price Year: 90\nTariff: Pro; Price Month: 8; Price Year: 80"
     );
+    // A form to be filled in: names with nothing under them are told, too.
+    assert_eq!(
+        table("<tr><th>Name<th>Date<th>Signature<tr><td>Ivan<td><td><tr><td>Anna<td><td>"),
+        "Name: Ivan\nName: Anna\nDate; Signature"
+    );
     let layout = table(
         "<tr><td><a>Home</a></td><td><h1>Terms</h1><p>Delivery costs 300.</p><ul><li>Moscow<li>Kazan</ul><table><tr><th>Item<th>Price<tr><td>Mug<td>500</table></td></tr>",
     );
@@ -241,6 +246,10 @@ fn tables_of_word_get_names_only_where_they_have_some() {
         "Delivery price; 300 roubles\nDelivery time; two days\nReturn period; 14 days"
     );
     assert_eq!(of(&[&["Item", "Price"], &["Kettle", "3990"]]), "Item: Kettle; Price: 3990");
+    assert_eq!(
+        of(&[&["Item", "Price", "Yes or no"], &["Kettle", "3990", ""]]),
+        "Item: Kettle; Price: 3990\nYes or no"
+    );
     let list = "<w:tbl><w:tr><w:tc><w:p><w:t>City</w:t></w:p></w:tc><w:tc><w:p><w:t>Options</w:t></w:p></w:tc></w:tr><w:tr><w:tc><w:p><w:t>Moscow, on workdays and on Saturdays</w:t></w:p></w:tc><w:tc><w:p><w:pPr><w:numPr><w:numId w:val=\"1\"/></w:numPr></w:pPr><w:t>Courier</w:t></w:p><w:p><w:pPr><w:numPr><w:numId w:val=\"1\"/></w:numPr></w:pPr><w:t>Pickup</w:t></w:p></w:tc></w:tr></w:tbl>";
     assert_eq!(
         read(&docx("document.xml", list, &[])).unwrap().text,

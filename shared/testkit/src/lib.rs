@@ -3,9 +3,10 @@
 mod blobs;
 mod clock;
 mod database;
+pub mod hostile;
 mod http;
 mod limiter;
-mod pdf;
+pub mod pdf;
 mod random;
 mod rooms;
 pub mod strangers;

@@ -11,7 +11,8 @@ import re
 import sys
 import unicodedata
 
-from bs4 import BeautifulSoup, Comment, Doctype
+from bs4 import BeautifulSoup
+from bs4.element import Comment, Declaration, Doctype, ProcessingInstruction
 from charset_normalizer import from_bytes
 from docx import Document
 from docx.oxml.ns import qn
@@ -41,7 +42,7 @@ def page(data):
     blocks = {"p", "div", "li", "td", "th", "tr", "br", "h1", "h2", "h3", "h4", "h5", "h6", "option", "button", "dt", "dd"}
     words = []
     for node in soup.descendants:
-        if isinstance(node, (Comment, Doctype)):
+        if isinstance(node, (Comment, Declaration, Doctype, ProcessingInstruction)):
             continue
         if isinstance(node, str):
             words.append(str(node))
@@ -67,6 +68,13 @@ def table(data):
     return "\n".join(" ".join(row) for row in csv.reader(io.StringIO(text))) if "\0" not in text else ""
 
 
+def markdown(data):
+    """Names of fields are no text of the document."""
+    text = decoded(data)
+    front = re.match(r"(---[ \t]*\r?\n)(.*?\n)(---[ \t]*\r?\n)", text, re.S)
+    return re.sub(r"^[\w-]+:", "", front[2], flags=re.M) + text[front.end():] if front else text
+
+
 def read(path):
     with open(path, "rb") as file:
         data = file.read()
@@ -75,6 +83,8 @@ def read(path):
         return page(data)
     if end == ".docx":
         return word(data)
+    if end in (".md", ".markdown"):
+        return markdown(data)
     if end == ".csv":
         return table(data)
     return decoded(data)

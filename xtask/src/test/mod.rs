@@ -35,7 +35,7 @@ pub enum Part {
     /// The pages in a real browser against a real server.
     Browser,
     /// What the components ask of their hosts; the Worker under workerd and the component under wasmtime, with nothing to
-    /// work with.
+    /// work with, and their readers of files with those that want to do harm.
     Edge,
     /// The same cases against every host, to the byte.
     Parity,
@@ -95,7 +95,8 @@ pub struct TestArgs {
     /// every host, the others on the local one.
     #[arg(long, value_enum, value_name = "HOST")]
     on: Vec<Host>,
-    /// Of the part parity only the cases whose name contains this, once on each host: `cuts::`.
+    /// Of the part parity only the cases whose name contains this, once on each host: `cuts::`. Of the part edge, `reader`
+    /// is the readers of files alone, with all hostile files instead of every fifth.
     #[arg(long, value_name = "TEXT")]
     case: Option<String>,
 }

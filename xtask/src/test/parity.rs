@@ -62,7 +62,7 @@ fn one_host(session: &Session<'_>, host: Host, model: &Model) -> Result<Counts> 
         if matches!(host, Host::Spin) {
             suite.env("FRONTDESK_WORDS_PER_SECOND", "20");
         }
-        cases(session, suite, filter)
+        cases(session, suite, "parity", filter)
     };
     let plain = Layout::default();
     if let Some(case) = session.case {
@@ -163,14 +163,17 @@ const ENVIRONMENTS: [&str; 2] = ["staging", "production"];
 /// What a host answers that has nothing to work with: the Worker under workerd and the component under wasmtime.
 pub fn edge(session: &Session<'_>) -> Result<Counts> {
     setup::edge(session.workspace)?;
+    if session.case == Some("reader") {
+        return readers(session);
+    }
     build::cloudflare(session.workspace)?;
     let component = build::component(session.workspace, false)?;
     let asked = imports::imports(session, &component)?;
-    let reader = reader(session)?;
+    let reader = reader(session)?.add(readers(session)?);
     let edge = |base_url: &str| {
         let mut suite = session.workspace.cargo();
         suite.env("FRONTDESK_BASE_URL", base_url);
-        cases(session, suite, &["edge::"])
+        cases(session, suite, "parity", &["edge::"])
     };
 
     let directory = tempfile::tempdir()?;
@@ -199,9 +202,34 @@ fn reader(session: &Session<'_>) -> Result<Counts> {
     Ok(count::node(&text).judged(well))
 }
 
-/// The cases that the filter leaves, one after the other.
-fn cases(session: &Session<'_>, mut cargo: Command, filter: &[&str]) -> Result<Counts> {
-    let suite = ["--workspace", "--features", "frontdesk-tests/parity", "--test", "parity", "--no-fail-fast"];
+/// The readers of both edge hosts, each alone in its process, and files that want to do harm.
+fn readers(session: &Session<'_>) -> Result<Counts> {
+    let hostile = |server: Guarded, port: u16| {
+        let mut suite = session.workspace.cargo();
+        suite.env("FRONTDESK_READER_URL", format!("http://127.0.0.1:{port}"));
+        suite.env("FRONTDESK_READER_PID", server.0.id().to_string());
+        if session.case == Some("reader") {
+            suite.env("FRONTDESK_HOSTILE", "all");
+        }
+        cases(session, suite, "reader", &[])
+    };
+    let directory = tempfile::tempdir()?;
+    let port = run::free_port()?;
+    build::reader_module(session.workspace)?;
+    let counts = hostile(cloudflare::reader(session.workspace, port, directory.path())?, port)?;
+
+    let port = run::free_port()?;
+    let component = build::reader_component(session.workspace)?;
+    let mut command = spin::serve(&tools::wasmtime().path()?, port, &component);
+    command.args(["-W", "max-memory-size=128000000", "-W", "timeout=60s"]);
+    let mut wasmtime = Guarded::start(&mut command, &session.log)?;
+    wasmtime.wait_until(START, "wasmtime serve", || run::listens(port))?;
+    Ok(counts.add(hostile(wasmtime, port)?))
+}
+
+/// The cases of a suite that the filter leaves, one after the other.
+fn cases(session: &Session<'_>, mut cargo: Command, name: &str, filter: &[&str]) -> Result<Counts> {
+    let suite = ["--workspace", "--features", "frontdesk-tests/parity", "--test", name, "--no-fail-fast"];
     if std::env::var_os("INSTA_UPDATE").is_none() {
         cargo.env("INSTA_UPDATE", "no");
     }

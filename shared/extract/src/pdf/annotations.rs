@@ -15,6 +15,12 @@ const MAX_ANNOTATIONS: usize = 5_000;
 /// The longest value of a field, in bytes.
 const MAX_VALUE: usize = 64 << 10;
 
+/// More choices of one field are not read.
+const MAX_CHOICES: usize = 1000;
+
+/// The flag of a field that shows what is chosen alone, until it is opened.
+const COMBO: i32 = 1 << 17;
+
 /// How far up a field is looked for what it inherits.
 const MAX_PARENTS: usize = 16;
 
@@ -85,14 +91,42 @@ fn value(annotation: &Dict<'_>, kind: &[u8]) -> Option<String> {
     if !matches!(sort.as_ref(), b"Tx" | b"Ch") {
         return None;
     }
+    // A list shows what there is to choose from, beside what is chosen.
+    if sort.as_ref() == b"Ch" && flags(annotation) & COMBO == 0 {
+        let choices = inherited(annotation, b"Opt").and_then(Object::into_array);
+        if let Some(choices) = choices.and_then(|choices| texts(&choices)) {
+            return Some(choices);
+        }
+    }
     match inherited(annotation, b"V")? {
         Object::String(text) => shown(text.as_bytes()),
-        Object::Array(chosen) => {
-            let texts = chosen.iter::<PdfString<'_>>().take(1000).filter_map(|text| shown(text.as_bytes()));
-            Some(texts.collect::<Vec<_>>().join("; "))
-        }
+        Object::Array(chosen) => texts(&chosen),
         _ => None,
     }
+}
+
+fn flags(field: &Dict<'_>) -> i32 {
+    inherited(field, b"Ff").and_then(Object::into_i32).unwrap_or(0)
+}
+
+/// The texts of a list; each may stand behind the value that it is sent as.
+fn texts(list: &Array<'_>) -> Option<String> {
+    let mut all = String::new();
+    for one in list.iter::<Object<'_>>().take(MAX_CHOICES) {
+        let text = match one {
+            Object::Array(pair) => pair.iter::<PdfString<'_>>().take(2).last(),
+            other => other.into_string(),
+        };
+        let Some(text) = text.and_then(|text| shown(text.as_bytes())) else { continue };
+        if all.len().saturating_add(text.len()) > MAX_VALUE {
+            break;
+        }
+        if !all.is_empty() {
+            all.push_str("; ");
+        }
+        all.push_str(&text);
+    }
+    (!all.is_empty()).then_some(all)
 }
 
 fn shown(bytes: &[u8]) -> Option<String> {

@@ -277,8 +277,10 @@ fn shown(table: &[Vec<GridCell>]) -> Vec<String> {
             && table::is_header(&texts(first))
     });
     if let Some(header) = header {
-        let names = texts(header);
-        return table.iter().skip(1).map(|row| table::row_line(Some(&names), &texts(row))).collect();
+        let mut names = table::Names::new(texts(header));
+        let mut lines: Vec<String> = table.iter().skip(1).map(|row| names.row(&texts(row))).collect();
+        lines.extend(Some(names.unsaid()).filter(|unsaid| !unsaid.is_empty()));
+        return lines;
     }
     let row_text = |row: &Vec<GridCell>| {
         let cells: Vec<&str> =

@@ -16,12 +16,24 @@ use super::matrix::Matrix;
 use crate::as_u64;
 
 /// What a page may cost.
+const MAX_CONTENT: usize = 24 << 20;
 const MAX_OPERATORS: u64 = 4_000_000;
 const MAX_GLYPHS: usize = 200_000;
 const MAX_FORMS: u32 = 2_000;
 const MAX_FORM_DEPTH: u32 = 12;
 const MAX_STATES: usize = 512;
 const MAX_MARKS: usize = 10_000;
+
+/// What counts for how many: a name has to be looked up in the page's dictionaries.
+fn work(operator: &Op<'_, '_>) -> u64 {
+    match operator {
+        Op::TextFont(_)
+        | Op::SetGraphicsState(_)
+        | Op::XObject(_)
+        | Op::BeginMarkedContentWithProperties(_) => 8,
+        _ => 1,
+    }
+}
 
 /// A character, or a few that one glyph stands for, where it is drawn: x to the right, y down.
 #[derive(Debug, Clone)]
@@ -175,11 +187,17 @@ impl<'g> Interpreter<'g> {
         };
         let mut content = Vec::new();
         for stream in streams {
+            if content.len() > MAX_CONTENT {
+                self.missing.content = true;
+                break;
+            }
             match self.guard.bytes(&stream) {
+                // Mostly there is one, which is not copied.
+                Ok(bytes) if content.is_empty() => content = bytes,
                 Ok(bytes) => {
-                    content.extend_from_slice(&bytes);
                     // A part may end in the middle of a row of operators, but not of a word.
                     content.push(b'\n');
+                    content.extend_from_slice(&bytes);
                 }
                 Err(_) => self.missing.content = true,
             }
@@ -229,7 +247,7 @@ impl<'g> Interpreter<'g> {
         let marks = self.marks.len();
         let mut operators = TypedIter::new(content);
         while let Some(operator) = operators.next() {
-            self.operators = self.operators.saturating_add(1);
+            self.operators = self.operators.saturating_add(work(&operator));
             if self.is_spent() {
                 return;
             }

@@ -6,6 +6,7 @@
 
 mod across;
 mod annotations;
+mod bidi;
 mod filters;
 mod font;
 mod grid;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bidi::{self, is_rtl};
 use super::interpret::Glyph;
 use super::sorted;
 
@@ -87,10 +88,6 @@ fn turn_of(along: (f64, f64)) -> i32 {
 
 fn plane(along: (f64, f64), glyph: &Glyph) -> (f64, f64) {
     (glyph.x * along.0 + glyph.y * along.1, glyph.y * along.0 - glyph.x * along.1)
-}
-
-fn is_rtl(c: char) -> bool {
-    matches!(u32::from(c), 0x590..=0x8FF | 0xFB1D..=0xFDFF | 0xFE70..=0xFEFF)
 }
 
 impl<'g> OpenRun<'g> {
@@ -182,15 +179,7 @@ impl<'g> OpenRun<'g> {
         if !self.has_rtl && self.placed.windows(2).any(is_back) {
             sorted::by(&mut self.placed, |one| one.left);
         }
-        let letters = |rtl: bool| {
-            let of = |c: char| c.is_alphabetic() && is_rtl(c) == rtl;
-            self.placed.iter().filter(|one| one.glyph.text.chars().any(of)).count()
-        };
-        let text = if self.has_rtl && letters(true) > letters(false) {
-            self.right_to_left()
-        } else {
-            self.left_to_right()
-        };
+        let text = if self.has_rtl { self.in_both_directions() } else { self.left_to_right() };
         let text = crate::text::squeeze(&text);
         let shown = || self.placed.iter().filter(|one| !one.glyph.text.trim().is_empty());
         let left = shown().map(|one| one.left).fold(f64::MAX, f64::min);
@@ -201,22 +190,44 @@ impl<'g> OpenRun<'g> {
     }
 
     fn left_to_right(&self) -> String {
+        let mut text = String::new();
+        self.each(&self.placed.iter().collect::<Vec<_>>(), |one| match one {
+            Some(one) => self.write(&mut text, one),
+            None => text.push(' '),
+        });
+        text
+    }
+
+    fn in_both_directions(&self) -> String {
+        let letters = |rtl: bool| {
+            let of = |c: char| c.is_alphabetic() && is_rtl(c) == rtl;
+            self.placed.iter().filter(|one| one.glyph.text.chars().any(of)).count()
+        };
+        let mut placed: Vec<&Placed<'_>> = self.placed.iter().collect();
+        // A sign above a letter comes after it, from the right.
+        sorted::by(&mut placed, |one| -one.right);
+        placed.reverse();
+        let mut pieces: Vec<String> = Vec::with_capacity(placed.len());
+        self.each(&placed, |one| pieces.push(one.map_or(" ", |one| &one.glyph.text).to_owned()));
+        bidi::read(&pieces, letters(true) > letters(false))
+    }
+
+    /// Each glyph from the left, and `None` where there is room between two words.
+    fn each<'p>(&self, placed: &[&'p Placed<'g>], mut take: impl FnMut(Option<&'p Placed<'g>>)) {
         let usual = self.usual_gap();
         let pitch = self.pitch();
-        let mut text = String::new();
         let mut before: Option<&Placed<'_>> = None;
-        for one in &self.placed {
+        for one in placed.iter().copied() {
             let is_apart = |before: &Placed<'_>| match pitch {
                 Some(pitch) => one.left - before.left > pitch * 1.5,
                 None => one.left - before.right > self.size * SPACE + before.glyph.spacing + usual,
             };
             if before.is_some_and(is_apart) {
-                text.push(' ');
+                take(None);
             }
-            self.write(&mut text, one);
+            take(Some(one));
             before = Some(one);
         }
-        text
     }
 
     /// A mark of a note after a number is no digit of it.
@@ -268,33 +279,6 @@ impl<'g> OpenRun<'g> {
         let near = |step: &&f64| (**step - pitch).abs() < pitch * 0.08;
         let is_even = steps.iter().filter(near).count().saturating_mul(5) >= steps.len().saturating_mul(4);
         (is_even && wide > narrow * 1.4).then_some(pitch)
-    }
-
-    /// From right to left; numbers and foreign words in it from left to right.
-    fn right_to_left(&self) -> String {
-        let mut placed: Vec<&Placed<'_>> = self.placed.iter().collect();
-        sorted::by(&mut placed, |one| -one.right);
-        let is_ltr = |one: &&Placed<'_>| one.glyph.text.chars().any(|c| c.is_alphanumeric() && !is_rtl(c));
-        let mut order: Vec<&Placed<'_>> = Vec::with_capacity(placed.len());
-        for group in placed.chunk_by(|a, b| is_ltr(a) == is_ltr(b)) {
-            if group.first().is_some_and(is_ltr) {
-                order.extend(group.iter().rev().copied());
-            } else {
-                order.extend(group.iter().copied());
-            }
-        }
-        let mut text = String::new();
-        let mut before: Option<&Placed<'_>> = None;
-        for one in order {
-            let space = self.size * SPACE;
-            if before.is_some_and(|before| before.left - one.right > space || one.left - before.right > space)
-            {
-                text.push(' ');
-            }
-            text.push_str(&one.glyph.text);
-            before = Some(one);
-        }
-        text
     }
 }
 

@@ -4,8 +4,16 @@ use std::path::Path;
 
 use frontdesk_extract::{Extracted, Limits, extract};
 
-const GENERATORS: [&str; 7] =
-    ["chromium", "fpdf2", "libreoffice-web", "reportlab", "typst", "weasyprint", "word-libreoffice"];
+const GENERATORS: [&str; 8] = [
+    "chromium",
+    "fpdf2",
+    "libreoffice-web",
+    "reportlab",
+    "typst",
+    "weasyprint",
+    "word-abiword",
+    "word-libreoffice",
+];
 
 /// What stands on the two pages, from above.
 struct Printed {

@@ -1,6 +1,6 @@
 //! What a person reads in a pdf is what comes out of it.
 
-use crate::support::{File, HELVETICA, deflated, page, read, wide};
+use crate::support::{File, HELVETICA, Read as _, deflated, page, read, wide};
 use frontdesk_extract::{ExtractFailure, UnreadPart};
 
 /// A composite font; `entries` are of the font itself, `inner` of its descendant.
@@ -254,6 +254,26 @@ fn raised_and_broken_words_are_in_place() {
     let broken =
         "BT /F1 12 Tf 14 TL 50 780 Td (Our internationali-) Tj T* (sation department handles all) Tj ET";
     assert_eq!(page(broken).text(), "Our internationalisation department handles all");
+}
+
+#[test]
+fn a_list_in_a_form_shows_its_choices_and_a_closed_one_what_is_chosen() {
+    let mut file = File::default();
+    let field = |place: &str, entries: &str| {
+        format!("<</Type/Annot/Subtype/Widget/FT/Ch/T({place})/Rect[50 {place} 200 {place}9]{entries}/F 4>>")
+    };
+    let annotations: Vec<String> = [
+        field("30", "/Opt[(Tea)(Coffee)[(w)(Still water)]]/V(Tea)"),
+        field("20", "/Ff 131072/Opt[(By courier)(By post)]/V(By post)"),
+        field("10", "/V[(One)(Two)]"),
+    ]
+    .into_iter()
+    .map(|field| format!("{} 0 R", file.add(field)))
+    .collect();
+    file.page("", "", &format!("/Annots[{}]", annotations.join(" ")));
+    let text = file.text();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines, ["Tea; Coffee; Still water", "By post", "One; Two"]);
 }
 
 #[test]

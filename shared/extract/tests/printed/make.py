@@ -1,6 +1,7 @@
-"""Prints the same two pages, in two languages, with seven generators: see README.md."""
+"""Prints the same two pages, in two languages, with eight generators: see README.md."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -71,8 +72,8 @@ def weasy(t, path):
     weasyprint.HTML(string=web_page(t, True)).write_pdf(path)
 
 
-def word(t, path):
-    """A document of Word, printed by LibreOffice."""
+def word_document(t, path):
+    """A document of Word; where it is."""
     document = docx.Document()
     document.styles["Normal"].font.name = "Liberation Serif"
     section = document.sections[0]
@@ -100,8 +101,20 @@ def word(t, path):
         properties.append(cols)
     name = os.path.splitext(os.path.basename(path))[0]
     document.save(f"/tmp/{name}.docx")
-    subprocess.run(["soffice", "--headless", "--convert-to", "pdf", "--outdir", os.path.dirname(path), f"/tmp/{name}.docx"],
+    return f"/tmp/{name}.docx"
+
+
+def word(t, path):
+    """A document of Word, printed by LibreOffice."""
+    subprocess.run(["soffice", "--headless", "--convert-to", "pdf", "--outdir", os.path.dirname(path), word_document(t, path)],
                    check=True, capture_output=True, timeout=120)
+
+
+def abiword(t, path):
+    """The same document, printed by AbiWord, which leaves the print beside it."""
+    document = word_document(t, path)
+    subprocess.run(["abiword", "--to=pdf", document], check=True, capture_output=True, timeout=120)
+    shutil.move(os.path.splitext(document)[0] + ".pdf", path)
 
 
 def office(t, path):
@@ -195,8 +208,8 @@ def type_set(t, path):
 
 
 for language, texts in TEXTS.items():
-    for name, make in {"chromium": chromium, "weasyprint": weasy, "word-libreoffice": word, "libreoffice-web": office,
-                       "reportlab": lab, "fpdf2": fpdf, "typst": type_set}.items():
+    for name, make in {"chromium": chromium, "weasyprint": weasy, "word-libreoffice": word, "word-abiword": abiword,
+                       "libreoffice-web": office, "reportlab": lab, "fpdf2": fpdf, "typst": type_set}.items():
         try:
             make(texts, os.path.join(sys.argv[1], f"{name}-{language}.pdf"))
         except Exception as error:  # The others are made all the same.
