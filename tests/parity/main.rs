@@ -40,6 +40,7 @@ mod settings;
 mod sites;
 mod socketless;
 mod sockets;
+mod stages;
 mod step_down;
 mod take_over;
 mod transcript;

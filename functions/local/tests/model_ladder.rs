@@ -490,9 +490,11 @@ fn a_sign_is_answered_in_the_language_of_the_talk() {
 fn an_answer_that_nothing_proves_is_a_miss_with_a_reason() {
     const NOTHING: &str = "I could not find an answer to this in our documents. Please put the question another way, or ask for a colleague.";
     run(async {
-        for (says, reason) in [(YES, "uncited"), (NOTHING, "not_found")] {
+        for (says, finish, reason) in
+            [(YES, "stop", "uncited"), (YES, "length", "uncited"), (NOTHING, "stop", "not_found")]
+        {
             let shop =
-                Shop::new(Models::default().with("main", move |_, _| whole(says, "stop")), false).await;
+                Shop::new(Models::default().with("main", move |_, _| whole(says, finish)), false).await;
             shop.only_from_evidence(true).await;
             let told = shop.ask(QUESTION).await;
             assert_eq!((told.outcome, told.reason.as_deref()), (Outcome::NoAnswer, Some(reason)), "{says}");
