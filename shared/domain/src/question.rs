@@ -9,7 +9,7 @@ pub(crate) use forms::{is_bound, told_apart};
 pub use talk::{Talk, talk};
 pub use wants::Wants;
 
-use forms::{forms, known};
+use forms::{after_a_person, forms, is_verb, known};
 use wants::wants;
 
 use crate::lexicon::{self, Meaning, term_of};
@@ -38,6 +38,8 @@ pub struct Asked {
     pub bound: bool,
     /// It may be made of the first letters of others: "MRI".
     pub acronym: bool,
+    /// It says what is done, by its ending or its place.
+    pub verb: bool,
 }
 
 impl Asked {
@@ -53,6 +55,7 @@ impl Asked {
         let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
         let sounded = told_apart(term_of(&reading::sounds(&term.word)), &term.word);
         let known = known(&term);
+        let verb = is_verb(&term.word);
         let acronym = (3..=5).contains(&term.word.chars().count()) && !lexicon::is_known(&term.word);
         Self {
             term,
@@ -65,6 +68,7 @@ impl Asked {
             negated: false,
             bound: false,
             acronym,
+            verb,
         }
     }
 }
@@ -117,7 +121,7 @@ const LIGHT: &str = "перед once twice дважды трижды раза в
      ignore forget dear sir madam offer provide take buy sell have long far often happens happen mean means time rouble roubles rubles \
      there's ones one two lot bit still already just since ago now today times see till along bring leave left full total home place inside goes there take idea tell ok \
      ограничение ограничения ограничений ограничениях ограничениям restrictions restriction limit limits идет идут поставить оставить \
-     можете скоро собой себя нибудь safe gonna wanna soon положено положен информация информацию подробнее details info information about хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то ждать домой grab somewhere when's night-time";
+     можете скоро собой себя нибудь safe gonna wanna soon положено положен положены самый самая самое самые информация информацию подробнее details info information about хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то ждать домой grab somewhere when's night-time";
 
 /// The most words of an earlier question that are carried over.
 const MOST_CARRIED: usize = 12;
@@ -192,6 +196,10 @@ impl Question {
             words(text).filter(|word| is_bound(text, word)).map(|word| word.text).collect();
         for word in question.words.iter_mut().filter(|word| bound.contains(&word.term.word)) {
             word.bound = true;
+        }
+        let done = after_a_person(text);
+        for word in question.words.iter_mut().filter(|word| done.contains(&word.term.word)) {
+            word.verb = true;
         }
         let negated = negated(text);
         for word in question.words.iter_mut().filter(|word| negated.contains(&word.term.word)) {
@@ -269,6 +277,7 @@ impl Question {
         self.codes.is_empty()
             && (self.wants.price && names(word, "цена")
                 || self.wants.duration && (names(word, "день") || names(word, "срок") || names(word, "год"))
+                || (self.wants.price && names(word, "оплата"))
                 || (self.wants.cheapest && names(word, "дешевый"))
                 || (self.wants.dearest
                     && is_in("expensive dearest priciest дорогой дорогая", &word.term.word))

@@ -1,8 +1,9 @@
 //! How a word of a question is compared with one of a text where the stemmer alone does not tell: forms that it cuts apart, stems
 //! that are too short, words that are joined to another one.
 
+use super::is_in;
 use crate::lexicon::term_of;
-use crate::text::{QueryTerm, Script, Term, Word};
+use crate::text::{QueryTerm, Script, Term, Word, words};
 
 /// The terms of a word as they are compared with those of a statement.
 pub(super) fn known(term: &QueryTerm) -> Vec<Term> {
@@ -39,4 +40,20 @@ pub(super) fn forms(word: &str) -> Vec<Term> {
     }
     let stems = ENDINGS.iter().map(|ending| term_of(&format!("{base}{ending}")));
     stems.filter(|term| term.stem.chars().nth(2).is_some()).collect()
+}
+
+/// Whether a Russian word has the ending of a verb: "применить", "даете".
+pub(super) fn is_verb(word: &str) -> bool {
+    const ENDINGS: &[&str] = &["ть", "ться", "ти", "ете", "ите", "ется", "ится", "ешь", "ишь", "ают", "уют"];
+    word.chars().nth(3).is_some() && ENDINGS.iter().any(|ending| word.ends_with(ending))
+}
+
+/// English words right behind who does something, or behind "to": "can I combine", "how to apply".
+pub(super) fn after_a_person(text: &str) -> Vec<String> {
+    let all: Vec<String> = words(text).map(|word| word.text).collect();
+    let pairs = all.windows(2).filter_map(|pair| match pair {
+        [who, what] if is_in("i you we they to it", who) => Some(what.clone()),
+        _ => None,
+    });
+    pairs.collect()
 }

@@ -41,6 +41,7 @@ const SPOKEN: &[(&str, &str)] = &[
     ("plz", "please"),
     ("wen", "when"),
     ("tel", "phone"),
+    ("teh", "the"),
     ("b&w", "black and white"),
 ];
 
@@ -111,7 +112,7 @@ fn misspelt_small(word: &str) -> Option<&'static str> {
             letters.sort_unstable();
             letters
         };
-        let alike = longer || sorted(small) == sorted(&word) || (length < 4 && small.starts_with(&word));
+        let alike = longer || sorted(small) == sorted(&word) || small.starts_with(&word);
         alike && small.chars().next() == word.chars().next() && strsim::osa_distance(small, &word) == 1
     })
 }
@@ -280,7 +281,11 @@ fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)
             }
             let far = strsim::osa_distance(&term.stem, &other.stem);
             // Short words differ by a letter and are others: the first letter is seldom the wrong one.
-            let same_first = other.stem.chars().next() == term.stem.chars().next();
+            let first = |stem: &str| stem.chars().next();
+            let vowel =
+                |stem: &str| first(stem).is_some_and(|letter| skeleton(&letter.to_string()).is_empty());
+            let same_first =
+                first(&other.stem) == first(&term.stem) || (vowel(&other.stem) && vowel(&term.stem));
             if is_another_letter(&term.stem, &other.stem) {
                 return None;
             }

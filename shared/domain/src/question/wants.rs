@@ -35,6 +35,8 @@ pub struct Wants {
     pub permission: bool,
     /// What is so after or without something.
     pub outside: bool,
+    /// It asks "what", "how" or "why".
+    pub open: bool,
     /// Nothing is asked: the visitor tells what happened.
     pub told: bool,
     /// The one that costs least of its kind.
@@ -47,13 +49,14 @@ impl Wants {
     /// Whether what is asked may be a field of a row.
     #[must_use]
     pub const fn a_field(&self) -> bool {
-        self.price || self.time || self.duration || self.number || self.goods
+        self.price || self.time || self.duration || self.number || self.goods || self.cheapest || self.dearest
     }
 }
 
 /// What kind of answer a text asks for, by its words.
 pub(super) fn wants(text: &str) -> Wants {
     let all: Vec<String> = words(text).map(|word| word.text).collect();
+    let first = |list: &str| all.first().is_some_and(|word| is_in(list, word));
     let has = |list: &str| all.iter().any(|word| is_in(list, word));
     let pair = |one: &str, two: &str| {
         all.windows(2).any(|pair| matches!(pair, [first, second] if first == one && is_in(two, second)))
@@ -72,15 +75,17 @@ pub(super) fn wants(text: &str) -> Wants {
             "дней времени лет идет ждать хранится длится действует часов месяцев сгорают едет",
         )
         || pair("many", "days");
-    let price =
-        !duration && (priced || pair("how", "much") || (has("сколько") && has("за будет выйдет сдерете")));
+    let price = !duration
+        && (priced
+            || pair("how", "much")
+            || (first("do does must is") && pair("i", "pay"))
+            || (has("сколько") && has("за будет выйдет сдерете")));
     let time = !duration
         && (has("когда when часы расписание скольки")
             || pair("what", "time")
             || pair("во", "сколько")
             || has("hours"));
     let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
-    let first = |list: &str| all.first().is_some_and(|word| is_in(list, word));
     let negative = has("нельзя cannot cant can't not won't wont doesn't doesnt didn't didnt nothing")
         || (has("don't dont") && !has("you"))
         || (pair("there", "no") && !first("is are"))
@@ -102,6 +107,7 @@ pub(super) fn wants(text: &str) -> Wants {
         || pair("most", "expensive")
         || pair("самый", "дорогой")
         || pair("самая", "дорогая");
+    let open = first("what how why что как чем почему зачем");
     let outside = has("after without except besides после без кроме");
     let hours = pair("до", "скольки") || pair("со", "скольки") || pair("с", "скольки");
     Wants {
@@ -117,6 +123,7 @@ pub(super) fn wants(text: &str) -> Wants {
         permission,
         outside,
         hours,
+        open,
         told,
         cheapest,
         dearest,

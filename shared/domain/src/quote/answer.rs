@@ -13,7 +13,7 @@ use super::unit::{self, Unit, UnitKind, units};
 use super::{MAX_QUOTE_CHARS, bounded};
 use crate::answer::Citation;
 use crate::citation::Source;
-use crate::question::{Question, Wants};
+use crate::question::{Question, Wants, names};
 use crate::text::Language;
 
 /// How many passages are read for an answer.
@@ -43,7 +43,9 @@ pub fn quoted_answer(
     least: f64,
 ) -> Option<(String, Vec<Citation>)> {
     // "How much is it?" alone names nothing that could be answered, and "it is four days now" neither.
-    if question.words.iter().all(|word| word.asks || is_span(&word.term.word)) && question.codes.is_empty() {
+    if question.words.iter().all(|word| word.asks || (is_span(&word.term.word) && !names(word, "расписание")))
+        && question.codes.is_empty()
+    {
         return None;
     }
     let offered = offered.get(..offered.len().min(MAX_OFFERED)).unwrap_or(offered);
@@ -53,11 +55,13 @@ pub fn quoted_answer(
     for (number, (offered, units)) in offered.iter().zip(&all).enumerate() {
         prepare(number, offered, units, question, &mut texts, &mut statements);
     }
-    let weights = question.words.iter().map(|word| weight(word, &statements)).collect();
+    let weights = question.words.iter().map(|word| weight(word, question, &statements)).collect();
     let judge = Judge { question, weights, texts, measures: measures(question) };
     let scored: Vec<Scored> =
         statements.iter().map(|statement| judge.score(statement, None, &question.wants)).collect();
-    let (first, best) = match judge.extreme(&statements, &scored) {
+    let extreme = judge.extreme(&statements, &scored);
+    let alone = extreme.is_some();
+    let (first, best) = match extreme {
         Some(found) => found,
         None => best(&statements, &scored)?,
     };
@@ -98,7 +102,11 @@ pub fn quoted_answer(
     let mut citations: Vec<Citation> = Vec::new();
     for statement in picked {
         let units = all.get(statement.offered)?;
-        let range = shown_range(statement, units, &scored, &statements);
+        let range = if alone {
+            units.get(statement.unit).map(|unit| unit.range.clone())?
+        } else {
+            shown_range(statement, units, &scored, &statements)
+        };
         let number = u32::try_from(citations.len()).unwrap_or(0).saturating_add(1);
         let citation = statement.source.cite(number, range.clone())?;
         let repeats = citations.iter().any(|other| {

@@ -55,6 +55,11 @@ impl Judge<'_> {
             if wants.price && names(word, "цена") && statement.has.money {
                 credit = credit.max(0.9);
             }
+            if (wants.mail && statement.has.mail && names(word, "email"))
+                || (wants.phone && statement.has.phone && names(word, "phone"))
+            {
+                credit = credit.max(0.9);
+            }
             // Which row that is, is for all rows together to say.
             if (wants.cheapest || wants.dearest) && word.asks && statement.amount.is_some() {
                 credit = 1.0;
@@ -123,6 +128,10 @@ impl Judge<'_> {
         if wants.permission && !(has.allows || has.negative) {
             // A number to call says nothing of what may be done.
             fits *= if has.phone || has.mail { 0.6 } else { 0.8 };
+        }
+        // "What do I bring to a visit?" is not answered by the fields of a visit.
+        if wants.open && statement.row && !wants.a_field() && self.question.codes.is_empty() {
+            fits *= 0.6;
         }
         // What went wrong is not set right by a row of a price list.
         if wants.told && statement.row {
@@ -237,7 +246,7 @@ pub(super) fn measures(question: &Question) -> Vec<Measure> {
 }
 
 /// A word that few statements hold tells more; one that none holds is likely to be what the question is about.
-pub(super) fn weight(word: &Asked, statements: &[Candidate<'_>]) -> f64 {
+pub(super) fn weight(word: &Asked, question: &Question, statements: &[Candidate<'_>]) -> f64 {
     let there = statements.iter().filter(|statement| statement.own.credit(word) >= 0.7).count();
     let all = count(statements.len());
     // Where one is says little of what is asked.
@@ -245,7 +254,8 @@ pub(super) fn weight(word: &Asked, statements: &[Candidate<'_>]) -> f64 {
         return 0.3;
     }
     if there == 0 {
-        return 1.0;
+        // What is done with a thing is said in many ways; the thing itself in few.
+        return if word.verb && !question.wants.told { 0.6 } else { 1.0 };
     }
     let rare = ((all + 1.0) / (count(there) + 0.5)).ln() / (all + 1.0).ln().max(1.0);
     rare.clamp(0.3, 1.0)

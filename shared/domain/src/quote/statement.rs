@@ -65,7 +65,7 @@ impl Said {
     pub(super) fn credit(&self, word: &Asked) -> f64 {
         let variants = &word.known;
         if let Some(there) = variants.iter().find(|variant| self.terms.contains(*variant)) {
-            return if self.bound.contains(there) == word.bound { 1.0 } else { 0.95 };
+            return if self.bound.contains(there) == word.bound { 1.0 } else { 0.98 };
         }
         if self.terms.contains(&word.sounded) {
             return 1.0;
@@ -167,7 +167,7 @@ pub(super) fn prepare<'a>(
             UnitKind::Item => {}
         }
         let paragraph = paragraphs.get(&unit.paragraph).copied().unwrap_or(0);
-        let row = text.starts_with('|') || (unit.kind == UnitKind::Item && text.contains("; "));
+        let row = text.starts_with('|') || (unit.kind == UnitKind::Item && has_fields(text));
         let named = if row { subject(text) } else { label(text) };
         let label = named.map(|label| focus_of(label, language, question));
         let condition = match opens(text).or(above) {
@@ -194,6 +194,13 @@ pub(super) fn prepare<'a>(
             focus: label.filter(|label| *label > 0.0).unwrap_or(focus),
         });
     }
+}
+
+/// Whether an item is a row of a table: "Product: cup; Price: 590".
+fn has_fields(item: &str) -> bool {
+    let mut fields = item.split("; ");
+    let mut named = || fields.next().is_some_and(|field| field.contains(": "));
+    named() && named()
 }
 
 /// The first amount of money in a row.
