@@ -12,20 +12,21 @@ use crate::question::reading::sounds;
 const MOST_ENCODED: usize = 4;
 const LONGEST_ENCODED: usize = 2000;
 
-/// The words of every other reading of a text. `plain` are its words as they stand.
-pub(super) fn readings(text: &str, plain: &[String]) -> Vec<Vec<String>> {
+/// The words of every other reading of a text, each with whether it is written so to hide something: Russian in Latin letters is
+/// not. `plain` are its words as they stand.
+pub(super) fn readings(text: &str, plain: &[String]) -> Vec<(Vec<String>, bool)> {
     let mut found = Vec::new();
     if let Some(joined) = joined(text) {
-        found.push(joined);
+        found.push((joined, true));
     }
     if plain.iter().any(|word| has_both(word)) {
-        found.push(plain.iter().map(|word| undigited(word)).collect());
+        found.push((plain.iter().map(|word| undigited(word)).collect(), true));
     }
     // Words that are no Russian in Latin letters give none that the patterns know.
     if plain.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic())) {
-        found.push(plain.iter().map(|word| sounds(word)).collect());
+        found.push((plain.iter().map(|word| sounds(word)).collect(), false));
     }
-    found.extend(encoded(text).map(|inner| words(&inner)));
+    found.extend(encoded(text).map(|inner| (words(&inner), true)));
     found
 }
 

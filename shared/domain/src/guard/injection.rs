@@ -9,7 +9,7 @@ pub(super) fn found(text: &str, words: &[String]) -> bool {
         || said(text, words)
         || super::disguise::readings(text, words)
             .iter()
-            .any(|reading| said("", reading) || hides(reading, words))
+            .any(|(reading, hidden)| said("", reading) || (*hidden && hides(reading, words)))
 }
 
 /// Whether a reading has rules that are to be ignored, and a text hides one of these words: where nothing is said of whose rules

@@ -64,6 +64,8 @@ fn letters_apart_are_joined_whatever_stands_between_them_and_the_disguise_says_w
         "а, б, в, г: какие правила действуют?",
         "size X L or S or M, what are the rules?",
         "т.е. правила игры можно не соблюдать?",
+        "otmenite pokupku po pravilam vozvrata",
+        "Отмените заказ К17 по правилам возврата",
     ] {
         assert_eq!(reason(harmless), None, "{harmless}");
     }
