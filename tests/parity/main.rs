@@ -42,6 +42,7 @@ mod settings;
 mod sites;
 mod socketless;
 mod sockets;
+mod stages;
 mod step_down;
 mod take_over;
 mod transcript;

@@ -6,8 +6,10 @@ use std::rc::Rc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use frontdesk_app::auth::verify_visitor_token;
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::policy::Via;
+use frontdesk_app::widget::{BeginSession, begin_session};
 use frontdesk_domain::answer::Outcome;
 use frontdesk_domain::conversation::Message;
 use frontdesk_domain::event::{EventBody, Frame, Live};
@@ -487,12 +489,32 @@ fn a_sign_is_answered_in_the_language_of_the_talk() {
 }
 
 #[test]
+fn a_first_message_of_signs_alone_is_answered_in_the_language_of_the_visitors_page() {
+    run(async {
+        let shop = Shop::without_a_model().await;
+        for (locale, cyrillic) in [("ru-RU", true), ("en", false)] {
+            let site_key = shop.world.site().await.unwrap().site_key;
+            let mut begin = BeginSession::new(site_key, Via::widget(None));
+            begin.locale = Some(locale.to_owned());
+            let session = begin_session(shop.world.ctx(), begin).await.unwrap();
+            let token = verify_visitor_token(shop.world.ctx(), &session.visitor_token).unwrap();
+            let id = chat::begin(shop.world.ctx(), &token.scope, &Via::widget(None)).await.unwrap().id;
+            let said = shop.ask_in(&token.scope, id, "a", "?").await.message.text;
+            let letters = said.chars().any(|letter| ('а'..='я').contains(&letter));
+            assert_eq!(letters, cyrillic, "{locale}: {said}");
+        }
+    });
+}
+
+#[test]
 fn an_answer_that_nothing_proves_is_a_miss_with_a_reason() {
     const NOTHING: &str = "I could not find an answer to this in our documents. Please put the question another way, or ask for a colleague.";
     run(async {
-        for (says, reason) in [(YES, "uncited"), (NOTHING, "not_found")] {
+        for (says, finish, reason) in
+            [(YES, "stop", "uncited"), (YES, "length", "uncited"), (NOTHING, "stop", "not_found")]
+        {
             let shop =
-                Shop::new(Models::default().with("main", move |_, _| whole(says, "stop")), false).await;
+                Shop::new(Models::default().with("main", move |_, _| whole(says, finish)), false).await;
             shop.only_from_evidence(true).await;
             let told = shop.ask(QUESTION).await;
             assert_eq!((told.outcome, told.reason.as_deref()), (Outcome::NoAnswer, Some(reason)), "{says}");

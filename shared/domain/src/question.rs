@@ -1,9 +1,16 @@
 //! A visitor's question: what it asks for, and of what it was asked before it goes on.
 
+mod forms;
 pub mod reading;
 mod talk;
+mod wants;
 
+pub(crate) use forms::{is_bound, told_apart};
 pub use talk::{Talk, talk};
+pub use wants::Wants;
+
+use forms::{after_a_person, forms, is_verb, known};
+use wants::wants;
 
 use crate::lexicon::{self, Meaning, term_of};
 use crate::text::{Language, QueryTerm, Term, detect, is_stop_word, query_terms, words};
@@ -13,6 +20,8 @@ use crate::text::{Language, QueryTerm, Term, detect, is_stop_word, query_terms, 
 pub struct Asked {
     /// With its own terms; synonyms are in `meaning`.
     pub term: QueryTerm,
+    /// Its terms as they are compared with those of a statement.
+    pub known: Vec<Term>,
     /// What it stands for.
     pub meaning: Meaning,
     /// Its term as it sounds in Russian, where it is written in Latin letters.
@@ -25,50 +34,64 @@ pub struct Asked {
     pub asks: bool,
     /// It is said not to be so: "does not switch on".
     pub negated: bool,
+    /// It is a part of a joined word: the books of "e-books".
+    pub bound: bool,
+    /// It may be made of the first letters of others: "MRI".
+    pub acronym: bool,
+    /// It says what is done, by its ending or its place.
+    pub verb: bool,
 }
 
 impl Asked {
-    fn new(term: QueryTerm, clause: usize) -> Self {
+    fn new(mut term: QueryTerm, clause: usize) -> Self {
+        for form in forms(&term.word) {
+            if !term.variants.contains(&form) {
+                term.variants.push(form);
+            }
+        }
         // Hours are when it is open; an hour is a length of time.
         let word =
             if is_in("часы hours", &term.word) { "расписание" } else { term.word.as_str() };
         let meaning = lexicon::meaning(&term_of(word)).cloned().unwrap_or_default();
-        let sounded = term_of(&reading::sounds(&term.word));
-        Self { term, meaning, sounded, age: 0, clause, asks: false, negated: false }
+        let sounded = told_apart(term_of(&reading::sounds(&term.word)), &term.word);
+        let known = known(&term);
+        let verb = is_verb(&term.word);
+        let acronym = (3..=5).contains(&term.word.chars().count()) && !lexicon::is_known(&term.word);
+        Self {
+            term,
+            known,
+            meaning,
+            sounded,
+            age: 0,
+            clause,
+            asks: false,
+            negated: false,
+            bound: false,
+            acronym,
+            verb,
+        }
     }
 }
 
-/// What kind of thing an answer has to hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Wants {
-    /// An amount of money, or that there is none to pay.
-    pub price: bool,
-    /// A time, a date, a day.
-    pub time: bool,
-    /// How long.
-    pub duration: bool,
-    /// Any number.
-    pub number: bool,
-    /// What is not so.
-    pub negative: bool,
-    /// What is so, in general: "what can I return?"
-    pub general: bool,
-    /// An address for letters.
-    pub mail: bool,
-    /// A number to call.
-    pub phone: bool,
-    /// When it is open, and nothing else.
-    pub hours: bool,
-    /// Whether something is there to be had.
-    pub goods: bool,
-    /// How something is done.
-    pub way: bool,
-    /// Where.
-    pub place: bool,
-    /// Whether something may be done.
-    pub permission: bool,
-    /// What is so after or without something.
-    pub outside: bool,
+/// The parts of a message that may be questions of their own: up to a mark, to an "or", or to an "and" behind which a
+/// question begins.
+fn clauses(text: &str) -> Vec<&str> {
+    const BEGIN: &str = "is are do does can could how what where when which who есть можно сколько где как когда какой какая какие куда";
+    let mut found = Vec::new();
+    for part in text.split(['.', '!', '?', ';', ',', ':', '\n']) {
+        let mut from = 0;
+        let mut join: Option<(usize, usize, bool)> = None;
+        for word in words(part) {
+            if let Some((start, end, _)) = join.take().filter(|join| join.2 || is_in(BEGIN, &word.text)) {
+                found.push(part.get(from..start).unwrap_or(""));
+                from = end;
+            }
+            let either = is_in("or или", &word.text);
+            join = (either || is_in("and и", &word.text)).then_some((word.start, word.end, either));
+        }
+        found.push(part.get(from..).unwrap_or(""));
+    }
+    found
 }
 
 /// A question.
@@ -98,7 +121,7 @@ const LIGHT: &str = "перед once twice дважды трижды раза в
      ignore forget dear sir madam offer provide take buy sell have long far often happens happen mean means time rouble roubles rubles \
      there's ones one two lot bit still already just since ago now today times see till along bring leave left full total home place inside goes there take idea tell ok \
      ограничение ограничения ограничений ограничениях ограничениям restrictions restriction limit limits идет идут поставить оставить \
-     можете хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то ждать домой grab somewhere when's night-time";
+     можете скоро собой себя нибудь safe gonna wanna soon положено положен положены самый самая самое самые информация информацию подробнее details info information about хотела хотели живем муж мужем мама мне получить сюда отсюда закажу вообще-то ждать домой grab somewhere when's night-time";
 
 /// The most words of an earlier question that are carried over.
 const MOST_CARRIED: usize = 12;
@@ -131,8 +154,7 @@ impl Question {
     fn alone(text: &str) -> Self {
         let language = detect(text);
         let mut asked: Vec<Asked> = Vec::new();
-        let clauses = text.split(['.', '!', '?', ';', ',', ':', '\n']);
-        for (clause, part) in clauses.enumerate() {
+        for (clause, part) in clauses(text).into_iter().enumerate() {
             for term in query_terms(part, language) {
                 if is_light(&term.word)
                     || (term.word.starts_with(|letter: char| letter.is_numeric())
@@ -166,9 +188,18 @@ impl Question {
         let is_open = |word: &Asked| names(word, "расписание") || names(word, "магазин");
         question.wants.hours |= question.words.iter().any(is_open)
             && question.words.iter().all(|word| is_open(word) || crate::quote::is_date(&word.term.word));
-        if question.words.len() <= 2 {
+        if question.words.len() <= 2 && !question.wants.permission {
             question.wants.mail = question.words.iter().any(|word| names(word, "email"));
             question.wants.phone = question.words.iter().any(|word| names(word, "phone"));
+        }
+        let bound: Vec<String> =
+            words(text).filter(|word| is_bound(text, word)).map(|word| word.text).collect();
+        for word in question.words.iter_mut().filter(|word| bound.contains(&word.term.word)) {
+            word.bound = true;
+        }
+        let done = after_a_person(text);
+        for word in question.words.iter_mut().filter(|word| done.contains(&word.term.word)) {
+            word.verb = true;
         }
         let negated = negated(text);
         for word in question.words.iter_mut().filter(|word| negated.contains(&word.term.word)) {
@@ -195,16 +226,17 @@ impl Question {
     #[must_use]
     pub fn needs_subject(&self) -> bool {
         let all: Vec<String> = words(&self.text).map(|word| word.text).collect();
-        let first = all.first().map_or("", String::as_str);
-        let second = all.get(1).map_or("", String::as_str);
         let own = self.words.iter().filter(|word| !self.only_asks(word)).count();
-        let joins = matches!(first, "а" | "и" | "and" | "или" | "or" | "so" | "тогда")
-            || (first == "ok" && second == "and")
-            || (matches!(first, "what" | "how") && second == "about");
+        let joins = self.goes_on();
         let points = all.iter().any(|word| {
             matches!(
                 word.as_str(),
                 "it" | "its"
+                    | "he"
+                    | "him"
+                    | "his"
+                    | "she"
+                    | "her"
                     | "they"
                     | "them"
                     | "that"
@@ -230,16 +262,33 @@ impl Question {
         ((joins || points) && own <= 2) || own == 0
     }
 
+    /// "And to Kazan?"
+    fn goes_on(&self) -> bool {
+        let mut all = words(&self.text).map(|word| word.text);
+        let first = all.next().unwrap_or_default();
+        let second = all.next().unwrap_or_default();
+        matches!(first.as_str(), "а" | "и" | "and" | "или" | "or" | "so" | "тогда")
+            || (first == "ok" && second == "and")
+            || (matches!(first.as_str(), "what" | "how") && second == "about")
+    }
+
     /// Whether a word only says what kind of answer is wanted.
     fn only_asks(&self, word: &Asked) -> bool {
         self.codes.is_empty()
             && (self.wants.price && names(word, "цена")
                 || self.wants.duration && (names(word, "день") || names(word, "срок") || names(word, "год"))
+                || (self.wants.price && names(word, "оплата"))
+                || (self.wants.cheapest && names(word, "дешевый"))
+                || (self.wants.dearest
+                    && is_in("expensive dearest priciest дорогой дорогая", &word.term.word))
+                || names(word, "правила")
+                || names(word, "инструкция")
                 || is_in("почему зачем чем куда где when why where почему", &word.term.word))
     }
 
     fn carry(&mut self, subject: Self) {
         let own = self.words.len();
+        let goes_on = self.goes_on() || self.words.iter().all(|word| word.asks);
         for mut word in subject.words.into_iter().take(MOST_CARRIED) {
             let known = self.words.iter().any(|own| own.term.variants.first() == word.term.variants.first());
             let replaced = self.words.iter().take(own).any(|own| own.meaning.is_beside(&word.meaning));
@@ -255,7 +304,8 @@ impl Question {
             self.codes = subject.codes;
         }
         let wants = &mut self.wants;
-        if !(wants.price || wants.time || wants.duration || wants.number) {
+        let asks = wants.price || wants.time || wants.duration || wants.number || wants.place || wants.way;
+        if goes_on && !asks {
             *wants = Wants { negative: wants.negative, general: wants.general, ..subject.wants };
         }
         if self.language == Language::Other {
@@ -268,6 +318,7 @@ impl Question {
         for (word, term) in corrected {
             for asked in self.words.iter_mut().filter(|asked| asked.term.word == *word) {
                 asked.term.variants = vec![term.clone()];
+                asked.known = vec![term.clone()];
                 asked.meaning = lexicon::meaning(term).cloned().unwrap_or_default();
                 self.text.push(' ');
                 self.text.push_str(&term.stem);
@@ -332,65 +383,6 @@ fn negated(text: &str) -> Vec<String> {
         }
     }
     found
-}
-
-fn wants(text: &str) -> Wants {
-    let all: Vec<String> = words(text).map(|word| word.text).collect();
-    let has = |list: &str| all.iter().any(|word| is_in(list, word));
-    let pair = |one: &str, two: &str| {
-        all.windows(2).any(|pair| matches!(pair, [first, second] if first == one && is_in(two, second)))
-    };
-    let priced = all.iter().any(|word| {
-        lexicon::concept("цена").is_some_and(|price| {
-            lexicon::meaning(&term_of(word)).is_some_and(|meaning| meaning.names.contains(&price))
-        })
-    });
-    let duration = pair("how", "long")
-        || has("срок долго длится")
-        || pair(
-            "сколько",
-            "дней времени лет идет ждать хранится длится действует часов месяцев сгорают едет",
-        )
-        || pair("many", "days");
-    let price =
-        !duration && (priced || pair("how", "much") || (has("сколько") && has("за будет выйдет сдерете")));
-    let time = !duration
-        && (has("когда when часы расписание скольки")
-            || pair("what", "time")
-            || pair("во", "сколько")
-            || has("hours"));
-    let number = !price && (has("сколько скольки") || pair("how", "many often hot"));
-    let negative = has("нельзя cannot cant can't not won't wont doesn't doesnt didn't didnt nothing")
-        || (has("don't dont") && !has("you"))
-        || pair("there", "no")
-        || (has("нет") && !pair("нет", "ли"))
-        || (has("не") && !pair("не", "подскажете подскажешь могли могла мог хотите"));
-    let goods =
-        (has("have sell есть продаете наличии available stock") && has("do you у ли в is")) || has("наличии");
-    let general = has("что чего what which какие какой") && has("можно can could могу");
-    let first = |list: &str| all.first().is_some_and(|word| is_in(list, word));
-    let measured =
-        pair("how", "much many long often hot far soon old big") || pair("как", "долго часто скоро много");
-    let way = has("how как") && !measured && !price && !time && !duration && !number;
-    let place = has("where где") || (has("куда") && !has("написать писать звонить"));
-    let permission = first("can may could можно нельзя") || (has("можно могу ли") && !general);
-    let outside = has("after without except besides после без кроме");
-    let hours = pair("до", "скольки") || pair("со", "скольки") || pair("с", "скольки");
-    Wants {
-        price,
-        time,
-        duration,
-        number,
-        negative,
-        general,
-        goods,
-        way,
-        place,
-        permission,
-        outside,
-        hours,
-        ..Wants::default()
-    }
 }
 
 /// The codes in a text: letters and digits in one piece or joined by a hyphen or a space, in Latin capitals without what joins

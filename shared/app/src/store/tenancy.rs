@@ -1,6 +1,7 @@
 //! `organisations`, `visitors`: whose everything is.
 
 use frontdesk_domain::id::{OrgId, SiteId, VisitorId};
+use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Statement;
 
@@ -28,4 +29,11 @@ pub fn insert_visitor(
     .bind_id(site)
     .bind(locale)
     .bind(now)
+}
+
+/// The language in which a visitor's page was shown when it came first.
+pub fn locale(scope: &TenantScope, visitor: VisitorId) -> Statement {
+    Statement::new("SELECT locale FROM visitors WHERE org_id = ?1 AND id = ?2")
+        .bind_id(scope.org())
+        .bind_id(visitor)
 }

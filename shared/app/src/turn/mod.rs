@@ -12,18 +12,19 @@ use frontdesk_domain::citation;
 use frontdesk_domain::conversation::{AuthorKind, Message};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::guard::{self, InputVerdict};
-use frontdesk_domain::id::MessageId;
+use frontdesk_domain::id::{MessageId, VisitorId};
 use frontdesk_domain::question::{Question, Talk, talk};
 use frontdesk_domain::quote::{self, MAX_OFFERED, Offered};
 use frontdesk_domain::room::Reply;
+use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::{self, Language};
 use frontdesk_domain::texts::{self, TextKey};
-use frontdesk_ports::Ctx;
+use frontdesk_ports::{Ctx, Rows};
 
 use crate::retrieval::Found;
 use crate::rooms::TurnRun;
-use crate::{settings, usage};
+use crate::{settings, store, usage};
 
 /// How a turn ends.
 pub struct Ending {
@@ -40,10 +41,20 @@ struct TurnAnswer {
     outcome: Outcome,
     text: String,
     citations: Vec<Citation>,
-    /// It ends before its end.
-    incomplete: bool,
+    end: End,
     suggestions: Vec<String>,
     shown: Option<usize>,
+}
+
+/// Where an answer ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// At its end.
+    Whole,
+    /// At a limit. As much was said as there will ever be.
+    Limit,
+    /// Wherever the model was when it broke off.
+    BrokenOff,
 }
 
 /// What everything in a turn needs.
@@ -59,7 +70,8 @@ struct Turn<'a> {
 /// # Errors
 /// A conflict when the run is not in progress any more; any other when no answer could be made.
 pub async fn answer(run: &TurnRun) -> Result<Ending> {
-    let TurnAnswer { outcome, text, citations, suggestions, incomplete, shown } = make(run).await?;
+    let TurnAnswer { outcome, text, citations, suggestions, end, shown } = make(run).await?;
+    let incomplete = end != End::Whole;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
     let reply = Reply { id, text, citations, suggestions, incomplete };
     Ok(Ending { outcome, reply: Some(reply), shown })
@@ -90,11 +102,15 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     };
     let earlier: Vec<&Message> =
         messages.iter().copied().filter(|message| message.id != question.id).collect();
-    // The language is that of what was meant; a code or a sign alone is of none, and answered in that of the talk before.
+    // The language is that of what was meant; a code or a sign alone is of none, and answered in that of the talk before, or,
+    // where there is none, of the visitor's page.
     let meant = Question::new(&question.text, &[]);
     let spoken = earlier.iter().rev().map(|message| text::detect(&message.text));
     let language = match meant.language {
-        Language::Other => spoken.into_iter().find(|one| *one != Language::Other).unwrap_or_default(),
+        Language::Other => match spoken.into_iter().find(|one| *one != Language::Other) {
+            Some(language) => language,
+            None => language_of(ctx, scope, question).await?.unwrap_or_default(),
+        },
         language => language,
     };
     let turn = Turn { ctx, run, settings: &settings, language };
@@ -151,6 +167,16 @@ async fn make(run: &TurnRun) -> Result<TurnAnswer> {
     }
 }
 
+/// The language in which the page was shown to who asks; `None` where that is not known.
+async fn language_of(ctx: &Ctx, scope: &TenantScope, question: &Message) -> Result<Option<Language>> {
+    let id = question.author.id.as_deref();
+    let Some(visitor) = id.and_then(|id| id.parse::<VisitorId>().ok()) else { return Ok(None) };
+    let answers = ctx.db.query(vec![store::tenancy::locale(scope, visitor)]).await?;
+    let Some(row) = answers.first().and_then(Rows::first) else { return Ok(None) };
+    let locale = row.text(0)?;
+    Ok(Language::all().find(|language| language.tag() == locale))
+}
+
 /// What is said to what is no question.
 const fn reply_to(kind: Talk) -> TextKey {
     match kind {
@@ -168,7 +194,7 @@ impl Turn<'_> {
     /// Says something that is not from a model.
     async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<TurnAnswer> {
         self.run.say(&text).await?;
-        Ok(TurnAnswer { outcome, text, citations, suggestions: Vec::new(), incomplete: false, shown: None })
+        Ok(TurnAnswer { outcome, text, citations, suggestions: Vec::new(), end: End::Whole, shown: None })
     }
 
     async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<TurnAnswer> {
@@ -204,8 +230,10 @@ impl Turn<'_> {
         asked: &Question,
         found: &[Found],
     ) -> Result<TurnAnswer> {
-        // What broke off may have been about to cite. It was shown, so it is kept: as incomplete, and without a citation.
-        let free = !self.settings.guardrails.only_from_evidence || kind.is_some() || answer.incomplete;
+        // What broke off may have been about to cite. It was shown, so it is kept: as incomplete, and without a citation. What
+        // reached a limit had all the room that it was given, and is judged as a whole.
+        let free =
+            !self.settings.guardrails.only_from_evidence || kind.is_some() || answer.end == End::BrokenOff;
         let cites = !answer.citations.is_empty() && citation::says_something(&answer.text);
         let cites = cites || answer.outcome != Outcome::Answered;
         let asks_back = only_asks(&answer.text);

@@ -21,7 +21,7 @@ use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::{Dialect, ModelEndpoint};
 use futures_util::{StreamExt, pin_mut};
 
-use super::{Turn, TurnAnswer};
+use super::{End, Turn, TurnAnswer};
 use crate::retrieval::Found;
 use crate::rooms::TurnRun;
 use pace::Pace;
@@ -254,7 +254,7 @@ async fn stream(
             run.note_reason(Some(result));
         }
     };
-    let answer = |said: &Saying, incomplete| said.answer(&sources, incomplete, call.number);
+    let answer = |said: &Saying, end| said.answer(&sources, end, call.number);
     let error = loop {
         let mut end = None;
         match pace.until(events.next()).await? {
@@ -283,7 +283,7 @@ async fn stream(
                 pace.show().await?;
                 tracing::warn!(turn = %run.start.token.turn, model, "an answer is longer than the limit, and cut");
                 ended("too_long");
-                return Ok(Streamed::Over(answer(&said, true)));
+                return Ok(Streamed::Over(answer(&said, End::Limit)));
             }
             Some(guard) => {
                 ended(guard.name());
@@ -307,7 +307,12 @@ async fn stream(
                 tracing::warn!(turn = %run.start.token.turn, model, reason, "an answer is incomplete");
             }
             ended(incomplete.unwrap_or("ok"));
-            return Ok(Streamed::Over(answer(&said, incomplete.is_some())));
+            let end = match reason {
+                FinishReason::Length => End::Limit,
+                _ if incomplete.is_some() => End::BrokenOff,
+                _ => End::Whole,
+            };
+            return Ok(Streamed::Over(answer(&said, end)));
         }
     };
     tracing::warn!(turn = %run.start.token.turn, model, reason = error.name(), %error, "a model did not answer");
@@ -326,7 +331,7 @@ async fn stream(
         return blocked(turn, &mut pace, model, guard).await;
     }
     pace.show().await?;
-    Ok(Streamed::Broken(answer(&said, true), error))
+    Ok(Streamed::Broken(answer(&said, End::BrokenOff), error))
 }
 
 /// Why an answer that the provider ended is none up to its end.
@@ -380,13 +385,13 @@ impl Saying {
         shown.to_owned()
     }
 
-    fn answer(&self, sources: &[Source<'_>], incomplete: bool, call: usize) -> TurnAnswer {
+    fn answer(&self, sources: &[Source<'_>], end: End, call: usize) -> TurnAnswer {
         TurnAnswer {
             outcome: Outcome::Answered,
             text: self.text.clone(),
             citations: frontdesk_domain::citation::cited(&self.text, sources),
             suggestions: Vec::new(),
-            incomplete,
+            end,
             shown: Some(call),
         }
     }

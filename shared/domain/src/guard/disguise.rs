@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
+use super::injection::vocabulary;
 use super::words::words;
 use crate::question::reading::sounds;
 
@@ -11,20 +12,21 @@ use crate::question::reading::sounds;
 const MOST_ENCODED: usize = 4;
 const LONGEST_ENCODED: usize = 2000;
 
-/// The words of every other reading of a text. `plain` are its words as they stand.
-pub(super) fn readings(text: &str, plain: &[String]) -> Vec<Vec<String>> {
+/// The words of every other reading of a text, each with whether it is written so to hide something: Russian in Latin letters is
+/// not. `plain` are its words as they stand.
+pub(super) fn readings(text: &str, plain: &[String]) -> Vec<(Vec<String>, bool)> {
     let mut found = Vec::new();
-    if let Some(joined) = joined(plain) {
-        found.push(joined);
+    if let Some(joined) = joined(text) {
+        found.push((joined, true));
     }
     if plain.iter().any(|word| has_both(word)) {
-        found.push(plain.iter().map(|word| undigited(word)).collect());
+        found.push((plain.iter().map(|word| undigited(word)).collect(), true));
     }
     // Words that are no Russian in Latin letters give none that the patterns know.
     if plain.iter().any(|word| word.bytes().all(|byte| byte.is_ascii_alphabetic())) {
-        found.push(plain.iter().map(|word| sounds(word)).collect());
+        found.push((plain.iter().map(|word| sounds(word)).collect(), false));
     }
-    found.extend(encoded(text).map(|inner| words(&inner)));
+    found.extend(encoded(text).map(|inner| (words(&inner), true)));
     found
 }
 
@@ -49,67 +51,66 @@ fn undigited(word: &str) -> String {
     word.chars().map(letter).collect()
 }
 
-/// `i.g.n.o.r.e all` as `ignore all`. Where all is apart, words have no ends; they are found again in what is joined.
-fn joined(words: &[String]) -> Option<Vec<String>> {
+/// `i.g.n.o.r.e a.l.l` as `ignore all`, and `i g n o r e  a l l`: what stands between words is another thing than what stands
+/// between letters. Where all is apart alike, words have no ends; those of the patterns are found again in what is joined.
+fn joined(text: &str) -> Option<Vec<String>> {
     const LEAST: usize = 4;
-    let is_letter = |word: &String| word.chars().nth(1).is_none() && word.chars().all(char::is_alphabetic);
-    let mut found = Vec::new();
-    let mut run = String::new();
-    let mut any = false;
-    let mut flush = |run: &mut String, found: &mut Vec<String>| {
-        if run.chars().nth(LEAST.saturating_sub(1)).is_some() {
-            any = true;
-            split_known(run, found);
-        } else {
-            found.extend(run.chars().map(String::from));
-        }
-        run.clear();
-    };
-    for word in words {
-        if is_letter(word) {
-            run.push_str(word);
-        } else {
-            flush(&mut run, &mut found);
-            found.push(word.clone());
+    let mut found = Joined::default();
+    let mut begin = true;
+    for line in text.lines() {
+        for chunk in line.split("  ").filter(|chunk| !chunk.trim().is_empty()) {
+            if !begin {
+                found.flush();
+            }
+            begin = false;
+            for token in chunk.split_whitespace() {
+                let inside = words(token);
+                let single = |word: &String| word.chars().nth(1).is_none();
+                let letters = inside.iter().all(|word| single(word) && word.chars().all(char::is_alphabetic));
+                if !letters {
+                    found.flush();
+                    found.words.extend(inside);
+                } else if inside.len() > 1 {
+                    found.flush();
+                    found.run.extend(inside);
+                    found.flush();
+                } else {
+                    found.run.extend(inside);
+                }
+            }
         }
     }
-    flush(&mut run, &mut found);
-    any.then_some(found)
+    found.flush();
+    (found.longest >= LEAST).then_some(found.words)
 }
 
-/// The words of the patterns in letters without blanks; what stands between them is a word, too.
+/// Words, and letters that are to be joined to the next one.
+#[derive(Default)]
+struct Joined {
+    words: Vec<String>,
+    run: Vec<String>,
+    longest: usize,
+}
+
+impl Joined {
+    fn flush(&mut self) {
+        self.longest = self.longest.max(self.run.len());
+        split_known(&self.run.concat(), &mut self.words);
+        self.run.clear();
+    }
+}
+
+/// The words of the patterns in letters without blanks, the longest first; what stands between them is a word, too.
 fn split_known(letters: &str, found: &mut Vec<String>) {
-    const KNOWN: &[&str] = &[
-        "ignore",
-        "forget",
-        "disregard",
-        "previous",
-        "instructions",
-        "system",
-        "prompt",
-        "rules",
-        "your",
-        "all",
-        "show",
-        "игнорируй",
-        "забудь",
-        "предыдущие",
-        "инструкции",
-        "системный",
-        "промпт",
-        "правила",
-        "свои",
-        "все",
-        "покажи",
-    ];
     let mut rest = letters;
     let mut between = String::new();
     while let Some(first) = rest.chars().next() {
-        if let Some(known) = KNOWN.iter().find(|known| rest.starts_with(**known)) {
+        let known = vocabulary().filter(|known| rest.starts_with(known)).max_by_key(|known| known.len());
+        if let Some(known) = known {
             if !between.is_empty() {
                 found.push(std::mem::take(&mut between));
             }
-            found.push((*known).to_owned());
+            found.push(known.to_owned());
             rest = rest.get(known.len()..).unwrap_or("");
         } else {
             between.push(first);

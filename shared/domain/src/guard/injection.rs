@@ -7,7 +7,27 @@
 pub(super) fn found(text: &str, words: &[String]) -> bool {
     template_tokens(text)
         || said(text, words)
-        || super::disguise::readings(text, words).iter().any(|words| said("", words))
+        || super::disguise::readings(text, words)
+            .iter()
+            .any(|(reading, hidden)| said("", reading) || (*hidden && hides(reading, words)))
+}
+
+/// Whether a reading has rules that are to be ignored, and a text hides one of these words: where nothing is said of whose rules
+/// they are, the disguise says it.
+fn hides(reading: &[String], plain: &[String]) -> bool {
+    let hidden = |word: &String| !plain.contains(word);
+    reading.iter().enumerate().any(|(at, word)| {
+        let rules = reading.iter().skip(at.saturating_add(1)).take(8).filter(|word| any_stem(word, RULES));
+        any_of(word, OVERRIDE) && rules.into_iter().any(|rules| hidden(word) || hidden(rules))
+    })
+}
+
+/// The words that patterns are made of, but for those of a letter or two.
+pub(super) fn vocabulary() -> impl Iterator<Item = &'static str> {
+    let phrases = [STRONG, NEW_ROLE, NO_LIMITS, PROMPTS, TOLD_BEFORE, GIVEN];
+    let lists = [OVERRIDE, FOLLOW, LIFT, HOLDS, OWN_RULES, RULES, WHOSE, SHOW];
+    let words = phrases.into_iter().flatten().copied().chain(lists).flatten().copied();
+    words.filter(|word| word.chars().nth(2).is_some())
 }
 
 fn said(text: &str, words: &[String]) -> bool {

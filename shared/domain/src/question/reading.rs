@@ -1,7 +1,7 @@
 //! How a visitor's text is to be read: in the layout that was meant, in the letters that were meant, and with the words that
 //! people misspell on purpose as they are in a dictionary.
 
-use crate::lexicon::{known_terms, known_words};
+use crate::lexicon::{is_known, known_terms, known_words};
 use crate::text::{Script, Term, words};
 
 /// Texts longer than this are read as they are, in characters.
@@ -41,6 +41,7 @@ const SPOKEN: &[(&str, &str)] = &[
     ("plz", "please"),
     ("wen", "when"),
     ("tel", "phone"),
+    ("teh", "the"),
     ("b&w", "black and white"),
 ];
 
@@ -72,12 +73,48 @@ fn in_dictionary_form(text: &str) -> String {
     let spoken = |word: &str| {
         let bare = word.trim_matches(|letter: char| !letter.is_alphanumeric());
         let found = SPOKEN.iter().find(|(form, _)| bare.to_lowercase() == *form);
-        found.map_or_else(|| word.to_owned(), |(_, meant)| word.replacen(bare, meant, 1))
+        let meant = found.map(|(_, meant)| *meant).or_else(|| misspelt_small(bare));
+        meant.map_or_else(|| word.to_owned(), |meant| word.replacen(bare, meant, 1))
     };
     if text.split_whitespace().all(|word| spoken(word) == word) {
         return text.to_owned();
     }
     text.split_whitespace().map(spoken).collect::<Vec<_>>().join(" ")
+}
+
+/// The word that asks which was meant by one that is a letter away from it: "mcuh". Other words are compared with those of the
+/// documents; these say what is asked, and stand in none.
+fn misspelt_small(word: &str) -> Option<&'static str> {
+    const SMALL: &[&str] = &[
+        "much",
+        "many",
+        "what",
+        "when",
+        "where",
+        "which",
+        "have",
+        "сколько",
+        "когда",
+        "почему",
+        "можно",
+        "какой",
+        "какая",
+    ];
+    let word = word.to_lowercase();
+    let length = word.chars().count();
+    if !(3..=8).contains(&length) || SMALL.contains(&word.as_str()) || is_known(&word) {
+        return None;
+    }
+    SMALL.iter().copied().find(|small| {
+        let longer = length > small.chars().count();
+        let sorted = |text: &str| {
+            let mut letters: Vec<char> = text.chars().collect();
+            letters.sort_unstable();
+            letters
+        };
+        let alike = longer || sorted(small) == sorted(&word) || small.starts_with(&word);
+        alike && small.chars().next() == word.chars().next() && strsim::osa_distance(small, &word) == 1
+    })
 }
 
 fn all_letters_are(text: &str, script: Script) -> bool {
@@ -191,11 +228,44 @@ pub fn may_be_misspelt(term: &Term) -> bool {
     most_changes(term).is_some()
 }
 
+/// Whether two words of one length differ in one consonant for another that neither sounds like it nor stands beside it on a
+/// keyboard. That is seldom a slip: "залипает" is not "закипает".
+fn is_another_letter(one: &str, two: &str) -> bool {
+    const ALIKE: &[&str] = &[
+        "бп", "вф", "гк", "дт", "жш", "зс", "шщ", "чщ", "цс", "мн", "bp", "vf", "gk", "dt", "zs", "ck", "cs",
+        "qk", "mn", "vw",
+    ];
+    const ROWS: &[&str] = &["йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю", "qwertyuiop", "asdfghjkl", "zxcvbnm"];
+    let mut differ = one.chars().zip(two.chars()).filter(|(one, two)| one != two);
+    let (Some((one_letter, two_letter)), None) = (differ.next(), differ.next()) else { return false };
+    if one.chars().count() != two.chars().count() {
+        return false;
+    }
+    let consonant = |letter: char| !skeleton(&letter.to_string()).is_empty();
+    let alike = ALIKE.iter().any(|pair| pair.contains(one_letter) && pair.contains(two_letter));
+    let beside = ROWS.iter().any(|row| {
+        let at = |letter: char| row.chars().position(|key| key == letter);
+        at(one_letter).zip(at(two_letter)).is_some_and(|(one, two)| one.abs_diff(two) == 1)
+    });
+    consonant(one_letter) && consonant(two_letter) && !alike && !beside
+}
+
+/// What of a short word is seldom misspelt: its consonants, doubled ones once. "Gren" is green, and "rent" no cent.
+fn skeleton(stem: &str) -> String {
+    let mut kept = String::new();
+    for letter in stem.chars().filter(|letter| !"aeiouyаеёиоуыэюяьъй".contains(*letter)) {
+        if !kept.ends_with(letter) {
+            kept.push(letter);
+        }
+    }
+    kept
+}
+
 /// In how many letters a term may differ from what was meant.
 fn most_changes(term: &Term) -> Option<usize> {
     match term.stem.chars().count() {
-        0..=4 => None,
-        5..=7 => Some(1),
+        0..=3 => None,
+        4..=7 => Some(1),
         _ => Some(2),
     }
 }
@@ -211,8 +281,16 @@ fn nearest_among<'a>(term: &Term, others: impl Iterator<Item = (&'a Term, usize)
             }
             let far = strsim::osa_distance(&term.stem, &other.stem);
             // Short words differ by a letter and are others: the first letter is seldom the wrong one.
-            let same_first = other.stem.chars().next() == term.stem.chars().next();
-            (far <= most && (same_first || length > 5))
+            let first = |stem: &str| stem.chars().next();
+            let vowel =
+                |stem: &str| first(stem).is_some_and(|letter| skeleton(&letter.to_string()).is_empty());
+            let same_first =
+                first(&other.stem) == first(&term.stem) || (vowel(&other.stem) && vowel(&term.stem));
+            if is_another_letter(&term.stem, &other.stem) {
+                return None;
+            }
+            let like = length > 4 || skeleton(&term.stem) == skeleton(&other.stem);
+            (far <= most && like && (same_first || length > 5))
                 .then_some(((far, !same_first, rank, other.stem.as_str()), other))
         })
         .min_by(|one, two| one.0.cmp(&two.0))
@@ -241,6 +319,23 @@ mod tests {
         assert_eq!(near("waranty").as_deref(), Some("warranti"));
         assert_eq!(near("пианино"), None);
         assert_eq!(near("dog"), None);
+    }
+
+    #[test]
+    fn a_slip_of_the_keys_or_the_ear_is_undone_and_another_consonant_is_another_word() {
+        let near = |word: &str, known: &str| nearest_of(&term_of(word), [term_of(known)].iter()).is_some();
+        for (word, known) in
+            [("gren", "green"), ("vidoe", "video"), ("библеотеки", "библиотеки"), ("аператор", "оператор")]
+        {
+            assert!(near(word, known), "{word}");
+        }
+        for (word, known) in [("залипает", "закипает"), ("rent", "cent"), ("кость", "гость")]
+        {
+            assert!(!near(word, known), "{word}");
+        }
+        assert_eq!(as_meant("how mutch is it"), "how much is it");
+        assert_eq!(as_meant("how mcuh is it"), "how much is it");
+        assert_eq!(as_meant("a watch for him"), "a watch for him");
     }
 
     proptest::proptest! {

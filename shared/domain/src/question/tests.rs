@@ -53,3 +53,18 @@ fn a_code_in_small_letters_with_a_blank_is_one_where_nothing_else_can_be_meant()
         assert!(Question::new(text, &[]).codes.is_empty(), "{text}");
     }
 }
+
+#[test]
+fn what_is_told_asks_for_nothing_and_a_wish_does() {
+    let told = |text: &str| Question::new(text, &[]).wants.told;
+    assert!(told("I was charged twice") && told("с меня списали деньги два раза"));
+    for text in [
+        "I was charged twice, why?",
+        "my parcel is late, what now",
+        "I need a kettle",
+        "How much is it",
+        "мне нужен чайник",
+    ] {
+        assert!(!told(text), "{text}");
+    }
+}

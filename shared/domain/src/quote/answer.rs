@@ -6,14 +6,14 @@
 
 use std::ops::Range;
 
-use super::holds::has;
-use super::judge::{Judge, Scored, best, weight};
+use super::holds::{has, is_span};
+use super::judge::{Judge, Scored, best, measures, weight};
 use super::statement::{Candidate, Said, prepare};
 use super::unit::{self, Unit, UnitKind, units};
 use super::{MAX_QUOTE_CHARS, bounded};
 use crate::answer::Citation;
 use crate::citation::Source;
-use crate::question::Question;
+use crate::question::{Question, Wants, names};
 use crate::text::Language;
 
 /// How many passages are read for an answer.
@@ -42,8 +42,10 @@ pub fn quoted_answer(
     offered: &[Offered<'_>],
     least: f64,
 ) -> Option<(String, Vec<Citation>)> {
-    // "How much is it?" alone names nothing that could be answered.
-    if question.words.iter().all(|word| word.asks) && question.codes.is_empty() {
+    // "How much is it?" alone names nothing that could be answered, and "it is four days now" neither.
+    if question.words.iter().all(|word| word.asks || (is_span(&word.term.word) && !names(word, "расписание")))
+        && question.codes.is_empty()
+    {
         return None;
     }
     let offered = offered.get(..offered.len().min(MAX_OFFERED)).unwrap_or(offered);
@@ -53,10 +55,16 @@ pub fn quoted_answer(
     for (number, (offered, units)) in offered.iter().zip(&all).enumerate() {
         prepare(number, offered, units, question, &mut texts, &mut statements);
     }
-    let weights = question.words.iter().map(|word| weight(word, &statements)).collect();
-    let judge = Judge { question, weights, texts };
-    let scored: Vec<Scored> = statements.iter().map(|statement| judge.score(statement, None)).collect();
-    let (first, best) = best(&statements, &scored)?;
+    let weights = question.words.iter().map(|word| weight(word, question, &statements)).collect();
+    let judge = Judge { question, weights, texts, measures: measures(question) };
+    let scored: Vec<Scored> =
+        statements.iter().map(|statement| judge.score(statement, None, &question.wants)).collect();
+    let extreme = judge.extreme(&statements, &scored);
+    let alone = extreme.is_some();
+    let (first, best) = match extreme {
+        Some(found) => found,
+        None => best(&statements, &scored)?,
+    };
     let (mut picked, mut together) = (vec![first], 0.0);
     // What the first one leaves open, when that is a question of its own.
     let open: Vec<bool> = best
@@ -65,10 +73,16 @@ pub fn quoted_answer(
         .zip(&question.words)
         .map(|(credit, word)| *credit < 0.4 && word.age == 0)
         .collect();
+    // Two halves of one clause that are said of different things are no answer to it.
+    let is_open =
+        |clause: usize| open.iter().zip(&question.words).any(|(open, word)| *open && word.clause == clause);
+    let apart =
+        !open.iter().zip(&question.words).any(|(open, word)| !open && word.age == 0 && is_open(word.clause));
+    let wants = if apart { Wants::default() } else { question.wants };
     let open_words = open.iter().filter(|open| **open).count();
     if open_words >= 1 && (open_words >= 2 || question.words.len() >= 3) {
         let rest: Vec<Scored> =
-            statements.iter().map(|statement| judge.score(statement, Some(&open))).collect();
+            statements.iter().map(|statement| judge.score(statement, Some(&open), &wants)).collect();
         let second = statements.iter().zip(&rest).filter(|(statement, score)| {
             score.share >= SECOND
                 && statement.language == first.language
@@ -78,7 +92,7 @@ pub fn quoted_answer(
             one.1.covered.total_cmp(&two.1.covered).then(two.0.offered.cmp(&one.0.offered))
         }) {
             picked.push(second);
-            together = judge.share(best, score);
+            together = if apart { judge.share(best, score) } else { 0.0 };
         }
     }
     if !judge.suffices(first, best, least) && together < TOGETHER {
@@ -88,7 +102,11 @@ pub fn quoted_answer(
     let mut citations: Vec<Citation> = Vec::new();
     for statement in picked {
         let units = all.get(statement.offered)?;
-        let range = shown_range(statement, units, &scored, &statements);
+        let range = if alone {
+            units.get(statement.unit).map(|unit| unit.range.clone())?
+        } else {
+            shown_range(statement, units, &scored, &statements)
+        };
         let number = u32::try_from(citations.len()).unwrap_or(0).saturating_add(1);
         let citation = statement.source.cite(number, range.clone())?;
         let repeats = citations.iter().any(|other| {

@@ -25,6 +25,65 @@ pub struct Has {
     pub place: bool,
     /// It says what not to do.
     pub order: bool,
+    /// What is measured.
+    pub measures: Measures,
+}
+
+/// What is measured in units of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// Kilograms.
+    Weight,
+    /// Litres.
+    Volume,
+    /// Watts.
+    Power,
+    /// Degrees.
+    Temperature,
+}
+
+impl Measure {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Weight, Self::Volume, Self::Power, Self::Temperature];
+
+    /// A word for it, as the lexicon knows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "вес",
+            Self::Volume => "объем",
+            Self::Power => "мощность",
+            Self::Temperature => "температура",
+        }
+    }
+
+    const fn units(self) -> &'static [&'static str] {
+        match self {
+            Self::Weight => &["кг", "г", "грамм", "граммов", "kg", "g", "grams", "lb", "oz"],
+            Self::Volume => &["л", "мл", "литр", "литра", "литров", "l", "ml", "litre", "litres", "liters"],
+            Self::Power => &["вт", "квт", "ватт", "w", "kw", "watt", "watts"],
+            Self::Temperature => &["c", "с", "f", "градус", "градуса", "градусов", "degrees"],
+        }
+    }
+}
+
+/// Some measures.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Measures([bool; 4]);
+
+impl Measures {
+    fn of(words: &[&str]) -> Self {
+        Self(Measure::ALL.map(|measure| {
+            let is_number = |word: &str| word.starts_with(|letter: char| letter.is_ascii_digit());
+            words.windows(2).any(
+                |pair| matches!(pair, [number, unit] if is_number(number) && measure.units().contains(unit)),
+            )
+        }))
+    }
+
+    /// Whether one is among them.
+    pub fn contains(self, measure: &Measure) -> bool {
+        Measure::ALL.iter().zip(self.0).any(|(one, there)| one == measure && there)
+    }
 }
 
 /// What a sentence or a heading begins with, where it speaks of a special case.
@@ -58,6 +117,9 @@ pub fn says_how(heading: &str) -> bool {
     let lower = heading.trim().to_lowercase();
     lower.starts_with("как ")
         || lower.starts_with("how to")
+        || lower.contains("способ")
+        || lower.contains("method")
+        || lower.starts_with("ways to")
         || lower.split(' ').next().is_some_and(|word| word.ends_with("ing"))
 }
 
@@ -171,6 +233,9 @@ const SPANS: &[&str] = &[
     "week",
 ];
 
+/// The same, as they are written in tables.
+const SHORT_SPANS: &[&str] = &["мин", "сут", "мес", "нед", "сек", "min", "mins", "hrs", "hr", "sec"];
+
 /// Beginnings of what tells a time as well as a length of it.
 const TIMES: &[&str] = &["дня", "дней", "час", "год", "year"];
 
@@ -218,6 +283,11 @@ pub fn is_date(word: &str) -> bool {
         || word.starts_with("holiday")
 }
 
+/// Whether a word is a length of time and nothing else: "four days".
+pub fn is_span(word: &str) -> bool {
+    SPANS.iter().any(|part| word.starts_with(part)) && word.chars().count() <= 7
+}
+
 /// What stands behind a "not" in "not later than", which denies nothing.
 const BOUNDS: &[&str] = &[
     "позднее",
@@ -241,7 +311,8 @@ const BOUNDS: &[&str] = &[
 pub fn has(text: &str) -> Has {
     let lower = text.to_lowercase();
     let any = |list: &[&str]| list.iter().any(|part| lower.contains(part));
-    let words: Vec<&str> = lower.split(|letter: char| !letter.is_alphanumeric()).collect();
+    let words: Vec<&str> =
+        lower.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let word = |list: &[&str]| words.iter().any(|word| list.contains(word));
     let begins = |list: &[&str]| words.iter().any(|word| list.iter().any(|part| word.starts_with(part)));
     let clocks = lower.split(|letter: char| !(letter.is_ascii_digit() || letter == ':')).filter(|token| {
@@ -250,9 +321,10 @@ pub fn has(text: &str) -> Has {
     let clocks = clocks.count();
     let digits = lower.chars().filter(char::is_ascii_digit).count();
     Has {
+        measures: Measures::of(&words),
         money: any(MONEY),
         time: clocks > 0 || begins(DATES) || begins(TIMES),
-        duration: begins(SPANS),
+        duration: begins(SPANS) || word(SHORT_SPANS),
         number: lower.chars().any(char::is_numeric) || word(NUMBERS),
         negative: lower.contains("n't")
             || words.iter().enumerate().any(|(at, word)| {

@@ -1,8 +1,9 @@
 //! How much of a question a statement answers.
 
 use super::count;
-use super::statement::{Candidate, Condition, Said};
-use crate::question::{Asked, Question, codes, names};
+use super::holds::Measure;
+use super::statement::{BESIDE, Candidate, Condition, KIND, Said};
+use crate::question::{Asked, Question, Wants, codes, names};
 use crate::text::Language;
 
 /// What a document in another language counts, of one in the question's own.
@@ -22,6 +23,8 @@ pub(super) struct Judge<'a> {
     pub(super) question: &'a Question,
     pub(super) weights: Vec<f64>,
     pub(super) texts: Vec<Said>,
+    /// What the question wants to be measured.
+    pub(super) measures: Vec<Measure>,
 }
 
 pub(super) struct Scored {
@@ -32,16 +35,15 @@ pub(super) struct Scored {
 }
 
 impl Judge<'_> {
-    pub(super) fn score(&self, statement: &Candidate<'_>, only: Option<&[bool]>) -> Scored {
+    pub(super) fn score(&self, statement: &Candidate<'_>, only: Option<&[bool]>, wants: &Wants) -> Scored {
         let mut credits = Vec::with_capacity(self.question.words.len());
         let (mut covered, mut whole, mut direct) = (0.0, 0.0, 0.0_f64);
         for (at, word) in self.question.words.iter().enumerate() {
             let counts = only.is_none_or(|only| only.get(at).copied().unwrap_or(false));
             let own = statement.own.credit(word);
-            let around = statement
-                .around
-                .iter()
-                .map(|(text, share)| share * self.texts.get(*text).map_or(0.0, |said| said.credit(word)));
+            let around = statement.around.iter().map(|(text, share)| {
+                self.texts.get(*text).map_or(0.0, |said| near(said.credit(word), *share))
+            });
             let mut credit = around.fold(own, f64::max);
             if word.meaning.names.is_empty()
                 && self.is_code(word)
@@ -50,11 +52,25 @@ impl Judge<'_> {
                 credit = 1.0;
             }
             // What kind of answer is wanted is met by an answer of that kind.
-            if names(word, "цена") && statement.has.money {
+            if wants.price && names(word, "цена") && statement.has.money {
                 credit = credit.max(0.9);
             }
+            if (wants.mail && statement.has.mail && names(word, "email"))
+                || (wants.phone && statement.has.phone && names(word, "phone"))
+            {
+                credit = credit.max(0.9);
+            }
+            // Which row that is, is for all rows together to say.
+            if (wants.cheapest || wants.dearest) && word.asks && statement.amount.is_some() {
+                credit = 1.0;
+            }
+            // What a visitor was charged is no question of what a thing costs.
+            if wants.told && names(word, "цена") {
+                credit = 0.0;
+            }
             credits.push(credit);
-            if !counts {
+            // What was asked before the last question is a help, and is not asked again.
+            if !counts || (word.age >= 2 && credit < NAMED) {
                 continue;
             }
             let weight = if word.asks { 0.2 } else { 1.0 }
@@ -73,7 +89,7 @@ impl Judge<'_> {
             direct = direct.max(if there > 0 { 1.0 } else { 0.0 });
         }
         let mut fits = 1.0;
-        let (wants, has) = (&self.question.wants, &statement.has);
+        let (wants, has) = (wants, &statement.has);
         for (wanted, there) in [
             (wants.price, has.money),
             (wants.time, has.time),
@@ -83,6 +99,13 @@ impl Judge<'_> {
             if wanted && !there {
                 fits *= 0.75;
             }
+        }
+        if self.measures.iter().any(|measure| !has.measures.contains(measure)) {
+            fits *= 0.75;
+        }
+        // "How many doctors?" is answered by a number of doctors.
+        if wants.number && direct <= 0.0 {
+            fits *= 0.75;
         }
         if wants.negative && !has.negative {
             fits *= 0.55;
@@ -100,10 +123,19 @@ impl Judge<'_> {
             fits *= 0.6;
         }
         if wants.place && !has.place {
-            fits *= 0.7;
+            fits *= 0.5;
         }
         if wants.permission && !(has.allows || has.negative) {
-            fits *= 0.8;
+            // A number to call says nothing of what may be done.
+            fits *= if has.phone || has.mail { 0.6 } else { 0.8 };
+        }
+        // "What do I bring to a visit?" is not answered by the fields of a visit.
+        if wants.open && statement.row && !wants.a_field() && self.question.codes.is_empty() {
+            fits *= 0.6;
+        }
+        // What went wrong is not set right by a row of a price list.
+        if wants.told && statement.row {
+            fits *= 0.6;
         }
         // An order not to do something is no help where it is not done.
         let troubled = self.question.words.iter().any(|word| word.negated) && !wants.permission;
@@ -152,7 +184,7 @@ impl Judge<'_> {
         if is_topic && statement.aside {
             general *= 0.85;
         }
-        if is_topic && !wants.negative && statement.has.negative {
+        if is_topic && !wants.negative && statement.has.negative && !statement.row {
             general *= 0.8;
         }
         if is_topic && !wants.general && (statement.has.number || statement.row) {
@@ -201,8 +233,20 @@ impl Judge<'_> {
         folded.iter().any(|one| self.question.codes.iter().any(|code| code.starts_with(one.as_str())))
     }
 }
+/// What a credit counts beside a statement. What holds for a kind of thing has to be said of it in the statement or above it.
+fn near(credit: f64, share: f64) -> f64 {
+    if credit <= KIND && share <= BESIDE { 0.5 * credit * share } else { credit * share }
+}
+
+/// The measures that a question names.
+pub(super) fn measures(question: &Question) -> Vec<Measure> {
+    let named =
+        |measure: &Measure| question.words.iter().any(|word| word.age == 0 && names(word, measure.name()));
+    Measure::ALL.into_iter().filter(named).collect()
+}
+
 /// A word that few statements hold tells more; one that none holds is likely to be what the question is about.
-pub(super) fn weight(word: &Asked, statements: &[Candidate<'_>]) -> f64 {
+pub(super) fn weight(word: &Asked, question: &Question, statements: &[Candidate<'_>]) -> f64 {
     let there = statements.iter().filter(|statement| statement.own.credit(word) >= 0.7).count();
     let all = count(statements.len());
     // Where one is says little of what is asked.
@@ -210,7 +254,8 @@ pub(super) fn weight(word: &Asked, statements: &[Candidate<'_>]) -> f64 {
         return 0.3;
     }
     if there == 0 {
-        return 1.0;
+        // What is done with a thing is said in many ways; the thing itself in few.
+        return if word.verb && !question.wants.told { 0.6 } else { 1.0 };
     }
     let rare = ((all + 1.0) / (count(there) + 0.5)).ln() / (all + 1.0).ln().max(1.0);
     rare.clamp(0.3, 1.0)
@@ -234,6 +279,28 @@ pub(super) fn best<'a, 'b>(
 }
 
 impl Judge<'_> {
+    /// The row that costs least, or most, of those that are of the kind that is asked for.
+    pub(super) fn extreme<'a, 'b>(
+        &self,
+        statements: &'a [Candidate<'b>],
+        scored: &'a [Scored],
+    ) -> Option<(&'a Candidate<'b>, &'a Scored)> {
+        let wants = &self.question.wants;
+        if !(wants.cheapest || wants.dearest) {
+            return None;
+        }
+        let priced = statements.iter().zip(scored).filter_map(|(statement, score)| {
+            let fits = statement.row
+                && statement.language == self.question.language
+                && self.completeness(&score.credits) >= 1.0
+                && self.question.words.iter().any(|word| !word.asks && statement.subject.credit(word) >= 0.7);
+            Some((statement.amount.filter(|_| fits)?, (statement, score)))
+        });
+        let by = |one: &(f64, _), two: &(f64, _)| one.0.total_cmp(&two.0);
+        let found = if wants.cheapest { priced.min_by(by) } else { priced.max_by(by) };
+        found.map(|(_, found)| found)
+    }
+
     /// Whether what a question goes on about is in the answer, too.
     fn keeps_subject(&self, credits: &[f64]) -> bool {
         let mut carried = self.question.words.iter().zip(credits).filter(|(word, _)| word.age > 0).peekable();
@@ -247,6 +314,8 @@ impl Judge<'_> {
         let named = self.question.wants.way && statement.way && statement.focus >= 1.0;
         let complete = match own {
             _ if named => 0.5,
+            // A row has fields that may be asked for; of what else it says, all has to be asked.
+            _ if statement.row && !self.question.wants.a_field() && self.question.codes.is_empty() => 1.0,
             0..=2 => 1.0,
             _ => COMPLETE,
         };
@@ -261,7 +330,9 @@ impl Judge<'_> {
             let only: Vec<bool> =
                 self.question.words.iter().map(|word| word.clause == clause && word.age == 0).collect();
             let count = only.iter().filter(|counts| **counts).count();
-            count >= 1 && count < only.len() && self.score(statement, Some(&only)).share >= least.max(0.65)
+            count >= 1
+                && count < only.len()
+                && self.score(statement, Some(&only), &self.question.wants).share >= least.max(0.65)
         })
     }
 }

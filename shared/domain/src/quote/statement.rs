@@ -8,24 +8,42 @@ use super::holds::{Has, Opening, has, opens, says_how};
 use super::unit::{Unit, UnitKind};
 use crate::citation::Source;
 use crate::lexicon::{self, Concept};
-use crate::question::{Asked, Question, codes, numbers};
+use crate::question::{Asked, Question, codes, is_bound, numbers, told_apart};
 use crate::text::{Language, Term, terms};
+
+/// What counts what is said of a kind of thing, of which one is asked for.
+pub(super) const KIND: f64 = 0.75;
+
+/// What the rest of a statement's paragraph counts.
+pub(super) const BESIDE: f64 = 0.8;
 
 /// The terms of a piece of text, what they mean, and what stands in it besides.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     terms: BTreeSet<Term>,
+    /// Those that stand there only as a part of a joined word: the books of "e-books".
+    bound: BTreeSet<Term>,
     names: BTreeSet<Concept>,
     kinds: BTreeSet<Concept>,
+    /// The first letters of its words, for words that are made of them: "MRI".
+    initials: String,
 }
 
 impl Said {
     pub(super) fn of(text: &str, language: Language) -> Self {
-        let mut said = Self::default();
+        let (mut said, mut free) = (Self::default(), BTreeSet::new());
         // "В течение" is a preposition, and no stream.
-        for (term, _) in terms(text, language).filter(|(term, _)| term.stem != "течен") {
+        for (term, word) in terms(text, language).filter(|(term, _)| term.stem != "течен") {
+            said.initials.extend(word.text.chars().next());
+            let term = told_apart(term, &word.text);
+            if is_bound(text, &word) {
+                said.bound.insert(term.clone());
+            } else {
+                free.insert(term.clone());
+            }
             said.add(term);
         }
+        said.bound.retain(|term| !free.contains(term));
         said
     }
 
@@ -45,21 +63,25 @@ impl Said {
 
     /// How much of a word stands here: itself, a related form, another word for it, a thing of which it is a kind.
     pub(super) fn credit(&self, word: &Asked) -> f64 {
-        let variants = &word.term.variants;
-        if variants.iter().any(|variant| self.terms.contains(variant)) {
-            return 1.0;
+        let variants = &word.known;
+        if let Some(there) = variants.iter().find(|variant| self.terms.contains(*variant)) {
+            return if self.bound.contains(there) == word.bound { 1.0 } else { 0.98 };
         }
         if self.terms.contains(&word.sounded) {
             return 1.0;
         }
-        if word.meaning.names.iter().any(|name| self.names.contains(name)) {
+        let named = |name: &Concept| self.names.contains(name);
+        if word.meaning.names.iter().any(named) {
             return 0.8;
         }
         if variants.iter().any(|variant| crate::text::has_related(variant, &self.terms)) {
             return 0.85;
         }
-        if word.meaning.kinds.iter().any(|kind| self.names.contains(kind)) {
-            return 0.75;
+        if word.acronym && self.initials.contains(&word.term.word) {
+            return 0.8;
+        }
+        if word.meaning.kinds.iter().any(named) {
+            return KIND;
         }
         if word.meaning.names.iter().any(|name| self.kinds.contains(name)) { 0.4 } else { 0.0 }
     }
@@ -89,6 +111,10 @@ pub(super) struct Candidate<'a> {
     pub(super) has: Has,
     /// How much of its heading is in the question, 0 to 1.
     pub(super) focus: f64,
+    /// What it says that it is about, where it does: "Parking: …", the first field of a row.
+    pub(super) subject: Said,
+    /// What the thing of a row costs.
+    pub(super) amount: Option<f64>,
     /// The condition under which alone it holds.
     pub(super) condition: Option<Condition>,
     /// It begins with a name for a part of what is asked: "Payment in instalments: …".
@@ -141,7 +167,9 @@ pub(super) fn prepare<'a>(
             UnitKind::Item => {}
         }
         let paragraph = paragraphs.get(&unit.paragraph).copied().unwrap_or(0);
-        let label = label(text).map(|label| focus_of(label, language, question));
+        let row = text.starts_with('|') || (unit.kind == UnitKind::Item && has_fields(text));
+        let named = if row { subject(text) } else { label(text) };
+        let label = named.map(|label| focus_of(label, language, question));
         let condition = match opens(text).or(above) {
             Some(Opening::Case(case)) => Some(Condition::Case(note(case))),
             Some(Opening::Outside) => Some(Condition::Outside),
@@ -153,17 +181,40 @@ pub(super) fn prepare<'a>(
             language,
             unit: at,
             own: Said::of(text, language),
-            around: [(paragraph, 0.8), (lead, 0.9), (inner, 0.9), (outer, 0.45)],
+            around: [(paragraph, BESIDE), (lead, 0.9), (inner, 0.9), (outer, 0.45)],
             codes: codes(text).into_iter().chain(around_codes.iter().cloned()).collect(),
             numbers: numbers(text),
-            row: text.starts_with('|') || (unit.kind == UnitKind::Item && text.contains("; ")),
+            row,
             has: Has { negative: above_negative || has(text).negative, ..has(text) },
+            subject: named.map(|named| Said::of(named, language)).unwrap_or_default(),
+            amount: if row { amount(text) } else { None },
             condition,
             way,
-            aside: label.is_some_and(|focus| focus > 0.0 && focus < 1.0),
-            focus: focus.max(label.unwrap_or(0.0)),
+            aside: !row && label.is_some_and(|focus| focus > 0.0 && focus < 1.0),
+            focus: label.filter(|label| *label > 0.0).unwrap_or(focus),
         });
     }
+}
+
+/// Whether an item is a row of a table: "Product: cup; Price: 590".
+fn has_fields(item: &str) -> bool {
+    let mut fields = item.split("; ");
+    let mut named = || fields.next().is_some_and(|field| field.contains(": "));
+    named() && named()
+}
+
+/// The first amount of money in a row.
+fn amount(row: &str) -> Option<f64> {
+    let field = row.split(['|', ';']).find(|field| has(field).money)?;
+    let digits: String =
+        field.chars().filter(|letter| letter.is_ascii_digit() || matches!(letter, '.')).collect();
+    digits.trim_matches('.').parse().ok()
+}
+
+/// What a row is about: its first field, without the name of the column.
+fn subject(row: &str) -> Option<&str> {
+    let first = row.trim_matches(['|', ' ']).split(['|', ';']).find(|field| !field.trim().is_empty())?;
+    Some(first.split_once(": ").map_or(first, |(_, value)| value).trim())
 }
 
 /// What a statement begins with before a colon: "Parking: …" is about parking.
@@ -182,5 +233,14 @@ fn focus_of(heading: &str, language: Language, question: &Question) -> f64 {
         question.words.iter().any(|word| one.credit(word) >= 0.7)
     };
     let known = all.terms.iter().filter(|term| named(term)).count();
-    if all.terms.is_empty() { 0.3 } else { count(known) / count(all.terms.len()) }
+    // "E-books" are books of a kind: what is joined to a word belongs to what it names.
+    let joined = heading.split_whitespace().filter(|word| {
+        word.contains(['-', '‑']) && !question.text.to_lowercase().contains(&word.to_lowercase())
+    });
+    let joined = joined.count();
+    if all.terms.is_empty() {
+        0.3
+    } else {
+        count(known) / count(all.terms.len().max(known.saturating_add(joined)))
+    }
 }

@@ -205,3 +205,56 @@ fn of_two_words_both_are_answered_and_what_names_nothing_is_not() {
     }
     assert!(quoted("how much is delivery", &[source(text, None)]).is_some());
 }
+
+#[test]
+fn a_measure_is_answered_in_its_unit_and_a_place_by_a_place() {
+    let kettle = "- Product: Kettle; Volume or weight: 1.7 l; Stock: yes\n\nThe kettle weighs 1.2 kg.";
+    assert!(answer("how much does the kettle weigh", kettle).contains("1.2 kg"));
+    let carpets = "The warranty covers carpets.\n\nBring carpets to our shop in Lime Street.";
+    assert!(answer("where do you take carpets", carpets).contains("Lime Street"));
+    assert!(quoted("where do you take carpets", &[source("The warranty covers carpets.", None)]).is_none());
+}
+
+#[test]
+fn the_cheapest_is_the_row_with_the_least_price_of_its_kind() {
+    let rows = "These are the prices of everything that we have in our shop.\n\n- Product: Green tea; Price: 690 ₽\n- Product: Black tea; Price: 490 ₽\n- Product: Cup; Price: 190 ₽";
+    assert_eq!(answer("what is the cheapest tea?", rows), "Product: Black tea; Price: 490 ₽ [1]");
+    assert_eq!(answer("most expensive tea", rows), "Product: Green tea; Price: 690 ₽ [1]");
+}
+
+#[test]
+fn what_happened_is_not_answered_by_what_a_thing_costs() {
+    let rows = "- Service: First visit; Price: 2,400 ₽\n- Service: Second visit; Price: 1,800 ₽";
+    for text in [rows, "A visit costs 300 roubles.", "Visits are free of charge."] {
+        assert!(quoted("I was charged twice for a visit", &[source(text, None)]).is_none(), "{text}");
+    }
+    assert!(quoted("how much is a second visit", &[source(rows, None)]).is_some());
+}
+
+#[test]
+fn forms_that_the_stemmer_cuts_apart_meet_and_words_of_one_short_stem_do_not() {
+    let cancelling = "## Отмена и перенос записи\n\nОтменить приём можно за 4 часа до начала.";
+    assert!(answer("как отменить запись", cancelling).contains("4 часа"));
+    let oolong = [source("- Товар: Улун те гуань инь; Цена: 890 ₽", None)];
+    assert!(quoted("какой у вас ИНН", &oolong).is_none() && quoted("гуань инь", &oolong).is_some());
+}
+
+#[test]
+fn a_word_of_first_letters_is_met_by_the_words_that_it_stands_for() {
+    let scans = "- Service: Magnetic resonance imaging of the head; Price: 6,800 ₽\n- Service: Blood test of the head; Price: 650 ₽";
+    assert!(answer("price of MRI of the head", scans).contains("6,800"));
+}
+
+#[test]
+fn a_part_of_a_joined_word_goes_behind_the_word_itself() {
+    let loans = "We lend e-books for a month. We lend books for a week.\n\n- E-books: up to 6 at a time.\n- Books: up to 10 at a time.";
+    assert!(answer("how many books can I take", loans).contains("Books: up to 10"));
+    assert!(!answer("how many books can I take", loans).contains("E-books"));
+}
+
+#[test]
+fn two_questions_joined_by_and_are_answered_by_two_statements() {
+    let shop = "We close at 17:00 on 31 December.\n\nParking: there are six free spaces in the courtyard.";
+    let both = answer("when do you close on 31 December and is there parking?", shop);
+    assert!(both.contains("17:00") && both.contains("six free spaces"), "{both}");
+}
