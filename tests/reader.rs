@@ -145,7 +145,6 @@ impl Reader {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what was measured, with --no-capture")]
 #[tokio::test]
 async fn every_hostile_file_ends_in_time_and_memory_and_the_next_one_is_read() -> Result<()> {
     let reader = Reader::find()?;

@@ -73,8 +73,8 @@ fn never(id: &str) -> String {
         .rev()
         .enumerate()
         .map(|(at, letter)| match (at, letter) {
-            (0 | 1 | 2, '7') => '3',
-            (0 | 1 | 2, _) => '7',
+            (0..=2, '7') => '3',
+            (0..=2, _) => '7',
             _ => letter,
         })
         .collect::<Vec<_>>()
