@@ -568,7 +568,10 @@ fn confirmed() -> Result<bool> {
 async fn rebuild_vectors(data: &Path) -> Result<()> {
     let config = configure(data, true)?;
     let Some(server) = config.qdrant.clone() else {
-        bail!("QDRANT_URL is not set; vectors in the database are made when a document is read");
+        bail!(
+            "QDRANT_URL is not set: vectors are in the database, and a host that runs makes those that are missing by \
+             itself; /health/vector says how many documents wait for theirs"
+        );
     };
     let host = beside(data).await?;
     let qdrant = Qdrant::new(Rc::downgrade(host.ctx.shared()), server);

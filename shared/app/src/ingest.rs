@@ -343,7 +343,7 @@ impl Reading<'_> {
         let Self { ctx, scope, document, job } = self;
         let keep = Keep::Version(new.number);
         batch.extend(retrieval::unindex(scope, document.id, keep));
-        batch.extend(retrieval::catch_up::note(ctx, scope, document.id, new.number, vectors));
+        batch.push(retrieval::catch_up::note(ctx, scope, document.id, new.number, vectors));
         batch.extend(store::document_texts::delete_others(scope, document.id, keep));
         let row = Document {
             title: new.title,

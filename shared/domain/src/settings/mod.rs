@@ -101,7 +101,8 @@ settings! {
     }
     /// How evidence is looked for in the documents.
     retrieval: RetrievalSettings {
-        /// By words, by meaning, or both. Without an embedding model it is by words.
+        /// By words, by meaning, or both. Without an embedding model, and while it does not answer, it is by words; by meaning alone
+        /// can be chosen only where there is one.
         mode: SearchMode = SearchMode::Hybrid, Range::OneOf(SEARCH_MODES);
         /// How many passages the model is given.
         passages: u32 = 6, Range::Whole { min: 1, max: 20 };
