@@ -272,7 +272,7 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
         say(&format!("made the data directory {}", data.display()));
     }
     private::keep(data)?;
-    secrets::ensure(data, &OsRandom)?;
+    secrets::ensure(data, &OsRandom, |name| from_environment(name).is_some())?;
     let database = host::database(data, database_server(data)?)?;
     for name in migrations::up(database.as_ref(), SystemClock.now()).await? {
         say(&format!("migrated {name}"));
@@ -283,9 +283,12 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
 /// The variables: the environment, and for what it does not name the data directory's secrets.
 fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     let kept = secrets::read(data)?;
-    Ok(move |name: &str| {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned())
-    })
+    Ok(move |name: &str| from_environment(name).or_else(|| kept.get(name).cloned()))
+}
+
+/// A variable of the environment; an empty one is not set.
+fn from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The names of all variables there are, also of those that mean nothing.

@@ -216,10 +216,7 @@ impl Reading<'_> {
         if equal.id == self.document.id {
             return Ok(());
         }
-        Err(Failure::Permanent(format!(
-            "the page has the same content as the document \"{}\" ({})",
-            equal.title, equal.id
-        )))
+        Err(Failure::Permanent(reasons::SAME_PAGE.with(&[&equal.title, &equal.id])))
     }
 
     async fn read(
@@ -230,10 +227,10 @@ impl Reading<'_> {
     ) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, .. } = self;
         let file = ctx.blobs.get(&blob_key(scope, document.id)).await.map_err(Error::from)?;
-        let bytes = file.ok_or_else(|| Failure::Permanent(reasons::FILE_GONE.en.to_owned()))?;
+        let bytes = file.ok_or_else(|| Failure::Permanent(reasons::FILE_GONE.told()))?;
         // A page may be fetched a second time by a worker that lost the job meanwhile.
         if file_hash(ctx, &bytes).await? != source.hash {
-            return Err(Failure::Passing("the file changed while it was read".to_owned()));
+            return Err(Failure::Passing(reasons::FILE_CHANGED.told()));
         }
         let number =
             document.version.checked_add(1).ok_or_else(|| Error::ours("a document has no versions left"))?;
@@ -371,10 +368,7 @@ impl Reading<'_> {
 
 /// Why a file is not read.
 fn unread_file(failure: ExtractFailure) -> Failure {
-    match failure {
-        ExtractFailure::Unavailable => Failure::Passing(failure.to_string()),
-        other => Failure::Permanent(other.to_string()),
-    }
+    if failure.may_pass() { Failure::Passing(failure.told()) } else { Failure::Permanent(failure.told()) }
 }
 
 /// The id of a passage: a step that is done again gives the same.
