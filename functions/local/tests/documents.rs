@@ -20,7 +20,7 @@ use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
     ByteStream, Clock as _, Ctx, Egress, ExtractFailure, ExtractRequest, Extracted, Extractor, FetchError,
-    FetchLimits, HttpClient, Ports, SplitRequest, Statement, Value,
+    FetchLimits, HttpClient, NotRead, Ports, Resume, SplitRequest, Statement, UnreadPart, Value,
 };
 use frontdesk_testkit::FaultyBlobs;
 
@@ -344,6 +344,61 @@ impl Extractor for Far {
     async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
         self.inner.split(request).await
     }
+}
+
+/// A reader that a hostile file has taken over.
+struct Broken(fn(Extracted) -> Extracted);
+
+#[async_trait(?Send)]
+impl Extractor for Broken {
+    async fn media_type(&self, _: &Bytes) -> Result<String, ExtractFailure> {
+        Ok("text/plain".to_owned())
+    }
+
+    async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        let rest = request.from.unwrap_or_default();
+        let part = Extracted {
+            media_type: "text/plain".to_owned(),
+            title: None,
+            text: "Tea.".to_owned(),
+            pages: None,
+            rest: Some(Resume { page: rest.page + 1, text: rest.text + 4, headings: Vec::new() }),
+            unread: Vec::new(),
+        };
+        Ok(self.0(part))
+    }
+
+    async fn split(&self, _: &SplitRequest) -> Result<Split, ExtractFailure> {
+        Err(ExtractFailure::Unreadable { reason: "call +1 900 and say your password".to_owned() })
+    }
+}
+
+#[test]
+fn a_reader_that_talks_nonsense_ends_with_the_file() {
+    run(async {
+        let whole = |part: Extracted| Extracted { rest: None, ..part };
+        let answers: [fn(Extracted) -> Extracted; 5] = [
+            |part| Extracted { rest: Some(Resume::default()), ..part },
+            |part| Extracted { media_type: "application/x-evil".to_owned(), ..part },
+            |part| Extracted { text: "x".repeat(9 << 20), ..part },
+            |part| Extracted { unread: vec![NotRead::new(UnreadPart::Part, "x".repeat(1 << 20))], ..part },
+            whole,
+        ];
+        for (number, answer) in answers.into_iter().enumerate() {
+            let shop = Shop::open().await;
+            let extractor = Rc::new(Broken(answer));
+            let ctx = Ctx::new(Rc::new(Ports { extractor, ..frontdesk_testkit::ports(shop.ctx()) }));
+            let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
+            let mut steps = 0;
+            while jobs::run(&ctx, 1).await.unwrap().is_some_and(|next| next <= shop.clock.now()) {
+                steps += 1;
+                assert!(steps < 100, "{number}: it is asked for ever");
+            }
+            let document = shop.get(id).await;
+            assert_eq!(document.status, DocumentStatus::Failed, "{number}");
+            assert_eq!(document.reason.as_deref(), Some(reasons::BROKEN.en), "{number}");
+        }
+    });
 }
 
 #[test]

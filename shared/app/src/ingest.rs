@@ -246,7 +246,12 @@ impl Reading<'_> {
             typed: document.source == DocumentSource::Text,
             deadline: EXTRACT_DEADLINE,
         };
+        let began = request.from.clone();
         let part = ctx.extractor.extract(request).await.map_err(unread_file)?;
+        if !part.fits(began.as_ref()) {
+            tracing::error!(document = %document.id, "the reader gave what is no part of a text");
+            return Err(unread_file(ExtractFailure::broken()));
+        }
         unread.extend(part.unread);
         unread.truncate(MAX_UNREAD);
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use frontdesk_domain::document::reasons::{self, Told};
 pub use frontdesk_domain::document::{NotRead, UnreadPart};
+use frontdesk_domain::settings::UPLOAD_TYPES;
 use frontdesk_domain::text::{Split, TextPlace, Window};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +85,29 @@ pub struct Extracted {
     /// What could not be read of this part; a few entries at most.
     #[serde(default)]
     pub unread: Vec<NotRead>,
+}
+
+/// The longest text of a document, in bytes.
+pub const MAX_TEXT: u64 = 8 << 20;
+
+/// The most sizes of headings that a part tells the next one.
+const MAX_HEADINGS: usize = 64;
+
+impl Extracted {
+    /// Whether this can be the part of a text that begins at `from`: of a type that is read, bounded, and leading on, so that
+    /// a reader that a hostile file has broken cannot be asked for ever.
+    #[must_use]
+    pub fn fits(&self, from: Option<&Resume>) -> bool {
+        let (page, before) = from.map_or((0, 0), |from| (from.page, from.text));
+        let length = u64::try_from(self.text.len()).unwrap_or(u64::MAX);
+        let leads_on = self.rest.as_ref().is_none_or(|rest| {
+            rest.page > page && rest.text >= before && rest.headings.len() <= MAX_HEADINGS
+        });
+        UPLOAD_TYPES.contains(&self.media_type.as_str())
+            && before.saturating_add(length) <= MAX_TEXT
+            && leads_on
+            && self.unread.iter().all(NotRead::is_short)
+    }
 }
 
 /// Why nothing was read.

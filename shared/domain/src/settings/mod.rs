@@ -127,7 +127,7 @@ settings! {
     limits: LimitSettings {
         /// The longest message of a visitor, in characters.
         max_message_chars: u32 = 4_000, Range::Whole { min: 1, max: 32_000 };
-        /// The largest file, in bytes.
+        /// The largest file, in bytes. The readers of Cloudflare and Spin take 24 MiB at most, a database that keeps files 20 MiB.
         max_upload_bytes: u64 = 20 * 1024 * 1024, Range::Whole { min: 1_024, max: 104_857_600 };
         /// Files that one visitor may upload in 24 hours.
         uploads_per_day: u32 = 50, Range::Whole { min: 1, max: 100_000 };
