@@ -301,6 +301,8 @@ fn vectors_are_made_again_where_they_are_searched_whenever_that_place_changes() 
 
         let world = world.restart(&WITH_MODEL, over(&model, &index)).await.unwrap();
         assert_eq!(waiting(world.ctx()).await, 2, "those in Qdrant are not searched any more");
+        let found = search_by(world.ctx(), SearchMode::Vector).await;
+        assert!(found.stepped_down && !found.passages.is_empty(), "words find them meanwhile: {found:?}");
         let health = health::probe(world.ctx(), Service::Vector).await;
         assert!(health.status == HealthStatus::Degraded && health.detail.ends_with(": 2"), "{health:?}");
         catch_up(world.ctx()).await;

@@ -108,7 +108,7 @@ pub struct Metrics {
     pub tokens: Family<L1, Counter>,
     /// Calls to models by `step` (`main`, `smaller`), `result`.
     pub model_calls: Family<L2, Counter>,
-    /// Searches that wanted vectors and went on with words alone, by `reason` (`no_model`, `failed`).
+    /// Searches that wanted vectors and went on with words alone, by `reason` (`no_model`, `failed`, `none`).
     pub searches_stepped_down: Family<L1, Counter>,
     /// Listeners of rooms.
     pub listeners: Gauge,

@@ -128,7 +128,8 @@ async fn next(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Result<Option
     let select =
         || store::document_vectors::select_waiting(model, length(ctx, endpoint, model), is_here(ctx), 1);
     let mut rows = ctx.db.query(vec![select()]).await?;
-    if rows.first().and_then(Rows::first).is_none() && !ctx.vectors.holds(model).await? {
+    // An index that is away is asked again the next time.
+    if rows.first().and_then(Rows::first).is_none() && matches!(ctx.vectors.holds(model).await, Ok(false)) {
         // Another server, or one that lost them: what is noted of it does not hold.
         let lost = ctx.db.batch(vec![store::document_vectors::put_off(model)]).await?;
         let lost = lost.first().map_or(0, |rows| rows.affected);

@@ -140,16 +140,15 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
             }
         };
     }
-    let mode = match search.mode {
+    let mut mode = match search.mode {
         SearchMode::Vector if matches!(vectors, Vectors::Failed) => SearchMode::Lexical,
         mode => mode,
     };
 
     let mut plan = Plan::default();
-    // In vector mode the words are not ranked by, but evidence needs their counts: one row is enough.
+    // In vector mode words are ranked by only where nothing has a vector yet; evidence needs their counts in any case.
     let lexical_limit = match mode {
-        SearchMode::Lexical => limit,
-        SearchMode::Vector => 1,
+        SearchMode::Lexical | SearchMode::Vector => limit,
         SearchMode::Hybrid => pool(limit),
     };
     let lexical_at =
@@ -167,6 +166,12 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
         |at: Option<usize>| at.and_then(|at| answers.get(at)).map_or(&[][..], |rows: &Rows| &rows.rows);
 
     let counts = rows(lexical_at).first().map(store::passages::counts).transpose()?.unwrap_or_default();
+    let none_has = mode == SearchMode::Vector && rows(vectors_at).is_empty();
+    if none_has && counts.passages > 0 {
+        tracing::warn!("vector search goes on with words alone: nothing has a vector of this model");
+        step_down(ctx, "none");
+        mode = SearchMode::Lexical;
+    }
     let mut candidates: Vec<(Hit, Scores)> = Vec::new();
     if mode != SearchMode::Vector {
         for row in rows(lexical_at) {
@@ -188,7 +193,7 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
             None => candidates.push((hit, Scores { lexical: None, vector: similarity })),
         }
     }
-    let stepped_down = matches!(vectors, Vectors::Failed);
+    let stepped_down = matches!(vectors, Vectors::Failed) || mode != search.mode;
     let with_vectors = !matches!(vectors, Vectors::Failed | Vectors::Unwanted);
     let known = |number: &usize| counts.words.iter().any(|(other, _)| other == number);
     let unknown = words.iter().enumerate().filter(|(number, _)| !known(number)).map(|(_, word)| word.clone());
