@@ -66,7 +66,7 @@ impl Vectors {
 
 const QDRANT: &str = "http://qdrant.example";
 
-/// A Qdrant with one collection, and who is not there for a while.
+/// A Qdrant with one collection, which may be away.
 #[derive(Default)]
 struct Index {
     is_away: Cell<bool>,

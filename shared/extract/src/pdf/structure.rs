@@ -1,7 +1,7 @@
 //! What is unpacked while a pdf is opened: streams that hold objects or tables of them. The library does that by itself and
 //! without a limit, so their dictionaries are found and read here before, as far as that needs.
 //!
-//! Every object that the library can open begins with `obj`; an `obj` in a text or in a stream costs a look and no more.
+//! Every object that the library can open begins with `obj`; an `obj` in a text or in a stream costs little and does no harm.
 
 use frontdesk_domain::document::reasons;
 use frontdesk_ports::ExtractFailure;
