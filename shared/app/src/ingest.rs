@@ -247,10 +247,10 @@ impl Reading<'_> {
             deadline: EXTRACT_DEADLINE,
         };
         let began = request.from.clone();
-        let part = ctx.extractor.extract(request).await.map_err(unread_file)?;
+        let part = ctx.extractor.extract(request).await?;
         if !part.fits(began.as_ref()) {
             tracing::error!(document = %document.id, "the reader gave what is no part of a text");
-            return Err(unread_file(ExtractFailure::broken()));
+            return Err(ExtractFailure::broken().into());
         }
         unread.extend(part.unread);
         unread.truncate(MAX_UNREAD);
@@ -300,10 +300,10 @@ impl Reading<'_> {
             most: SLICE,
             deadline: SPLIT_DEADLINE,
         };
-        let split = ctx.extractor.split(&request).await.map_err(unread_file)?;
+        let split = ctx.extractor.split(&request).await?;
         if !split.fits(&request.window()) {
             tracing::error!(document = %document.id, "the reader gave passages that are none of the text");
-            return Err(unread_file(ExtractFailure::broken()));
+            return Err(ExtractFailure::broken().into());
         }
         let language = split.language;
         let next = At {
@@ -314,7 +314,7 @@ impl Reading<'_> {
         };
         if next.ordinal > MAX_PASSAGES {
             let limit = u64::try_from(MAX_PASSAGES).unwrap_or(u64::MAX);
-            return Err(unread_file(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }));
+            return Err(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }.into());
         }
         let origin = Origin {
             document: document.id,
@@ -371,9 +371,10 @@ impl Reading<'_> {
     }
 }
 
-/// Why a file is not read.
-fn unread_file(failure: ExtractFailure) -> Failure {
-    if failure.may_pass() { Failure::Passing(failure.told()) } else { Failure::Permanent(failure.told()) }
+impl From<ExtractFailure> for Failure {
+    fn from(failure: ExtractFailure) -> Self {
+        if failure.may_pass() { Self::Passing(failure.told()) } else { Self::Permanent(failure.told()) }
+    }
 }
 
 /// The id of a passage: a step that is done again gives the same.
