@@ -65,6 +65,14 @@ impl Door {
         Ok(self.tell("panics", times.to_string()).await?)
     }
 
+    /// The next so many times the core asks for the time its stack overflows.
+    ///
+    /// # Errors
+    /// When the door does not open.
+    pub async fn overflow_next(&self, times: u32) -> Result<()> {
+        Ok(self.tell("overflows", times.to_string()).await?)
+    }
+
     /// Lets the clock go on that was set.
     ///
     /// # Errors

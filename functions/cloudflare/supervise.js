@@ -1,5 +1,5 @@
-// A panic of the core is an abort: it ends the core's WebAssembly instance with all that ran in it, and worker-build's shim
-// makes a new one with the next event. What ran would wait for ever for a promise that nothing settles. Here it is told:
+// A panic of the core is an abort: it ends the core's WebAssembly instance with all that ran in it, as an overflow of its stack
+// does, and a new one is made with the next event. What ran would wait for ever for a promise that nothing settles. Here it is told:
 // its event fails at once, so that the runtime tries an alarm again and a client comes back.
 
 /** How many deaths are told to the next instance. */
@@ -40,8 +40,14 @@ function died(cause) {
   underway.clear();
 }
 
+/** Whether an error ended the core: a trap, or an overflow of the stack, which V8 throws through it as a RangeError. */
+function endedTheCore(cause) {
+  const overflow = cause instanceof RangeError && cause.message.includes("call stack");
+  return overflow || cause instanceof WebAssembly.RuntimeError;
+}
+
 function perhapsDied(cause) {
-  if (cause instanceof WebAssembly.RuntimeError) {
+  if (endedTheCore(cause)) {
     died(cause);
   }
 }
@@ -117,7 +123,7 @@ export async function answered(handle) {
     // The answer to HEAD has no body.
     return streams && response.body ? new Response(cutWithTheCore(response.body), response) : response;
   } catch (error) {
-    if (!(error instanceof CoreDied || error instanceof WebAssembly.RuntimeError)) {
+    if (!(error instanceof CoreDied || endedTheCore(error))) {
       throw error;
     }
     const problem = {

@@ -1,5 +1,5 @@
-//! The core dies at the edge, where a panic is an abort that takes the instance with it: what was under way fails at once or
-//! is done again, and everything answers.
+//! The core dies at the edge, where a panic is an abort that takes the instance with it, and so does an overflow of the stack: what
+//! was under way fails at once or is done again, and everything answers.
 
 use anyhow::{Context, Result, ensure};
 use frontdesk_tests::client::poll;
@@ -9,12 +9,28 @@ use serde_json::json;
 
 use crate::case::{Case, get, message, messages, post};
 
+/// Of what the core dies.
+#[derive(Clone, Copy)]
+enum Cause {
+    Panic,
+    Overflow,
+}
+
+impl Cause {
+    async fn next(self, door: &Door, times: u32) -> Result<()> {
+        match self {
+            Self::Panic => door.panic_next(times).await,
+            Self::Overflow => door.overflow_next(times).await,
+        }
+    }
+}
+
 /// The core dies in mid-request; then the host answers again. Work in the background may die first, and be the more what is
 /// tested.
-async fn die(case: &Case, door: &Door) -> Result<()> {
+async fn die(case: &Case, door: &Door, cause: Cause) -> Result<()> {
     let live = || case.public(Method::GET, "/health/live").send();
     let dead = poll("a request to die", async || {
-        door.panic_next(1).await?;
+        cause.next(door, 1).await?;
         let answer = live().await?;
         Ok((answer.status() != StatusCode::OK).then_some(answer))
     });
@@ -22,7 +38,7 @@ async fn die(case: &Case, door: &Door) -> Result<()> {
     ensure!(dead.status() == StatusCode::SERVICE_UNAVAILABLE, "{}", dead.status());
     ensure!(dead.headers().contains_key("retry-after"), "{:?}", dead.headers());
     ensure!(dead.text().await?.contains("urn:frontdesk:problem:unavailable"));
-    door.panic_next(0).await?;
+    cause.next(door, 0).await?;
     let status = live().await?.status();
     ensure!(status == StatusCode::OK, "{status}");
     Ok(())
@@ -40,7 +56,7 @@ async fn an_answer_that_was_under_way_is_said_once() -> Result<()> {
     stream.until_kind("turn.started").await?;
     case.model.until("the model to be asked", |counts| counts.requests > 0).await?;
 
-    die(&case, &door).await?;
+    die(&case, &door, Cause::Panic).await?;
     // The stream is cut, not left open: the client comes back.
     ensure!(stream.read_to_end().await.is_err(), "the stream ended as if all had been said");
     case.model.release().await?;
@@ -72,7 +88,7 @@ async fn a_document_that_was_being_read_is_read() -> Result<()> {
     let created =
         post(&operator, "/api/v1/documents", &text).send().await?.json::<serde_json::Value>().await?;
     let id = created["id"].as_str().context("an id")?.to_owned();
-    die(&case, &door).await?;
+    die(&case, &door, Cause::Overflow).await?;
     let document = operator.document_read(&id).await?;
     ensure!(document["status"] == "ready", "{document}");
     operator.request(Method::DELETE, &format!("/api/v1/documents/{id}")).send().await?.error_for_status()?;
@@ -84,8 +100,8 @@ async fn what_dies_again_and_again_is_seen_in_health() -> Result<()> {
     let mut case = Case::begin().await?;
     let Some(door) = case.host.door.as_deref().map(Door::at).transpose()? else { return Ok(()) };
     let operator = case.operator().await?;
-    for _ in 0..3 {
-        die(&case, &door).await?;
+    for cause in [Cause::Overflow, Cause::Panic, Cause::Overflow] {
+        die(&case, &door, cause).await?;
     }
     let health = poll("the deaths to be told", async || {
         let answer = get(&operator, "/health").send().await?.json::<serde_json::Value>().await?;

@@ -140,6 +140,15 @@ impl Backing {
             .filter_map(|line| line.split_once('='))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect();
+        for name in ["JWT_SECRET", "METRICS_TOKEN"] {
+            if let Ok(value) = std::env::var(name)
+                && !value.is_empty()
+            {
+                // It comes before the file, where it may not be.
+                variables.retain(|(known, _)| known != name);
+                variables.push((name.to_owned(), value));
+            }
+        }
         let mut tell = |name: &str, value: &str| variables.push((name.to_owned(), value.to_owned()));
         tell("DATABASE_URL", &self.database_url);
         if no_limits {

@@ -88,7 +88,7 @@ pub struct DocumentView {
     /// Why it failed, or waits for another attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The same in Russian, where the reason is the file's own.
+    /// The same in Russian. Absent where another version stored a reason that this one does not know.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_ru: Option<String>,
     /// What could not be read of the version that is searched.

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use frontdesk_app::documents;
 use frontdesk_app::settings::{self, Versioned};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::settings::{Settings, SettingsPatch};
@@ -106,7 +107,7 @@ pub async fn limits(call: Call) -> Result<Response<Body>> {
         StatusCode::OK,
         &PublicLimits {
             max_message_chars: settings.limits.max_message_chars,
-            max_upload_bytes: settings.limits.max_upload_bytes,
+            max_upload_bytes: documents::upload_limit(&call.ctx, &settings),
             upload_types: frontdesk_domain::settings::UPLOAD_TYPES,
         },
     )

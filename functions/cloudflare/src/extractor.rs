@@ -21,6 +21,10 @@ pub struct InstanceExtractor;
 
 #[async_trait(?Send)]
 impl Extractor for InstanceExtractor {
+    fn max_bytes(&self) -> u64 {
+        LIMITS().max_bytes
+    }
+
     async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
         Self::ask(wire::media_type_header(&LIMITS()), bytes)
     }

@@ -9,7 +9,7 @@ const SOON = 60;
 /** How often one room does: an answer that is begun too often is given up. */
 const OFTEN = 2;
 
-const settings = { clock: null, evictions: 0, ended: 0, panics: 0 };
+const settings = { clock: null, evictions: 0, ended: 0, panics: 0, overflows: 0 };
 
 // Without a random source the core does not go on: it panics.
 const random = crypto.getRandomValues.bind(crypto);
@@ -23,8 +23,17 @@ Object.defineProperty(crypto, "getRandomValues", {
   },
 });
 
+// The core asks for the time from deep within. An overflow of the stack there goes through all of it.
+function endless(depth) {
+  return endless(depth + 1) + 1;
+}
+
 globalThis.Date = class extends Date {
   constructor(...when) {
+    if (settings.overflows > 0 && when.length === 0 && new Error().stack.includes("wasm")) {
+      settings.overflows -= 1;
+      endless(0);
+    }
     super(...(when.length > 0 || settings.clock === null ? when : [settings.clock]));
   }
 

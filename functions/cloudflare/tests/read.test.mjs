@@ -148,7 +148,7 @@ test("a long pdf comes in parts", () => {
 });
 
 test("failures come with their reason", () => {
-  assert.deepEqual(failure(""), { Unreadable: { reason: "the file is empty" } });
+  assert.match(failure("").Unreadable.reason, /^the file is empty/);
   assert.equal(failure(Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01", "latin1")).Unsupported.found, "image/png");
   assert.match(failure("%PDF-1.7\nthis is no pdf").Unreadable.reason, /the pdf is damaged/);
 });

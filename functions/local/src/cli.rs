@@ -272,7 +272,7 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
         say(&format!("made the data directory {}", data.display()));
     }
     private::keep(data)?;
-    secrets::ensure(data, &OsRandom)?;
+    secrets::ensure(data, &OsRandom, |name| from_environment(name).is_some())?;
     let database = host::database(data, database_server(data)?)?;
     for name in migrations::up(database.as_ref(), SystemClock.now()).await? {
         say(&format!("migrated {name}"));
@@ -283,9 +283,12 @@ async fn prepare(data: &Path, say: &mut dyn FnMut(&str)) -> Result<()> {
 /// The variables: the environment, and for what it does not name the data directory's secrets.
 fn variables(data: &Path) -> Result<impl Fn(&str) -> Option<String>> {
     let kept = secrets::read(data)?;
-    Ok(move |name: &str| {
-        std::env::var(name).ok().filter(|value| !value.is_empty()).or_else(|| kept.get(name).cloned())
-    })
+    Ok(move |name: &str| from_environment(name).or_else(|| kept.get(name).cloned()))
+}
+
+/// A variable of the environment; an empty one is not set.
+fn from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The names of all variables there are, also of those that mean nothing.
@@ -568,7 +571,10 @@ fn confirmed() -> Result<bool> {
 async fn rebuild_vectors(data: &Path) -> Result<()> {
     let config = configure(data, true)?;
     let Some(server) = config.qdrant.clone() else {
-        bail!("QDRANT_URL is not set; vectors in the database are made when a document is read");
+        bail!(
+            "QDRANT_URL is not set: vectors are in the database, and a host that runs makes those that are missing by \
+             itself; /health/vector says how many documents wait for theirs"
+        );
     };
     let host = beside(data).await?;
     let qdrant = Qdrant::new(Rc::downgrade(host.ctx.shared()), server);

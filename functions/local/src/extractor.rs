@@ -150,6 +150,10 @@ fn failed(error: &dyn std::fmt::Display) -> ExtractFailure {
 
 #[async_trait(?Send)]
 impl Extractor for SubprocessExtractor {
+    fn max_bytes(&self) -> u64 {
+        self.limits.max_bytes
+    }
+
     async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
         self.ask(&self.short, wire::media_type_header(&self.limits), bytes, KIND).await
     }

@@ -11,7 +11,7 @@ use frontdesk_ports::Random;
 /// The file in the data directory: `NAME=value` lines.
 pub const FILE: &str = "secrets.env";
 
-/// The variables that are made when they are missing, with their length in random bytes.
+/// The variables that are made when they are set nowhere, with their length in random bytes.
 const GENERATED: [(&str, usize); 3] = [("JWT_SECRET", 32), ("METRICS_TOKEN", 24), ("ADMIN_PASSWORD", 15)];
 
 /// Reads the secrets of a data directory; an absent file is an empty one.
@@ -94,13 +94,18 @@ fn written(value: &str) -> String {
     text
 }
 
-/// Makes the secrets that are missing and returns all of them.
+/// Makes the secrets that are missing and returns all that are kept. What is `set` elsewhere is neither made nor kept.
 ///
 /// # Errors
 /// As [`read`], and when the file cannot be written.
-pub fn ensure(data: &Path, random: &dyn Random) -> Result<BTreeMap<String, String>> {
+pub fn ensure(
+    data: &Path,
+    random: &dyn Random,
+    set: impl Fn(&str) -> bool,
+) -> Result<BTreeMap<String, String>> {
     let mut all = read(data)?;
-    let missing: Vec<_> = GENERATED.iter().filter(|(name, _)| !all.contains_key(*name)).collect();
+    let missing: Vec<_> =
+        GENERATED.iter().filter(|(name, _)| !all.contains_key(*name) && !set(name)).collect();
     if missing.is_empty() {
         return Ok(all);
     }
@@ -135,13 +140,24 @@ mod tests {
     #[test]
     fn secrets_are_made_once_and_only_their_owner_reads_them() {
         let data = tempfile::tempdir().unwrap();
-        let first = ensure(data.path(), &OsRandom).unwrap();
-        assert_eq!(ensure(data.path(), &OsRandom).unwrap(), first);
+        let first = ensure(data.path(), &OsRandom, |_| false).unwrap();
+        assert_eq!(ensure(data.path(), &OsRandom, |_| false).unwrap(), first);
         assert!(first.get("JWT_SECRET").unwrap().len() >= 64);
         let path = data.path().join(FILE);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         assert!(read(data.path()).unwrap_err().to_string().contains("chmod 600"));
+    }
+
+    #[test]
+    fn what_is_set_elsewhere_is_neither_made_nor_kept() {
+        let data = tempfile::tempdir().unwrap();
+        let kept = ensure(data.path(), &OsRandom, |name| name == "ADMIN_PASSWORD").unwrap();
+        assert_eq!(kept.keys().collect::<Vec<_>>(), ["JWT_SECRET", "METRICS_TOKEN"]);
+        let text = std::fs::read_to_string(data.path().join(FILE)).unwrap();
+        assert!(!text.contains("ADMIN_PASSWORD"), "{text}");
+        let later = ensure(data.path(), &OsRandom, |_| false).unwrap();
+        assert!(later.contains_key("ADMIN_PASSWORD") && later.get("JWT_SECRET") == kept.get("JWT_SECRET"));
     }
 
     #[test]
@@ -178,7 +194,10 @@ mod tests {
         std::fs::write(&path, format!("OPENAI_API_KEY={}\n", written(value))).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
         for _ in 0..2 {
-            assert_eq!(ensure(data.path(), &OsRandom).unwrap().get("OPENAI_API_KEY").unwrap(), value);
+            assert_eq!(
+                ensure(data.path(), &OsRandom, |_| false).unwrap().get("OPENAI_API_KEY").unwrap(),
+                value
+            );
         }
     }
 }

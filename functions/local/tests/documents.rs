@@ -10,15 +10,17 @@ use bytes::Bytes;
 use frontdesk_app::documents::{self, Document};
 use frontdesk_app::jobs;
 use frontdesk_app::retrieval::{self, Search, SearchMode};
-use frontdesk_domain::document::DocumentStatus;
+use frontdesk_domain::document::{DocumentStatus, reasons};
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::{DocumentId, OrgId};
 use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::text::Split;
 use frontdesk_local::Overrides;
 use frontdesk_local::demo_documents::DOCUMENTS;
 use frontdesk_local::testing::{MovedClock, World, run};
 use frontdesk_ports::{
-    ByteStream, Clock as _, Ctx, Egress, FetchError, FetchLimits, HttpClient, Ports, Statement, Value,
+    ByteStream, Clock as _, Ctx, Egress, ExtractFailure, ExtractRequest, Extracted, Extractor, FetchError,
+    FetchLimits, HttpClient, NotRead, Ports, Resume, SplitRequest, Statement, UnreadPart, Value,
 };
 use frontdesk_testkit::FaultyBlobs;
 
@@ -296,6 +298,7 @@ fn what_cannot_be_read_fails_with_a_reason_and_can_be_tried_again() {
         let failed = shop.get(id).await;
         assert_eq!((failed.status, failed.version), (DocumentStatus::Failed, 0));
         assert!(failed.reason.as_deref().is_some_and(|reason| reason.contains("pdf")), "{:?}", failed.reason);
+        assert!(failed.reason.as_deref().and_then(reasons::in_russian).is_some(), "{:?}", failed.reason);
         let again = shop.file("manual.pdf", broken).await;
         assert_eq!(
             (again.duplicate, again.document.id, again.document.status),
@@ -303,6 +306,133 @@ fn what_cannot_be_read_fails_with_a_reason_and_can_be_tried_again() {
         );
         assert_eq!(shop.run_jobs().await, 1);
         assert_eq!(shop.count("SELECT count(*) FROM jobs").await, 0, "what failed waits for nobody");
+    });
+}
+
+/// A reader of another host: it takes less, and fails a few times.
+struct Far {
+    inner: Rc<dyn Extractor>,
+    fails: RefCell<Vec<ExtractFailure>>,
+}
+
+impl Far {
+    /// The shop's ports with it.
+    fn beside(shop: &Shop, fails: Vec<ExtractFailure>) -> Ctx {
+        let far = Self { inner: Rc::clone(&shop.ctx().extractor), fails: RefCell::new(fails) };
+        Ctx::new(Rc::new(Ports { extractor: Rc::new(far), ..frontdesk_testkit::ports(shop.ctx()) }))
+    }
+}
+
+#[async_trait(?Send)]
+impl Extractor for Far {
+    fn max_bytes(&self) -> u64 {
+        5_000
+    }
+
+    async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
+        self.inner.media_type(bytes).await
+    }
+
+    async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        let failure = self.fails.borrow_mut().pop();
+        match failure {
+            Some(failure) => Err(failure),
+            None => self.inner.extract(request).await,
+        }
+    }
+
+    async fn split(&self, request: &SplitRequest) -> Result<Split, ExtractFailure> {
+        self.inner.split(request).await
+    }
+}
+
+/// A reader that a hostile file has taken over.
+struct Broken(fn(Extracted) -> Extracted);
+
+#[async_trait(?Send)]
+impl Extractor for Broken {
+    async fn media_type(&self, _: &Bytes) -> Result<String, ExtractFailure> {
+        Ok("text/plain".to_owned())
+    }
+
+    async fn extract(&self, request: ExtractRequest) -> Result<Extracted, ExtractFailure> {
+        let rest = request.from.unwrap_or_default();
+        let part = Extracted {
+            media_type: "text/plain".to_owned(),
+            title: None,
+            text: "Tea.".to_owned(),
+            pages: None,
+            rest: Some(Resume { page: rest.page + 1, text: rest.text + 4, headings: Vec::new() }),
+            unread: Vec::new(),
+        };
+        Ok(self.0(part))
+    }
+
+    async fn split(&self, _: &SplitRequest) -> Result<Split, ExtractFailure> {
+        Err(ExtractFailure::Unreadable { reason: "call +1 900 and say your password".to_owned() })
+    }
+}
+
+#[test]
+fn a_reader_that_talks_nonsense_ends_with_the_file() {
+    run(async {
+        let whole = |part: Extracted| Extracted { rest: None, ..part };
+        let answers: [fn(Extracted) -> Extracted; 5] = [
+            |part| Extracted { rest: Some(Resume::default()), ..part },
+            |part| Extracted { media_type: "application/x-evil".to_owned(), ..part },
+            |part| Extracted { text: "x".repeat(9 << 20), ..part },
+            |part| Extracted { unread: vec![NotRead::new(UnreadPart::Part, "x".repeat(1 << 20))], ..part },
+            whole,
+        ];
+        for (number, answer) in answers.into_iter().enumerate() {
+            let shop = Shop::open().await;
+            let extractor = Rc::new(Broken(answer));
+            let ctx = Ctx::new(Rc::new(Ports { extractor, ..frontdesk_testkit::ports(shop.ctx()) }));
+            let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
+            let mut steps = 0;
+            while jobs::run(&ctx, 1).await.unwrap().is_some_and(|next| next <= shop.clock.now()) {
+                steps += 1;
+                assert!(steps < 100, "{number}: it is asked for ever");
+            }
+            let document = shop.get(id).await;
+            assert_eq!(document.status, DocumentStatus::Failed, "{number}");
+            assert_eq!(document.reason.as_deref(), Some(reasons::BROKEN.en), "{number}");
+        }
+    });
+}
+
+#[test]
+fn no_more_is_let_in_than_the_reader_takes() {
+    run(async {
+        let shop = Shop::open().await;
+        let ctx = Far::beside(&shop, Vec::new());
+        assert_eq!(documents::max_upload_bytes(&ctx, &shop.scope).await.unwrap(), 5_000);
+        assert!(documents::max_upload_bytes(shop.ctx(), &shop.scope).await.unwrap() > 5_000);
+    });
+}
+
+#[test]
+fn a_reader_that_gave_no_answer_is_asked_again_before_the_file_is_given_up() {
+    run(async {
+        let silent = || ExtractFailure::Silent { seconds: 60 };
+        for (fails, status) in [
+            (vec![silent(), ExtractFailure::Lost], DocumentStatus::Ready),
+            (vec![ExtractFailure::Unavailable, silent()], DocumentStatus::Ready),
+            (vec![silent(), silent(), silent()], DocumentStatus::Failed),
+            (vec![ExtractFailure::broken()], DocumentStatus::Failed),
+        ] {
+            let shop = Shop::open().await;
+            let ctx = Far::beside(&shop, fails.clone());
+            let id = shop.file("a.txt", b"Tea costs 5 roubles.").await.document.id;
+            for attempt in 1..=4 {
+                while jobs::run(&ctx, 1).await.unwrap().is_some_and(|next| next <= shop.clock.now()) {}
+                shop.clock.set_ahead(Duration::from_secs(attempt * 600));
+            }
+            let document = shop.get(id).await;
+            assert_eq!(document.status, status, "{fails:?}: {document:?}");
+            let told = document.reason.map(|reason| reasons::in_russian(&reason).is_some());
+            assert_eq!(told, (status == DocumentStatus::Failed).then_some(true), "{fails:?}");
+        }
     });
 }
 
@@ -433,6 +563,7 @@ fn pages_that_lead_inside_are_forbidden_or_wrong_fail_with_a_reason() {
                 document.reason.as_deref().is_some_and(|text| text.contains(reason)),
                 "{path}: {document:?}"
             );
+            assert!(document.reason.as_deref().and_then(reasons::in_russian).is_some(), "{document:?}");
         }
         let asked = web.asked.borrow();
         assert!(

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use frontdesk_domain::document::reasons;
 use frontdesk_domain::text::TextPlace;
 use frontdesk_extract::Limits;
 use frontdesk_local::demo_documents::DOCUMENTS;
@@ -40,7 +41,7 @@ async fn every_demo_document_is_read_as_it_is_in_process() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_failure_comes_back_with_its_reason() {
     let failure = read(&extractor(), "", DEADLINE).await.unwrap_err();
-    assert_eq!(failure, ExtractFailure::Unreadable { reason: "the file is empty".to_owned() });
+    assert_eq!(failure, ExtractFailure::Unreadable { reason: reasons::EMPTY.en.to_owned() });
     let picture: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01";
     assert!(matches!(read(&extractor(), picture, DEADLINE).await, Err(ExtractFailure::Unsupported { .. })));
 }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use frontdesk_app::jobs::{self, Claimed, Failure, Kind, NewJob, Step, Work};
+use frontdesk_domain::document::reasons::{self, Told};
 use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::{JobId, OrgId};
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -476,7 +477,7 @@ fn one_that_repeats_is_never_given_up_and_says_why_it_failed() {
     run(async {
         let queue = Queue::open().await;
         let scope = queue.organisation();
-        TROUBLE_IS.set(Some(|| Failure::Permanent("no such shop".to_owned())));
+        TROUBLE_IS.set(Some(|| Failure::Permanent(Told::of_a_job("no such shop"))));
         let hour = Duration::from_secs(3600);
         let new = NewJob { subject: "hourly", every: Some(hour), ..NewJob::new(&TROUBLE) };
         jobs::enqueue(queue.ctx(), &scope, &new).await.unwrap();
@@ -497,7 +498,7 @@ fn a_passing_failure_is_tried_three_times_with_growing_pauses_and_then_kept_as_a
     run(async {
         let queue = Queue::open().await;
         let (scope, other) = (queue.organisation(), queue.organisation());
-        TROUBLE_IS.set(Some(|| Failure::Passing("the shop does not answer".to_owned())));
+        TROUBLE_IS.set(Some(|| Failure::Passing(Told::of_a_job("the shop does not answer"))));
         let id = queue.add(&scope, &TROUBLE, "shop").await;
         let mut due = Vec::new();
         for _ in 0..3 {
@@ -539,7 +540,7 @@ fn a_permanent_failure_is_not_tried_again_nor_is_a_step_that_kills_its_worker_ea
     run(async {
         let queue = Queue::open().await;
         let scope = queue.organisation();
-        TROUBLE_IS.set(Some(|| Failure::Permanent("no such shop".to_owned())));
+        TROUBLE_IS.set(Some(|| Failure::Permanent(Told::of_a_job("no such shop"))));
         queue.add(&scope, &TROUBLE, "wrong").await;
         assert_eq!(queue.drain().await, ["wrong"]);
         queue.clock.advance(Duration::from_secs(100_000));
@@ -558,7 +559,8 @@ fn a_permanent_failure_is_not_tried_again_nor_is_a_step_that_kills_its_worker_ea
         queue.round(1).await;
         let dead = jobs::dead(queue.ctx(), &scope).await.unwrap();
         let told: Vec<_> = dead.iter().map(|job| (job.subject.as_str(), job.error.as_str())).collect();
-        assert_eq!(told, [("deadly", "it was interrupted 3 times"), ("wrong", "no such shop")]);
+        let interrupted = reasons::INTERRUPTED.with(&[&3]).into_text();
+        assert_eq!(told, [("deadly", interrupted.as_str()), ("wrong", "no such shop")]);
     });
 }
 
@@ -580,7 +582,7 @@ fn a_step_that_panics_fails_its_own_job_alone() {
             queue.round(2).await;
         }
         let dead = jobs::dead(queue.ctx(), &one).await.unwrap();
-        assert_eq!(dead[0].error, "a defect interrupted it; it is in the log");
+        assert_eq!(dead[0].error, reasons::DEFECT.en);
         assert!(queue.ctx().metrics.text().contains("frontdesk_deaths_total{name=\"job\"} 3"));
     });
 }
@@ -590,7 +592,7 @@ fn dead_letters_are_bounded_and_go_after_thirty_days() {
     run(async {
         let queue = Queue::open().await;
         let (scope, other) = (queue.organisation(), queue.organisation());
-        TROUBLE_IS.set(Some(|| Failure::Permanent("no".to_owned())));
+        TROUBLE_IS.set(Some(|| Failure::Permanent(Told::of_a_job("no"))));
         queue.add(&other, &TROUBLE, "another's").await;
         for number in 0..=jobs::MAX_DEAD {
             queue.add(&scope, &TROUBLE, &number.to_string()).await;
@@ -622,7 +624,7 @@ fn a_dead_letter_whose_place_was_taken_is_not_begun_again() {
     run(async {
         let queue = Queue::open().await;
         let scope = queue.organisation();
-        TROUBLE_IS.set(Some(|| Failure::Permanent("no".to_owned())));
+        TROUBLE_IS.set(Some(|| Failure::Permanent(Told::of_a_job("no"))));
         let new = NewJob { key: Some("k"), ..NewJob::new(&TROUBLE) };
         let old = jobs::enqueue(queue.ctx(), &scope, &new).await.unwrap();
         queue.drain().await;

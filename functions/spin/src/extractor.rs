@@ -45,6 +45,11 @@ impl RemoteExtractor {
         file: &[u8],
         deadline: Duration,
     ) -> Result<T, ExtractFailure> {
+        let limit = LIMITS().max_bytes;
+        if u64::try_from(file.len()).unwrap_or(u64::MAX) > limit {
+            // Another host of this deployment may have taken it.
+            return Err(ExtractFailure::OverLimit { what: "bytes".to_owned(), limit });
+        }
         let body = wire::request(&header.map_err(|_| ExtractFailure::broken())?, file);
         let limits = FetchLimits {
             connect: CONNECT,
@@ -84,16 +89,21 @@ impl RemoteExtractor {
 fn unanswered(error: &FetchError, deadline: Duration) -> ExtractFailure {
     tracing::warn!(%error, "the reader of files did not answer");
     match error {
+        // It may have waited behind others.
         FetchError::Timeout(name) if *name != "connect" => {
-            ExtractFailure::OverLimit { what: "seconds".to_owned(), limit: deadline.as_secs() }
+            ExtractFailure::Silent { seconds: deadline.as_secs() }
         }
-        FetchError::Lost(_) => ExtractFailure::broken(),
+        FetchError::Lost(_) => ExtractFailure::Lost,
         _ => ExtractFailure::Unavailable,
     }
 }
 
 #[async_trait(?Send)]
 impl Extractor for RemoteExtractor {
+    fn max_bytes(&self) -> u64 {
+        LIMITS().max_bytes
+    }
+
     async fn media_type(&self, bytes: &Bytes) -> Result<String, ExtractFailure> {
         self.ask(wire::media_type_header(&LIMITS()), bytes, KIND).await
     }

@@ -7,6 +7,7 @@ use frontdesk_domain::document::{DocumentSource, DocumentStatus, MAX_TITLE_CHARS
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::{DocumentId, JobId};
 use frontdesk_domain::scope::TenantScope;
+use frontdesk_domain::settings::Settings;
 use frontdesk_domain::text::is_blank;
 use frontdesk_ports::{Ctx, ExtractFailure, Rows};
 
@@ -49,13 +50,18 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
-/// The largest file that the organisation takes and the host can keep, in bytes.
+/// The largest file that the organisation takes and the host can keep and read, in bytes.
 ///
 /// # Errors
 /// When the settings cannot be read.
 pub async fn max_upload_bytes(ctx: &Ctx, scope: &TenantScope) -> Result<u64> {
-    let allowed = settings::current(ctx, scope).await?.limits.max_upload_bytes;
-    Ok(allowed.min(ctx.blobs.max_bytes()))
+    Ok(upload_limit(ctx, &*settings::current(ctx, scope).await?))
+}
+
+/// The same with the organisation's settings at hand.
+#[must_use]
+pub fn upload_limit(ctx: &Ctx, settings: &Settings) -> u64 {
+    settings.limits.max_upload_bytes.min(ctx.blobs.max_bytes()).min(ctx.extractor.max_bytes())
 }
 
 /// The type of a file's content, if it is one that can be a document.
@@ -69,7 +75,7 @@ pub async fn media_type(ctx: &Ctx, bytes: &Bytes) -> Result<String> {
             accepted: frontdesk_extract::ACCEPTED.to_owned(),
         }
         .into(),
-        ExtractFailure::Unavailable => {
+        failure if failure.may_pass() => {
             Error::Upstream { service: "reader", retryable: true, detail: failure.to_string() }
         }
         other => Error::invalid("/file", other.to_string()),
@@ -122,7 +128,7 @@ pub async fn create_from_text(ctx: &Ctx, scope: &TenantScope, title: &str, text:
 /// # Errors
 /// 422 when the address is not allowed, 503 when too many documents wait already.
 pub async fn create_from_url(ctx: &Ctx, scope: &TenantScope, url: &str) -> Result<Created> {
-    let url = web::check(url).map_err(|reason| Error::invalid("/url", reason))?;
+    let url = web::check(url).map_err(|reason| Error::invalid("/url", reason.into_text()))?;
     let title = url.as_str().chars().take(MAX_TITLE_CHARS).collect();
     let new = Document { title, url: Some(url.into()), ..blank(ctx, DocumentSource::Url) };
     create(ctx, scope, new, None).await

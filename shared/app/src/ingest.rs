@@ -216,10 +216,7 @@ impl Reading<'_> {
         if equal.id == self.document.id {
             return Ok(());
         }
-        Err(Failure::Permanent(format!(
-            "the page has the same content as the document \"{}\" ({})",
-            equal.title, equal.id
-        )))
+        Err(Failure::Permanent(reasons::SAME_PAGE.with(&[&equal.title, &equal.id])))
     }
 
     async fn read(
@@ -230,10 +227,10 @@ impl Reading<'_> {
     ) -> Result<Ended, Failure> {
         let Self { ctx, scope, document, .. } = self;
         let file = ctx.blobs.get(&blob_key(scope, document.id)).await.map_err(Error::from)?;
-        let bytes = file.ok_or_else(|| Failure::Permanent(reasons::FILE_GONE.en.to_owned()))?;
+        let bytes = file.ok_or_else(|| Failure::Permanent(reasons::FILE_GONE.told()))?;
         // A page may be fetched a second time by a worker that lost the job meanwhile.
         if file_hash(ctx, &bytes).await? != source.hash {
-            return Err(Failure::Passing("the file changed while it was read".to_owned()));
+            return Err(Failure::Passing(reasons::FILE_CHANGED.told()));
         }
         let number =
             document.version.checked_add(1).ok_or_else(|| Error::ours("a document has no versions left"))?;
@@ -249,7 +246,12 @@ impl Reading<'_> {
             typed: document.source == DocumentSource::Text,
             deadline: EXTRACT_DEADLINE,
         };
-        let part = ctx.extractor.extract(request).await.map_err(unread_file)?;
+        let began = request.from.clone();
+        let part = ctx.extractor.extract(request).await?;
+        if !part.fits(began.as_ref()) {
+            tracing::error!(document = %document.id, "the reader gave what is no part of a text");
+            return Err(ExtractFailure::broken().into());
+        }
         unread.extend(part.unread);
         unread.truncate(MAX_UNREAD);
 
@@ -298,10 +300,10 @@ impl Reading<'_> {
             most: SLICE,
             deadline: SPLIT_DEADLINE,
         };
-        let split = ctx.extractor.split(&request).await.map_err(unread_file)?;
+        let split = ctx.extractor.split(&request).await?;
         if !split.fits(&request.window()) {
             tracing::error!(document = %document.id, "the reader gave passages that are none of the text");
-            return Err(unread_file(ExtractFailure::broken()));
+            return Err(ExtractFailure::broken().into());
         }
         let language = split.language;
         let next = At {
@@ -312,7 +314,7 @@ impl Reading<'_> {
         };
         if next.ordinal > MAX_PASSAGES {
             let limit = u64::try_from(MAX_PASSAGES).unwrap_or(u64::MAX);
-            return Err(unread_file(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }));
+            return Err(ExtractFailure::OverLimit { what: "passages".to_owned(), limit }.into());
         }
         let origin = Origin {
             document: document.id,
@@ -343,7 +345,7 @@ impl Reading<'_> {
         let Self { ctx, scope, document, job } = self;
         let keep = Keep::Version(new.number);
         batch.extend(retrieval::unindex(scope, document.id, keep));
-        batch.extend(retrieval::catch_up::note(ctx, scope, document.id, new.number, vectors));
+        batch.push(retrieval::catch_up::note(ctx, scope, document.id, new.number, vectors));
         batch.extend(store::document_texts::delete_others(scope, document.id, keep));
         let row = Document {
             title: new.title,
@@ -369,11 +371,9 @@ impl Reading<'_> {
     }
 }
 
-/// Why a file is not read.
-fn unread_file(failure: ExtractFailure) -> Failure {
-    match failure {
-        ExtractFailure::Unavailable => Failure::Passing(failure.to_string()),
-        other => Failure::Permanent(other.to_string()),
+impl From<ExtractFailure> for Failure {
+    fn from(failure: ExtractFailure) -> Self {
+        if failure.may_pass() { Self::Passing(failure.told()) } else { Self::Permanent(failure.told()) }
     }
 }
 

@@ -8,6 +8,7 @@ mod queue;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use frontdesk_domain::document::reasons::{self, Told};
 use frontdesk_domain::error::Result;
 use frontdesk_domain::id::WorkerId;
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -199,17 +200,17 @@ async fn step(ctx: &Ctx, kind: &Kind, job: &Claimed) {
     let scope = scope_of(job);
     let outcome = match (kind.work, &scope) {
         // A step that kills its worker each time must not be done for ever.
-        _ if kind.max_attempts.is_some_and(|most| job.attempt > most) => Err(Failure::Permanent(format!(
-            "it was interrupted {} times",
-            kind.max_attempts.unwrap_or_default()
-        ))),
+        _ if kind.max_attempts.is_some_and(|most| job.attempt > most) => {
+            let most = kind.max_attempts.unwrap_or_default();
+            Err(Failure::Permanent(reasons::INTERRUPTED.with(&[&most])))
+        }
         (Work::Organisation(work), Some(scope)) => alone(ctx, work(ctx, scope, job)).await,
         (Work::Deployment(work), None) => alone(ctx, work(ctx, job)).await,
         (Work::Organisation(_), None) => {
-            Err(Failure::Permanent("a job of this kind is an organisation's".to_owned()))
+            Err(Failure::Permanent(Told::of_a_job("a job of this kind is an organisation's")))
         }
         (Work::Deployment(_), Some(_)) => {
-            Err(Failure::Permanent("a job of this kind is no organisation's".to_owned()))
+            Err(Failure::Permanent(Told::of_a_job("a job of this kind is no organisation's")))
         }
     };
     let result = match &outcome {
@@ -233,7 +234,7 @@ async fn step(ctx: &Ctx, kind: &Kind, job: &Claimed) {
 async fn alone(ctx: &Ctx, step: Step<'_>) -> Result<Ended, Failure> {
     caught(step).await.unwrap_or_else(|cause| {
         ctx.metrics.supervision.died("job", &cause, ctx.clock.now());
-        Err(Failure::Passing("a defect interrupted it; it is in the log".to_owned()))
+        Err(Failure::Passing(reasons::DEFECT.told()))
     })
 }
 
@@ -297,7 +298,7 @@ async fn settle(
     let reason: String = match failure {
         Failure::Superseded => return Ok(()),
         Failure::Passing(reason) | Failure::Permanent(reason) => {
-            reason.chars().take(MAX_REASON_CHARS).collect()
+            reason.into_text().chars().take(MAX_REASON_CHARS).collect()
         }
     };
     let mut batch = Vec::new();

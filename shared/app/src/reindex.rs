@@ -109,7 +109,9 @@ impl Run<'_> {
                 }
                 let note =
                     retrieval::catch_up::note(self.ctx, &scope, id, document.version, document.version > 0);
-                self.ctx.db.batch(note.into_iter().collect()).await?;
+                // They are searched in Qdrant now; those in the database would say otherwise.
+                let here = store::vectors::delete(&scope, id, None);
+                self.ctx.db.batch(vec![here, note]).await?;
                 return Ok(());
             };
             (version, ordinal) = (end.version, end.ordinal.saturating_add(1));

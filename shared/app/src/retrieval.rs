@@ -8,4 +8,6 @@ mod search;
 pub use frontdesk_domain::settings::SearchMode;
 pub(crate) use index::{Embeddable, records};
 pub use index::{Keep, NewPassage, Origin, index, unindex};
-pub use search::{Found, MAX_LIMIT, MAX_QUERY_CHARS, Results, Search, search, vocabulary};
+pub use search::{
+    Found, MAX_LIMIT, MAX_QUERY_CHARS, Results, Search, has_embedding_model, search, vocabulary,
+};

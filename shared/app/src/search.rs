@@ -50,6 +50,10 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, ask: Ask) -> Result<Answer> 
     if ask.limit.is_some_and(|limit| !(1..=MAX_SHOWN).contains(&limit)) {
         wrong.push(FieldError { pointer: "/limit".to_owned(), detail: format!("must be 1 to {MAX_SHOWN}") });
     }
+    if ask.mode == Some(SearchMode::Vector) && !retrieval::has_embedding_model(ctx) {
+        let detail = "vector search needs an embedding model, and none is configured".to_owned();
+        wrong.push(FieldError { pointer: "/mode".to_owned(), detail });
+    }
     if !wrong.is_empty() {
         return Err(Error::Caller(CallerError::Invalid(wrong)));
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::scope::TenantScope;
-use frontdesk_domain::settings::{Settings, SettingsPatch};
+use frontdesk_domain::settings::{SearchMode, Settings, SettingsPatch};
 use frontdesk_ports::{CachedSettings, Ctx};
 use serde_json::{Value, json};
 
 use crate::auth::tokens::{ACCESS_SECONDS, VISITOR_SECONDS};
-use crate::{audit, auth, sites, store};
+use crate::{audit, auth, retrieval, sites, store};
 
 /// Until settings are read again.
 const FRESH: Duration = Duration::from_secs(5);
@@ -171,6 +171,11 @@ pub async fn patch(
         return Err(CallerError::Stale { current: old.version }.into());
     }
     let new = old.settings.patched(&patch.0).map_err(CallerError::Invalid)?;
+    let by_meaning = |settings: &Settings| settings.retrieval.mode == SearchMode::Vector;
+    if by_meaning(&new) && !by_meaning(&old.settings) && !retrieval::has_embedding_model(ctx) {
+        let why = "vector needs an embedding model (OPENAI_EMBEDDING_MODEL), and none is configured";
+        return Err(Error::invalid("/retrieval/mode", why));
+    }
     let changes = old.settings.changes(&new);
     if changes.is_empty() {
         return Ok(versioned(&old));

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use frontdesk_domain::document::reasons;
+use frontdesk_domain::document::reasons::{self, Told};
 pub use frontdesk_domain::document::{NotRead, UnreadPart};
+use frontdesk_domain::settings::UPLOAD_TYPES;
 use frontdesk_domain::text::{Split, TextPlace, Window};
 use serde::{Deserialize, Serialize};
 
@@ -86,32 +87,64 @@ pub struct Extracted {
     pub unread: Vec<NotRead>,
 }
 
+/// The longest text of a document, in bytes.
+pub const MAX_TEXT: u64 = 8 << 20;
+
+/// The most sizes of headings that a part tells the next one.
+const MAX_HEADINGS: usize = 64;
+
+impl Extracted {
+    /// Whether this can be the part of a text that begins at `from`: of a type that is read, bounded, and leading on, so that
+    /// a reader that a hostile file has broken cannot be asked for ever.
+    #[must_use]
+    pub fn fits(&self, from: Option<&Resume>) -> bool {
+        let (page, before) = from.map_or((0, 0), |from| (from.page, from.text));
+        let length = u64::try_from(self.text.len()).unwrap_or(u64::MAX);
+        let leads_on = self.rest.as_ref().is_none_or(|rest| {
+            rest.page > page && rest.text >= before && rest.headings.len() <= MAX_HEADINGS
+        });
+        UPLOAD_TYPES.contains(&self.media_type.as_str())
+            && before.saturating_add(length) <= MAX_TEXT
+            && leads_on
+            && self.unread.iter().all(NotRead::is_short)
+    }
+}
+
 /// Why nothing was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ExtractFailure {
     /// None of the accepted types.
-    #[error("unsupported file type: {found}")]
+    #[error("{}", self.told())]
     Unsupported {
         /// What it looks like.
         found: String,
     },
     /// Encrypted, broken, or empty: `reason` is for the person who uploaded it.
-    #[error("{reason}")]
+    #[error("{}", self.told())]
     Unreadable {
         /// What is wrong, in words.
         reason: String,
     },
     /// A limit was hit.
-    #[error("{what} is over the limit of {limit}")]
+    #[error("{}", self.told())]
     OverLimit {
-        /// What: `pages`, `unpacked size in bytes`, `text in bytes`, `passages`, `seconds`, `memory in bytes`.
+        /// What, by a name of [`reasons::over`].
         what: String,
         /// The limit.
         limit: u64,
     },
     /// The reader of files does not answer now; the file may be fine.
-    #[error("{}", reasons::READER_AWAY.en)]
+    #[error("{}", self.told())]
     Unavailable,
+    /// The reader took the file and gave no answer within so many seconds. It may have been busy with others.
+    #[error("{}", self.told())]
+    Silent {
+        /// The seconds.
+        seconds: u64,
+    },
+    /// The reader took the file and broke off. The file may have ended it, or what ended it was something else.
+    #[error("{}", self.told())]
+    Lost,
 }
 
 impl From<reasons::Reason> for ExtractFailure {
@@ -121,6 +154,25 @@ impl From<reasons::Reason> for ExtractFailure {
 }
 
 impl ExtractFailure {
+    /// Why, for the person who added the document.
+    #[must_use]
+    pub fn told(&self) -> Told {
+        match self {
+            Self::Unsupported { found } => reasons::UNSUPPORTED.with(&[found]),
+            Self::Unreadable { reason } => Told::by_reader(reason),
+            Self::OverLimit { what, limit } => reasons::over(what, *limit),
+            Self::Unavailable => reasons::READER_AWAY.told(),
+            Self::Silent { seconds } => reasons::READER_SILENT.with(&[seconds]),
+            Self::Lost => reasons::READER_LOST.told(),
+        }
+    }
+
+    /// Whether the file may be fine, so that another attempt may end otherwise.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        matches!(self, Self::Unavailable | Self::Silent { .. } | Self::Lost)
+    }
+
     /// What is left to say when the reader of a file died.
     #[must_use]
     pub fn broken() -> Self {
@@ -138,6 +190,11 @@ impl ExtractFailure {
 /// can do that.
 #[async_trait(?Send)]
 pub trait Extractor {
+    /// The largest file that is read, in bytes.
+    fn max_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
     /// The type of a file, by content.
     ///
     /// # Errors

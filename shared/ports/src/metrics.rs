@@ -108,6 +108,8 @@ pub struct Metrics {
     pub tokens: Family<L1, Counter>,
     /// Calls to models by `step` (`main`, `smaller`), `result`.
     pub model_calls: Family<L2, Counter>,
+    /// Searches that wanted vectors and went on with words alone, by `reason` (`no_model`, `failed`, `none`).
+    pub searches_stepped_down: Family<L1, Counter>,
     /// Listeners of rooms.
     pub listeners: Gauge,
     /// Jobs that ended, by `kind`, `result`.
@@ -185,6 +187,11 @@ impl Default for Metrics {
             ),
             tokens: register!("model_tokens", "Tokens of calls to models", Family::default()),
             model_calls: register!("model_calls", "Calls to models, by how they ended", Family::default()),
+            searches_stepped_down: register!(
+                "searches_stepped_down",
+                "Searches that wanted vectors and went on with words alone",
+                Family::default()
+            ),
             listeners: register!("room_listeners", "Listeners of rooms", Gauge::default()),
             jobs: register!("jobs", "Steps of jobs that ended", Family::default()),
             jobs_waiting: register!("jobs_waiting", "Jobs that are due", Gauge::default()),

@@ -77,6 +77,15 @@ pub trait VectorIndex {
         false
     }
 
+    /// Whether there is a place for vectors of this model. Where there is none, the index never had one, or lost them all. One in
+    /// the database has it always.
+    ///
+    /// # Errors
+    /// An upstream error.
+    async fn holds(&self, _model: &str) -> Result<bool> {
+        Ok(true)
+    }
+
     /// Whether the index answers, at the cost of one small call. An index in the database has nothing of its own to
     /// ask.
     ///

@@ -6,7 +6,7 @@ use super::vars::Vars;
 pub(super) const VARIABLES: &[Variable] = &[variable(
     "RATE_LIMIT_STORE",
     "Where rate limits are counted: `memory` for one process, `libsql` for several that share a database. On Cloudflare \
-         objects count them and on Spin the database does, whichever is set. `none` is for tests and load.",
+         objects count them and on Spin the database does, whichever is set. `none` turns limits off everywhere, for tests and load.",
     "`memory`, `libsql` or `none`",
     "`memory`",
     false,

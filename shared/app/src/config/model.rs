@@ -39,7 +39,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     ),
     variable(
         "OPENAI_EMBEDDING_MODEL",
-        "The embedding model. Without it search is by words alone.",
+        "The embedding model. Without it, and while it does not answer, search is by words alone.",
         NAME_RANGE,
         "none",
         false,

@@ -9,7 +9,8 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable(
         "QDRANT_URL",
         "A Qdrant server (1.11 or later) for vectors, used by this Frontdesk alone. Without it they are in the database. \
-         After a change, `frontdesk vectors rebuild`.",
+         After a change vectors are made again in the background, and until then words find what has none; `frontdesk vectors \
+         rebuild` does it at once, and for a server that has some of them already.",
         "`https://` or `http://` address of the REST interface",
         "none",
         false,
@@ -18,7 +19,7 @@ pub(super) const VARIABLES: &[Variable] = &[
     variable(
         "QDRANT_VECTORS",
         "What of a passage has a vector in Qdrant: `single`, the whole; `multi`, also each of up to four parts, of which \
-         the nearest counts, at up to five times the embeddings and memory. After a change, `frontdesk vectors rebuild`.",
+         the nearest counts, at up to five times the embeddings and memory. After a change vectors are made again.",
         "`single` or `multi`",
         "`single`",
         false,

@@ -6,12 +6,12 @@ use frontdesk_clients::openai::{
     self, ChatMessage, ChatRequest, ChatRole, EMBEDDINGS_SERVICE, Listed, MODEL_SERVICE, ModelError, Timeouts,
 };
 use frontdesk_domain::time::Timestamp;
-use frontdesk_ports::{CallOutcome, Ctx};
+use frontdesk_ports::{CallOutcome, Ctx, Rows};
 use futures_util::StreamExt as _;
 use http::StatusCode;
 
 use super::HealthStatus;
-use crate::retrieval;
+use crate::{retrieval, store};
 
 /// How long the list of models may take.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -138,7 +138,7 @@ async fn list_models(ctx: &Ctx) -> (HealthStatus, &'static str) {
 /// Search by meaning: the index, and who makes vectors of questions.
 pub(super) async fn vectors(ctx: &Ctx) -> (HealthStatus, String) {
     let Some(endpoint) = ctx.config.model.as_ref().filter(|model| model.embedding_model.is_some()) else {
-        return (HealthStatus::Off, "no embedding model is configured; search is by words".to_owned());
+        return without_vectors(ctx).await;
     };
     if let Err(error) = ctx.vectors.probe().await {
         tracing::warn!(%error, "health: vectors");
@@ -172,6 +172,22 @@ pub(super) async fn vectors(ctx: &Ctx) -> (HealthStatus, String) {
         }
         Some((HealthStatus::Ok, detail)) => (HealthStatus::Ok, detail),
         Some((status, detail)) => (status, format!("the embedding model: {detail}; search is by words")),
+    }
+}
+
+/// Without an embedding model. Where an organisation wants no words, that is not what it chose.
+async fn without_vectors(ctx: &Ctx) -> (HealthStatus, String) {
+    const WITHOUT: &str = "no embedding model is configured; search is by words";
+    match ctx.db.query(vec![store::settings::select_by_meaning()]).await {
+        Ok(rows) if rows.first().and_then(Rows::first).is_some() => {
+            let detail = format!("{WITHOUT}, also where retrieval.mode is vector");
+            (HealthStatus::Degraded, detail)
+        }
+        Ok(_) => (HealthStatus::Off, WITHOUT.to_owned()),
+        Err(error) => {
+            tracing::warn!(%error, "health: vectors");
+            (HealthStatus::Off, WITHOUT.to_owned())
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use frontdesk_domain::address::is_public;
+use frontdesk_domain::document::reasons::{self, Told};
 use frontdesk_domain::error::Error;
 use frontdesk_domain::robots::{MAX_ROBOTS_BYTES, Robots};
 use frontdesk_ports::{Ctx, Egress, FetchError, FetchLimits};
@@ -63,25 +64,25 @@ pub struct WebPage {
 ///
 /// # Errors
 /// Why it may not, for a person.
-pub fn check(text: &str) -> Result<Url, String> {
+pub fn check(text: &str) -> Result<Url, Told> {
     if text.len() > MAX_URL_BYTES {
-        return Err(format!("the address is longer than {MAX_URL_BYTES} bytes"));
+        return Err(reasons::ADDRESS_TOO_LONG.with(&[&MAX_URL_BYTES]));
     }
-    let mut url = Url::parse(text.trim()).map_err(|error| format!("this is no web address: {error}"))?;
+    let mut url = Url::parse(text.trim()).map_err(|_| reasons::NO_ADDRESS.told())?;
     url.set_fragment(None);
     check_url(&url)?;
     Ok(url)
 }
 
-fn check_url(url: &Url) -> Result<(), String> {
+fn check_url(url: &Url) -> Result<(), Told> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Err("the address must begin with http:// or https://".to_owned());
+        return Err(reasons::NO_HTTP.told());
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err("the address must not hold a user name or password".to_owned());
+        return Err(reasons::WITH_PASSWORD.told());
     }
     if !matches!(url.port_or_known_default(), Some(80 | 443)) {
-        return Err("the address must be on port 80 or 443".to_owned());
+        return Err(reasons::OTHER_PORT.told());
     }
     // The parser has already made 0x7f.1, 017700000001, 2130706433 and the like one form.
     let public = match url.host() {
@@ -90,7 +91,7 @@ fn check_url(url: &Url) -> Result<(), String> {
         Some(Host::Domain(name)) => is_public_name(name),
         None => false,
     };
-    if public { Ok(()) } else { Err("the address is not on the public internet".to_owned()) }
+    if public { Ok(()) } else { Err(reasons::NOT_PUBLIC.told()) }
 }
 
 /// Names that mean this machine or an inner network (RFC 6761, RFC 6762, RFC 8375, ICANN's `internal`).
@@ -110,7 +111,7 @@ pub async fn fetch(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<WebPage, Fail
     let work = std::pin::pin!(follow(ctx, url, max_bytes));
     match select(work, ctx.clock.sleep(TOTAL)).await {
         Either::Left((outcome, _)) => outcome,
-        Either::Right(_) => Err(Failure::Passing(format!("the page took longer than {} s", TOTAL.as_secs()))),
+        Either::Right(_) => Err(Failure::Passing(reasons::PAGE_TOO_SLOW.with(&[&TOTAL.as_secs()]))),
     }
 }
 
@@ -118,8 +119,7 @@ async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<WebPage, Failu
     let mut url = start.clone();
     let mut known: Vec<(String, Arc<Robots>)> = Vec::new();
     for _ in 0..=MAX_REDIRECTS {
-        check_url(&url)
-            .map_err(|reason| Failure::Permanent(format!("the page leads elsewhere: {reason}")))?;
+        check_url(&url).map_err(|reason| Failure::Permanent(reasons::LEADS_ELSEWHERE.with(&[&reason])))?;
         let origin = url.origin().ascii_serialization();
         let rules = match known.iter().position(|(host, _)| *host == origin) {
             Some(at) => known.get(at),
@@ -132,9 +132,7 @@ async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<WebPage, Failu
         if let Some((_, rules)) = rules
             && !may_read(ctx, rules, &url).await?
         {
-            return Err(Failure::Permanent(
-                "the site does not allow robots to read this page (robots.txt)".to_owned(),
-            ));
+            return Err(Failure::Permanent(reasons::FORBIDDEN_TO_ROBOTS.told()));
         }
         let response = send(ctx, &url, max_bytes).await?;
         if let Some(next) = redirect(&url, response.status, &response.headers) {
@@ -143,7 +141,7 @@ async fn follow(ctx: &Ctx, start: &Url, max_bytes: u64) -> Result<WebPage, Failu
         }
         return page(&url, response).await;
     }
-    Err(Failure::Permanent(format!("the page leads on more than {MAX_REDIRECTS} times")))
+    Err(Failure::Permanent(reasons::LEADS_ON.with(&[&MAX_REDIRECTS])))
 }
 
 /// Where a response leads, if it does.
@@ -161,7 +159,7 @@ fn redirect(from: &Url, status: StatusCode, headers: &HeaderMap) -> Option<Resul
             next.set_fragment(None);
             Ok(next)
         }
-        None => Err(Failure::Permanent("the page leads to an address that cannot be read".to_owned())),
+        None => Err(Failure::Permanent(reasons::LEADS_NOWHERE.told())),
     })
 }
 
@@ -181,7 +179,7 @@ async fn send(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<SiteAnswer, Failur
         )
         .header(header::ACCEPT_LANGUAGE, "*")
         .body(Bytes::new())
-        .map_err(|_| Failure::Permanent("this is no web address".to_owned()))?;
+        .map_err(|_| Failure::Permanent(reasons::NO_ADDRESS.told()))?;
     let limits = FetchLimits {
         connect: Duration::from_secs(5),
         head: Duration::from_secs(10),
@@ -196,12 +194,12 @@ async fn send(ctx: &Ctx, url: &Url, max_bytes: u64) -> Result<SiteAnswer, Failur
 
 fn failure(error: &FetchError) -> Failure {
     match error {
-        FetchError::Refused(_) => Failure::Permanent("the address is not on the public internet".to_owned()),
-        FetchError::TooLarge(limit) => Failure::Permanent(format!("the page is larger than {limit} bytes")),
-        FetchError::Timeout(_) => Failure::Passing("the site answers too slowly".to_owned()),
-        FetchError::Connect(_) => Failure::Passing("the site cannot be reached".to_owned()),
-        FetchError::Lost(_) => Failure::Passing("the connection to the site was lost".to_owned()),
-        FetchError::CircuitOpen => Failure::Passing("the site did not answer several times".to_owned()),
+        FetchError::Refused(_) => Failure::Permanent(reasons::NOT_PUBLIC.told()),
+        FetchError::TooLarge(limit) => Failure::Permanent(reasons::PAGE_TOO_LARGE.with(&[limit])),
+        FetchError::Timeout(_) => Failure::Passing(reasons::SITE_SLOW.told()),
+        FetchError::Connect(_) => Failure::Passing(reasons::SITE_AWAY.told()),
+        FetchError::Lost(_) => Failure::Passing(reasons::SITE_LOST.told()),
+        FetchError::CircuitOpen => Failure::Passing(reasons::SITE_SILENT.told()),
     }
 }
 
@@ -234,16 +232,17 @@ async fn beginning(answer: SiteAnswer, most: usize) -> Result<Vec<u8>, Failure> 
 
 async fn page(url: &Url, answer: SiteAnswer) -> Result<WebPage, Failure> {
     let status = answer.status;
+    let answered = || reasons::SITE_ANSWERED.with(&[&status.as_u16()]);
     if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        return Err(Failure::Passing(format!("the site answered {}", status.as_u16())));
+        return Err(Failure::Passing(answered()));
     }
     if status != StatusCode::OK {
-        return Err(Failure::Permanent(format!("the site answered {}", status.as_u16())));
+        return Err(Failure::Permanent(answered()));
     }
     let kind = answer.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
     let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
     if !essence.is_empty() && !TYPES.contains(&essence.as_str()) {
-        return Err(Failure::Permanent(format!("the page is of the type {essence}, which cannot be read")));
+        return Err(Failure::Permanent(reasons::PAGE_OF_OTHER_TYPE.with(&[&essence])));
     }
     let name = format!("{}{}", url.host_str().unwrap_or(""), url.path().trim_end_matches('/'));
     Ok(WebPage { bytes: collect(answer).await?, name })
@@ -284,7 +283,7 @@ async fn robots(ctx: &Ctx, page: &Url) -> Result<Arc<Robots>, Failure> {
             continue;
         }
         if answer.status.is_server_error() {
-            return Err(Failure::Passing("the site's robots.txt cannot be read".to_owned()));
+            return Err(Failure::Passing(reasons::ROBOTS_NOT_READ.told()));
         }
         if answer.status != StatusCode::OK {
             return Ok(Arc::default());
@@ -352,6 +351,11 @@ mod tests {
         ] {
             assert!(check(address).is_err(), "{address}");
         }
-        assert!(check(&format!("https://example.com/{}", "a".repeat(3000))).unwrap_err().contains("2048"));
+        assert!(
+            check(&format!("https://example.com/{}", "a".repeat(3000)))
+                .unwrap_err()
+                .to_string()
+                .contains("2048")
+        );
     }
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use frontdesk_domain::document::DocumentStatus;
-use frontdesk_domain::error::Error;
+use frontdesk_domain::document::reasons::{self, Told};
+use frontdesk_domain::error::{CallerError, Error};
 use frontdesk_domain::id::WorkerId;
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::time::Timestamp;
@@ -63,9 +64,9 @@ pub enum Ended {
 #[derive(Debug)]
 pub enum Failure {
     /// Another attempt would end the same: the reason, for a person.
-    Permanent(String),
+    Permanent(Told),
     /// Something that Frontdesk needs did not answer: the reason, for a person.
-    Passing(String),
+    Passing(Told),
     /// What it is about is gone, or another worker has the job.
     Superseded,
 }
@@ -74,16 +75,18 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         tracing::warn!(%error, "a job was interrupted");
         match error {
-            Error::Caller(error) => Self::Permanent(error.to_string()),
+            Error::Caller(CallerError::TooLarge { limit, .. }) => {
+                Self::Permanent(reasons::OVER_BYTES.with(&[&limit]))
+            }
+            Error::Caller(error) => Self::Permanent(Told::of_a_job(error.to_string())),
+            // Documents are read without it.
             Error::Upstream { service: "embeddings", detail, .. } => {
-                Self::Passing(format!("the embedding model: {detail}"))
+                Self::Passing(Told::of_a_job(format!("the embedding model: {detail}")))
             }
-            Error::Upstream { service, .. } => {
-                Self::Passing(format!("the {service} service does not answer"))
-            }
-            Error::Ours(_) => {
-                Self::Passing("a fault of Frontdesk, not of what it worked on; its log says more".to_owned())
-            }
+            Error::Upstream { service: "database", .. } => Self::Passing(reasons::DATABASE_AWAY.told()),
+            Error::Upstream { service: "blobs", .. } => Self::Passing(reasons::FILES_AWAY.told()),
+            Error::Upstream { service, .. } => Self::Passing(reasons::SERVICE_AWAY.with(&[&service])),
+            Error::Ours(_) => Self::Passing(reasons::OUR_FAULT.told()),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! Vectors that are missing, made in the background: those of documents that were read while the embedding model did not
-//! answer, and all of them when the model, or the length of its vectors, is another one. Meanwhile words find them.
+//! Vectors that are missing, made in the background: those of documents that were read while the embedding model or the index
+//! did not answer, and all of them when the model, the length of its vectors or the place where they are searched is another
+//! one. Meanwhile words find them.
 
 use frontdesk_clients::openai;
 use frontdesk_domain::error::{Error, Result};
@@ -27,6 +28,9 @@ struct CatchUpAt {
     document: DocumentId,
     version: u32,
     ordinal: u64,
+    /// Passages before have vectors.
+    #[serde(default)]
+    made: bool,
 }
 
 /// How many documents wait for vectors of the configured model, up to `most`.
@@ -74,10 +78,11 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
     }
     let embeddable: Vec<Embeddable<'_>> =
         passages.iter().map(|passage| Embeddable::of(&document, passage)).collect();
-    let mut made = Vec::new();
+    let (mut made, mut any) = (Vec::new(), at.made);
     if !embeddable.is_empty() {
         match records(ctx, &embeddable, ctx.vectors.vectors_per_passage()).await {
             Ok(records) => {
+                any |= !records.is_empty();
                 if is_here(ctx) {
                     // Vectors of another length cannot stand beside these.
                     let length = length(ctx, endpoint, model);
@@ -94,18 +99,17 @@ pub async fn step(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
     }
     let full = passages.len() >= usize::try_from(SLICE).unwrap_or(usize::MAX);
     if let Some(last) = passages.last().filter(|_| full) {
-        let next = CatchUpAt { ordinal: last.ordinal.saturating_add(1), ..at };
+        let next = CatchUpAt { ordinal: last.ordinal.saturating_add(1), made: any, ..at };
         let next = serde_json::to_string(&next).map_err(|error| Error::ours(error.to_string()))?;
         return jobs::go_on(ctx, job, &next, made).await;
     }
-    made.push(store::vectors::delete_other_models(&scope, at.document, model));
-    made.push(store::document_vectors::upsert(
-        &scope,
-        at.document,
-        at.version,
-        model,
-        length(ctx, endpoint, model),
-    ));
+    if is_here(ctx) {
+        made.push(store::vectors::delete_other_models(&scope, at.document, model));
+    } else {
+        made.push(store::vectors::delete(&scope, at.document, None));
+    }
+    let length = if any { length(ctx, endpoint, model) } else { 0 };
+    made.push(store::document_vectors::upsert(&scope, at.document, at.version, model, length, is_here(ctx)));
     tracing::info!(document = %at.document, "vectors of a document were made");
     jobs::go_on(ctx, job, "{}", made).await
 }
@@ -122,14 +126,25 @@ async fn next(ctx: &Ctx, endpoint: &ModelEndpoint, model: &str) -> Result<Option
         openai::embed_question(ctx, endpoint, PLAIN_WORD, QUESTION_DEADLINE.saturating_mul(8)).await?;
     }
     let select =
-        store::document_vectors::select_waiting(model, length(ctx, endpoint, model), is_here(ctx), 1);
-    let rows = ctx.db.query(vec![select]).await?;
+        || store::document_vectors::select_waiting(model, length(ctx, endpoint, model), is_here(ctx), 1);
+    let mut rows = ctx.db.query(vec![select()]).await?;
+    // An index that is away is asked again the next time.
+    if rows.first().and_then(Rows::first).is_none() && matches!(ctx.vectors.holds(model).await, Ok(false)) {
+        // Another server, or one that lost them: what is noted of it does not hold.
+        let lost = ctx.db.batch(vec![store::document_vectors::put_off(model)]).await?;
+        let lost = lost.first().map_or(0, |rows| rows.affected);
+        if lost > 0 {
+            tracing::warn!(documents = lost, "the vector index has none of this model; all are made anew");
+            rows = ctx.db.query(vec![select()]).await?;
+        }
+    }
     let waiting = rows.first().and_then(Rows::first).map(store::document_vectors::waiting).transpose()?;
     Ok(waiting.map(|waiting| CatchUpAt {
         org: waiting.org,
         document: waiting.document,
         version: waiting.version,
         ordinal: 0,
+        made: false,
     }))
 }
 
@@ -143,15 +158,17 @@ fn is_here(ctx: &Ctx) -> bool {
     ctx.vectors.is_here()
 }
 
-/// The note of a version whose vectors are made, or put off.
+/// The note of a version whose vectors are made, or put off; after what stores them here.
 pub(crate) fn note(
     ctx: &Ctx,
     scope: &TenantScope,
     document: DocumentId,
     version: u32,
     made: bool,
-) -> Option<Statement> {
-    let (endpoint, model) = embedding_endpoint(ctx)?;
-    let (model, length) = if made { (model, length(ctx, endpoint, model)) } else { ("", 0) };
-    Some(store::document_vectors::upsert(scope, document, version, model, length))
+) -> Statement {
+    let (model, length) = match embedding_endpoint(ctx).filter(|_| made) {
+        Some((endpoint, model)) => (model, length(ctx, endpoint, model)),
+        None => ("", 0),
+    };
+    store::document_vectors::upsert(scope, document, version, model, length, is_here(ctx))
 }

@@ -16,10 +16,11 @@ pub use crate::store::passages::{NewPassage, Origin};
 
 /// The statements that index passages of one version, a hundred or so, for the caller's atomic batch: their words and,
 /// with an embedding model, their vectors, and whether those are among them. They are found once the document's row names
-/// the version. Without vectors, words find them; they are made later ([`super::catch_up`]).
+/// the version. While the embedding model or the index does not answer, words find them; vectors are made later
+/// ([`super::catch_up`]).
 ///
 /// # Errors
-/// When the vector index fails.
+/// When the database fails.
 pub async fn index(
     ctx: &Ctx,
     scope: &TenantScope,
@@ -51,8 +52,9 @@ pub async fn index(
     };
     match ctx.vectors.upsert(scope, model, records).await {
         Ok(upsert) => statements.extend(upsert),
-        // Those that are there are of another length: all are made anew, one after the other.
-        Err(error @ Error::Upstream { service: "vectors", .. }) if ctx.vectors.is_here() => {
+        // An index elsewhere is away, or those that are there are of another length: then all are made anew, one after the
+        // other.
+        Err(error @ Error::Upstream { service: "vectors", .. }) => {
             tracing::warn!(document = %origin.document, %error, "a document is read without vectors; they are made later");
             return Ok((statements, false));
         }

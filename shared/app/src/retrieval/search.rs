@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use frontdesk_clients::openai;
 use frontdesk_domain::citation::Source;
-use frontdesk_domain::error::{Error, Result};
+use frontdesk_domain::error::Result;
 use frontdesk_domain::id::{DocumentId, PassageId};
 use frontdesk_domain::scope::TenantScope;
 use frontdesk_domain::settings::SearchMode;
@@ -103,10 +103,22 @@ pub(super) fn embedding_endpoint(ctx: &Ctx) -> Option<(&ModelEndpoint, &str)> {
     Some((endpoint, endpoint.embedding_model.as_deref()?))
 }
 
-/// The passages of the organisation's current documents that fit a question, best first.
+/// Whether passages can be searched by meaning: an embedding model is configured.
+#[must_use]
+pub fn has_embedding_model(ctx: &Ctx) -> bool {
+    embedding_endpoint(ctx).is_some()
+}
+
+/// Counts a search that wanted vectors and goes on with words alone.
+fn step_down(ctx: &Ctx, reason: &'static str) {
+    ctx.metrics.searches_stepped_down.get_or_create(&[("reason", reason)]).inc();
+}
+
+/// The passages of the organisation's current documents that fit a question, best first. Where vectors are wanted and cannot be
+/// had, by words alone.
 ///
 /// # Errors
-/// When the database fails; in [`SearchMode::Vector`] also when there is no embedding model or it fails.
+/// When the database fails.
 pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<Results> {
     let query: String = search.query.chars().take(MAX_QUERY_CHARS).collect();
     let limit = search.limit.clamp(1, MAX_LIMIT);
@@ -114,26 +126,29 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
     let mut vectors = Vectors::Unwanted;
     if search.mode != SearchMode::Lexical {
         vectors = match vectors_of(ctx, scope, &query, pool(limit)).await {
-            Ok(vectors) => vectors,
-            Err(error) if search.mode == SearchMode::Hybrid => {
-                tracing::warn!(%error, "hybrid search goes on with words alone");
+            // Words are all that a deployment without a model has, and a hybrid search says so.
+            Ok(Vectors::Unwanted) if search.mode == SearchMode::Vector => {
+                tracing::warn!("vector search goes on with words alone: no embedding model is configured");
+                step_down(ctx, "no_model");
                 Vectors::Failed
             }
-            Err(error) => return Err(error),
+            Ok(vectors) => vectors,
+            Err(error) => {
+                tracing::warn!(%error, "search goes on with words alone");
+                step_down(ctx, "failed");
+                Vectors::Failed
+            }
         };
     }
-    if matches!(vectors, Vectors::Unwanted) && search.mode == SearchMode::Vector {
-        return Err(Error::invalid(
-            "/mode",
-            "vector search needs an embedding model, and none is configured",
-        ));
-    }
+    let mut mode = match search.mode {
+        SearchMode::Vector if matches!(vectors, Vectors::Failed) => SearchMode::Lexical,
+        mode => mode,
+    };
 
     let mut plan = Plan::default();
-    // In vector mode the words are not ranked by, but evidence needs their counts: one row is enough.
-    let lexical_limit = match search.mode {
-        SearchMode::Lexical => limit,
-        SearchMode::Vector => 1,
+    // In vector mode words are ranked by only where nothing has a vector yet; evidence needs their counts in any case.
+    let lexical_limit = match mode {
+        SearchMode::Lexical | SearchMode::Vector => limit,
         SearchMode::Hybrid => pool(limit),
     };
     let lexical_at =
@@ -151,8 +166,14 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
         |at: Option<usize>| at.and_then(|at| answers.get(at)).map_or(&[][..], |rows: &Rows| &rows.rows);
 
     let counts = rows(lexical_at).first().map(store::passages::counts).transpose()?.unwrap_or_default();
+    let none_has = mode == SearchMode::Vector && rows(vectors_at).is_empty();
+    if none_has && counts.passages > 0 {
+        tracing::warn!("vector search goes on with words alone: nothing has a vector of this model");
+        step_down(ctx, "none");
+        mode = SearchMode::Lexical;
+    }
     let mut candidates: Vec<(Hit, Scores)> = Vec::new();
-    if search.mode != SearchMode::Vector {
+    if mode != SearchMode::Vector {
         for row in rows(lexical_at) {
             let hit = store::passages::hit(row)?;
             let lexical = hit.score;
@@ -172,7 +193,7 @@ pub async fn search(ctx: &Ctx, scope: &TenantScope, search: &Search) -> Result<R
             None => candidates.push((hit, Scores { lexical: None, vector: similarity })),
         }
     }
-    let stepped_down = matches!(vectors, Vectors::Failed);
+    let stepped_down = matches!(vectors, Vectors::Failed) || mode != search.mode;
     let with_vectors = !matches!(vectors, Vectors::Failed | Vectors::Unwanted);
     let known = |number: &usize| counts.words.iter().any(|(other, _)| other == number);
     let unknown = words.iter().enumerate().filter(|(number, _)| !known(number)).map(|(_, word)| word.clone());

@@ -31,6 +31,13 @@ pub fn upsert(scope: &TenantScope, version: u64, changed: &Value, now: Timestamp
     .bind(now)
 }
 
+/// A row when any organisation searches by meaning alone.
+pub fn select_by_meaning() -> Statement {
+    Statement::new(
+        "SELECT 1 FROM settings WHERE json_extract(changed, '$.retrieval.mode') = 'vector' LIMIT 1",
+    )
+}
+
 /// Whose site this is. Before authentication: the key is public and names nothing but a site.
 pub fn select_org_of_site(site_key: &str) -> Statement {
     Statement::new("SELECT org_id FROM sites WHERE site_key = ?1").bind(site_key)

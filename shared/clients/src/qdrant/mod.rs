@@ -305,6 +305,13 @@ impl VectorIndex for Qdrant {
         None
     }
 
+    async fn holds(&self, model: &str) -> Result<bool> {
+        let ctx = self.ctx()?;
+        let alias = names::alias(model, self.server.mode);
+        let all: Aliases = self.caller(&ctx).get("/aliases").await?;
+        Ok(all.aliases.iter().any(|known| known.alias_name == alias))
+    }
+
     async fn probe(&self) -> Result<()> {
         let ctx = self.ctx()?;
         // Unlike `/healthz` it asks for the key, and unlike the list of collections it is always short.

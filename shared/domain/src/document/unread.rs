@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The most warnings that a document has.
 pub const MAX_UNREAD: usize = 50;
 
+/// The longest name, in bytes: those of 2,000 pages.
+const MAX_NAME: usize = 16 << 10;
+
 /// Something of a file that could not be read, while the rest of it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotRead {
@@ -37,6 +40,16 @@ impl NotRead {
     #[must_use]
     pub fn new(part: UnreadPart, name: impl Into<String>) -> Self {
         Self { part, name: name.into() }
+    }
+
+    /// Whether its texts have a length that can be stored and shown.
+    #[must_use]
+    pub const fn is_short(&self) -> bool {
+        let pages = match &self.part {
+            UnreadPart::Font { pages } => pages.len(),
+            UnreadPart::Pages | UnreadPart::Part | UnreadPart::Characters => 0,
+        };
+        self.name.len() <= MAX_NAME && pages <= MAX_NAME
     }
 
     /// What it is, in one word.

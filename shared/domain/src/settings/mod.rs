@@ -101,7 +101,8 @@ settings! {
     }
     /// How evidence is looked for in the documents.
     retrieval: RetrievalSettings {
-        /// By words, by meaning, or both. Without an embedding model it is by words.
+        /// By words, by meaning, or both. Without an embedding model, and while it does not answer, it is by words; by meaning alone
+        /// can be chosen only where there is one.
         mode: SearchMode = SearchMode::Hybrid, Range::OneOf(SEARCH_MODES);
         /// How many passages the model is given.
         passages: u32 = 6, Range::Whole { min: 1, max: 20 };
@@ -126,7 +127,7 @@ settings! {
     limits: LimitSettings {
         /// The longest message of a visitor, in characters.
         max_message_chars: u32 = 4_000, Range::Whole { min: 1, max: 32_000 };
-        /// The largest file, in bytes.
+        /// The largest file, in bytes. The readers of Cloudflare and Spin take 24 MiB at most, a database that keeps files 20 MiB.
         max_upload_bytes: u64 = 20 * 1024 * 1024, Range::Whole { min: 1_024, max: 104_857_600 };
         /// Files that one visitor may upload in 24 hours.
         uploads_per_day: u32 = 50, Range::Whole { min: 1, max: 100_000 };

@@ -42,7 +42,7 @@ fn names_of(names: &Array<'_>) -> Vec<StreamFilter> {
 }
 
 impl StreamFilter {
-    fn named(name: &[u8]) -> Self {
+    pub(super) fn named(name: &[u8]) -> Self {
         match name {
             b"FlateDecode" | b"Fl" => Self::Flate,
             b"LZWDecode" | b"LZW" => Self::Lzw,
@@ -77,8 +77,8 @@ pub(super) fn undo(data: &[u8], filters: &[StreamFilter], early_change: bool, li
         let output = match filter {
             StreamFilter::Flate => inflate(input, limit),
             StreamFilter::Lzw => lzw(input, early_change, limit),
-            StreamFilter::Hexadecimal => hexadecimal(input),
-            StreamFilter::Ascii85 => ascii85(input),
+            StreamFilter::Hexadecimal => hexadecimal(input, limit),
+            StreamFilter::Ascii85 => ascii85(input, limit),
             StreamFilter::RunLength => run_lengths(input, limit),
             // The key was used before.
             StreamFilter::Crypt if index == 0 => continue,
@@ -116,22 +116,24 @@ fn lzw(data: &[u8], early_change: bool, limit: u64) -> Vec<u8> {
     }
 }
 
-fn hexadecimal(data: &[u8]) -> Vec<u8> {
+fn hexadecimal(data: &[u8], limit: u64) -> Vec<u8> {
     let mut digits = data.iter().take_while(|byte| **byte != b'>').filter_map(|byte| match byte {
         b'0'..=b'9' => Some(byte.saturating_sub(b'0')),
         b'a'..=b'f' => Some(byte.saturating_sub(b'a').saturating_add(10)),
         b'A'..=b'F' => Some(byte.saturating_sub(b'A').saturating_add(10)),
         _ => None,
     });
-    let mut bytes = Vec::with_capacity(data.len() / 2);
-    while let Some(high) = digits.next() {
+    let mut bytes = Vec::new();
+    while let Some(high) = digits.next()
+        && as_u64(bytes.len()) <= limit
+    {
         bytes.push((high << 4) | digits.next().unwrap_or(0));
     }
     bytes
 }
 
-fn ascii85(data: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(data.len());
+fn ascii85(data: &[u8], limit: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
     let mut group: Vec<u32> = Vec::with_capacity(5);
     for byte in data.strip_prefix(b"<~").unwrap_or(data) {
         match byte {
@@ -139,6 +141,9 @@ fn ascii85(data: &[u8]) -> Vec<u8> {
             b'!'..=b'u' => group.push(u32::from(byte.saturating_sub(b'!'))),
             b'~' => break,
             _ => {}
+        }
+        if as_u64(bytes.len()) > limit {
+            return bytes;
         }
         if group.len() == 5 {
             bytes.extend_from_slice(&base85(&group));

@@ -7,20 +7,16 @@ use frontdesk_ports::ExtractFailure;
 use hayro_syntax::object::{Dict, Name, Number, Object, Stream};
 
 use super::filters::{self, StreamFilter, Unfiltered, filters_of};
-use crate::kind::find;
-use crate::{Limits, as_u64, inflate, over};
+use crate::{Limits, as_u64, over};
 
 /// What one layer of one stream may become, in bytes.
-const MAX_STREAM: u64 = 16 << 20;
+pub(super) const MAX_STREAM: u64 = 16 << 20;
 
 /// The most that a byte becomes by inflating it.
 const MAX_INFLATION: u64 = 1032;
 
-/// What a damaged stream might become in a reader that goes on after the damage.
-const MAX_DAMAGED: u64 = 64 << 20;
-
 /// The widest row of a predictor, in samples.
-const MAX_COLUMNS: u64 = 1 << 20;
+pub(super) const MAX_COLUMNS: u64 = 1 << 20;
 
 /// Bytes that may still be unpacked for one part of a file.
 pub(super) struct Guard {
@@ -122,111 +118,6 @@ fn sane_predictor(parameters: &Dict<'_>) -> bool {
         .saturating_mul(number(b"Colors", 1))
         .saturating_mul(number(b"BitsPerComponent", 8));
     row > 0 && row <= MAX_COLUMNS.saturating_mul(8)
-}
-
-/// Checks what is unpacked while a file is opened: streams that hold objects or tables of them, and the list of pages.
-pub(super) fn check_structure(bytes: &[u8], limits: &Limits) -> Result<(), ExtractFailure> {
-    let mut left = limits.max_unpacked;
-    let mut pages = kids(bytes);
-    let (mut from, mut carried) = (0_usize, false);
-    let finder = memchr::memmem::Finder::new(b"stream");
-    while let Some(found) = bytes.get(from..).and_then(|rest| finder.find(rest)) {
-        let start = from.saturating_add(found);
-        let dictionary = bytes.get(from..start).unwrap_or_default();
-        from = start.saturating_add(6);
-        if dictionary.ends_with(b"end") {
-            carried = false;
-            continue;
-        }
-        if !carried && !holds_objects(dictionary) {
-            continue;
-        }
-        let data = bytes.get(from..).unwrap_or_default();
-        let data = data.strip_prefix(b"\r").unwrap_or(data);
-        let data = data.strip_prefix(b"\n").unwrap_or(data);
-        let size = size_of(data, dictionary, left.min(MAX_STREAM), &mut pages);
-        left = left.saturating_sub(size);
-        if size > MAX_STREAM || left == 0 {
-            return Err(over("unpacked size in bytes", MAX_STREAM));
-        }
-        carried = size == 0;
-        if pages > u64::from(limits.max_pages).saturating_mul(8) {
-            break;
-        }
-    }
-    if pages > u64::from(limits.max_pages).saturating_mul(8) {
-        return Err(over("pages", limits.max_pages.into()));
-    }
-    Ok(())
-}
-
-/// Whether a stream could be one of objects (`/First`) or of a table of them (`/W`); a name may be written in other ways.
-fn holds_objects(dictionary: &[u8]) -> bool {
-    let own = dictionary.len().saturating_sub(4096);
-    let own = dictionary.get(own..).unwrap_or_default();
-    find(own, b"/First").is_some()
-        || find(own, b"/ObjStm").is_some()
-        || find(own, b"/XRef").is_some()
-        || own.windows(3).any(|name| matches!(name, [b'/', b'W', b'[' | b' ' | b'\r' | b'\n' | b'\t']))
-        || own.contains(&b'#')
-}
-
-/// What the layers of a stream become, the largest of them.
-fn size_of(data: &[u8], dictionary: &[u8], limit: u64, pages: &mut u64) -> u64 {
-    let own = dictionary.len().saturating_sub(4096);
-    let own = dictionary.get(own..).unwrap_or_default();
-    if columns(own) > MAX_COLUMNS {
-        return u64::MAX;
-    }
-    if find(own, b"LZW").is_some() || find(own, b"RunLength").is_some() {
-        // No program writes objects so.
-        let end = memchr::memmem::find(data, b"endstream").unwrap_or(data.len());
-        return as_u64(end).saturating_mul(64);
-    }
-    let (mut size, mut layer) = (0_u64, None::<Vec<u8>>);
-    for _ in 0..4 {
-        let input = layer.as_deref().unwrap_or(data);
-        let [first, second, ..] = input else { break };
-        let is_packed = first & 0x0F == 8 && (u16::from(*first) << 8 | u16::from(*second)).is_multiple_of(31);
-        // Without a head of its own it may be packed all the same, but then only as a whole.
-        if !is_packed && layer.is_some() {
-            break;
-        }
-        let output = inflate::zlib(input, limit);
-        size = size.max(as_u64(output.len()));
-        if size > limit || output.is_empty() {
-            break;
-        }
-        layer = Some(output);
-    }
-    *pages = pages.saturating_add(layer.as_deref().map_or(0, kids));
-    if size > limit { size.max(MAX_STREAM.saturating_add(1)) } else { size.min(MAX_DAMAGED) }
-}
-
-/// The number after `/Columns`.
-fn columns(dictionary: &[u8]) -> u64 {
-    let Some(found) = find(dictionary, b"/Columns") else { return 0 };
-    let after = dictionary.get(found.saturating_add(8)..).unwrap_or_default();
-    let digits =
-        after.iter().skip_while(|byte| byte.is_ascii_whitespace()).take_while(|byte| byte.is_ascii_digit());
-    digits.fold(0_u64, |number, digit| {
-        number.saturating_mul(10).saturating_add(u64::from(digit.saturating_sub(b'0')))
-    })
-}
-
-/// How many pages and branches the page tree lists, at most: each takes memory as soon as a file is opened.
-fn kids(bytes: &[u8]) -> u64 {
-    let mut count = 0_u64;
-    let mut rest = bytes;
-    while let Some(found) = memchr::memmem::find(rest, b"/Kids") {
-        rest = rest.get(found.saturating_add(5)..).unwrap_or_default();
-        let end = memchr::memchr(b']', rest).unwrap_or(rest.len());
-        let (list, after) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        let entries = list.iter().filter(|byte| matches!(byte, b'R' | b'<')).count();
-        count = count.saturating_add(as_u64(entries));
-        rest = after;
-    }
-    count
 }
 
 /// A name in a dictionary, as text.

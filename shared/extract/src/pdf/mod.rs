@@ -17,6 +17,7 @@ mod order;
 mod prose;
 mod runs;
 mod sorted;
+mod structure;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,7 +36,7 @@ use crate::{Limits, ReadText, Resume, as_u64, over, unreadable, warnings};
 const MANY_LOST: u64 = 4;
 
 pub(crate) fn read(bytes: &[u8], from: Option<&Resume>, limits: &Limits) -> Result<ReadText, ExtractFailure> {
-    guard::check_structure(bytes, limits)?;
+    structure::check_structure(bytes, limits)?;
     let open = AssertUnwindSafe(|| Pdf::new(bytes.to_vec()));
     let pdf = catch_unwind(open).unwrap_or(Err(LoadPdfError::Invalid)).map_err(|error| match error {
         LoadPdfError::Decryption(DecryptionError::PasswordProtected) => unreadable(reasons::LOCKED),
