@@ -88,7 +88,7 @@ impl Check<'_> {
     }
 
     /// What a stream becomes by each of the filters that its dictionary may mean.
-    fn stream(&mut self, dictionary: &[Token<'_>], data: &[u8]) -> Result<(), ExtractFailure> {
+    fn stream(&mut self, dictionary: &[PdfToken<'_>], data: &[u8]) -> Result<(), ExtractFailure> {
         let limit = self.left.min(MAX_STREAM);
         let all = filters(dictionary);
         let is_trap = dictionary.len() >= MAX_KEPT || all.len() > MAX_ENTRIES;
@@ -129,31 +129,34 @@ impl Check<'_> {
 }
 
 /// Whether a stream could be one of objects or of a table of them.
-fn holds_objects(dictionary: &[Token<'_>]) -> bool {
+fn holds_objects(dictionary: &[PdfToken<'_>]) -> bool {
     dictionary.len() >= MAX_KEPT
         || ["First", "ObjStm", "XRef", "W"].iter().any(|name| entries(dictionary, name).next().is_some())
 }
 
 /// What comes after each entry of this name, however deep.
-fn entries<'a, 'b>(dictionary: &'b [Token<'a>], name: &'b str) -> impl Iterator<Item = &'b [Token<'a>]> {
+fn entries<'a, 'b>(
+    dictionary: &'b [PdfToken<'a>],
+    name: &'b str,
+) -> impl Iterator<Item = &'b [PdfToken<'a>]> {
     let found = dictionary.iter().enumerate().filter(move |(_, token)| token.is(name));
     found.filter_map(|(at, _)| dictionary.get(at.saturating_add(1)..))
 }
 
 /// The filters that a dictionary names: the library takes `F` before `Filter`. `None` where they stand elsewhere.
-fn filters(dictionary: &[Token<'_>]) -> Vec<Option<Vec<StreamFilter>>> {
+fn filters(dictionary: &[PdfToken<'_>]) -> Vec<Option<Vec<StreamFilter>>> {
     let all =
         entries(dictionary, "F").chain(entries(dictionary, "Filter")).take(MAX_ENTRIES.saturating_add(1));
     all.filter_map(|value| match value {
-        [name @ Token::Name(_), ..] => Some(Some(name.filter().into_iter().collect())),
-        [Token::Other(b"["), names @ ..] => {
+        [name @ PdfToken::Name(_), ..] => Some(Some(name.filter().into_iter().collect())),
+        [PdfToken::Other(b"["), names @ ..] => {
             let count = names.len();
-            let names: Vec<&Token<'_>> =
-                names.iter().take_while(|token| !matches!(token, Token::Other(b"]"))).collect();
-            let known = names.len() < count && names.iter().all(|token| matches!(token, Token::Name(_)));
+            let names: Vec<&PdfToken<'_>> =
+                names.iter().take_while(|token| !matches!(token, PdfToken::Other(b"]"))).collect();
+            let known = names.len() < count && names.iter().all(|token| matches!(token, PdfToken::Name(_)));
             Some(known.then(|| names.iter().filter_map(|name| name.filter()).collect()))
         }
-        [Token::Other([b'0'..=b'9', ..]), ..] => Some(None),
+        [PdfToken::Other([b'0'..=b'9', ..]), ..] => Some(None),
         // A file elsewhere, or nothing: the library does not read it.
         _ => None,
     })
@@ -161,7 +164,7 @@ fn filters(dictionary: &[Token<'_>]) -> Vec<Option<Vec<StreamFilter>>> {
 }
 
 /// How many bits a row of a predictor has, at most.
-fn row(dictionary: &[Token<'_>]) -> u64 {
+fn row(dictionary: &[PdfToken<'_>]) -> u64 {
     let most = |name: &str, default: u64| {
         entries(dictionary, name).map(|value| number(value).unwrap_or(u64::MAX)).fold(default, u64::max)
     };
@@ -169,10 +172,10 @@ fn row(dictionary: &[Token<'_>]) -> u64 {
 }
 
 /// A number that stands there itself.
-fn number(value: &[Token<'_>]) -> Option<u64> {
+fn number(value: &[PdfToken<'_>]) -> Option<u64> {
     match value {
-        [Token::Other(_), Token::Other(_), Token::Other(b"R"), ..] => None,
-        [Token::Other(digits), ..] => std::str::from_utf8(digits).ok()?.parse().ok(),
+        [PdfToken::Other(_), PdfToken::Other(_), PdfToken::Other(b"R"), ..] => None,
+        [PdfToken::Other(digits), ..] => std::str::from_utf8(digits).ok()?.parse().ok(),
         _ => None,
     }
 }
@@ -193,16 +196,16 @@ fn kids(bytes: &[u8]) -> u64 {
 }
 
 /// What matters of the dictionary that stands next, if one does.
-fn dictionary<'a>(tokens: &mut Tokens<'a>) -> Option<Vec<Token<'a>>> {
-    if !matches!(tokens.next()?, Token::Other(b"<<")) {
+fn dictionary<'a>(tokens: &mut Tokens<'a>) -> Option<Vec<PdfToken<'a>>> {
+    if !matches!(tokens.next()?, PdfToken::Other(b"<<")) {
         return None;
     }
     let (mut all, mut depth, mut keep) = (Vec::new(), 1_u32, 0_u32);
     loop {
         let token = tokens.next()?;
         match token {
-            Token::Other(b"<<") => depth = depth.saturating_add(1),
-            Token::Other(b">>") => depth = depth.saturating_sub(1),
+            PdfToken::Other(b"<<") => depth = depth.saturating_add(1),
+            PdfToken::Other(b">>") => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth == 0 {
@@ -220,7 +223,7 @@ fn dictionary<'a>(tokens: &mut Tokens<'a>) -> Option<Vec<Token<'a>>> {
 
 /// A piece of a file's syntax.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Token<'a> {
+enum PdfToken<'a> {
     /// What comes after a slash.
     Name(&'a [u8]),
     /// A text.
@@ -229,7 +232,7 @@ enum Token<'a> {
     Other(&'a [u8]),
 }
 
-impl Token<'_> {
+impl PdfToken<'_> {
     fn is(&self, name: &str) -> bool {
         matches!(self, Self::Name(raw) if unescaped(raw).eq(name.bytes()))
     }
@@ -295,27 +298,27 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    fn next(&mut self) -> Option<Token<'a>> {
+    fn next(&mut self) -> Option<PdfToken<'a>> {
         self.skip_space();
         let word = |tokens: &Self| tokens.until(|byte| is_space(byte) || is_delimiter(byte));
         match self.rest {
             [] => None,
             [b'/', ..] => {
                 self.take(1);
-                Some(Token::Name(self.take(word(self))))
+                Some(PdfToken::Name(self.take(word(self))))
             }
             [b'(', ..] => {
                 self.text();
-                Some(Token::Text)
+                Some(PdfToken::Text)
             }
-            [b'<', b'<', ..] | [b'>', b'>', ..] => Some(Token::Other(self.take(2))),
+            [b'<', b'<', ..] | [b'>', b'>', ..] => Some(PdfToken::Other(self.take(2))),
             [b'<', ..] => {
                 self.take(self.until(|byte| byte == b'>'));
                 self.take(1);
-                Some(Token::Text)
+                Some(PdfToken::Text)
             }
-            [first, ..] if is_delimiter(*first) => Some(Token::Other(self.take(1))),
-            _ => Some(Token::Other(self.take(word(self)))),
+            [first, ..] if is_delimiter(*first) => Some(PdfToken::Other(self.take(1))),
+            _ => Some(PdfToken::Other(self.take(word(self)))),
         }
     }
 
