@@ -21,22 +21,22 @@ struct Stage {
 const STAGES: &[Stage] = &[
     Stage {
         title: "While the model thinks",
-        script: &["hold=3,text=<think>Let me see what it costs.</think>Delivery in Moscow costs 300 ₽. [1]"],
+        script: &["hold=3,text=<think>Let me see what it costs.</think>Delivery in Moscow costs 300 ₽. [2]"],
         shows: false,
     },
     Stage {
         title: "While the provider stalls in mid-answer",
-        script: &["hold=5,text=Delivery in Moscow costs 300 ₽. [1]"],
+        script: &["hold=5,text=Delivery in Moscow costs 300 ₽. [2]"],
         shows: true,
     },
     Stage {
         title: "While the smaller model thinks, and what the model said before it broke off still stands",
-        script: &["cut-after=5", "hold=3,text=<think>Let me see.</think>Delivery in Moscow costs 300 ₽. [1]"],
+        script: &["cut-after=5", "hold=3,text=<think>Let me see.</think>Delivery in Moscow costs 300 ₽. [2]"],
         shows: true,
     },
     Stage {
         title: "While the smaller model speaks",
-        script: &["status=401", "hold=5,text=Delivery in Moscow costs 300 ₽. [1]"],
+        script: &["status=401", "hold=5,text=Delivery in Moscow costs 300 ₽. [2]"],
         shows: true,
     },
 ];
