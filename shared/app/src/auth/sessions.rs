@@ -260,14 +260,17 @@ pub async fn switch(ctx: &Ctx, token: &str, organisation: OrgId) -> Result<Sessi
 
 async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session> {
     let shown = RefreshToken::parse(ctx, token).ok_or(ENDED)?;
-    let next = shown.successor(ctx);
-    let (old_hash, new_hash) = (shown.hash(), next.hash());
+    let next = shown.successors(ctx);
+    let old_hash = shown.hash();
+    let hashes: Vec<String> = next.iter().map(RefreshToken::hash).collect();
+    let (new_hash, other_hash) = hashes.first().zip(hashes.last()).ok_or(ENDED)?;
     let now = ctx.clock.now();
     let rotation = Rotation {
         org: shown.org,
         id: shown.login,
         old_hash: &old_hash,
-        new_hash: &new_hash,
+        new_hash,
+        other_hash,
         now,
         into,
         idle: IDLE,
@@ -288,8 +291,8 @@ async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session
             store::logins::rotate(&rotation),
             store::logins::revoke_reused(&rotation),
             store::audit::insert_if_changed(&entry),
-            store::logins::select_person(shown.org, shown.login, &new_hash),
-            store::members::select_of_login(shown.org, shown.login, &new_hash),
+            store::logins::select_person(&rotation),
+            store::members::select_of_login(&rotation),
             store::logins::select_valid(shown.org, shown.login, &old_hash, now),
         ])
         .await?;
@@ -313,7 +316,10 @@ async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session
     if into.is_some_and(|wanted| wanted != org) {
         return Err(Error::not_found("organisation"));
     }
-    session(ctx, person, memberships, org, shown.login, &next)
+    // The one that is stored: another process may have exchanged it under another key.
+    let given = row.text(5)?;
+    let next = next.iter().zip(&hashes).find(|(_, hash)| *hash == given).ok_or(ENDED)?.0;
+    session(ctx, person, memberships, org, shown.login, next)
 }
 
 /// Ends the login of a refresh token. No error when there is none.
