@@ -115,7 +115,7 @@ fn a_token_is_let_in_as_it_was_issued_and_no_other() {
                     signed(&key, &but(&head, json!({"kid": null})), &claims),
                 ),
             ] {
-                assert!(auth::authenticate(&ctx, &good).await.is_ok(), "{audience}: {what}");
+                assert!(auth::authenticate(&ctx, &good, None).await.is_ok(), "{audience}: {what}");
             }
             let text = format!("{}.{}", part(&but(&head, json!({"alg": "HS512"}))), part(&claims));
             let hs512 = URL_SAFE_NO_PAD.encode(Hkdf::<Sha512>::extract(Some(&key), text.as_bytes()).0);
@@ -164,7 +164,7 @@ fn a_token_is_let_in_as_it_was_issued_and_no_other() {
                 ("nothing", String::new()),
                 ("dots", "..".to_owned()),
             ] {
-                assert!(auth::authenticate(&ctx, &bad).await.is_err(), "{audience}: {what}");
+                assert!(auth::authenticate(&ctx, &bad, None).await.is_err(), "{audience}: {what}");
             }
         }
     });
@@ -183,8 +183,8 @@ fn a_token_names_its_key_and_the_name_tells_nothing_of_it() {
         // Right key, but the other key's name.
         let token = login(&new).await.access_token;
         let wrong = signed(&key(NEW, USER), &but(&read(&token, 0), json!({"kid": before})), &read(&token, 1));
-        assert!(auth::authenticate(&new, &token).await.is_ok());
-        assert!(auth::authenticate(&new, &wrong).await.is_err());
+        assert!(auth::authenticate(&new, &token, None).await.is_ok());
+        assert!(auth::authenticate(&new, &wrong, None).await.is_err());
     });
 }
 
@@ -201,28 +201,28 @@ fn a_new_key_before_the_old_one_logs_out_nobody_and_one_that_was_taken_away_open
         let caller = Caller::default();
         let (kept, idle) = (login(&old).await, login(&old).await);
         let visitor = visitor_token(&old, &world).await;
-        let owner = scope(auth::authenticate(&old, &kept.access_token).await.unwrap());
+        let owner = scope(auth::authenticate(&old, &kept.access_token, None).await.unwrap());
         let invited = invites::create(&old, &owner, "vera@camomile.example", Role::Viewer).await.unwrap().1;
         // The old key alone is refused by a process that has the new one alone.
         for token in [&kept.access_token, &visitor] {
-            assert!(auth::authenticate(&new, token).await.is_err());
+            assert!(auth::authenticate(&new, token, None).await.is_err());
         }
         assert!(refresh(&new, &kept).await.is_err());
         assert!(invites::accept(&new, &invited, "Vera", "saucer-lamp-31-meadow", &caller).await.is_err());
         // With both, all goes on.
         for token in [&kept.access_token, &visitor] {
-            assert!(auth::authenticate(&both, token).await.is_ok());
+            assert!(auth::authenticate(&both, token, None).await.is_ok());
         }
         assert!(invites::accept(&both, &invited, "Vera", "saucer-lamp-31-meadow", &caller).await.is_ok());
         let renewed = refresh(&both, &kept).await.unwrap();
         assert!(
-            auth::authenticate(&new, &renewed.access_token).await.is_ok(),
+            auth::authenticate(&new, &renewed.access_token, None).await.is_ok(),
             "it is signed with the new key"
         );
         clock.advance(Duration::from_secs(3_600));
         // The old one is taken away: who was here meanwhile stays.
         let on = refresh(&new, &renewed).await.unwrap();
-        assert!(auth::authenticate(&new, &on.access_token).await.is_ok());
+        assert!(auth::authenticate(&new, &on.access_token, None).await.is_ok());
         assert!(refresh(&new, &idle).await.is_err());
         assert!(refresh(&both, &idle).await.is_ok(), "a token of a key that is not known ends no login");
     });

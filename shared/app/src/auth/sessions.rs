@@ -103,6 +103,8 @@ impl Caller {
 
 pub(super) const WRONG: CallerError =
     CallerError::Unauthenticated("the e-mail address or the password is wrong");
+/// What a key is told that asks for what persons alone may do.
+pub const NO_PERSON: &str = "a key is no person and lets no one in: this call is for a user's own token";
 const ENDED: CallerError = CallerError::Unauthenticated("this login has ended; please log in again");
 
 /// Logs a user in, in the organisation that it names, else in the first one that it belongs to. An unknown address, a wrong
@@ -352,8 +354,11 @@ pub async fn me(ctx: &Ctx, scope: &TenantScope) -> Result<(User, Organisation, V
 /// The user that asks.
 ///
 /// # Errors
-/// 401 for any other caller.
+/// 401 for any other caller, 403 for a key.
 pub(super) fn user_of(scope: &TenantScope) -> Result<UserId> {
+    if scope.is_key() {
+        return Err(CallerError::Forbidden(NO_PERSON).into());
+    }
     match scope.actor() {
         Actor::User { user, .. } => Ok(*user),
         Actor::Visitor { .. } | Actor::System => {

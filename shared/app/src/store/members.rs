@@ -1,6 +1,6 @@
 //! `members`: which persons belong to an organisation, and what each may do there. Those that were removed keep their row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frontdesk_domain::id::{OrgId, UserId};
 use frontdesk_domain::scope::{Credential, Role, TenantScope};
@@ -281,9 +281,9 @@ pub fn select_ended_logins(scope: &TenantScope, since: Timestamp) -> Statement {
     .bind(MOST_REVOKED)
 }
 
-/// What [`select_changed`] and [`select_ended_logins`] gave.
-pub fn revoked(changed: &Rows, ended: &Rows) -> Result<Revoked, DbError> {
-    for (rows, what) in [(changed, "members"), (ended, "logins")] {
+/// What [`select_changed`], [`select_ended_logins`] and [`super::api_keys::select_deleted`] gave.
+pub fn revoked(changed: &Rows, ended: &Rows, deleted: &Rows) -> Result<Revoked, DbError> {
+    for (rows, what) in [(changed, "members"), (ended, "logins"), (deleted, "keys")] {
         if i64::try_from(rows.rows.len()).is_ok_and(|rows| rows >= MOST_REVOKED) {
             tracing::warn!(
                 what,
@@ -297,8 +297,9 @@ pub fn revoked(changed: &Rows, ended: &Rows) -> Result<Revoked, DbError> {
         let known = row.opt_text(1)?.map(|_| role(row, 1)).transpose()?;
         members.insert(row.parse(0)?, known);
     }
-    let credentials =
+    let mut credentials: BTreeSet<Credential> =
         ended.rows.iter().map(|row| row.parse(0).map(Credential::Login)).collect::<Result<_, _>>()?;
+    credentials.extend(super::api_keys::deleted(deleted)?.into_iter().map(Credential::Key));
     Ok(Revoked { members, credentials })
 }
 
