@@ -64,16 +64,13 @@ fn network(text: &str) -> Result<IpNet, &'static str> {
         return Err(WRONG);
     }
     let network = match text.parse::<IpNet>() {
-        Ok(network) => network.trunc(),
+        Ok(network) => network,
         Err(_) => IpNet::from(text.parse::<IpAddr>().map_err(|_| WRONG)?),
     };
-    if let IpNet::V6(v6) = network
-        && v6.addr().to_ipv4_mapped().is_some()
-        && v6.prefix_len() > 0
-    {
+    if network.addr().to_canonical() != network.addr() {
         return Err("must be written as IPv4");
     }
-    Ok(network)
+    Ok(network.trunc())
 }
 
 #[cfg(test)]
@@ -124,5 +121,21 @@ mod tests {
         let many: Vec<&str> = vec!["10.0.0.1"; 51];
         assert_eq!(of(&many).unwrap_err()[0].pointer, "/addresses");
         assert_eq!(of(&many[1..]).unwrap().texts(), ["10.0.0.1/32"], "once is enough");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_taken_is_written_so_that_it_is_taken_again(texts in proptest::collection::vec("[0-9a-f:./]{0,50}", 0..60)) {
+            if let Ok(list) = Networks::parse(&texts, "/addresses") {
+                proptest::prop_assert_eq!(Networks::parse(&list.texts(), "/addresses"), Ok(list));
+            }
+        }
+
+        #[test]
+        fn a_network_has_its_own_address(address: std::net::IpAddr, length in 0_u8..=128) {
+            if let Ok(list) = Networks::parse(&[format!("{address}/{length}")], "/addresses") {
+                proptest::prop_assert!(list.have(Some(address)));
+            }
+        }
     }
 }
