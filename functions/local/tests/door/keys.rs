@@ -450,7 +450,7 @@ fn what_a_key_does_in_a_conversation_has_its_name_and_the_audit_has_its_id() {
             desk.post(&format!("{path}/messages"), &key, json!({"client_id": "a", "text": "Hello"})).await;
         assert!(post.status.is_success(), "{}", post.text);
         let own = id.replace("key_", "user_");
-        let headers = [("authorization", &*format!("Bearer {key}")), ("if-match", "\"1\"")];
+        let headers = [("authorization", &*format!("Bearer {key}")), ("if-match", "\"2\"")];
         let taken = desk.call("PATCH", &path, &headers, Some(json!({"assignee": own}))).await;
         assert_eq!(taken.status, 200, "{}", taken.text);
         let events = desk.get(&format!("{path}/events"), &token).await;
