@@ -175,9 +175,19 @@ async fn strangers(owner: &Caller) -> Result<Vec<(&'static str, Caller)>> {
         let key = site["site_key"].as_str().context("a key")?.to_owned();
         Caller::visitor(&frontdesk_tests::client::Ready { site_key: key, ..host.clone() }).await
     };
+    let new = json!({ "name": "Program", "role": "owner" });
+    let made: Value =
+        olga.post("/api/v1/api-keys", &new, "application/json").await?.error_for_status()?.json().await?;
+    let token = made["key"].as_str().context("a key")?.to_owned();
+    let program = Caller { http, base: host.base_url.clone(), token };
     let theirs = visitor_of(&olga).await?;
     let elsewhere = visitor_of(owner).await?;
-    Ok(vec![("an owner", olga), ("a visitor", theirs), ("a visitor of another site", elsewhere)])
+    Ok(vec![
+        ("an owner", olga),
+        ("a program", program),
+        ("a visitor", theirs),
+        ("a visitor of another site", elsewhere),
+    ])
 }
 
 /// Makes one of everything in the organisation of the administrator, and gives every id that it has.
@@ -214,6 +224,8 @@ async fn objects(owner: &Caller) -> Result<BTreeSet<String>> {
         .post("/api/v1/projects", &json!({ "name": "Walk" }), "application/json")
         .await?
         .error_for_status()?;
+    let key = json!({ "name": "Walk", "role": "viewer" });
+    owner.post("/api/v1/api-keys", &key, "application/json").await?.error_for_status()?;
     let mut found = BTreeSet::from([conversation.clone(), id.clone()]);
     ids_in(&upload, &mut found);
     for path in [
@@ -223,6 +235,7 @@ async fn objects(owner: &Caller) -> Result<BTreeSet<String>> {
         "/api/v1/members".to_owned(),
         "/api/v1/members/invites".to_owned(),
         "/api/v1/projects".to_owned(),
+        "/api/v1/api-keys?limit=100".to_owned(),
         "/api/v1/documents?limit=100".to_owned(),
         format!("/api/v1/documents/{id}/passages"),
         format!("/api/v1/conversations/{conversation}/events?after=0&limit=500"),
@@ -241,6 +254,7 @@ async fn seen(owner: &Caller) -> Result<Vec<String>> {
         "/api/v1/members",
         "/api/v1/members/invites",
         "/api/v1/projects",
+        "/api/v1/api-keys?limit=100",
         "/api/v1/documents?limit=100",
         "/api/v1/settings",
     ] {
@@ -307,9 +321,10 @@ async fn what_another_organisation_has_is_answered_as_what_never_was() -> Result
     let ids = objects(&owner).await?;
     let kinds: BTreeSet<&str> =
         ids.iter().filter_map(|id| id.rsplit_once('_')).map(|(prefix, _)| prefix).collect();
-    for kind in
-        ["conv", "msg", "doc", "psg", "upl", "site", "user", "invite", "proj", "login", "org", "visitor"]
-    {
+    for kind in [
+        "conv", "msg", "doc", "psg", "upl", "site", "user", "invite", "proj", "key", "login", "org",
+        "visitor",
+    ] {
         ensure!(kinds.contains(kind), "there is no {kind} in {kinds:?}");
     }
     let description: Value = owner.get("/api/v1/openapi.json", "application/json").await?.json().await?;
@@ -359,6 +374,7 @@ async fn lists_and_sockets_show_nothing_of_another_organisation() -> Result<()> 
             "members",
             "members/invites",
             "projects",
+            "api-keys?limit=100",
             "documents?limit=100",
             "me",
             "me/sessions",

@@ -2,6 +2,7 @@
 
 mod accept;
 mod account;
+mod api_keys;
 mod auth;
 pub mod body;
 mod call;

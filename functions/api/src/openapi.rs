@@ -26,7 +26,9 @@ impl utoipa::Modify for Security {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
             .bearer_format("JWT")
-            .description(Some("An access token of a user, or the token of a visitor"))
+            .description(Some(
+                "An access token of a user, a key (`fdk_…`) of a program, or the token of a visitor",
+            ))
             .build();
         let components = api.components.get_or_insert_with(Components::default);
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
@@ -97,8 +99,9 @@ mod tests {
     fn permissions() -> String {
         use frontdesk_domain::permission::Permission;
         use frontdesk_domain::scope::Role;
-        let mut text =
-            String::from("| what | viewer | operator | admin | owner | calls |\n|---|---|---|---|---|---|\n");
+        let mut text = String::from(
+            "| what | viewer | operator | admin | owner | key with the role | calls |\n|---|---|---|---|---|---|---|\n",
+        );
         for permission in Permission::ALL {
             let calls: Vec<String> = ROUTES
                 .iter()
@@ -110,7 +113,12 @@ mod tests {
                 .collect();
             assert!(!calls.is_empty(), "no call needs {permission:?}");
             let having = Role::ALL.map(|role| if role.allows(*permission) { "yes" } else { "" }).join(" | ");
-            text.push_str(&format!("| {} | {having} | {} |\n", permission.words().trim(), calls.join(", ")));
+            let key = if permission.for_keys() { "yes" } else { "" };
+            text.push_str(&format!(
+                "| {} | {having} | {key} | {} |\n",
+                permission.words().trim(),
+                calls.join(", ")
+            ));
         }
         text
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
-use frontdesk_app::auth::Authenticated;
+use frontdesk_app::auth::{Authenticated, NO_PERSON};
 use frontdesk_app::policy::{self, Via};
 use frontdesk_app::schema;
 use frontdesk_domain::error::{CallerError, Error, Result};
@@ -206,7 +206,7 @@ async fn run(
     }
     let own_origin = origin::own(&ctx.config.own_origin, &parts);
     let own_is_unknown = own_origin.is_none() && parts.headers.contains_key(header::ORIGIN);
-    let authenticated = authenticate(ctx, found.route.access, &parts.headers).await?;
+    let authenticated = authenticate(ctx, found.route.access, &parts.headers, peer).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
     let peer = Peer { ip: client(ctx, peer.ip, &parts.headers), ..peer };
     let via = Via::widget(peer.ip);
@@ -260,14 +260,19 @@ fn needs_the_schema(route: &Route) -> bool {
 }
 
 /// Who asks, if the route is for it. A token of the wrong kind is no valid token here; a role that is too low is.
-async fn authenticate(ctx: &Ctx, access: Access, headers: &HeaderMap) -> Result<Option<Authenticated>> {
+async fn authenticate(
+    ctx: &Ctx,
+    access: Access,
+    headers: &HeaderMap,
+    peer: Peer,
+) -> Result<Option<Authenticated>> {
     if matches!(access, Access::Public | Access::Machine) {
         return Ok(None);
     }
     let token = bearer(headers)
         .or_else(|| socket::offered_token(headers))
         .ok_or(CallerError::Unauthenticated("a token is needed: Authorization: Bearer <token>"))?;
-    let authenticated = frontdesk_app::auth::authenticate(ctx, token).await?;
+    let authenticated = frontdesk_app::auth::authenticate(ctx, token, peer.ip).await?;
     let scope = &authenticated.scope;
     let visitor = matches!(scope.actor(), Actor::Visitor { .. });
     match access {
@@ -276,7 +281,9 @@ async fn authenticate(ctx: &Ctx, access: Access, headers: &HeaderMap) -> Result<
         }
         Access::User(_) if visitor => Err(CallerError::Unauthenticated("a user's token is needed").into()),
         Access::User(needed) | Access::VisitorOr(needed) if !visitor && !scope.may(needed) => {
-            Err(CallerError::Forbidden("your role does not allow this").into())
+            let of_persons = scope.is_key() && !needed.for_keys();
+            Err(CallerError::Forbidden(if of_persons { NO_PERSON } else { "your role does not allow this" })
+                .into())
         }
         _ => Ok(Some(authenticated)),
     }

@@ -10,8 +10,8 @@ use http::{Method, Response};
 use crate::body::Body;
 use crate::call::Call;
 use crate::{
-    account, auth, chat, description, documents, health, members, metrics, projects, rooms, search, settings,
-    sites, socket, upload, usage, widget,
+    account, api_keys, auth, chat, description, documents, health, members, metrics, projects, rooms, search,
+    settings, sites, socket, upload, usage, widget,
 };
 
 /// Who may call a route.
@@ -130,6 +130,9 @@ routes! {
     GET "/api/v1/members/invites", Access::User(Permission::ManageMembers), Named, Read, members::invites;
     POST "/api/v1/members/invites", Access::User(Permission::ManageMembers), Named, Write, members::invite;
     DELETE "/api/v1/members/invites/{id}", Access::User(Permission::ManageMembers), Named, Write, members::revoke;
+    GET "/api/v1/api-keys", Access::User(Permission::ManageKeys), Named, Read, api_keys::list;
+    POST "/api/v1/api-keys", Access::User(Permission::ManageKeys), Named, Write, api_keys::create;
+    DELETE "/api/v1/api-keys/{id}", Access::User(Permission::ManageKeys), Named, Write, api_keys::remove;
     GET "/api/v1/projects", Access::User(Permission::ReadProjects), Named, Read, projects::list;
     POST "/api/v1/projects", Access::User(Permission::ManageProjects), Named, Write, projects::create;
     GET "/api/v1/projects/{id}", Access::User(Permission::ReadProjects), Named, Read, projects::get;

@@ -348,7 +348,7 @@ fn an_operator_of_before_may_go_on() {
     run(async {
         let (_world, ctx) = taken_over().await;
         let session = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default()).await.unwrap();
-        let authenticated = auth::authenticate(&ctx, &session.access_token).await.unwrap().scope;
+        let authenticated = auth::authenticate(&ctx, &session.access_token, None).await.unwrap().scope;
         assert!(authenticated.may(Permission::ManageSettings));
         chat::post_message(&ctx, &authenticated, question(OPEN, "o9", "A person is here.")).await.unwrap();
         let kinds_now = log(&ctx, &authenticated, OPEN).await;

@@ -1,7 +1,7 @@
 //! The audit log: who changed what.
 
 use frontdesk_domain::id::{AuditId, OrgId};
-use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::scope::{Actor, Credential, TenantScope};
 use frontdesk_ports::Ctx;
 
 use crate::store::audit::Entry;
@@ -15,10 +15,11 @@ pub fn entry(
     target: impl Into<String>,
     detail: serde_json::Value,
 ) -> Entry {
-    let actor = match scope.actor() {
-        Actor::User { user, .. } => user.to_string(),
-        Actor::Visitor { visitor, .. } => visitor.to_string(),
-        Actor::System => "system".to_owned(),
+    let actor = match (scope.actor(), scope.credential()) {
+        (Actor::User { .. }, Some(Credential::Key(key))) => key.to_string(),
+        (Actor::User { user, .. }, _) => user.to_string(),
+        (Actor::Visitor { visitor, .. }, _) => visitor.to_string(),
+        (Actor::System, _) => "system".to_owned(),
     };
     entry_of(ctx, scope.org(), actor, action, target, detail)
 }

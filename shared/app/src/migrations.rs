@@ -55,6 +55,7 @@ migrations! {
     16 "0016_document_vectors"
     17 "0017_snoozed"
     18 "0018_people"
+    19 "0019_api_keys"
 }
 
 /// Where a database stands with one step.

@@ -215,6 +215,16 @@ pub(crate) async fn login(ctx: &Ctx, counted: &str) -> Result<()> {
     admitted(take(ctx, class, counted, 1, rule).await)
 }
 
+/// Takes one from an address's allowance for what is read of a caller that shows a key, before it is known whose that is.
+///
+/// # Errors
+/// 429.
+pub(crate) async fn lookup(ctx: &Ctx, ip: Option<IpAddr>) -> Result<()> {
+    let class = LimitClass::Address;
+    let rule = class.rule(&*in_force(ctx, None).await);
+    admitted(take(ctx, class, &address(ip), 1, rule).await)
+}
+
 /// The settings in force; the defaults when they cannot be read.
 pub async fn in_force(ctx: &Ctx, scope: Option<&TenantScope>) -> Rc<Settings> {
     let read = match scope {

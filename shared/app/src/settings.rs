@@ -135,6 +135,7 @@ async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, 
         store::sites::select_origins(scope, sites::MAX_SITES),
         store::members::select_changed(scope, tokens_since),
         store::members::select_ended_logins(scope, tokens_since),
+        store::api_keys::select_deleted(scope, tokens_since),
     ];
     let results = ctx.db.query(statements).await?;
     let (version, stored) = store::settings::changed(results.first().unwrap_or(&EMPTY))?;
@@ -148,6 +149,7 @@ async fn read_stored(ctx: &Ctx, scope: &TenantScope) -> Result<(CachedSettings, 
         revoked: Rc::new(store::members::revoked(
             results.get(3).unwrap_or(&EMPTY),
             results.get(4).unwrap_or(&EMPTY),
+            results.get(5).unwrap_or(&EMPTY),
         )?),
     };
     ctx.caches.settings.put(scope.org(), entry.clone());

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod answer;
+pub mod api_key;
 pub mod breaker;
 pub mod citation;
 pub mod conversation;
@@ -14,6 +15,7 @@ pub mod guard;
 pub mod id;
 pub mod lexicon;
 pub mod limits;
+pub mod networks;
 pub mod password;
 pub mod permission;
 pub mod prompt;

@@ -34,6 +34,15 @@ macro_rules! permissions {
     };
 }
 
+impl Permission {
+    /// Whether a key for programs has it, where its role does. A key is no person, so it has no account; and it lets no one in,
+    /// so that one which was stolen leaves nothing behind once it is deleted.
+    #[must_use]
+    pub const fn for_keys(self) -> bool {
+        !matches!(self, Self::OwnAccount | Self::ManageMembers | Self::ManageKeys)
+    }
+}
+
 permissions! {
     /// See oneself, choose an organisation, change one's own name, password, second factor and logins.
     OwnAccount = Viewer;
@@ -61,6 +70,8 @@ permissions! {
     ReadMembers = Operator;
     /// Invite members, change their roles up to one's own, disable and remove them.
     ManageMembers = Admin;
+    /// See, make and delete keys for programs, with roles up to one's own.
+    ManageKeys = Admin;
 }
 
 #[cfg(test)]

@@ -144,9 +144,16 @@ impl TenantScope {
         Self { org: self.org, actor: Actor::System, credential: None }
     }
 
-    /// Whether the actor is a user whose role allows this.
+    /// Whether the actor is a user whose role allows this, or a key that may do it.
     #[must_use]
     pub fn may(&self, permission: Permission) -> bool {
         matches!(&self.actor, Actor::User { role, .. } if role.allows(permission))
+            && (permission.for_keys() || !self.is_key())
+    }
+
+    /// Whether it is no person who acts, but a program by a key.
+    #[must_use]
+    pub const fn is_key(&self) -> bool {
+        matches!(self.credential, Some(Credential::Key(_)))
     }
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 
-use frontdesk_domain::id::{OrgId, SiteId, UserId};
+use frontdesk_domain::id::{ApiKeyId, OrgId, SiteId, UserId};
+use frontdesk_domain::networks::Networks;
 use frontdesk_domain::scope::{Actor, Credential, Role, TenantScope};
 use frontdesk_domain::settings::Settings;
 use frontdesk_domain::time::Timestamp;
@@ -18,6 +19,8 @@ use crate::{AtOnce, Dialects, Outcomes};
 pub struct Caches {
     /// Settings by organisation.
     pub settings: SettingsCache,
+    /// Keys for programs that were shown lately.
+    pub keys: KeyCache,
     /// The only organisation of this deployment, if there is exactly one.
     pub only_org: RefCell<Option<(Timestamp, Option<OrgId>)>>,
     /// The last result of each health probe.
@@ -148,6 +151,58 @@ impl SettingsCache {
     /// Forgets an organisation.
     pub fn forget(&self, org: OrgId) {
         self.0.borrow_mut().pop(&org);
+    }
+}
+
+/// What is stored of a key for programs.
+#[derive(Debug, Clone)]
+pub struct KnownKey {
+    /// Whose it is.
+    pub org: OrgId,
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// From where it counts.
+    pub addresses: Networks,
+    /// Until when it counts.
+    pub expires_at: Option<Timestamp>,
+    /// When it was noted last that it was used.
+    pub used_at: Option<Timestamp>,
+    /// When this was read.
+    pub read_at: Timestamp,
+}
+
+/// Keys for programs, at most [`KeyCache::CAPACITY`] of them. Those that were shown longest ago are forgotten first.
+#[derive(Debug)]
+pub struct KeyCache(RefCell<LruCache<ApiKeyId, KnownKey>>);
+
+impl Default for KeyCache {
+    fn default() -> Self {
+        Self(RefCell::new(LruCache::new(Self::CAPACITY)))
+    }
+}
+
+impl KeyCache {
+    /// How many keys are remembered.
+    pub const CAPACITY: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
+
+    /// What is remembered of a key.
+    #[must_use]
+    pub fn get(&self, id: ApiKeyId) -> Option<KnownKey> {
+        self.0.borrow_mut().get(&id).cloned()
+    }
+
+    /// Remembers.
+    pub fn put(&self, id: ApiKeyId, known: KnownKey) {
+        self.0.borrow_mut().put(id, known);
+    }
+
+    /// Forgets a key.
+    pub fn forget(&self, id: ApiKeyId) {
+        self.0.borrow_mut().pop(&id);
     }
 }
 

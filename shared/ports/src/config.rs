@@ -45,8 +45,10 @@ pub enum RegistrationMode {
 pub struct Config {
     /// Who may make an account.
     pub registration: RegistrationMode,
-    /// Signs tokens (HS256); at least 32 bytes.
+    /// Signs tokens (HS256), and verifies them; at least 32 bytes.
     pub jwt_secret: SecretString,
+    /// The one before it: tokens that it signed are good still.
+    pub old_jwt_secret: Option<SecretString>,
     /// Opens `/metrics`; without it the endpoint does not exist.
     pub metrics_token: Option<SecretString>,
     /// Lets other deployments reach this one's rooms; without it they cannot.

@@ -29,7 +29,8 @@ pub use backoff::backoff;
 pub use blobs::{BlobError, BlobKey, Blobs};
 pub use breakers::{Breakers, Permit};
 pub use caches::{
-    CachedProbe, CachedSchema, CachedSettings, Caches, QueueDepth, Revoked, SchemaState, SettingsCache,
+    CachedProbe, CachedSchema, CachedSettings, Caches, KeyCache, KnownKey, QueueDepth, Revoked, SchemaState,
+    SettingsCache,
 };
 pub use clock::{Clock, Compute, Random, Tasks};
 pub use config::{Config, ModelEndpoint, OwnOrigin, RegistrationMode};

@@ -62,7 +62,7 @@ fn a_token_ends_after_fifteen_minutes_and_is_renewed_by_the_cookie() {
         let desk = Desk::new(&[]).await;
         let login = desk.log_in().await;
         let token = login.body["access_token"].as_str().unwrap();
-        desk.clock.advance(Duration::from_secs(15 * 60));
+        desk.clock.advance(Duration::from_secs(15 * 60 - 1));
         assert_eq!(desk.get("/api/v1/me", token).await.status, 200);
         desk.clock.advance(Duration::from_secs(1));
         assert_eq!(desk.get("/api/v1/me", token).await.status, 401);

@@ -4,6 +4,7 @@ mod client;
 mod faults;
 mod heads;
 mod health;
+mod keys;
 mod limits;
 mod logins;
 mod nul;

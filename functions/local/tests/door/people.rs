@@ -365,12 +365,12 @@ fn who_is_disabled_removed_or_has_another_role_is_out_within_five_seconds_in_eve
             let ports = frontdesk_testkit::ports(desk.world.ctx());
             let ports = Ports { caches: Rc::default(), ..ports };
             let other = Ctx::new(Rc::new(ports));
-            assert!(auth::authenticate(&other, &token).await.is_ok());
+            assert!(auth::authenticate(&other, &token, None).await.is_ok());
             let changed = with(&desk, method, &path, &desk.token().await, body).await;
             assert!(changed.status.is_success(), "{}", changed.text);
             assert_eq!(desk.get("/api/v1/me", &token).await.status, 401, "here at once");
             desk.clock.advance(Duration::from_secs(5));
-            assert!(auth::authenticate(&other, &token).await.is_err(), "elsewhere within 5 s");
+            assert!(auth::authenticate(&other, &token, None).await.is_err(), "elsewhere within 5 s");
             let renewed = desk.refresh(&vera.cookie()).await;
             if renewed.status == 200 {
                 assert_eq!(renewed.body["user"]["role"], "viewer");

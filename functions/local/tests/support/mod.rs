@@ -54,6 +54,7 @@ pub fn ctx() -> Ctx {
         config: Config {
             registration: RegistrationMode::Invite,
             jwt_secret: String::new().into(),
+            old_jwt_secret: None,
             metrics_token: None,
             rooms_token: None,
             allowed_origins: Vec::new(),

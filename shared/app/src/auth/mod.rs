@@ -1,21 +1,24 @@
 //! Who is asking. The only place that makes a [`TenantScope`] of a token.
 //!
-//! Three kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
-//! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, and an opaque
-//! *refresh token* that is replaced with each use. What was taken away from users lately (who was disabled or has another
+//! Four kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
+//! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, an opaque
+//! *refresh token* that is replaced with each use, and a *key* of a program, of which a hash is stored. What was taken away from users lately (who was disabled or has another
 //! role, which logins were ended) is read with the organisation's settings and is at most 4 s old for a user's request; a
 //! connection that stays open is checked, so that it ends within 5 s.
 
 mod accounts;
 mod email;
 pub mod invites;
+pub mod keys;
 pub mod members;
 pub mod passwords;
 pub mod sessions;
 pub mod tokens;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
+use frontdesk_domain::api_key::ApiKey;
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -29,7 +32,7 @@ pub use accounts::{
     create_user, person_name, register,
 };
 pub use email::{WRONG as WRONG_EMAIL, normal_email};
-pub use sessions::{Caller, Organisation, Session, User, login, logout, me, refresh, switch};
+pub use sessions::{Caller, NO_PERSON, Organisation, Session, User, login, logout, me, refresh, switch};
 pub use tokens::{issue_visitor_token, verify_visitor_token};
 
 /// Who sends a request.
@@ -41,11 +44,14 @@ pub struct Authenticated {
     pub expires: Timestamp,
 }
 
-/// Who sends a request, by its token.
+/// Who sends a request from `address`, by its token.
 ///
 /// # Errors
-/// 401 when the token is not valid (any more), or its user is not enabled any more.
-pub async fn authenticate(ctx: &Ctx, token: &str) -> Result<Authenticated> {
+/// 401 when the token is not valid (any more), or its user is not enabled any more; of a key also 403 and 429.
+pub async fn authenticate(ctx: &Ctx, token: &str, address: Option<IpAddr>) -> Result<Authenticated> {
+    if token.starts_with(ApiKey::PREFIX) {
+        return keys::authenticate(ctx, token, address).await;
+    }
     let Some(authenticated) = tokens::verify_access_token(ctx, token) else {
         return verify_visitor_token(ctx, token);
     };

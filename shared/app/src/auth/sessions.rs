@@ -103,6 +103,8 @@ impl Caller {
 
 pub(super) const WRONG: CallerError =
     CallerError::Unauthenticated("the e-mail address or the password is wrong");
+/// What a key is told that asks for what persons alone may do.
+pub const NO_PERSON: &str = "a key is no person and lets no one in: this call is for a user's own token";
 const ENDED: CallerError = CallerError::Unauthenticated("this login has ended; please log in again");
 
 /// Logs a user in, in the organisation that it names, else in the first one that it belongs to. An unknown address, a wrong
@@ -260,14 +262,17 @@ pub async fn switch(ctx: &Ctx, token: &str, organisation: OrgId) -> Result<Sessi
 
 async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session> {
     let shown = RefreshToken::parse(ctx, token).ok_or(ENDED)?;
-    let next = shown.successor(ctx);
-    let (old_hash, new_hash) = (shown.hash(), next.hash());
+    let next = shown.successors(ctx);
+    let old_hash = shown.hash();
+    let hashes: Vec<String> = next.iter().map(RefreshToken::hash).collect();
+    let (new_hash, other_hash) = hashes.first().zip(hashes.last()).ok_or(ENDED)?;
     let now = ctx.clock.now();
     let rotation = Rotation {
         org: shown.org,
         id: shown.login,
         old_hash: &old_hash,
-        new_hash: &new_hash,
+        new_hash,
+        other_hash,
         now,
         into,
         idle: IDLE,
@@ -288,8 +293,8 @@ async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session
             store::logins::rotate(&rotation),
             store::logins::revoke_reused(&rotation),
             store::audit::insert_if_changed(&entry),
-            store::logins::select_person(shown.org, shown.login, &new_hash),
-            store::members::select_of_login(shown.org, shown.login, &new_hash),
+            store::logins::select_person(&rotation),
+            store::members::select_of_login(&rotation),
             store::logins::select_valid(shown.org, shown.login, &old_hash, now),
         ])
         .await?;
@@ -313,7 +318,10 @@ async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session
     if into.is_some_and(|wanted| wanted != org) {
         return Err(Error::not_found("organisation"));
     }
-    session(ctx, person, memberships, org, shown.login, &next)
+    // The one that is stored: another process may have exchanged it under another key.
+    let given = row.text(5)?;
+    let next = next.iter().zip(&hashes).find(|(_, hash)| *hash == given).ok_or(ENDED)?.0;
+    session(ctx, person, memberships, org, shown.login, next)
 }
 
 /// Ends the login of a refresh token. No error when there is none.
@@ -346,8 +354,11 @@ pub async fn me(ctx: &Ctx, scope: &TenantScope) -> Result<(User, Organisation, V
 /// The user that asks.
 ///
 /// # Errors
-/// 401 for any other caller.
+/// 401 for any other caller, 403 for a key.
 pub(super) fn user_of(scope: &TenantScope) -> Result<UserId> {
+    if scope.is_key() {
+        return Err(CallerError::Forbidden(NO_PERSON).into());
+    }
     match scope.actor() {
         Actor::User { user, .. } => Ok(*user),
         Actor::Visitor { .. } | Actor::System => {

@@ -1,4 +1,8 @@
 //! Signed tokens. Each kind has a key and an audience of its own, so that one can never be taken for another.
+//!
+//! The deployment has one secret, or a new one and the one before it. The new one signs and both verify, so what was signed
+//! before is good until the old one is taken away. Where several processes serve, each has to know the new one before any
+//! signs with it; `docs/SECURITY.md` says in which steps.
 
 use std::collections::HashSet;
 
@@ -13,8 +17,8 @@ use hkdf::Hkdf;
 use jwt_simple::algorithms::{HS256Key, MACLike};
 use jwt_simple::claims::{Audiences, JWTClaims};
 use jwt_simple::common::VerificationOptions;
-use jwt_simple::prelude::Duration as Seconds;
-use secrecy::ExposeSecret;
+use jwt_simple::prelude::{Duration as Seconds, Token};
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -35,6 +39,7 @@ const REFRESH: &str = "frontdesk:refresh";
 const SUCCESSOR: &str = "frontdesk:refresh:successor";
 const INVITE: &str = "frontdesk:invite";
 const DEVICE: &str = "frontdesk:device";
+const KEY_ID: &str = "frontdesk:kid";
 
 #[derive(Serialize, Deserialize)]
 struct AccessClaims {
@@ -50,13 +55,28 @@ struct VisitorClaims {
     site: SiteId,
 }
 
-/// A key of its own for each purpose (HKDF-SHA-256, RFC 5869).
+/// A key of its own for each purpose, of the secret that signs. What is made with it has no meaning once that was replaced.
 pub(crate) fn derived_key(config: &Config, purpose: &str) -> [u8; 32] {
-    let mut key = [0; 32];
-    let source = Hkdf::<Sha256>::new(None, config.jwt_secret.expose_secret().as_bytes());
-    // 32 bytes are within what HKDF can give (255 × 32).
+    derive(&config.jwt_secret, purpose)
+}
+
+/// A key of its own for each purpose (HKDF-SHA-256, RFC 5869).
+fn derive<const BYTES: usize>(secret: &SecretString, purpose: &str) -> [u8; BYTES] {
+    let mut key = [0; BYTES];
+    let source = Hkdf::<Sha256>::new(None, secret.expose_secret().as_bytes());
+    // Within what HKDF can give (255 × 32 bytes) for every length here.
     let _ = source.expand(purpose.as_bytes(), &mut key);
     key
+}
+
+/// The secrets that verify, the one that signs first.
+fn secrets(config: &Config) -> impl Iterator<Item = &SecretString> {
+    std::iter::once(&config.jwt_secret).chain(&config.old_jwt_secret)
+}
+
+/// What names a secret in the head of a token. It follows from it one way only, so it may be seen.
+fn key_id(secret: &SecretString) -> String {
+    URL_SAFE_NO_PAD.encode(derive::<9>(secret, KEY_ID))
 }
 
 fn sign<C: Serialize + DeserializeOwned>(
@@ -78,7 +98,9 @@ fn sign<C: Serialize + DeserializeOwned>(
         nonce: None,
         custom,
     };
-    HS256Key::from_bytes(&derived_key(&ctx.config, audience))
+    let secret = &ctx.config.jwt_secret;
+    HS256Key::from_bytes(&derive::<32>(secret, audience))
+        .with_key_id(&key_id(secret))
         .authenticate(claims)
         .map_err(|error| Error::ours(format!("token: {error}")))
 }
@@ -99,12 +121,22 @@ fn verify<C: Serialize + DeserializeOwned>(
         artificial_time: Some(Seconds::from_secs(ctx.clock.now().unix_seconds())),
         ..VerificationOptions::default()
     };
-    let claims = HS256Key::from_bytes(&derived_key(&ctx.config, audience))
-        .verify_token::<C>(token, Some(options))
-        .ok()?;
+    if token.len() > MAX_TOKEN_BYTES {
+        return None;
+    }
+    // The first versions named no key: then each is tried. The algorithm is never the choice of the token.
+    let head = Token::decode_metadata(token).ok()?;
+    let claims = secrets(&ctx.config)
+        .filter(|secret| head.key_id().is_none_or(|named| named == key_id(secret)))
+        .find_map(|secret| {
+            let key = HS256Key::from_bytes(&derive::<32>(secret, audience));
+            key.verify_token::<C>(token, Some(options.clone())).ok()
+        })?;
     // A token that never ends was not made here.
     let millis = i64::try_from(claims.expires_at?.as_millis()).unwrap_or(i64::MAX);
-    Some((claims.subject?, claims.custom, Timestamp::from_millis(millis)))
+    let expires = Timestamp::from_millis(millis);
+    // RFC 7519: not "on or after" it. The library lets the second of the end itself pass.
+    (ctx.clock.now() < expires).then_some((claims.subject?, claims.custom, expires))
 }
 
 /// An access token for a user.
@@ -161,6 +193,12 @@ pub fn verify_visitor_token(ctx: &Ctx, token: &str) -> Result<Authenticated> {
 /// The first secret of a login is random; each next one follows from the token before under a key of the deployment. So a
 /// token that is shown again has the same successor, in every process and without any token being stored, and a
 /// successor can be told from the token before by this deployment alone.
+///
+/// Where there are two keys, a token has a successor under each. An exchange gives the one under the key that signs; while a
+/// change of the keys is rolled out, another process may sign with the other one, and an exchange that is repeated there gives
+/// what the first one gave, as that is stored. A process that does not know the new key yet takes what was exchanged under it
+/// for no token (401, and the login goes on elsewhere), and an exchange that is repeated there ends the login: so the new key
+/// goes second to every process first.
 pub(super) struct RefreshToken {
     pub org: OrgId,
     pub login: LoginId,
@@ -172,17 +210,19 @@ impl RefreshToken {
     pub fn new(ctx: &Ctx, org: OrgId, login: LoginId) -> Self {
         let mut random = [0; 24];
         ctx.random.fill(&mut random);
-        Self::of(ctx, org, login, &random)
+        Self::of(&ctx.config.jwt_secret, org, login, &random)
     }
 
-    /// The one that it is exchanged for: always the same.
-    pub fn successor(&self, ctx: &Ctx) -> Self {
-        Self::of(ctx, self.org, self.login, &mac(ctx, SUCCESSOR, &self.text))
+    /// What it may be exchanged for: always the same, the first one here, the others by processes that sign with another key.
+    pub fn successors(&self, ctx: &Ctx) -> Vec<Self> {
+        secrets(&ctx.config)
+            .map(|secret| Self::of(secret, self.org, self.login, &mac(secret, SUCCESSOR, &self.text)))
+            .collect()
     }
 
-    fn of(ctx: &Ctx, org: OrgId, login: LoginId, secret: &[u8]) -> Self {
-        let body = format!("{org}.{login}.{}", URL_SAFE_NO_PAD.encode(secret));
-        Self { org, login, text: tagged(ctx, REFRESH, &body) }
+    fn of(secret: &SecretString, org: OrgId, login: LoginId, random: &[u8]) -> Self {
+        let body = format!("{org}.{login}.{}", URL_SAFE_NO_PAD.encode(random));
+        Self { org, login, text: tagged(secret, REFRESH, &body) }
     }
 
     /// The token, if it was issued here.
@@ -203,8 +243,8 @@ impl RefreshToken {
 }
 
 /// A text with a tag that this deployment alone can make, for one purpose: nothing of it has to be stored.
-fn tagged(ctx: &Ctx, purpose: &'static str, body: &str) -> String {
-    format!("{body}.{}", URL_SAFE_NO_PAD.encode(mac(ctx, purpose, body)))
+fn tagged(secret: &SecretString, purpose: &'static str, body: &str) -> String {
+    format!("{body}.{}", URL_SAFE_NO_PAD.encode(mac(secret, purpose, body)))
 }
 
 /// The text of [`tagged`], if it was made here for this purpose.
@@ -214,12 +254,12 @@ fn untagged<'a>(ctx: &Ctx, purpose: &'static str, token: &'a str) -> Option<&'a 
     }
     let (body, shown) = token.rsplit_once('.')?;
     let shown = URL_SAFE_NO_PAD.decode(shown).ok()?;
-    bool::from(shown.ct_eq(&mac(ctx, purpose, body))).then_some(body)
+    secrets(&ctx.config).any(|secret| bool::from(shown.ct_eq(&mac(secret, purpose, body)))).then_some(body)
 }
 
 /// The token of an invitation. Whether it counts, the invitation's row says.
 pub(super) fn issue_invite_token(ctx: &Ctx, org: OrgId, invite: InviteId) -> String {
-    tagged(ctx, INVITE, &format!("{org}.{invite}"))
+    tagged(&ctx.config.jwt_secret, INVITE, &format!("{org}.{invite}"))
 }
 
 /// Which invitation a token is of.
@@ -233,7 +273,7 @@ pub(super) fn verify_invite_token(ctx: &Ctx, token: &str) -> Option<(OrgId, Invi
 pub(super) fn issue_device_token(ctx: &Ctx, user: UserId) -> String {
     let mut random = [0; 12];
     ctx.random.fill(&mut random);
-    tagged(ctx, DEVICE, &format!("{user}.{}", URL_SAFE_NO_PAD.encode(random)))
+    tagged(&ctx.config.jwt_secret, DEVICE, &format!("{user}.{}", URL_SAFE_NO_PAD.encode(random)))
 }
 
 /// Whether a browser has this from a login of the user.
@@ -243,8 +283,8 @@ pub(super) fn is_device_of(ctx: &Ctx, token: &str, user: UserId) -> bool {
 }
 
 /// HMAC-SHA-256, as HKDF-Extract is defined.
-fn mac(ctx: &Ctx, purpose: &str, text: &str) -> [u8; 32] {
-    Hkdf::<Sha256>::extract(Some(&derived_key(&ctx.config, purpose)), text.as_bytes()).0.into()
+fn mac(secret: &SecretString, purpose: &str, text: &str) -> [u8; 32] {
+    Hkdf::<Sha256>::extract(Some(&derive::<32>(secret, purpose)), text.as_bytes()).0.into()
 }
 
 /// When a login ends that is not used again.

@@ -98,7 +98,7 @@ impl HostConfig {
     /// Everything that is missing, weak or wrong.
     pub fn from_vars(get: &dyn Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigProblem>> {
         let mut vars = Vars::new(get);
-        let jwt_secret = secrets::jwt(&mut vars);
+        let jwt_secrets = secrets::jwt(&mut vars);
         let model = model::read(&mut vars);
         let database = database::read(&mut vars);
         let qdrant = qdrant::read(&mut vars);
@@ -114,13 +114,14 @@ impl HostConfig {
         let admin = admin::read(&mut vars);
         let registration = admin::registration(&mut vars);
         let problems = vars.problems;
-        let (Some(jwt_secret), true) = (jwt_secret, problems.is_empty()) else {
+        let (Some((jwt_secret, old_jwt_secret)), true) = (jwt_secrets, problems.is_empty()) else {
             return Err(problems);
         };
         Ok(Self {
             core: Config {
                 registration,
                 jwt_secret,
+                old_jwt_secret,
                 metrics_token,
                 rooms_token,
                 allowed_origins,
@@ -155,6 +156,7 @@ pub fn closed(random: &dyn Random) -> Config {
     Config {
         registration: RegistrationMode::Closed,
         jwt_secret: key(),
+        old_jwt_secret: None,
         metrics_token: None,
         rooms_token: None,
         allowed_origins: Vec::new(),

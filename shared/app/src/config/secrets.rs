@@ -5,25 +5,62 @@ use secrecy::SecretString;
 use super::variable::{SECRET_RANGE, Variable, variable};
 use super::vars::Vars;
 
+const JWT_RANGE: &str = "at least 32 bytes of randomness without a comma, for example `openssl rand -hex 32`; or two of these, `new,old`";
 const MIN_SECRET_BYTES: usize = 32;
 /// The least information in a secret, in bits, as far as its characters tell.
 const MIN_SECRET_BITS: f64 = 96.0;
 
 pub(super) const VARIABLES: &[Variable] = &[variable(
     "JWT_SECRET",
-    "Signs the tokens of users and visitors. A new value logs out all of them.",
-    SECRET_RANGE,
+    "Signs the tokens of users and visitors. It may hold two keys, separated by a comma: the first signs, both verify, so a new \
+     key before the old one logs out nobody; a new value alone logs out all of them. [SECURITY.md](SECURITY.md) says how to \
+     change it.",
+    JWT_RANGE,
     "required",
     true,
 )];
 
-/// Signs tokens.
-pub(super) fn jwt(vars: &mut Vars<'_>) -> Option<SecretString> {
+/// Signs tokens: the key that does, and the one that did before. A blank does not separate them, as a key may be words.
+pub(super) fn jwt(vars: &mut Vars<'_>) -> Option<(SecretString, Option<SecretString>)> {
     const NAME: &str = "JWT_SECRET";
-    if vars.text(NAME).is_none() {
-        vars.problem(NAME, format!("is missing; it must be {SECRET_RANGE}"));
+    let Some(value) = vars.text(NAME) else {
+        vars.problem(NAME, format!("is missing; it must be {JWT_RANGE}"));
+        return None;
+    };
+    let keys: Vec<&str> = value.split(',').map(str::trim).collect();
+    match keys.as_slice() {
+        [key] => optional(vars, NAME).map(|_| ((*key).into(), None)),
+        [new, old] => {
+            let mut good = true;
+            for (which, key) in [("new", *new), ("old", *old)] {
+                if let Some(weak) = weak_secret(key) {
+                    vars.problem(
+                        NAME,
+                        format!("holds two keys, and the {which} one {weak}; it must be {JWT_RANGE}"),
+                    );
+                    good = false;
+                }
+            }
+            if good && new == old {
+                vars.problem(
+                    NAME,
+                    "holds the same key twice: the new one must be another one than the old one",
+                );
+                good = false;
+            }
+            good.then(|| ((*new).into(), Some((*old).into())))
+        }
+        more => {
+            vars.problem(
+                NAME,
+                format!(
+                    "holds {} keys; it must be one, or a new one and the old one, separated by a comma",
+                    more.len()
+                ),
+            );
+            None
+        }
     }
-    optional(vars, NAME)
 }
 
 /// A secret that may be left out, and is strong where it is not.
@@ -88,6 +125,7 @@ fn information(bytes: &[u8]) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use frontdesk_ports::Config;
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -100,6 +138,43 @@ mod tests {
         assert_eq!(config.core.jwt_secret.expose_secret(), JWT);
         assert!(config.core.model.is_none() && config.core.metrics_token.is_none());
         assert_eq!((config.rate_limit_store, config.log_level.as_str()), (RateLimitStore::Memory, "info"));
+    }
+
+    #[test]
+    fn a_new_key_stands_before_the_old_one() {
+        const NEW: &str = "f05e6a2b9c1d48370e8f5b6a7c2d91e4083b";
+        for value in [format!("{NEW},{JWT}"), format!(" {NEW} ,\n{JWT} ")] {
+            let Config { jwt_secret, old_jwt_secret, .. } =
+                configured(&[("JWT_SECRET", &value)]).unwrap().core;
+            assert_eq!(jwt_secret.expose_secret(), NEW);
+            assert_eq!(old_jwt_secret.unwrap().expose_secret(), JWT);
+        }
+        assert!(configured(&[]).unwrap().core.old_jwt_secret.is_none());
+        let words = "wolf tram eleven quilt sugar Peru 4481";
+        let config = configured(&[("JWT_SECRET", words)]).unwrap().core;
+        assert_eq!((config.jwt_secret.expose_secret(), config.old_jwt_secret.is_none()), (words, true));
+    }
+
+    #[test]
+    fn two_keys_of_which_one_is_weak_or_that_are_the_same_are_named() {
+        let told = |value: &str| {
+            let problems = configured(&[("JWT_SECRET", value)]).unwrap_err();
+            problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for (value, words) in [
+            (format!("tooshort,{JWT}"), "the new one is too short"),
+            (format!("{JWT},tooshort"), "the old one is too short"),
+            (format!("{JWT},{}", "ab".repeat(30)), "the old one can be guessed"),
+            (format!("{JWT},"), "the old one is too short"),
+            (format!(",{JWT}"), "the new one is too short"),
+            (format!("{JWT}, {JWT}"), "the same key twice"),
+            (format!("{JWT},{JWT},{JWT}"), "holds 3 keys"),
+        ] {
+            let told = told(&value);
+            assert!(told.len() == 1 && told[0].contains(words), "{words}: {told:?}");
+            assert!(!told[0].contains(JWT) && !told[0].contains("tooshort"), "{told:?}");
+        }
+        assert_eq!(told("tooshort,also-short").len(), 2, "all at once");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub struct Entry {
     pub org: OrgId,
     /// When it happened.
     pub at: Timestamp,
-    /// Who did it: a user's id, `visitor_…`, or `system`.
+    /// Who did it: a user's or a key's id, `visitor_…`, or `system`.
     pub actor: String,
     /// What was done: `settings.changed`, `login.created`, …
     pub action: &'static str,

@@ -91,6 +91,8 @@ pub struct Rotation<'a> {
     pub old_hash: &'a str,
     /// The hash of the token that is valid afterwards.
     pub new_hash: &'a str,
+    /// The hash of the one that a process which signs with another key would make valid; where there is none, the same.
+    pub other_hash: &'a str,
     /// Now.
     pub now: Timestamp,
     /// Into which organisation the login goes on; none leaves it where it is.
@@ -134,7 +136,7 @@ pub fn revoke_reused(rotation: &Rotation<'_>) -> Statement {
     Statement::new(
         "UPDATE logins SET revoked_at = ?5
          WHERE org_id = ?1 AND id = ?2 AND token_hash <> ?3 AND revoked_at IS NULL
-           AND (token_hash <> ?4 OR abs(?5 - coalesce(rotated_at, 0)) > ?6) RETURNING user_id",
+           AND (token_hash NOT IN (?4, ?7) OR abs(?5 - coalesce(rotated_at, 0)) > ?6) RETURNING user_id",
     )
     .bind_id(rotation.org)
     .bind_id(rotation.id)
@@ -142,18 +144,21 @@ pub fn revoke_reused(rotation: &Rotation<'_>) -> Statement {
     .bind(rotation.new_hash)
     .bind(rotation.now)
     .bind(millis(rotation.repeated_within))
+    .bind(rotation.other_hash)
 }
 
-/// The person of a login whose valid token has this hash, and the organisation that it is in.
-pub fn select_person(org: OrgId, id: LoginId, token_hash: &str) -> Statement {
+/// After [`rotate`] in the same batch: the person of a login whose valid token is one that the shown token is exchanged for,
+/// the organisation that it is in, and the token's hash.
+pub fn select_person(rotation: &Rotation<'_>) -> Statement {
     Statement::new(
-        "SELECT u.id, u.email, u.name, u.password_hash, coalesce(l.in_org, l.org_id)
+        "SELECT u.id, u.email, u.name, u.password_hash, coalesce(l.in_org, l.org_id), l.token_hash
          FROM logins l JOIN users u ON u.id = l.user_id
-         WHERE l.org_id = ?1 AND l.id = ?2 AND l.token_hash = ?3 AND l.revoked_at IS NULL",
+         WHERE l.org_id = ?1 AND l.id = ?2 AND l.token_hash IN (?3, ?4) AND l.revoked_at IS NULL",
     )
-    .bind_id(org)
-    .bind_id(id)
-    .bind(token_hash)
+    .bind_id(rotation.org)
+    .bind_id(rotation.id)
+    .bind(rotation.new_hash)
+    .bind(rotation.other_hash)
 }
 
 /// A row when this is the hash of a login's valid token.

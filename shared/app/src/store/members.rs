@@ -1,11 +1,13 @@
 //! `members`: which persons belong to an organisation, and what each may do there. Those that were removed keep their row.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use frontdesk_domain::id::{OrgId, UserId};
 use frontdesk_domain::scope::{Credential, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Revoked, Row, Rows, Statement};
+
+use super::logins::Rotation;
 
 /// A membership as its person sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,18 +112,19 @@ pub fn select_of_person(user: UserId) -> Statement {
     .bind(MOST_OF_A_PERSON)
 }
 
-/// Where the person of a login may come in, if this is the hash of the login's valid token.
-pub fn select_of_login(org: OrgId, login: impl std::fmt::Display, token_hash: &str) -> Statement {
+/// Where the person of a login may come in, if the login's valid token is one that the shown token is exchanged for.
+pub fn select_of_login(rotation: &Rotation<'_>) -> Statement {
     Statement::new(
         "SELECT m.org_id, o.name, m.role FROM logins l
          JOIN members m ON m.user_id = l.user_id JOIN organisations o ON o.id = m.org_id
-         WHERE l.org_id = ?1 AND l.id = ?2 AND l.token_hash = ?3 AND l.revoked_at IS NULL
+         WHERE l.org_id = ?1 AND l.id = ?2 AND l.token_hash IN (?3, ?4) AND l.revoked_at IS NULL
            AND m.disabled_at IS NULL AND m.removed_at IS NULL
-         ORDER BY m.created_at, m.org_id LIMIT ?4",
+         ORDER BY m.created_at, m.org_id LIMIT ?5",
     )
-    .bind_id(org)
-    .bind_id(login)
-    .bind(token_hash)
+    .bind_id(rotation.org)
+    .bind_id(rotation.id)
+    .bind(rotation.new_hash)
+    .bind(rotation.other_hash)
     .bind(MOST_OF_A_PERSON)
 }
 
@@ -278,9 +281,9 @@ pub fn select_ended_logins(scope: &TenantScope, since: Timestamp) -> Statement {
     .bind(MOST_REVOKED)
 }
 
-/// What [`select_changed`] and [`select_ended_logins`] gave.
-pub fn revoked(changed: &Rows, ended: &Rows) -> Result<Revoked, DbError> {
-    for (rows, what) in [(changed, "members"), (ended, "logins")] {
+/// What [`select_changed`], [`select_ended_logins`] and [`super::api_keys::select_deleted`] gave.
+pub fn revoked(changed: &Rows, ended: &Rows, deleted: &Rows) -> Result<Revoked, DbError> {
+    for (rows, what) in [(changed, "members"), (ended, "logins"), (deleted, "keys")] {
         if i64::try_from(rows.rows.len()).is_ok_and(|rows| rows >= MOST_REVOKED) {
             tracing::warn!(
                 what,
@@ -294,8 +297,9 @@ pub fn revoked(changed: &Rows, ended: &Rows) -> Result<Revoked, DbError> {
         let known = row.opt_text(1)?.map(|_| role(row, 1)).transpose()?;
         members.insert(row.parse(0)?, known);
     }
-    let credentials =
+    let mut credentials: BTreeSet<Credential> =
         ended.rows.iter().map(|row| row.parse(0).map(Credential::Login)).collect::<Result<_, _>>()?;
+    credentials.extend(super::api_keys::deleted(deleted)?.into_iter().map(Credential::Key));
     Ok(Revoked { members, credentials })
 }
 

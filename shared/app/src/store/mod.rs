@@ -1,5 +1,6 @@
 //! All SQL of Frontdesk, one file per table: functions that make statements, and functions that read rows.
 
+pub mod api_keys;
 pub mod audit;
 pub mod blobs;
 pub mod conversations;

@@ -1,0 +1,3 @@
+DROP INDEX api_keys_by_end;
+DROP INDEX api_keys_by_id;
+DROP TABLE api_keys;
