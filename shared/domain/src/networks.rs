@@ -132,7 +132,7 @@ mod tests {
         }
 
         #[test]
-        fn a_network_has_its_own_address(address: std::net::IpAddr, length in 0_u8..=128) {
+        fn a_network_has_its_own_address(address: IpAddr, length in 0_u8..=128) {
             if let Ok(list) = Networks::parse(&[format!("{address}/{length}")], "/addresses") {
                 proptest::prop_assert!(list.have(Some(address)));
             }
