@@ -5,7 +5,7 @@
 //! browser sends it) is checked on top. A second cookie says of a browser that a user has logged in there before; it opens
 //! nothing.
 
-use frontdesk_app::auth::{self, Caller, NewAccount, Organisation, Session, User};
+use frontdesk_app::auth::{self, LoginFrom, NewAccount, Organisation, Session, User};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::OrgId;
 use frontdesk_ports::Ctx;
@@ -220,8 +220,8 @@ pub async fn logout(call: Call) -> Result<Response<Body>> {
 }
 
 /// From where a call comes that logs in.
-fn caller(call: &Call) -> Caller {
-    Caller {
+fn caller(call: &Call) -> LoginFrom {
+    LoginFrom {
         address: call.peer.ip,
         device: cookie(&call.headers, DEVICE).map(str::to_owned),
         before: cookie(&call.headers, COOKIE).map(SecretString::from),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use frontdesk_api::{Body, Peer, handle};
-use frontdesk_app::auth::Caller;
+use frontdesk_app::auth::LoginFrom;
 use frontdesk_app::blobs::DatabaseBlobs;
 use frontdesk_app::chat::{self, PostMessage};
 use frontdesk_app::policy::Via;
@@ -217,7 +217,7 @@ fn logins_settings_documents_and_jobs_go_on() {
     run(async {
         let (_world, ctx) = taken_over().await;
         let operator = system(ORG);
-        auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default()).await.unwrap();
+        auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &LoginFrom::default()).await.unwrap();
         auth::refresh(&ctx, REFRESH_TOKEN).await.expect("a login of before is renewed");
         let settings = settings::read(&ctx, &operator).await.unwrap();
         assert_eq!(settings.values.limits.max_message_chars, 1500);
@@ -257,7 +257,7 @@ fn it_is_served_over_http() {
         };
         let (status, page) = get(format!("/api/v1/conversations/{ANSWERED}/events"), VISITOR_TOKEN).await;
         assert_eq!((status, page["events"].as_array().map(Vec::len)), (200, Some(17)), "{page}");
-        let admin = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default())
+        let admin = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &LoginFrom::default())
             .await
             .unwrap()
             .access_token;
@@ -347,7 +347,8 @@ fn an_object_of_a_newer_version_is_served_if_it_only_added_and_refused_untouched
 fn an_operator_of_before_may_go_on() {
     run(async {
         let (_world, ctx) = taken_over().await;
-        let session = auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default()).await.unwrap();
+        let session =
+            auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &LoginFrom::default()).await.unwrap();
         let authenticated = auth::authenticate(&ctx, &session.access_token, None).await.unwrap().scope;
         assert!(authenticated.may(Permission::ManageSettings));
         chat::post_message(&ctx, &authenticated, question(OPEN, "o9", "A person is here.")).await.unwrap();

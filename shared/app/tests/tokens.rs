@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use frontdesk_app::auth::{self, Caller, Session, invites};
+use frontdesk_app::auth::{self, LoginFrom, Session, invites};
 use frontdesk_domain::error::Result;
 use frontdesk_domain::scope::{Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
@@ -44,7 +44,7 @@ fn process(world: &World, keys: &[&str]) -> Ctx {
 }
 
 async fn login(ctx: &Ctx) -> Session {
-    auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default()).await.unwrap()
+    auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &LoginFrom::default()).await.unwrap()
 }
 
 async fn refresh(ctx: &Ctx, session: &Session) -> Result<Session> {
@@ -200,7 +200,7 @@ fn a_new_key_before_the_old_one_logs_out_nobody_and_one_that_was_taken_away_open
         let (world, clock) = world().await;
         let (old, both, new) =
             (process(&world, &[OLD]), process(&world, &[NEW, OLD]), process(&world, &[NEW]));
-        let caller = Caller::default();
+        let caller = LoginFrom::default();
         let (kept, idle) = (login(&old).await, login(&old).await);
         let visitor = visitor_token(&old, &world).await;
         let owner = scope(auth::authenticate(&old, &kept.access_token, None).await.unwrap());
@@ -292,7 +292,7 @@ fn a_browser_of_before_the_change_is_known_again_until_the_old_key_is_taken_away
             let ports = frontdesk_testkit::ports(&ctx);
             let config = Config { rate_limits: true, ..ports.config.clone() };
             let ctx = Ctx::new(Rc::new(Ports { config, limiter: noting.clone(), ..ports }));
-            let caller = Caller { device: Some(device.clone()), ..Caller::default() };
+            let caller = LoginFrom { device: Some(device.clone()), ..LoginFrom::default() };
             auth::login(&ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &caller).await.unwrap();
             let counted = hex::encode(Sha256::digest(format!("login:device:{device}")));
             assert_eq!(noting.0.borrow().contains(&counted), known, "{keys:?}");

@@ -10,7 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::archive::{self, Archive};
 use crate::encoding;
 use crate::numbering::Numbering;
-use crate::table::{Names, has_header, is_header};
+use crate::table::{ColumnNames, has_header, is_header};
 use crate::text::{Writer, squeeze};
 use crate::{Limits, ReadText, as_u64, over, unreadable};
 
@@ -518,9 +518,9 @@ impl DocxBody {
             Some((first, rest))
                 if (table.has_header && !rest.is_empty() && is_header(first)) || has_header(&table.rows) =>
             {
-                (Names::new(first.clone()), rest)
+                (ColumnNames::new(first.clone()), rest)
             }
-            _ => (Names::default(), table.rows.as_slice()),
+            _ => (ColumnNames::default(), table.rows.as_slice()),
         };
         let mut lines: Vec<String> = rows.iter().map(|row| names.row(row)).collect();
         lines.extend(Some(names.unsaid()).filter(|unsaid| !unsaid.is_empty()));

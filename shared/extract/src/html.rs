@@ -9,7 +9,7 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-use crate::table::{Names, is_header, row_line};
+use crate::table::{ColumnNames, is_header, row_line};
 use crate::text::{Writer, squeeze};
 use crate::{Limits, ReadText};
 
@@ -545,7 +545,7 @@ impl<'k> HtmlPage<'k> {
         }
         if table.rows == 0 && is_heads && is_header(&row) {
             // Names in two rows: `Price` over `Month` and `Year`.
-            table.names = Names::new(named_twice(table.names.names(), row));
+            table.names = ColumnNames::new(named_twice(table.names.names(), row));
             return Ok(());
         }
         let is_named = !table.names.names().is_empty();
@@ -619,7 +619,7 @@ fn named_twice(above: &[String], below: Vec<String>) -> Vec<String> {
 #[derive(Default)]
 struct HtmlTable {
     nested: u32,
-    names: Names,
+    names: ColumnNames,
     row: Vec<String>,
     heads: usize,
     cells: usize,

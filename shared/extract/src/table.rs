@@ -17,13 +17,13 @@ const MAX_COLUMNS: usize = 1000;
 
 /// The names of a table's columns, where it has any.
 #[derive(Debug, Default)]
-pub(crate) struct Names {
+pub(crate) struct ColumnNames {
     names: Vec<String>,
     /// By column: whether a row had something in it.
     filled: Vec<bool>,
 }
 
-impl Names {
+impl ColumnNames {
     pub(crate) fn new(names: Vec<String>) -> Self {
         Self { filled: vec![false; names.len()], names }
     }
@@ -63,7 +63,7 @@ impl Names {
 
 /// A row of a table without names.
 pub(crate) fn row_line(cells: &[String]) -> String {
-    Names::default().row(cells)
+    ColumnNames::default().row(cells)
 }
 
 /// Whether a first row reads like names of columns.
@@ -269,8 +269,8 @@ pub(crate) fn read_csv(text: &str, limits: &Limits) -> Result<ReadText, ExtractF
     }
     let (title, rows) = without_title(&first);
     let (mut names, rows) = match rows.split_first() {
-        Some((header, rest)) if has_header(rows) => (Names::new(header.clone()), rest),
-        _ => (Names::default(), rows),
+        Some((header, rest)) if has_header(rows) => (ColumnNames::new(header.clone()), rest),
+        _ => (ColumnNames::default(), rows),
     };
     let mut writer = Writer::new(limits);
     if let Some(title) = title {

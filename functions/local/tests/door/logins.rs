@@ -2,7 +2,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use frontdesk_app::auth::{self, Caller, NewUser};
+use frontdesk_app::auth::{self, LoginFrom, NewUser};
 use frontdesk_domain::scope::Role;
 use frontdesk_local::Overrides;
 use frontdesk_local::host::Wrap;
@@ -143,7 +143,7 @@ fn an_exchange_that_was_stored_and_not_answered_is_repeated() {
         let overrides = Overrides { database: Some(wrap), ..Overrides::default() };
         let world = World::new(&[], overrides).await.unwrap();
         let ctx = world.ctx();
-        let cookie = auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &Caller::default())
+        let cookie = auth::login(ctx, ADMIN_EMAIL, ADMIN_PASSWORD, None, &LoginFrom::default())
             .await
             .unwrap()
             .refresh_token;

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use frontdesk_app::auth::{self, Caller, NewAccount};
+use frontdesk_app::auth::{self, LoginFrom, NewAccount};
 use frontdesk_domain::error::Result;
 use frontdesk_domain::id::OrgId;
 use frontdesk_local::testing::{ADMIN_EMAIL, ADMIN_PASSWORD, run};
@@ -182,7 +182,7 @@ fn two_who_accept_one_invitation_at_once_are_one_member() {
     run(async {
         let desk = Desk::new(QUIET).await;
         let token = invited(&desk, &desk.token().await, VERA.0, "operator").await;
-        let caller = Caller::default();
+        let caller = LoginFrom::default();
         let ctx = desk.world.ctx();
         let both = futures_util::future::join(
             auth::invites::accept(ctx, &token, "Vera", VERA.1, &caller),
@@ -606,7 +606,7 @@ fn an_account_that_is_there_and_one_that_is_not_cost_the_same_work() {
             Ctx::new(Rc::new(Ports { db, compute, limiter, ..frontdesk_testkit::ports(desk.world.ctx()) }));
         // What is read once for all callers is read before.
         assert!(
-            auth::login(&ctx, "a@b.example", "not-the-password", None, &Caller::default()).await.is_err()
+            auth::login(&ctx, "a@b.example", "not-the-password", None, &LoginFrom::default()).await.is_err()
         );
         let mut costs = Vec::new();
         for (email, password) in [
@@ -616,7 +616,7 @@ fn an_account_that_is_there_and_one_that_is_not_cost_the_same_work() {
             (ADMIN_EMAIL, ""),
         ] {
             work.borrow_mut().clear();
-            assert!(auth::login(&ctx, email, password, None, &Caller::default()).await.is_err());
+            assert!(auth::login(&ctx, email, password, None, &LoginFrom::default()).await.is_err());
             costs.push(work.borrow().clone());
         }
         assert!(costs[0].iter().any(|step| step == "hash") && costs[0].iter().any(|step| step == "limit"));
@@ -717,7 +717,7 @@ fn what_registering_leaves_holds_no_secret() {
             email: "olga@tulip.example",
             password: "violet-harbour-19",
         };
-        let session = auth::register(desk.world.ctx(), new, &Caller::default()).await.unwrap();
+        let session = auth::register(desk.world.ctx(), new, &LoginFrom::default()).await.unwrap();
         let token = invited(&desk, &session.access_token, "x@tulip.example", "viewer").await;
         let refresh = session.refresh_token.expose_secret();
         for table in ["users", "logins", "invites", "audit", "members"] {

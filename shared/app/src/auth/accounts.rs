@@ -10,7 +10,7 @@ use serde_json::json;
 use unicode_normalization::UnicodeNormalization;
 
 use super::email::{WRONG as WRONG_EMAIL, normal_email};
-use super::sessions::{Caller, NewSession, Session, WRONG, find, first, user_of};
+use super::sessions::{LoginFrom, NewSession, Session, WRONG, find, first, user_of};
 use super::{members, passwords, system};
 use crate::store::members::Membership;
 use crate::store::users::Person;
@@ -59,7 +59,7 @@ pub struct NewAccount<'a> {
 /// # Errors
 /// 403 where registration is not open, 422 naming every wrong field, 401 when the address has an account with another
 /// password, 409 for too many organisations, 429.
-pub async fn register(ctx: &Ctx, new: NewAccount<'_>, caller: &Caller) -> Result<Session> {
+pub async fn register(ctx: &Ctx, new: NewAccount<'_>, caller: &LoginFrom) -> Result<Session> {
     if ctx.config.registration != RegistrationMode::Open {
         return Err(
             CallerError::Forbidden("registration is not open here; ask a member for an invitation").into()

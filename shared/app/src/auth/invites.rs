@@ -15,7 +15,7 @@ use serde_json::json;
 use super::accounts::{MAX_ORGANISATIONS, new_person, person_name};
 use super::email::{WRONG as WRONG_EMAIL, normal_email};
 use super::members::{MOST, within_own};
-use super::sessions::{Caller, NewSession, Session, WRONG, find, first, user_of};
+use super::sessions::{LoginFrom, NewSession, Session, WRONG, find, first, user_of};
 use super::{passwords, tokens};
 use crate::documents::Page;
 use crate::store::invites::InviteRow;
@@ -118,7 +118,13 @@ pub async fn revoke(ctx: &Ctx, scope: &TenantScope, id: InviteId) -> Result<()> 
 /// # Errors
 /// 403 for a person without an account where none are made, 404 for a token that was not made here, 409 when it was used, taken back or has run out, 401 for a wrong password of an
 /// account that exists, 422 naming the field, 429.
-pub async fn accept(ctx: &Ctx, token: &str, name: &str, password: &str, caller: &Caller) -> Result<Session> {
+pub async fn accept(
+    ctx: &Ctx,
+    token: &str,
+    name: &str,
+    password: &str,
+    caller: &LoginFrom,
+) -> Result<Session> {
     let (org, id) = tokens::verify_invite_token(ctx, token).ok_or_else(|| Error::not_found("invitation"))?;
     let results = ctx.db.query(vec![store::invites::select_of_token(org, id)]).await?;
     let invite = first(&results, 0).map(store::invites::invite).transpose()?;

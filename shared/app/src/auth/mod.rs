@@ -32,7 +32,7 @@ pub use accounts::{
     create_user, person_name, register,
 };
 pub use email::{WRONG as WRONG_EMAIL, normal_email};
-pub use sessions::{Caller, NO_PERSON, Organisation, Session, User, login, logout, me, refresh, switch};
+pub use sessions::{LoginFrom, NO_PERSON, Organisation, Session, User, login, logout, me, refresh, switch};
 pub use tokens::{issue_visitor_token, verify_visitor_token};
 
 /// Who sends a request.

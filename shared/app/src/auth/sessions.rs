@@ -78,7 +78,7 @@ pub struct Session {
 
 /// From where somebody logs in.
 #[derive(Debug, Clone, Default)]
-pub struct Caller {
+pub struct LoginFrom {
     /// The network address.
     pub address: Option<IpAddr>,
     /// What the browser has kept from a login before.
@@ -89,7 +89,7 @@ pub struct Caller {
     pub client: String,
 }
 
-impl Caller {
+impl LoginFrom {
     /// The address as it is counted and stored.
     pub(super) fn network(&self) -> String {
         policy::address(self.address)
@@ -120,7 +120,7 @@ pub async fn login(
     email: &str,
     password: &str,
     organisation: Option<OrgId>,
-    caller: &Caller,
+    caller: &LoginFrom,
 ) -> Result<Session> {
     let found = find(ctx, email, caller).await?;
     policy::login(ctx, &found.counted).await?;
@@ -147,7 +147,7 @@ pub async fn login(
 }
 
 /// What is known of who wants to log in.
-pub(super) struct Found {
+pub(super) struct FoundAccount {
     pub person: Option<Person>,
     pub memberships: Vec<Membership>,
     /// Against what the attempt counts.
@@ -155,7 +155,7 @@ pub(super) struct Found {
 }
 
 /// Looks an address up: the same statements for one that is known and one that is not.
-pub(super) async fn find(ctx: &Ctx, email: &str, caller: &Caller) -> Result<Found> {
+pub(super) async fn find(ctx: &Ctx, email: &str, caller: &LoginFrom) -> Result<FoundAccount> {
     // What is no address is looked up all the same.
     let email = normal_email(email).unwrap_or_default();
     let network = caller.network();
@@ -178,7 +178,7 @@ pub(super) async fn find(ctx: &Ctx, email: &str, caller: &Caller) -> Result<Foun
         None if first(&results, 2).is_some() => format!("network:{network}:{email}"),
         None => format!("account:{email}"),
     };
-    Ok(Found { person, memberships, counted })
+    Ok(FoundAccount { person, memberships, counted })
 }
 
 /// A login that begins.
@@ -193,7 +193,7 @@ pub(super) struct NewSession {
 }
 
 impl NewSession {
-    pub fn new(ctx: &Ctx, org: OrgId, user: UserId, caller: &Caller) -> Self {
+    pub fn new(ctx: &Ctx, org: OrgId, user: UserId, caller: &LoginFrom) -> Self {
         let id = LoginId::new(ctx.clock.now(), ctx.random.entropy());
         let token = RefreshToken::new(ctx, org, id);
         let before = caller.before.as_ref().and_then(|token| RefreshToken::parse(ctx, token.expose_secret()));

@@ -41,14 +41,14 @@ struct TurnAnswer {
     outcome: Outcome,
     text: String,
     citations: Vec<Citation>,
-    end: End,
+    end: AnswerEnd,
     suggestions: Vec<String>,
     shown: Option<usize>,
 }
 
 /// Where an answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum AnswerEnd {
     /// At its end.
     Whole,
     /// At a limit. As much was said as there will ever be.
@@ -71,7 +71,7 @@ struct Turn<'a> {
 /// A conflict when the run is not in progress any more; any other when no answer could be made.
 pub async fn answer(run: &TurnRun) -> Result<Ending> {
     let TurnAnswer { outcome, text, citations, suggestions, end, shown } = make(run).await?;
-    let incomplete = end != End::Whole;
+    let incomplete = end != AnswerEnd::Whole;
     let id = MessageId::new(run.ctx.clock.now(), run.ctx.random.entropy());
     let reply = Reply { id, text, citations, suggestions, incomplete };
     Ok(Ending { outcome, reply: Some(reply), shown })
@@ -194,7 +194,14 @@ impl Turn<'_> {
     /// Says something that is not from a model.
     async fn say(&self, outcome: Outcome, text: String, citations: Vec<Citation>) -> Result<TurnAnswer> {
         self.run.say(&text).await?;
-        Ok(TurnAnswer { outcome, text, citations, suggestions: Vec::new(), end: End::Whole, shown: None })
+        Ok(TurnAnswer {
+            outcome,
+            text,
+            citations,
+            suggestions: Vec::new(),
+            end: AnswerEnd::Whole,
+            shown: None,
+        })
     }
 
     async fn notice(&self, key: TextKey, outcome: Outcome) -> Result<TurnAnswer> {
@@ -232,8 +239,9 @@ impl Turn<'_> {
     ) -> Result<TurnAnswer> {
         // What broke off may have been about to cite. It was shown, so it is kept: as incomplete, and without a citation. What
         // reached a limit had all the room that it was given, and is judged as a whole.
-        let free =
-            !self.settings.guardrails.only_from_evidence || kind.is_some() || answer.end == End::BrokenOff;
+        let free = !self.settings.guardrails.only_from_evidence
+            || kind.is_some()
+            || answer.end == AnswerEnd::BrokenOff;
         let cites = !answer.citations.is_empty() && citation::says_something(&answer.text);
         let cites = cites || answer.outcome != Outcome::Answered;
         let asks_back = only_asks(&answer.text);

@@ -21,7 +21,7 @@ use frontdesk_domain::texts::{self, TextKey};
 use frontdesk_ports::{Dialect, ModelEndpoint};
 use futures_util::{StreamExt, pin_mut};
 
-use super::{End, Turn, TurnAnswer};
+use super::{AnswerEnd, Turn, TurnAnswer};
 use crate::retrieval::Found;
 use crate::rooms::TurnRun;
 use pace::Pace;
@@ -283,7 +283,7 @@ async fn stream(
                 pace.show().await?;
                 tracing::warn!(turn = %run.start.token.turn, model, "an answer is longer than the limit, and cut");
                 ended("too_long");
-                return Ok(Streamed::Over(answer(&said, End::Limit)));
+                return Ok(Streamed::Over(answer(&said, AnswerEnd::Limit)));
             }
             Some(guard) => {
                 ended(guard.name());
@@ -308,9 +308,9 @@ async fn stream(
             }
             ended(incomplete.unwrap_or("ok"));
             let end = match reason {
-                FinishReason::Length => End::Limit,
-                _ if incomplete.is_some() => End::BrokenOff,
-                _ => End::Whole,
+                FinishReason::Length => AnswerEnd::Limit,
+                _ if incomplete.is_some() => AnswerEnd::BrokenOff,
+                _ => AnswerEnd::Whole,
             };
             return Ok(Streamed::Over(answer(&said, end)));
         }
@@ -331,7 +331,7 @@ async fn stream(
         return blocked(turn, &mut pace, model, guard).await;
     }
     pace.show().await?;
-    Ok(Streamed::Broken(answer(&said, End::BrokenOff), error))
+    Ok(Streamed::Broken(answer(&said, AnswerEnd::BrokenOff), error))
 }
 
 /// Why an answer that the provider ended is none up to its end.
@@ -385,7 +385,7 @@ impl Saying {
         shown.to_owned()
     }
 
-    fn answer(&self, sources: &[Source<'_>], end: End, call: usize) -> TurnAnswer {
+    fn answer(&self, sources: &[Source<'_>], end: AnswerEnd, call: usize) -> TurnAnswer {
         TurnAnswer {
             outcome: Outcome::Answered,
             text: self.text.clone(),

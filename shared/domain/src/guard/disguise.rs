@@ -55,7 +55,7 @@ fn undigited(word: &str) -> String {
 /// between letters. Where all is apart alike, words have no ends; those of the patterns are found again in what is joined.
 fn joined(text: &str) -> Option<Vec<String>> {
     const LEAST: usize = 4;
-    let mut found = Joined::default();
+    let mut found = JoinedLetters::default();
     let mut begin = true;
     for line in text.lines() {
         for chunk in line.split("  ").filter(|chunk| !chunk.trim().is_empty()) {
@@ -86,13 +86,13 @@ fn joined(text: &str) -> Option<Vec<String>> {
 
 /// Words, and letters that are to be joined to the next one.
 #[derive(Default)]
-struct Joined {
+struct JoinedLetters {
     words: Vec<String>,
     run: Vec<String>,
     longest: usize,
 }
 
-impl Joined {
+impl JoinedLetters {
     fn flush(&mut self) {
         self.longest = self.longest.max(self.run.len());
         split_known(&self.run.concat(), &mut self.words);

@@ -8,7 +8,7 @@ pub(super) fn is_rtl(c: char) -> bool {
 
 /// What direction a piece asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
+enum LineSide {
     Left,
     Right,
     /// Digits go to the right in every script.
@@ -16,7 +16,7 @@ enum Side {
     Neutral,
 }
 
-impl Side {
+impl LineSide {
     fn of(piece: &str) -> Self {
         let is_letter = |c: char| c.is_alphabetic() || is_rtl(c);
         match piece.chars().find(|c| c.is_numeric() || is_letter(*c)) {
@@ -32,10 +32,10 @@ impl Side {
 /// goes from right to left.
 pub(super) fn read(pieces: &[String], rtl: bool) -> String {
     let sides = sides(pieces, rtl);
-    let level = |side: Side| match side {
-        Side::Left => u8::from(rtl).saturating_mul(2),
-        Side::Right | Side::Neutral => 1,
-        Side::Number => 2,
+    let level = |side: LineSide| match side {
+        LineSide::Left => u8::from(rtl).saturating_mul(2),
+        LineSide::Right | LineSide::Neutral => 1,
+        LineSide::Number => 2,
     };
     let mut order: Vec<(&str, u8)> =
         pieces.iter().zip(&sides).map(|(piece, side)| (piece.as_str(), level(*side))).collect();
@@ -68,8 +68,8 @@ fn mirrored(piece: &str) -> Option<&'static str> {
 }
 
 /// The direction of each piece, no longer neutral.
-fn sides(pieces: &[String], rtl: bool) -> Vec<Side> {
-    let mut sides: Vec<Side> = pieces.iter().map(|piece| Side::of(piece)).collect();
+fn sides(pieces: &[String], rtl: bool) -> Vec<LineSide> {
+    let mut sides: Vec<LineSide> = pieces.iter().map(|piece| LineSide::of(piece)).collect();
     // After Arabic letters a hyphen does not join numbers, as a point does.
     let is_arabic = |c: char| matches!(u32::from(c), 0x600..=0x8FF | 0xFB50..=0xFDFF | 0xFE70..=0xFEFF);
     let arabic = pieces.iter().any(|piece| piece.chars().any(|c| is_arabic(c) && !c.is_numeric()));
@@ -77,30 +77,31 @@ fn sides(pieces: &[String], rtl: bool) -> Vec<Side> {
         |piece: &str| matches!(piece, "." | "," | ":" | "/") || (!arabic && matches!(piece, "-" | "+"));
     let belongs = |piece: &str| matches!(piece, "%" | "$" | "€" | "£" | "₽" | "°" | "٪");
     let before = sides.clone();
-    let at = |index: Option<usize>| index.and_then(|index| before.get(index)) == Some(&Side::Number);
+    let at = |index: Option<usize>| index.and_then(|index| before.get(index)) == Some(&LineSide::Number);
     for (index, (side, piece)) in sides.iter_mut().zip(pieces).enumerate() {
         let (left, right) = (at(index.checked_sub(1)), at(index.checked_add(1)));
-        if *side == Side::Neutral && ((joins(piece) && left && right) || (belongs(piece) && (left || right)))
+        if *side == LineSide::Neutral
+            && ((joins(piece) && left && right) || (belongs(piece) && (left || right)))
         {
-            *side = Side::Number;
+            *side = LineSide::Number;
         }
     }
-    let base = if rtl { Side::Right } else { Side::Left };
+    let base = if rtl { LineSide::Right } else { LineSide::Left };
     resolve(
         &mut sides,
-        |side| side == Side::Number,
+        |side| side == LineSide::Number,
         |left, right| match (left, right) {
             // In a text to the left, numbers beside its words belong to those; between words to the right, to these.
-            (Side::Right, Side::Right) => Side::Number,
-            _ if !rtl || left == Side::Left || right == Side::Left => Side::Left,
-            _ => Side::Number,
+            (LineSide::Right, LineSide::Right) => LineSide::Number,
+            _ if !rtl || left == LineSide::Left || right == LineSide::Left => LineSide::Left,
+            _ => LineSide::Number,
         },
     );
     resolve(
         &mut sides,
-        |side| side == Side::Neutral,
+        |side| side == LineSide::Neutral,
         |left, right| {
-            let strong = |side: Side| if side == Side::Number { Side::Right } else { side };
+            let strong = |side: LineSide| if side == LineSide::Number { LineSide::Right } else { side };
             if strong(left) == strong(right) { strong(left) } else { base }
         },
     );
@@ -108,11 +109,15 @@ fn sides(pieces: &[String], rtl: bool) -> Vec<Side> {
 }
 
 /// Gives the pieces that are `open` a side by those around them.
-fn resolve(sides: &mut [Side], open: impl Fn(Side) -> bool, side: impl Fn(Side, Side) -> Side) {
+fn resolve(
+    sides: &mut [LineSide],
+    open: impl Fn(LineSide) -> bool,
+    side: impl Fn(LineSide, LineSide) -> LineSide,
+) {
     // What is next on the right that is neither neutral nor open.
-    let is_firm = |side: Side| side != Side::Neutral && !open(side);
-    let mut right = Side::Neutral;
-    let rights: Vec<Side> = sides
+    let is_firm = |side: LineSide| side != LineSide::Neutral && !open(side);
+    let mut right = LineSide::Neutral;
+    let rights: Vec<LineSide> = sides
         .iter()
         .rev()
         .map(|side| {
@@ -123,7 +128,7 @@ fn resolve(sides: &mut [Side], open: impl Fn(Side) -> bool, side: impl Fn(Side, 
             next
         })
         .collect();
-    let mut left = Side::Neutral;
+    let mut left = LineSide::Neutral;
     for (own, right) in sides.iter_mut().zip(rights.into_iter().rev()) {
         if is_firm(*own) {
             left = *own;

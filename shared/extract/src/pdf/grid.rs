@@ -277,7 +277,7 @@ fn shown(table: &[Vec<GridCell>]) -> Vec<String> {
             && table::is_header(&texts(first))
     });
     if let Some(header) = header {
-        let mut names = table::Names::new(texts(header));
+        let mut names = table::ColumnNames::new(texts(header));
         let mut lines: Vec<String> = table.iter().skip(1).map(|row| names.row(&texts(row))).collect();
         lines.extend(Some(names.unsaid()).filter(|unsaid| !unsaid.is_empty()));
         return lines;
