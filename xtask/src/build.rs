@@ -44,7 +44,7 @@ pub struct BuildArgs {
 
 /// The most that the Worker's files may be together, compressed, in bytes. Each megabyte is read and compiled wherever the
 /// Worker is started first, and 3 MB is what the smallest plan takes.
-const WORKER_BUDGET: usize = 2_600_000;
+const WORKER_BUDGET: usize = 2_750_000;
 
 /// The most of it that the module that reads files may be: an instance of it is made for each file.
 const READER_BUDGET: usize = 900_000;

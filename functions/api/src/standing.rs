@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use frontdesk_app::auth::Stay;
 use frontdesk_app::{auth, settings, sites, widget};
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::scope::{Actor, TenantScope};
@@ -10,9 +11,11 @@ use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::Ctx;
 
 /// How often it is checked whether a user is let in still.
-const USER_CHECK: Duration = Duration::from_secs(4);
-/// How old what is known of users may be then: with [`USER_CHECK`] and the read itself, 5 s.
-const USER_KNOWN_FOR: Duration = Duration::from_millis(500);
+const USER_CHECK: Duration = Duration::from_secs(3);
+/// How old what is known of users may be then: with [`USER_CHECK`] and [`READ_AGAIN`] under 5 s.
+const USER_KNOWN_FOR: Duration = Duration::from_secs(1);
+/// When a connection asks again that was told what is older, as another one was reading.
+const READ_AGAIN: Duration = Duration::from_millis(500);
 /// How often it is checked whether a visitor's site is there, with the page's origin.
 const SITE_CHECK: Duration = Duration::from_secs(15);
 /// The longest sleep in one piece: timers of some runtimes end at 24 days.
@@ -52,10 +55,12 @@ pub async fn end(ctx: &Ctx, scope: &TenantScope, page: Option<&str>, expires: Ti
         if now >= expires {
             return Ended::Expired;
         }
-        if let Some(ended) = over(ctx, scope, page).await {
-            return ended;
-        }
-        ctx.clock.sleep(expires.since(now).min(longest)).await;
+        let next = match over(ctx, scope, page).await {
+            Over::Yes(ended) => return ended,
+            Over::NotYet => longest,
+            Over::NotKnown => READ_AGAIN,
+        };
+        ctx.clock.sleep(expires.since(now).min(next)).await;
     }
 }
 
@@ -68,20 +73,39 @@ pub const fn check_every(scope: &TenantScope) -> Option<Duration> {
     }
 }
 
-/// Why the caller may not stay, by what is stored of it. A database that does not answer ends no connection: the token does,
-/// soon enough.
-pub async fn over(ctx: &Ctx, scope: &TenantScope, page: Option<&str>) -> Option<Ended> {
+/// Whether a connection has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// It has to.
+    Yes(Ended),
+    /// It may go on.
+    NotYet,
+    /// It may go on, and is to ask again soon: what says so is being read again.
+    NotKnown,
+}
+
+/// Whether the connection has to end, by what is stored of its caller. A database that does not answer ends no connection: the
+/// token does, soon enough.
+pub async fn over(ctx: &Ctx, scope: &TenantScope, page: Option<&str>) -> Over {
     let checked = match scope.actor() {
         Actor::User { .. } => {
-            Ok((!auth::may_stay(ctx, scope, USER_KNOWN_FOR).await).then_some(Ended::Disabled))
+            return match auth::may_stay(ctx, scope, USER_KNOWN_FOR).await {
+                Stay::Yes => Over::NotYet,
+                Stay::SoFar => Over::NotKnown,
+                Stay::No => Over::Yes(Ended::Disabled),
+            };
         }
         Actor::Visitor { .. } => visitor_over(ctx, scope, page).await,
         Actor::System => Ok(None),
     };
-    checked.unwrap_or_else(|error| {
-        tracing::warn!(%error, "whether a caller may stay cannot be read; its connection goes on");
-        None
-    })
+    match checked {
+        Ok(Some(ended)) => Over::Yes(ended),
+        Ok(None) => Over::NotYet,
+        Err(error) => {
+            tracing::warn!(%error, "whether a caller may stay cannot be read; its connection goes on");
+            Over::NotYet
+        }
+    }
 }
 
 async fn visitor_over(ctx: &Ctx, scope: &TenantScope, page: Option<&str>) -> Result<Option<Ended>> {

@@ -618,7 +618,10 @@ fn a_turn_costs_what_it_costs_a_process_that_is_alone() {
         let mut listener = one.ctx.rooms.subscribe(&visitor, begun.id, 0).await.unwrap();
 
         let before = (count.0.get(), writes.get());
-        chat::post_message(&one.ctx, &visitor, message(begun.id, "q".to_owned())).await.unwrap();
+        // Of words that no document has the spelling is asked for: there are none here.
+        let question =
+            PostMessage { text: "Is the tea hot?".to_owned(), ..message(begun.id, "q".to_owned()) };
+        chat::post_message(&one.ctx, &visitor, question).await.unwrap();
         speak.unbounded_send("Delivery costs little.").unwrap();
         drop(speak);
         assert_eq!(next(&mut listener, finished).await.1, "answered");

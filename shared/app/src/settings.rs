@@ -76,12 +76,17 @@ pub async fn current(ctx: &Ctx, scope: &TenantScope) -> Result<Rc<Settings>> {
     }
 }
 
-/// The settings for a user, with what is known of users, at most so old, and half a second for a read that is under way. While the
-/// database does not answer, as old as they are: the end of a token comes soon enough.
+/// The settings for a user, with what is known of users, at most so old; while another request reads them again, at most
+/// `while_read`. While the database does not answer, as old as they are: the end of a token comes soon enough.
 ///
 /// # Errors
 /// When they were never read and the database does not answer.
-pub(crate) async fn of_user(ctx: &Ctx, scope: &TenantScope, at_most: Duration) -> Result<CachedSettings> {
+pub(crate) async fn of_user(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    at_most: Duration,
+    while_read: Duration,
+) -> Result<CachedSettings> {
     let now = ctx.clock.now();
     let cached = ctx.caches.settings.get(scope.org());
     if let Some(cached) = &cached
@@ -91,7 +96,7 @@ pub(crate) async fn of_user(ctx: &Ctx, scope: &TenantScope, at_most: Duration) -
         // Many connections of an organisation cost one read.
         let read_by_another =
             cached.refreshing.is_some_and(|since| since <= now && now.since(since) < READ_BY_ANOTHER);
-        if age < at_most || (read_by_another && age < at_most.saturating_add(READ_BY_ANOTHER)) {
+        if age < at_most || (read_by_another && age < while_read) {
             count(ctx, "hit");
             return Ok(cached.clone());
         }

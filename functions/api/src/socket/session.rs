@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::SocketGrant;
 use super::frame::{ClientFrame, ReadFrame, SendFrame, ServerFrame};
 use crate::problem;
-use crate::standing::{self, Ended};
+use crate::standing::{self, Ended, Over};
 
 /// The longest frame of a client, in bytes of its text.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024;
@@ -376,8 +376,9 @@ impl Session {
             standing::check_every(&self.scope).is_some_and(|every| now.since(self.checked.get()) >= every);
         if due {
             match standing::over(&self.ctx, &self.scope, self.page.as_deref()).await {
-                None => self.checked.set(now),
-                Some(ended) => self.end(ended),
+                Over::NotYet => self.checked.set(now),
+                Over::NotKnown => {}
+                Over::Yes(ended) => self.end(ended),
             }
         }
         !self.out.borrow().closed

@@ -439,12 +439,12 @@ fn a_socket_ends_within_seconds_when_its_user_is_disabled() {
         for socket in [&silent, &checked, &writing] {
             socket.until(|frame| frame["seq"] == 1).await;
         }
-        assert_eq!(checked.check().await, Some(Duration::from_secs(4)), "when to come again");
+        assert_eq!(checked.check().await, Some(Duration::from_secs(3)), "when to come again");
         // However patient others in the room are.
         let visitor = room.socket(&room.token).await;
         for order in [[&checked.0, &visitor.0], [&visitor.0, &checked.0]] {
             let soonest = Session::check_all(&order).await;
-            assert_eq!(soonest, Some(Duration::from_secs(4)));
+            assert_eq!(soonest, Some(Duration::from_secs(3)));
         }
         let ended = Box::pin(silent.0.ended());
         room.desk

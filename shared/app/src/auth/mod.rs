@@ -55,7 +55,7 @@ pub async fn authenticate(ctx: &Ctx, token: &str, address: Option<IpAddr>) -> Re
     let Some(authenticated) = tokens::verify_access_token(ctx, token) else {
         return verify_visitor_token(ctx, token);
     };
-    if may_stay(ctx, &authenticated.scope, KNOWN_FOR).await {
+    if is_let_in(ctx, &authenticated.scope, KNOWN_FOR, KNOWN_WHILE_READ).await.0 {
         return Ok(authenticated);
     }
     Err(CallerError::Unauthenticated(
@@ -66,18 +66,46 @@ pub async fn authenticate(ctx: &Ctx, token: &str, address: Option<IpAddr>) -> Re
 
 /// How old what is known of users may be when one sends a request.
 const KNOWN_FOR: Duration = Duration::from_secs(3);
+/// The same while another request reads it again.
+const KNOWN_WHILE_READ: Duration = Duration::from_millis(3_500);
 
-/// Whether the caller is still let in by what is stored of it, which may be so old: a user that is enabled, has this role and a login that goes on,
-/// and any caller that is no user. A database that does not answer refuses no user: the token's end comes soon enough.
-pub async fn may_stay(ctx: &Ctx, scope: &TenantScope, at_most: Duration) -> bool {
-    if !matches!(scope.actor(), Actor::User { .. }) {
-        return true;
+/// Whether the caller of an open connection may stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stay {
+    /// It may, by what is at most so old as was asked for.
+    Yes,
+    /// It may, by what is older, as that is being read again for another connection: to be asked again at once.
+    SoFar,
+    /// It may not.
+    No,
+}
+
+/// Whether the caller of an open connection is still let in, by what is at most so old: a user that is enabled, has this role
+/// and a login or key that goes on, and any caller that is no user. A database that does not answer puts nobody out: the
+/// token's end comes soon enough. Many connections of an organisation cost one read.
+pub async fn may_stay(ctx: &Ctx, scope: &TenantScope, at_most: Duration) -> Stay {
+    match is_let_in(ctx, scope, at_most, Duration::MAX).await {
+        (false, _) => Stay::No,
+        (true, Some(age)) if age >= at_most => Stay::SoFar,
+        (true, _) => Stay::Yes,
     }
-    match settings::of_user(ctx, scope, at_most).await {
-        Ok(known) => !known.revoked.holds(scope),
+}
+
+/// Whether a caller is let in, and how old what says so is, where anything does.
+async fn is_let_in(
+    ctx: &Ctx,
+    scope: &TenantScope,
+    at_most: Duration,
+    while_read: Duration,
+) -> (bool, Option<Duration>) {
+    if !matches!(scope.actor(), Actor::User { .. }) {
+        return (true, None);
+    }
+    match settings::of_user(ctx, scope, at_most, while_read).await {
+        Ok(known) => (!known.revoked.holds(scope), Some(ctx.clock.now().since(known.read_at))),
         Err(error) => {
             tracing::warn!(%error, "whether a user is enabled cannot be read; the user is let in");
-            true
+            (true, None)
         }
     }
 }
