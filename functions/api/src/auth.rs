@@ -20,14 +20,12 @@ use crate::problem::{Problem, WriteProblems};
 /// The cookie with the refresh token. It is written and read by hand: the crate `cookie` brings `time` for dates that are
 /// not used, and would add 45 KB (16 KB compressed) to a Worker.
 ///
-/// Where cookies are `Secure` their names have the prefix `__Secure-`, so that no page of plain HTTP can set one.
+/// Where cookies are `Secure` their names have the prefix `__Secure-`: over that one no page of plain HTTP can set another.
 const COOKIE: &str = "fd_refresh";
 /// The prefix that browsers allow for secure cookies alone.
 const SECURE: &str = "__Secure-";
 /// The cookie by which a browser is known again.
 const DEVICE: &str = "fd_device";
-/// How long a browser is known, in seconds.
-const DEVICE_SECONDS: u64 = 365 * 24 * 60 * 60;
 
 /// What to log in with.
 #[derive(Deserialize, utoipa::ToSchema)]
@@ -237,7 +235,7 @@ fn logged_in(ctx: &Ctx, status: StatusCode, session: Session) -> Result<Response
     let refresh = refresh_token.expose_secret();
     set_cookie(ctx, &mut response, COOKIE, refresh, auth::sessions::IDLE.as_secs())?;
     if let Some(device) = device_token {
-        set_cookie(ctx, &mut response, DEVICE, &device, DEVICE_SECONDS)?;
+        set_cookie(ctx, &mut response, DEVICE, &device, auth::tokens::DEVICE_SECONDS)?;
     }
     Ok(response)
 }

@@ -14,7 +14,6 @@ use crate::body::Body;
 use crate::call::{Call, json, no_content};
 use crate::documents::Part;
 use crate::problem::{Problem, ReadProblems, WriteProblems};
-use crate::sites::base;
 
 /// A page of members.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -59,7 +58,8 @@ pub struct MadeInvite {
     created_at: Timestamp,
     /// Until when it can be accepted: 7 days.
     expires_at: Timestamp,
-    /// The link for who is invited. What opens it stands after `#`, which browsers send to no server. Shown this once.
+    /// The link for who is invited; without scheme and host where the deployment's address is not certain (`PUBLIC_URL`). What
+    /// opens it stands after `#`, which browsers send to no server. Shown this once.
     accept_url: String,
 }
 
@@ -133,7 +133,8 @@ pub async fn invite(mut call: Call) -> Result<Response<Body>> {
     let NewInvite { email, role } = call.json().await?;
     let (invite, token) = invites::create(&call.ctx, call.scope()?, &email, role).await?;
     let Invite { id, email, role, created_at, expires_at } = invite;
-    let accept_url = format!("{}/console/invite#{token}", base(&call));
+    // A host that is not certain may be a stranger's word: the link then leads to where the page is that shows it.
+    let accept_url = format!("{}/console/invite#{token}", call.own_origin.as_deref().unwrap_or_default());
     json(StatusCode::CREATED, &MadeInvite { id, email, role, created_at, expires_at, accept_url })
 }
 

@@ -206,9 +206,9 @@ async fn run(
     }
     let own_origin = origin::own(&ctx.config.own_origin, &parts);
     let own_is_unknown = own_origin.is_none() && parts.headers.contains_key(header::ORIGIN);
+    let peer = Peer { ip: client(ctx, peer.ip, &parts.headers), ..peer };
     let authenticated = authenticate(ctx, found.route.access, &parts.headers, peer).await?;
     let (scope, expires) = authenticated.map(|who| (who.scope, who.expires)).unzip();
-    let peer = Peer { ip: client(ctx, peer.ip, &parts.headers), ..peer };
     let via = Via::widget(peer.ip);
     let outcome = match admit(ctx, found.route, scope.as_ref(), &via).await {
         Err(refusal) => Err(refusal),

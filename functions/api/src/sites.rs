@@ -120,7 +120,7 @@ impl SiteRecord {
 
 /// Where pages reach this deployment. Where that is not certain, as the client reached it: it is told nothing but what it
 /// said itself.
-pub fn base(call: &Call) -> String {
+fn base(call: &Call) -> String {
     call.own_origin.clone().unwrap_or_else(|| {
         let host = call.header(header::HOST).and_then(|host| host.parse::<Authority>().ok());
         host.map_or_else(|| "https://your-frontdesk".to_owned(), |host| format!("https://{host}"))

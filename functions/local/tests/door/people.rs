@@ -769,3 +769,90 @@ fn every_answer_of_a_deployment_behind_tls_tells_browsers_to_stay_there() {
         assert_eq!(answer.header("strict-transport-security"), "");
     });
 }
+
+#[test]
+fn what_a_member_made_to_let_others_in_ends_with_what_it_may_do() {
+    run(async {
+        for (body, left) in [
+            (Some(json!({"disabled": true})), [404, 404]),
+            (None, [404, 404]),
+            (Some(json!({"role": "viewer"})), [404, 404]),
+            (Some(json!({"role": "admin"})), [404, 204]),
+        ] {
+            let desk = Desk::new(QUIET).await;
+            let (owner, admin) = (vera(&desk, "owner").await, desk.token().await);
+            let mut paths = Vec::new();
+            for role in ["owner", "operator"] {
+                let key = json!({"name": role, "role": role});
+                let key = desk.post("/api/v1/api-keys", &access(&owner), key).await;
+                paths.push(format!("/api/v1/api-keys/{}", key.body["id"].as_str().unwrap()));
+                let email = format!("{role}@camomile.example");
+                let token = invited(&desk, &access(&owner), &email, role).await;
+                paths.push(token);
+            }
+            let path = format!("/api/v1/members/{}", id(&owner));
+            let method = if body.is_some() { "PATCH" } else { "DELETE" };
+            let changed = with(&desk, method, &path, &admin, body.clone()).await;
+            assert!(changed.status.is_success(), "{}", changed.text);
+            for (pair, left) in paths.chunks(2).zip(left) {
+                let key = with(&desk, "DELETE", &pair[0], &admin, None).await;
+                assert_eq!(key.status, left, "{body:?} {}", pair[0]);
+                let accepted = accept(&desk, &pair[1], "Ghost", "violet-harbour-19").await;
+                let wanted = if left == 204 { 200 } else { 409 };
+                assert_eq!(accepted.status, wanted, "{body:?}: {}", accepted.text);
+            }
+        }
+    });
+}
+
+#[test]
+fn an_invitation_that_is_refused_takes_none_back() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let admin = desk.token().await;
+        let first = invited(&desk, &admin, VERA.0, "viewer").await;
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+                   INSERT INTO invites (org_id, id, email, role, invited_by, created_at, expires_at)
+                   SELECT org_id, id || i, i || email, role, invited_by, created_at, expires_at FROM invites, n";
+        desk.world.ctx().db.batch(vec![Statement::new(sql)]).await.unwrap();
+        let again = json!({"email": VERA.0, "role": "viewer"});
+        assert_eq!(desk.post("/api/v1/members/invites", &admin, again).await.status, 409);
+        assert_eq!(accept(&desk, &first, "Vera", VERA.1).await.status, 200, "it counts still");
+    });
+}
+
+#[test]
+fn who_cannot_become_a_member_is_told_why_and_uses_nothing_up() {
+    run(async {
+        let desk = Desk::new(QUIET).await;
+        let admin = desk.token().await;
+        let token = invited(&desk, &admin, VERA.0, "viewer").await;
+        let sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)
+                   INSERT INTO members (org_id, user_id, role, created_at, changed_at)
+                   SELECT org_id, user_id || i, 'viewer', created_at, 1 FROM members, n";
+        desk.world.ctx().db.batch(vec![Statement::new(sql)]).await.unwrap();
+        let full = accept(&desk, &token, "Vera", VERA.1).await;
+        assert_eq!(full.status, 409, "{}", full.text);
+        assert!(full.text.contains("1000 members"), "{}", full.text);
+        assert_eq!(desk.rows("SELECT 1 FROM users").await.len(), 1);
+        let room = Statement::new("DELETE FROM members WHERE changed_at = 1");
+        desk.world.ctx().db.batch(vec![room]).await.unwrap();
+        assert_eq!(accept(&desk, &token, "Vera", VERA.1).await.status, 200, "it is not used up");
+    });
+}
+
+#[test]
+fn behind_a_trusted_proxy_a_key_counts_from_its_clients_network() {
+    run(async {
+        let mut desk = Desk::new(&[("TRUSTED_PROXIES", "10.0.0.0/8")]).await;
+        let new = json!({"name": "Shop", "role": "viewer", "addresses": ["203.0.113.0/24"]});
+        let key = desk.post("/api/v1/api-keys", &desk.token().await, new).await;
+        let auth = format!("Bearer {}", key.body["key"].as_str().unwrap());
+        desk.ip = "10.0.0.1".parse().unwrap();
+        for (client, status) in [("203.0.113.8", 200), ("198.51.100.8", 403)] {
+            let headers = [("authorization", auth.as_str()), ("x-forwarded-for", client)];
+            let answer = desk.call("GET", "/api/v1/settings", &headers, None).await;
+            assert_eq!(answer.status, status, "{client}: {}", answer.text);
+        }
+    });
+}

@@ -103,7 +103,7 @@ pub async fn register(ctx: &Ctx, new: NewAccount<'_>, caller: &LoginFrom) -> Res
         json!({ "name": organisation }),
     );
     batch.push(store::audit::insert(&entry));
-    let outcome = ctx.db.batch(login.statements(ctx, batch)).await;
+    let outcome = ctx.db.batch(login.statements(ctx, batch, None)).await;
     let results = match outcome {
         // Another one registered the address meanwhile.
         Err(DbError::Conflict(_)) => return Err(WRONG.into()),
@@ -143,6 +143,7 @@ pub async fn create_user(ctx: &Ctx, org: OrgId, new: NewUser<'_>) -> Result<User
         store::audit::insert(&entry),
     ];
     match ctx.db.batch(batch).await {
+        Ok(results) if first(&results, 1).is_none() => Err(members::FULL.into()),
         Ok(_) => Ok(person.id),
         Err(DbError::Conflict(_)) => {
             Err(CallerError::Conflict("a user with this e-mail address exists").into())

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use frontdesk_domain::error::{CallerError, Error, Result};
-use frontdesk_domain::id::InviteId;
+use frontdesk_domain::id::{InviteId, OrgId, UserId};
 use frontdesk_domain::password::weakness;
 use frontdesk_domain::scope::{Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use super::accounts::{MAX_ORGANISATIONS, new_person, person_name};
 use super::email::{WRONG as WRONG_EMAIL, normal_email};
-use super::members::{MOST, within_own};
+use super::members::{FULL, MOST, within_own};
 use super::sessions::{LoginFrom, NewSession, Session, WRONG, find, first, user_of};
 use super::{passwords, tokens};
 use crate::documents::Page;
@@ -165,26 +165,41 @@ pub async fn accept(
         id.to_string(),
         json!({ "role": invite.role }),
     );
-    let mut batch = vec![store::invites::accept(org, id, login.id, now)];
+    let mut batch = vec![store::invites::accept(org, id, login.id, person.id, MOST, now)];
     if is_new {
         batch.push(store::users::insert_invited(&person, org, id, login.id, now));
     }
     batch.push(store::members::insert_invited(org, person.id, id, login.id, MOST, now));
     batch.push(store::audit::insert_if_changed(&entry));
     batch.push(store::members::tell_earlier_versions(org, person.id));
-    let results = match ctx.db.batch(login.statements(ctx, batch)).await {
+    let results = match ctx.db.batch(login.statements(ctx, batch, Some(id))).await {
         // Another one made an account of the address meanwhile.
         Err(DbError::Conflict(_)) => return Err(WRONG.into()),
         other => other?,
     };
     ctx.caches.settings.forget(org);
     if first(&results, 0).is_none() {
-        return Err(USED.into());
+        return Err(not_accepted(ctx, org, id, person.id).await?.into());
     }
     NewSession::begun(&results)?;
     let memberships = ctx.db.query(vec![store::members::select_of_person(person.id)]).await?;
     let memberships = memberships.first().map(store::members::memberships).transpose()?.unwrap_or_default();
     login.session(ctx, person, memberships)
+}
+
+/// Why an invitation that was open a moment ago was not accepted.
+async fn not_accepted(ctx: &Ctx, org: OrgId, id: InviteId, user: UserId) -> Result<CallerError> {
+    let now =
+        vec![store::invites::select_of_token(org, id), store::members::select(&super::system(org), user)];
+    let results = ctx.db.query(now).await?;
+    let invite = first(&results, 0).map(store::invites::invite).transpose()?;
+    if let Some(Err(Error::Caller(closed))) = invite.map(|invite| open(&invite, ctx.clock.now())) {
+        return Ok(closed);
+    }
+    Ok(match first(&results, 1) {
+        Some(_) => CallerError::Conflict("you are a member already; please log in, or ask an administrator"),
+        None => FULL,
+    })
 }
 
 const USED: CallerError = CallerError::Conflict("this invitation was used already; please log in");

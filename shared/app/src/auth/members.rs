@@ -19,6 +19,9 @@ use crate::{audit, store};
 /// The most members of an organisation.
 pub const MOST: u32 = 1_000;
 
+/// Said where there is no room for one more.
+pub(super) const FULL: CallerError = CallerError::Conflict("an organisation has at most 1000 members");
+
 const LAST_OWNER: CallerError =
     CallerError::Conflict("an organisation keeps an owner who may come in; make another member one first");
 
@@ -152,10 +155,14 @@ async fn write(
     update: Statement,
 ) -> Result<()> {
     let entry = audit::entry(ctx, scope, action, member.id.to_string(), detail);
+    let now = ctx.clock.now();
     let batch = vec![
         update,
         store::audit::insert_if_changed(&entry),
         store::members::tell_earlier_versions(scope.org(), member.id),
+        // What it made to let others in ends with what it may do itself.
+        store::invites::revoke_of_member(scope, member.id, now),
+        store::api_keys::delete_of_member(scope, member.id, now),
     ];
     let results = ctx.db.batch(batch).await;
     // Also after an error: it may be stored all the same.

@@ -3,7 +3,7 @@
 //! Four kinds of token, none of which can be taken for another: an *access token* (a user, 15 minutes), a *visitor
 //! token* (a browser on one site, 30 days), both signed with keys of their own derived from `JWT_SECRET`, an opaque
 //! *refresh token* that is replaced with each use, and a *key* of a program, of which a hash is stored. What was taken away from users lately (who was disabled or has another
-//! role, which logins were ended) is read with the organisation's settings and is at most 4 s old for a user's request; a
+//! role, which logins were ended) is read with the organisation's settings and is at most 3.5 s old for a user's request; a
 //! connection that stays open is checked, so that it ends within 5 s.
 
 mod accounts;

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use frontdesk_domain::error::{CallerError, Error, Result};
-use frontdesk_domain::id::{LoginId, OrgId, UserId};
+use frontdesk_domain::id::{InviteId, LoginId, OrgId, UserId};
 use frontdesk_domain::scope::{Actor, Credential, Role, TenantScope};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{Ctx, Rows, Statement};
@@ -140,7 +140,7 @@ pub async fn login(
     };
     let org = chosen.org;
     let login = NewSession::new(ctx, org, person.id, caller);
-    let batch = login.statements(ctx, Vec::new());
+    let batch = login.statements(ctx, Vec::new(), None);
     let begun = ctx.db.batch(batch).await?;
     NewSession::begun(&begun)?;
     login.session(ctx, person, found.memberships)
@@ -175,7 +175,10 @@ pub(super) async fn find(ctx: &Ctx, email: &str, caller: &LoginFrom) -> Result<F
     });
     let counted = match device {
         Some(device) => format!("device:{device}"),
-        None if first(&results, 2).is_some() => format!("network:{network}:{email}"),
+        // Where addresses are not known all are one.
+        None if caller.address.is_some() && first(&results, 2).is_some() => {
+            format!("network:{network}:{email}")
+        }
         None => format!("account:{email}"),
     };
     Ok(FoundAccount { person, memberships, counted })
@@ -201,8 +204,8 @@ impl NewSession {
         Self { org, user, id, token, network: caller.network(), client: caller.client(), before }
     }
 
-    /// The statements before, and those that begin the login.
-    pub fn statements(&self, ctx: &Ctx, before: Vec<Statement>) -> Vec<Statement> {
+    /// The statements before, and those that begin the login; of one that accepts an invitation only with that.
+    pub fn statements(&self, ctx: &Ctx, before: Vec<Statement>, invite: Option<InviteId>) -> Vec<Statement> {
         let now = ctx.clock.now();
         let entry = audit::entry_of(
             ctx,
@@ -215,7 +218,6 @@ impl NewSession {
         let hash = self.token.hash();
         let mut batch = before;
         batch.push(store::logins::delete_expired(self.user, now));
-        batch.push(store::logins::revoke_superfluous(self.user, self.before, now));
         batch.push(store::logins::insert(&NewLogin {
             org: self.org,
             id: self.id,
@@ -225,15 +227,17 @@ impl NewSession {
             expires_at: tokens::refresh_expiry(now),
             address: &self.network,
             client: &self.client,
+            invite,
         }));
         batch.push(store::audit::insert_if_changed(&entry));
+        batch.push(store::logins::revoke_superfluous(self.user, self.id, self.before, now));
         batch
     }
 
     /// Whether the statements began it: they do not when the member was disabled meanwhile.
     pub fn begun(results: &[Rows]) -> Result<()> {
-        // The last but one of them.
-        first(results, results.len().saturating_sub(2)).map(|_| ()).ok_or_else(|| WRONG.into())
+        // The last but two of them.
+        first(results, results.len().saturating_sub(3)).map(|_| ()).ok_or_else(|| WRONG.into())
     }
 
     pub fn session(self, ctx: &Ctx, person: Person, memberships: Vec<Membership>) -> Result<Session> {

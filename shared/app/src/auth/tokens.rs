@@ -32,6 +32,8 @@ pub const ACCESS_SECONDS: u64 = 15 * 60;
 pub const VISITOR_SECONDS: u64 = 30 * 24 * 60 * 60;
 /// The longest token that is read, in bytes.
 const MAX_TOKEN_BYTES: usize = 4 * 1024;
+/// How long a browser is known from which a user logged in, in seconds.
+pub const DEVICE_SECONDS: u64 = 365 * 24 * 60 * 60;
 const ISSUER: &str = "frontdesk";
 const ACCESS: &str = "frontdesk:user";
 const VISITOR: &str = "frontdesk:visitor";
@@ -273,13 +275,24 @@ pub(super) fn verify_invite_token(ctx: &Ctx, token: &str) -> Option<(OrgId, Invi
 pub(super) fn issue_device_token(ctx: &Ctx, user: UserId) -> String {
     let mut random = [0; 12];
     ctx.random.fill(&mut random);
-    tagged(&ctx.config.jwt_secret, DEVICE, &format!("{user}.{}", URL_SAFE_NO_PAD.encode(random)))
+    let made = ctx.clock.now().unix_seconds().to_be_bytes();
+    tagged(
+        &ctx.config.jwt_secret,
+        DEVICE,
+        &format!("{user}.{}", URL_SAFE_NO_PAD.encode([&made[..], &random[..]].concat())),
+    )
 }
 
-/// Whether a browser has this from a login of the user.
+/// Whether a browser has this from a login of the user in the last year.
 pub(super) fn is_device_of(ctx: &Ctx, token: &str, user: UserId) -> bool {
-    let whose = untagged(ctx, DEVICE, token).and_then(|body| body.split_once('.'));
-    whose.is_some_and(|(whose, _)| whose.parse() == Ok(user))
+    let Some((whose, text)) = untagged(ctx, DEVICE, token).and_then(|body| body.split_once('.')) else {
+        return false;
+    };
+    let made = URL_SAFE_NO_PAD.decode(text).ok();
+    let made =
+        made.as_deref().and_then(|bytes| bytes.first_chunk::<8>()).map(|made| u64::from_be_bytes(*made));
+    let age = made.map(|made| ctx.clock.now().unix_seconds().saturating_sub(made));
+    whose.parse() == Ok(user) && age.is_some_and(|age| age < DEVICE_SECONDS)
 }
 
 /// HMAC-SHA-256, as HKDF-Extract is defined.

@@ -11,7 +11,7 @@ use frontdesk_domain::error::{CallerError, Error, FieldError, Result};
 use frontdesk_domain::event::Frame;
 use frontdesk_domain::id::{ConversationId, OrgId, VisitorId};
 use frontdesk_domain::room::Command;
-use frontdesk_domain::scope::{Actor, TenantScope};
+use frontdesk_domain::scope::{Actor, Credential, TenantScope};
 use frontdesk_ports::{Appended, BoxStream, ByteStream, Clock, Ctx, Ports, Replay, Rooms, Subscription};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
@@ -30,6 +30,9 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 struct RoomCall {
     org: OrgId,
     actor: Actor,
+    /// A call of an earlier version has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    credential: Option<Credential>,
     conversation: ConversationId,
     ask: RoomAsk,
 }
@@ -80,7 +83,8 @@ impl RemoteRooms {
         conversation: ConversationId,
         ask: RoomAsk,
     ) -> Result<(T, BodyLines)> {
-        let call = RoomCall { org: scope.org(), actor: scope.actor().clone(), conversation, ask };
+        let (actor, credential) = (scope.actor().clone(), scope.credential());
+        let call = RoomCall { org: scope.org(), actor, credential, conversation, ask };
         let call = serde_json::to_string(&call).map_err(|error| Error::ours(error.to_string()))?;
         let room = room_name(scope.org(), conversation);
         let body = self.transport.send(&room, call).await.map_err(|error| out_of_reach(&error))?;
@@ -176,7 +180,7 @@ pub async fn answer(rooms: &dyn Rooms, clock: Rc<dyn Clock>, call: &[u8]) -> Roo
         }
     };
     #[expect(clippy::disallowed_methods, reason = "the process that sent the call authenticated who asks")]
-    let scope = TenantScope::authenticated(call.org, call.actor);
+    let scope = TenantScope::authenticated(call.org, call.actor).by(call.credential);
     RoomAnswer::Whole(match call.ask {
         RoomAsk::Append(command) => line(rooms.append(&scope, call.conversation, command).await),
         RoomAsk::Replay { after, limit } => line(rooms.replay(&scope, call.conversation, after, limit).await),

@@ -91,6 +91,21 @@ pub fn delete(scope: &TenantScope, id: ApiKeyId, now: Timestamp) -> Statement {
     .bind(now)
 }
 
+/// Deletes the keys that a member made and could not make any more: it is out, or has a lesser role now.
+pub fn delete_of_member(scope: &TenantScope, user: UserId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE api_keys SET deleted_at = ?3
+         WHERE org_id = ?1 AND created_by = ?2 AND deleted_at IS NULL
+           AND NOT EXISTS (
+                SELECT 1 FROM members m WHERE m.org_id = ?1 AND m.user_id = ?2
+                    AND m.disabled_at IS NULL AND m.removed_at IS NULL
+                    AND (m.role = 'owner' OR (m.role = 'admin' AND api_keys.role <> 'owner')))",
+    )
+    .bind_id(scope.org())
+    .bind_id(user)
+    .bind(now)
+}
+
 /// What is stored of a key that a caller names. Before authentication: the caller has shown nothing but its id.
 pub fn select_named(id: ApiKeyId) -> Statement {
     Statement::new(

@@ -34,7 +34,8 @@ pub fn insert(invite: &InviteRow, invited_by: UserId, most: u32) -> Statement {
         "INSERT INTO invites (org_id, id, email, role, invited_by, created_at, expires_at)
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
          WHERE (SELECT count(*) FROM invites
-                WHERE org_id = ?1 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?6) < ?8
+                WHERE org_id = ?1 AND email <> ?3 AND accepted_at IS NULL AND revoked_at IS NULL
+                    AND expires_at > ?6) < ?8
          RETURNING id",
     )
     .bind_id(invite.org)
@@ -47,11 +48,12 @@ pub fn insert(invite: &InviteRow, invited_by: UserId, most: u32) -> Statement {
     .bind(most)
 }
 
-/// Takes earlier open ones for the same address back: the newest counts.
+/// Takes earlier open ones for the same address back, once this one is there: the newest counts.
 pub fn revoke_earlier(invite: &InviteRow) -> Statement {
     Statement::new(
         "UPDATE invites SET revoked_at = ?4
-         WHERE org_id = ?1 AND email = ?2 AND id <> ?3 AND accepted_at IS NULL AND revoked_at IS NULL",
+         WHERE org_id = ?1 AND email = ?2 AND id <> ?3 AND accepted_at IS NULL AND revoked_at IS NULL
+           AND EXISTS (SELECT 1 FROM invites WHERE org_id = ?1 AND id = ?3)",
     )
     .bind_id(invite.org)
     .bind(&invite.email)
@@ -93,17 +95,44 @@ pub fn revoke(scope: &TenantScope, id: InviteId, now: Timestamp) -> Statement {
     .bind(now)
 }
 
-/// Accepts an open one by the login that it begins; gives a row only then.
-pub fn accept(org: OrgId, id: InviteId, login: LoginId, now: Timestamp) -> Statement {
+/// Takes back the open ones that a member made and could not make any more: it is out, or has a lesser role now.
+pub fn revoke_of_member(scope: &TenantScope, user: UserId, now: Timestamp) -> Statement {
+    Statement::new(
+        "UPDATE invites SET revoked_at = ?3
+         WHERE org_id = ?1 AND invited_by = ?2 AND accepted_at IS NULL AND revoked_at IS NULL
+           AND NOT EXISTS (
+                SELECT 1 FROM members m WHERE m.org_id = ?1 AND m.user_id = ?2
+                    AND m.disabled_at IS NULL AND m.removed_at IS NULL
+                    AND (m.role = 'owner' OR (m.role = 'admin' AND invites.role <> 'owner')))",
+    )
+    .bind_id(scope.org())
+    .bind_id(user)
+    .bind(now)
+}
+
+/// Accepts an open one by the login that it begins, if the person is no member and the organisation has fewer than `most`;
+/// gives a row only then.
+pub fn accept(
+    org: OrgId,
+    id: InviteId,
+    login: LoginId,
+    user: UserId,
+    most: u32,
+    now: Timestamp,
+) -> Statement {
     Statement::new(
         "UPDATE invites SET accepted_at = ?4, accepted_by = ?3
          WHERE org_id = ?1 AND id = ?2 AND accepted_at IS NULL AND revoked_at IS NULL AND expires_at > ?4
+           AND NOT EXISTS (SELECT 1 FROM members WHERE org_id = ?1 AND user_id = ?5 AND removed_at IS NULL)
+           AND (SELECT count(*) FROM members WHERE org_id = ?1 AND removed_at IS NULL) < ?6
          RETURNING id",
     )
     .bind_id(org)
     .bind_id(id)
     .bind_id(login)
     .bind(now)
+    .bind_id(user)
+    .bind(most)
 }
 
 /// A row of the selects above.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use frontdesk_domain::id::{LoginId, OrgId, UserId};
+use frontdesk_domain::id::{InviteId, LoginId, OrgId, UserId};
 use frontdesk_domain::time::Timestamp;
 use frontdesk_ports::{DbError, Row, Statement};
 
@@ -25,6 +25,8 @@ pub struct NewLogin<'a> {
     pub address: &'a str,
     /// With which program, as that says itself.
     pub client: &'a str,
+    /// The invitation that it accepts: without that it does not begin.
+    pub invite: Option<InviteId>,
 }
 
 /// A new login of a member that may come in; gives a row only then.
@@ -34,6 +36,7 @@ pub fn insert(login: &NewLogin<'_>) -> Statement {
          SELECT ?1, ?2, ?3, ?4, ?5, ?6, NULL, ?5, ?7, ?8
          WHERE EXISTS (SELECT 1 FROM members WHERE org_id = ?1 AND user_id = ?3
                        AND disabled_at IS NULL AND removed_at IS NULL)
+           AND (?9 IS NULL OR EXISTS (SELECT 1 FROM invites WHERE org_id = ?1 AND id = ?9 AND accepted_by = ?2))
          RETURNING id",
     )
     .bind_id(login.org)
@@ -44,16 +47,18 @@ pub fn insert(login: &NewLogin<'_>) -> Statement {
     .bind(login.expires_at)
     .bind(login.address)
     .bind(login.client)
+    .bind(login.invite.map(|id| id.to_string()))
 }
 
 /// The most logins that a person has at once.
 pub const MOST_OF_A_PERSON: i64 = 100;
 
-/// Ends the login that the same browser had before, and the oldest ones of a person that has too many.
-pub fn revoke_superfluous(user: UserId, before: Option<LoginId>, now: Timestamp) -> Statement {
+/// Once a new login is there, ends the one that the same browser had before, and the oldest ones of a person that has too many.
+pub fn revoke_superfluous(user: UserId, new: LoginId, before: Option<LoginId>, now: Timestamp) -> Statement {
     Statement::new(
         "UPDATE logins SET revoked_at = ?3
-         WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?3
+         WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?3 AND id <> ?5
+           AND EXISTS (SELECT 1 FROM logins WHERE user_id = ?1 AND id = ?5)
            AND (id = ?2 OR id NOT IN (
                 SELECT id FROM logins WHERE user_id = ?1 AND revoked_at IS NULL AND expires_at > ?3
                 ORDER BY created_at DESC, id DESC LIMIT ?4))",
@@ -61,7 +66,8 @@ pub fn revoke_superfluous(user: UserId, before: Option<LoginId>, now: Timestamp)
     .bind_id(user)
     .bind(before.map(|id| id.to_string()))
     .bind(now)
-    .bind(MOST_OF_A_PERSON - 1)
+    .bind(MOST_OF_A_PERSON)
+    .bind_id(new)
 }
 
 /// Deletes the person's logins that can be used no more.

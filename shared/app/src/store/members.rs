@@ -250,7 +250,8 @@ pub fn tell_earlier_versions(org: OrgId, user: UserId) -> Statement {
             role = (SELECT m.role FROM members m WHERE m.org_id = ?1 AND m.user_id = ?2),
             disabled_at = (SELECT coalesce(m.removed_at, m.disabled_at) FROM members m
                            WHERE m.org_id = ?1 AND m.user_id = ?2)
-         WHERE org_id = ?1 AND id = ?2",
+         WHERE org_id = ?1 AND id = ?2
+           AND EXISTS (SELECT 1 FROM members WHERE org_id = ?1 AND user_id = ?2)",
     )
     .bind_id(org)
     .bind_id(user)
