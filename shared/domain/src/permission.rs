@@ -44,7 +44,7 @@ impl Permission {
 }
 
 permissions! {
-    /// See oneself, choose an organisation, change one's own name, password, second factor and logins.
+    /// See oneself, choose an organisation, change one's own name and password, end one's own logins.
     OwnAccount = Viewer;
     /// Read conversations with their visitors and files.
     ReadConversations = Viewer;

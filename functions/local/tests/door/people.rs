@@ -268,6 +268,17 @@ fn an_account_that_is_there_joins_with_its_own_password_and_chooses_where_to_wor
             (200, &tulip),
             "the token stayed valid"
         );
+        // Another tab has exchanged the token a moment ago.
+        let other_tab = desk.refresh(&back.cookie()).await;
+        let again = switch(&back.cookie(), &camomile).await;
+        assert_eq!(
+            (again.status.as_u16(), &again.body["organisation"]["id"]),
+            (200, &camomile),
+            "{}",
+            again.text
+        );
+        assert_eq!(again.cookie(), other_tab.cookie());
+        assert_eq!(desk.refresh(&again.cookie()).await.body["organisation"]["id"], camomile);
         let body =
             json!({"email": "olga@tulip.example", "password": "violet-harbour-19", "organisation": camomile});
         let login = desk.call("POST", "/api/v1/auth/login", &[], Some(body)).await;

@@ -319,12 +319,20 @@ async fn exchange(ctx: &Ctx, token: &str, into: Option<OrgId>) -> Result<Session
         .chain(memberships.iter().map(|membership| membership.org))
         .find(|org| memberships.iter().any(|membership| membership.org == *org))
         .ok_or(ENDED)?;
-    if into.is_some_and(|wanted| wanted != org) {
-        return Err(Error::not_found("organisation"));
-    }
     // The one that is stored: another process may have exchanged it under another key.
     let given = row.text(5)?;
     let next = next.iter().zip(&hashes).find(|(_, hash)| *hash == given).ok_or(ENDED)?.0;
+    let org = match into {
+        Some(wanted) if wanted != org => {
+            if !memberships.iter().any(|membership| membership.org == wanted) {
+                return Err(Error::not_found("organisation"));
+            }
+            // Another tab exchanged the token a moment ago: what is left to do is to choose.
+            ctx.db.batch(vec![store::logins::choose(shown.org, shown.login, given, wanted)]).await?;
+            wanted
+        }
+        _ => org,
+    };
     session(ctx, person, memberships, org, shown.login, next)
 }
 
@@ -338,6 +346,7 @@ pub async fn logout(ctx: &Ctx, token: Option<&str>) -> Result<()> {
         let login = shown.login.to_string();
         let entry = audit::entry_of(ctx, shown.org, "system".to_owned(), "login.ended", login, json!({}));
         ctx.db.batch(vec![revoke, store::audit::insert_if_changed(&entry)]).await?;
+        ctx.caches.settings.forget(shown.org);
     }
     Ok(())
 }

@@ -167,6 +167,17 @@ pub fn select_person(rotation: &Rotation<'_>) -> Statement {
     .bind(rotation.other_hash)
 }
 
+/// Chooses the organisation in which a login goes on, if this is the hash of its valid token.
+pub fn choose(org: OrgId, id: LoginId, token_hash: &str, into: OrgId) -> Statement {
+    Statement::new(
+        "UPDATE logins SET in_org = ?4 WHERE org_id = ?1 AND id = ?2 AND token_hash = ?3 AND revoked_at IS NULL",
+    )
+    .bind_id(org)
+    .bind_id(id)
+    .bind(token_hash)
+    .bind_id(into)
+}
+
 /// A row when this is the hash of a login's valid token.
 pub fn select_valid(org: OrgId, id: LoginId, token_hash: &str, now: Timestamp) -> Statement {
     Statement::new(
