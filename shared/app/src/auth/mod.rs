@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use frontdesk_domain::api_key::ApiKey;
-use frontdesk_domain::error::{CallerError, Error, Result};
+use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::OrgId;
 use frontdesk_domain::scope::{Actor, TenantScope};
 use frontdesk_domain::time::Timestamp;
@@ -58,10 +58,7 @@ pub async fn authenticate(ctx: &Ctx, token: &str, address: Option<IpAddr>) -> Re
     if is_let_in(ctx, &authenticated.scope, KNOWN_FOR, KNOWN_WHILE_READ).await.0 {
         return Ok(authenticated);
     }
-    Err(CallerError::Unauthenticated(
-        "the user is not enabled any more, has another role, or this login has ended",
-    )
-    .into())
+    Err(sessions::OUT.into())
 }
 
 /// How old what is known of users may be when one sends a request.

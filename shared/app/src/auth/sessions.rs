@@ -105,6 +105,10 @@ pub(super) const WRONG: CallerError =
     CallerError::Unauthenticated("the e-mail address or the password is wrong");
 /// What a key is told that asks for what persons alone may do.
 pub const NO_PERSON: &str = "a key is no person and lets no one in: this call is for a user's own token";
+/// Said to a user whose token is good and who may not come in any more.
+pub(super) const OUT: CallerError = CallerError::Unauthenticated(
+    "the user is not enabled any more, has another role, or this login has ended",
+);
 const ENDED: CallerError = CallerError::Unauthenticated("this login has ended; please log in again");
 
 /// Logs a user in, in the organisation that it names, else in the first one that it belongs to. An unknown address, a wrong
@@ -359,9 +363,9 @@ pub async fn me(ctx: &Ctx, scope: &TenantScope) -> Result<(User, Organisation, V
     let user = user_of(scope)?;
     let statements = vec![store::users::select(user), store::members::select_of_person(user)];
     let results = ctx.db.query(statements).await?;
-    let person = first(&results, 0).map(store::users::person).transpose()?.ok_or(ENDED)?;
+    let person = first(&results, 0).map(store::users::person).transpose()?.ok_or(OUT)?;
     let memberships = results.get(1).map(store::members::memberships).transpose()?.unwrap_or_default();
-    split(person, memberships, scope.org())
+    split(person, memberships, scope.org()).map_err(|_| OUT.into())
 }
 
 /// The user that asks.
