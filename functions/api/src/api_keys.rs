@@ -1,7 +1,7 @@
 //! `/api/v1/api-keys…`: keys with which programs call this API.
 
 use frontdesk_app::auth::keys::{self, ApiKeyRecord};
-use frontdesk_app::documents::Page;
+use frontdesk_app::page::Page;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::id::ApiKeyId;
 use frontdesk_domain::scope::Role;

@@ -1,6 +1,7 @@
 //! `/api/v1/documents`: what answers come from.
 
-use frontdesk_app::documents::{self, Created, Document, MAX_TEXT_BYTES, Page, Passage};
+use frontdesk_app::documents::{self, Created, Document, MAX_TEXT_BYTES, Passage};
+use frontdesk_app::page::Page;
 use frontdesk_domain::document::{DocumentSource, DocumentStatus, NotRead, reasons};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{DocumentId, PassageId};

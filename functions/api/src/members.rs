@@ -2,7 +2,7 @@
 
 use frontdesk_app::auth::invites::{self, Invite};
 use frontdesk_app::auth::members::{self, Member, MemberChange};
-use frontdesk_app::documents::Page;
+use frontdesk_app::page::Page;
 use frontdesk_domain::error::Result;
 use frontdesk_domain::id::{InviteId, UserId};
 use frontdesk_domain::scope::Role;

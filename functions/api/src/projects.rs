@@ -1,6 +1,6 @@
 //! `/api/v1/projects…`: what sites and connectors belong to.
 
-use frontdesk_app::documents::Page;
+use frontdesk_app::page::Page;
 use frontdesk_app::projects::{self, Project};
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::ProjectId;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use frontdesk_app::documents::Page;
+use frontdesk_app::page::Page;
 use frontdesk_app::sites;
 use frontdesk_domain::error::{Error, Result};
 use frontdesk_domain::id::{ProjectId, SiteId};

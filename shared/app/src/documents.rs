@@ -13,6 +13,7 @@ use frontdesk_ports::{Ctx, ExtractFailure, Rows};
 
 use crate::ingest::{self, blob_key, web};
 use crate::jobs::{self, MAX_WAITING};
+use crate::page::{self, Page};
 use crate::retrieval::{self, Keep};
 use crate::{settings, store};
 
@@ -39,15 +40,6 @@ pub struct Created {
     pub document: Document,
     /// Whether the organisation had this content already: then it is that document, and nothing was stored.
     pub duplicate: bool,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page<T> {
-    /// The items.
-    pub items: Vec<T>,
-    /// Where the next page begins; `None` after the last one.
-    pub next_cursor: Option<String>,
 }
 
 /// The largest file that the organisation takes and the host can keep and read, in bytes.
@@ -243,16 +235,6 @@ pub async fn list(
     Ok(Page::cut(items, limit, |last| last.id.to_string()))
 }
 
-impl<T> Page<T> {
-    /// Takes the one row more than asked for away; it only told that there is a next page.
-    pub(crate) fn cut(mut items: Vec<T>, limit: u32, cursor: impl Fn(&T) -> String) -> Self {
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = items.len() > limit;
-        items.truncate(limit);
-        Self { next_cursor: items.last().filter(|_| more).map(cursor), items }
-    }
-}
-
 /// One document.
 ///
 /// # Errors
@@ -273,12 +255,7 @@ pub async fn passages(
     limit: u32,
     cursor: Option<&str>,
 ) -> Result<(Document, Page<Passage>)> {
-    let from = cursor
-        .map(|cursor| {
-            cursor.parse::<u32>().map_err(|_| Error::invalid("?cursor", "not a cursor of this list"))
-        })
-        .transpose()?
-        .unwrap_or(0);
+    let from: u32 = page::after(cursor)?.unwrap_or(0);
     let page = store::passage_pages::select(scope, id, from.into(), limit.saturating_add(1));
     let results = ctx.db.query(vec![store::documents::select(scope, id), page]).await?;
     let document = first_document(&results, 0)?.ok_or(Error::not_found("document"))?;

@@ -14,6 +14,7 @@ pub mod life;
 pub mod limits;
 pub mod migrations;
 mod origin;
+pub mod page;
 pub mod policy;
 pub mod projects;
 pub mod reindex;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::auth::person_name;
-use crate::documents::Page;
+use crate::page::{self, Page};
 use crate::store::projects::ProjectRow;
 use crate::{audit, store};
 
@@ -77,11 +77,9 @@ pub async fn create(ctx: &Ctx, scope: &TenantScope, name: &str) -> Result<Projec
 /// # Errors
 /// 422 when the cursor is none.
 pub async fn list(ctx: &Ctx, scope: &TenantScope, limit: u32, cursor: Option<&str>) -> Result<Page<Project>> {
-    let after = cursor
-        .map(|cursor| cursor.parse().map_err(|_| Error::invalid("?cursor", "not a cursor of this list")))
-        .transpose()?;
-    let page = store::projects::select_page(scope, after, limit.saturating_add(1));
-    let results = ctx.db.query(vec![page]).await?;
+    let after = page::after(cursor)?;
+    let statement = store::projects::select_page(scope, after, limit.saturating_add(1));
+    let results = ctx.db.query(vec![statement]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items =
         rows.iter().map(|row| Ok(store::projects::project(row)?.into())).collect::<Result<Vec<Project>>>()?;

@@ -11,7 +11,7 @@ use frontdesk_domain::site::{Site, SiteChange, Theme};
 use frontdesk_ports::{Ctx, Rows};
 use serde_json::{Map, Value, json};
 
-use crate::documents::Page;
+use crate::page::{self, Page};
 use crate::{audit, origin, projects, settings, store};
 
 /// The most sites of an organisation.
@@ -87,11 +87,9 @@ fn random_key(ctx: &Ctx, prefix: &str) -> String {
 /// # Errors
 /// 422 when the cursor is none.
 pub async fn list(ctx: &Ctx, scope: &TenantScope, limit: u32, cursor: Option<&str>) -> Result<Page<Site>> {
-    let after = cursor
-        .map(|cursor| cursor.parse().map_err(|_| Error::invalid("?cursor", "not a cursor of this list")))
-        .transpose()?;
-    let page = store::sites::select_page(scope, after, limit.saturating_add(1));
-    let results = ctx.db.query(vec![page]).await?;
+    let after = page::after(cursor)?;
+    let statement = store::sites::select_page(scope, after, limit.saturating_add(1));
+    let results = ctx.db.query(vec![statement]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items = rows.iter().map(store::sites::site).collect::<Result<Vec<_>, _>>()?;
     Ok(Page::cut(items, limit, |last| last.id.to_string()))

@@ -5,44 +5,34 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
+use crate::error::FieldError;
+use crate::networks::Networks;
 
 /// The most hops that are followed.
 const MOST_HOPS: usize = 32;
 
-/// The networks of the proxies in front of a deployment.
+/// The networks of the proxies in front of a deployment; without any there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
+pub struct TrustedProxies(Networks);
 
 impl TrustedProxies {
-    /// The most networks.
-    pub const MOST: usize = 100;
-
     /// Addresses and networks, separated by commas or blanks.
     ///
     /// # Errors
-    /// The number of the first entry that is neither, or the one beyond [`Self::MOST`]; from 1.
-    pub fn parse(text: &str) -> Result<Self, usize> {
+    /// What is wrong, with the number of the entry (from 1) where it is one.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let entries = text.split(|letter: char| letter == ',' || letter.is_whitespace());
-        let mut networks = Vec::new();
-        for (number, entry) in (1_usize..).zip(entries.filter(|entry| !entry.is_empty())) {
-            let network = entry
-                .parse::<IpNet>()
-                .or_else(|_| entry.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| number)?;
-            if number > Self::MOST {
-                return Err(number);
-            }
-            networks.push(network);
-        }
-        Ok(Self(networks))
-    }
-
-    /// Whether an address is a trusted proxy's.
-    #[must_use]
-    pub fn has(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.0.iter().any(|network| network.contains(&address))
+        let entries: Vec<&str> = entries.filter(|entry| !entry.is_empty()).collect();
+        Networks::parse(&entries, "").map(Self).map_err(|wrong| {
+            let told = wrong.into_iter().map(|FieldError { pointer, detail }| {
+                let index = pointer.trim_start_matches('/').parse::<usize>();
+                index.map_or_else(
+                    |_| detail.clone(),
+                    |index| format!("entry {}: {detail}", index.saturating_add(1)),
+                )
+            });
+            told.collect::<Vec<_>>().join("; ")
+        })
     }
 
     /// The client's address: the connection's, unless that is a trusted proxy's; else the last one told that is none. Where the
@@ -50,7 +40,7 @@ impl TrustedProxies {
     /// the last trusted one before what is no address (`unknown`).
     #[must_use]
     pub fn client(&self, connection: IpAddr, forwarded: &str, x_forwarded_for: &str) -> IpAddr {
-        if !self.has(connection) {
+        if !self.0.have(connection) {
             return connection;
         }
         let standard = forwarded_for(forwarded).map(|told| self.last_untrusted(connection, told));
@@ -68,7 +58,7 @@ impl TrustedProxies {
         for address in told.into_iter().rev().take(MOST_HOPS) {
             let Some(address) = address else { return last };
             last = address;
-            if !self.has(address) {
+            if !self.0.have(address) {
                 return address;
             }
         }
@@ -176,10 +166,11 @@ mod tests {
 
     #[test]
     fn a_list_of_proxies_names_what_is_wrong() {
-        assert_eq!(TrustedProxies::parse("10.0.0.0/8, proxy.example"), Err(2));
-        assert_eq!(TrustedProxies::parse("10.0.0.0/33"), Err(1));
-        let many = vec!["10.0.0.1"; 101].join(",");
-        assert_eq!(TrustedProxies::parse(&many), Err(101));
+        for (text, entry) in [("10.0.0.0/8, proxy.example", "entry 2: "), ("10.0.0.0/33", "entry 1: ")] {
+            assert!(TrustedProxies::parse(text).unwrap_err().starts_with(entry), "{text}");
+        }
+        let many = vec!["10.0.0.1"; 51].join(",");
+        assert_eq!(TrustedProxies::parse(&many).unwrap_err(), "must have at most 50 networks");
         assert_eq!(TrustedProxies::parse(" "), Ok(TrustedProxies::default()));
     }
 

@@ -40,11 +40,18 @@ impl Role {
             Self::Owner => "owner",
         }
     }
+}
 
-    /// The role with this name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+/// A text that names no role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be viewer, operator, admin or owner")]
+pub struct NoRole;
+
+impl std::str::FromStr for Role {
+    type Err = NoRole;
+
+    fn from_str(name: &str) -> Result<Self, NoRole> {
+        Self::ALL.into_iter().find(|role| role.name() == name).ok_or(NoRole)
     }
 }
 

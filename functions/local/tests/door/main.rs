@@ -1,5 +1,6 @@
 //! What stands before every call: logins, settings, rate limits, health. Over the API's one entry and the real database.
 
+mod accounts;
 mod client;
 mod faults;
 mod heads;
@@ -10,6 +11,7 @@ mod logins;
 mod nul;
 mod papers;
 mod people;
+mod projects;
 mod ratings;
 mod settings;
 mod sites;

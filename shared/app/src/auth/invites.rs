@@ -17,7 +17,7 @@ use super::email::{WRONG as WRONG_EMAIL, normal_email};
 use super::members::{FULL, MOST, within_own};
 use super::sessions::{LoginFrom, NewSession, Session, WRONG, find, first, user_of};
 use super::{passwords, tokens};
-use crate::documents::Page;
+use crate::page::{self, Page};
 use crate::store::invites::InviteRow;
 use crate::{audit, policy, store};
 
@@ -90,11 +90,9 @@ pub async fn create(ctx: &Ctx, scope: &TenantScope, email: &str, role: Role) -> 
 /// # Errors
 /// 422 when the cursor is none.
 pub async fn list(ctx: &Ctx, scope: &TenantScope, limit: u32, cursor: Option<&str>) -> Result<Page<Invite>> {
-    let after = cursor
-        .map(|cursor| cursor.parse().map_err(|_| Error::invalid("?cursor", "not a cursor of this list")))
-        .transpose()?;
-    let page = store::invites::select_page(scope, after, limit.saturating_add(1), ctx.clock.now());
-    let results = ctx.db.query(vec![page]).await?;
+    let after = page::after(cursor)?;
+    let statement = store::invites::select_page(scope, after, limit.saturating_add(1), ctx.clock.now());
+    let results = ctx.db.query(vec![statement]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items =
         rows.iter().map(|row| Ok(store::invites::invite(row)?.into())).collect::<Result<Vec<Invite>>>()?;

@@ -1,6 +1,6 @@
-//! Keys for programs. A key belongs to the organisation and not to the member who made it, whose name it keeps: it counts until it
-//! is deleted or runs out, with the role that it was given. In a conversation and for limits it is a user of its own, whose id has
-//! the key's number; the audit names the key itself. What a key may not do at all, [`Permission::for_keys`] says.
+//! Keys for programs. A key counts with the role that it was given until it is deleted, runs out, or its maker may not give that
+//! role any more (`members::write`). In a conversation and for limits it is a user of its own, whose id has the key's number; the
+//! audit names the key itself. What a key may not do at all, [`Permission::for_keys`] says.
 //!
 //! [`Permission::for_keys`]: frontdesk_domain::permission::Permission::for_keys
 
@@ -24,7 +24,7 @@ use super::members::within_own;
 use super::sessions::{first, user_of};
 use super::tokens::ACCESS_SECONDS;
 use super::{Authenticated, person_name};
-use crate::documents::Page;
+use crate::page::{self, Page};
 use crate::store::api_keys::ApiKeyRow;
 use crate::{audit, policy, store};
 
@@ -137,11 +137,9 @@ pub async fn list(
     limit: u32,
     cursor: Option<&str>,
 ) -> Result<Page<ApiKeyRecord>> {
-    let after = cursor
-        .map(|cursor| cursor.parse().map_err(|_| Error::invalid("?cursor", "not a cursor of this list")))
-        .transpose()?;
-    let page = store::api_keys::select_page(scope, after, limit.saturating_add(1));
-    let results = ctx.db.query(vec![page]).await?;
+    let after = page::after(cursor)?;
+    let statement = store::api_keys::select_page(scope, after, limit.saturating_add(1));
+    let results = ctx.db.query(vec![statement]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items = rows
         .iter()
@@ -179,7 +177,8 @@ pub(super) async fn authenticate(ctx: &Ctx, text: &str, address: Option<IpAddr>)
     if known.expires_at.is_some_and(|at| at <= now) {
         return Err(CallerError::Unauthenticated("the key has run out").into());
     }
-    if !known.addresses.have(address) {
+    // Without networks a key counts everywhere; with them not from an address that is not known.
+    if !known.addresses.is_empty() && !address.is_some_and(|address| known.addresses.have(address)) {
         tracing::warn!(key = %key.id(), "a key was shown from an address that is not on its list");
         return Err(CallerError::Forbidden("this key does not count from your address").into());
     }

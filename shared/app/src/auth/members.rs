@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::sessions::first;
-use crate::documents::Page;
+use crate::page::{self, Page};
 use crate::store::members::MemberRow;
 use crate::{audit, store};
 
@@ -65,11 +65,9 @@ pub struct MemberChange {
 /// # Errors
 /// 422 when the cursor is none.
 pub async fn list(ctx: &Ctx, scope: &TenantScope, limit: u32, cursor: Option<&str>) -> Result<Page<Member>> {
-    let after = cursor
-        .map(|cursor| cursor.parse().map_err(|_| Error::invalid("?cursor", "not a cursor of this list")))
-        .transpose()?;
-    let page = store::members::select_page(scope, after, limit.saturating_add(1));
-    let results = ctx.db.query(vec![page]).await?;
+    let after = page::after(cursor)?;
+    let statement = store::members::select_page(scope, after, limit.saturating_add(1));
+    let results = ctx.db.query(vec![statement]).await?;
     let rows = results.first().map(|rows| rows.rows.as_slice()).unwrap_or_default();
     let items =
         rows.iter().map(|row| Ok(store::members::member(row)?.into())).collect::<Result<Vec<Member>>>()?;
@@ -156,6 +154,7 @@ async fn write(
 ) -> Result<()> {
     let entry = audit::entry(ctx, scope, action, member.id.to_string(), detail);
     let now = ctx.clock.now();
+    let ended = audit::entry(ctx, scope, "member.made_ended", member.id.to_string(), json!({}));
     let batch = vec![
         update,
         store::audit::insert_if_changed(&entry),
@@ -163,6 +162,7 @@ async fn write(
         // What it made to let others in ends with what it may do itself.
         store::invites::revoke_of_member(scope, member.id, now),
         store::api_keys::delete_of_member(scope, member.id, now),
+        store::audit::insert_made_ended(&ended, member.id, now),
     ];
     let results = ctx.db.batch(batch).await;
     // Also after an error: it may be stored all the same.

@@ -28,7 +28,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         "TRUSTED_PROXIES",
         "The proxies in front of this deployment. From one of them the client's address is taken from `Forwarded` or \
          `X-Forwarded-For`: the rightmost one that is no proxy's. Without it all clients behind a proxy count as one address.",
-        "addresses and networks separated by commas, like `10.0.0.0/8, 2001:db8::7`; at most 100",
+        "addresses and networks separated by commas, like `10.0.0.0/8, 2001:db8::7`; at most 50",
         "none",
         false,
     ),
@@ -45,9 +45,8 @@ pub(super) fn own_origin(vars: &mut Vars<'_>) -> OwnOrigin {
 /// The proxies in front of the deployment.
 pub(super) fn proxies(vars: &mut Vars<'_>) -> TrustedProxies {
     let Some(text) = vars.text("TRUSTED_PROXIES") else { return TrustedProxies::default() };
-    TrustedProxies::parse(&text).unwrap_or_else(|entry| {
-        let what = "must be an address or a network like 10.0.0.0/8, and there may be at most 100";
-        vars.problem("TRUSTED_PROXIES", format!("entry {entry}: {what}"));
+    TrustedProxies::parse(&text).unwrap_or_else(|wrong| {
+        vars.problem("TRUSTED_PROXIES", wrong);
         TrustedProxies::default()
     })
 }

@@ -149,7 +149,7 @@ pub static PURGE: Kind = Kind {
     dead_letters: false,
 };
 
-/// Keeps the queue itself bounded.
+/// Keeps the queue itself bounded, and makes what an earlier version left out when it made organisations.
 pub static CLEAN_UP: Kind = Kind {
     name: "clean_up",
     max_attempts: Some(super::MAX_ATTEMPTS),

@@ -166,7 +166,10 @@ pub async fn retry(ctx: &Ctx, scope: &TenantScope, id: JobId) -> Result<()> {
 pub(super) async fn clean_up(ctx: &Ctx, job: &Claimed) -> Result<Ended, Failure> {
     let now = ctx.clock.now();
     let old = store::jobs::delete_old(now.before(KEEP_DEAD), now.before(TURN_FORGOTTEN), CLEAN_UP_SLICE);
-    let results = ctx.db.batch(old.to_vec()).await?;
+    let mut batch = old.to_vec();
+    batch.push(store::members::of_earlier_versions(now));
+    batch.push(store::projects::of_earlier_versions());
+    let results = ctx.db.batch(batch).await?;
     let more = results.first().is_some_and(|rows| rows.affected >= u64::from(CLEAN_UP_SLICE));
     if more {
         super::go_on(ctx, job, "{}", Vec::new()).await

@@ -72,7 +72,7 @@ pub fn api_key(row: &Row) -> Result<ApiKeyRow, DbError> {
     Ok(ApiKeyRow {
         id: row.parse(0)?,
         name: row.text(1)?.to_owned(),
-        role: role(row, 2)?,
+        role: row.parse(2)?,
         addresses: networks(row, 3)?,
         created_by: row.parse(4)?,
         created_at: row.time(5)?,
@@ -121,7 +121,7 @@ pub fn known(row: &Row, read_at: Timestamp) -> Result<KnownKey, DbError> {
     Ok(KnownKey {
         org: row.parse(0)?,
         name: row.text(1)?.to_owned(),
-        role: role(row, 2)?,
+        role: row.parse(2)?,
         hash: hash.map_err(|_| DbError::Schema("the hash of a key has another length".to_owned()))?,
         addresses: networks(row, 4)?,
         expires_at: row.opt_int(5)?.map(Timestamp::from_millis),
@@ -157,11 +157,6 @@ pub fn select_deleted(scope: &TenantScope, since: Timestamp) -> Statement {
 /// Rows of [`select_deleted`].
 pub fn deleted(rows: &Rows) -> Result<Vec<ApiKeyId>, DbError> {
     rows.rows.iter().map(|row| row.parse(0)).collect()
-}
-
-fn role(row: &Row, column: usize) -> Result<Role, DbError> {
-    let name = row.text(column)?;
-    Role::from_name(name).ok_or_else(|| DbError::Schema(format!("unknown role {name}")))
 }
 
 fn networks(row: &Row, column: usize) -> Result<Networks, DbError> {

@@ -137,12 +137,11 @@ pub fn accept(
 
 /// A row of the selects above.
 pub fn invite(row: &Row) -> Result<InviteRow, DbError> {
-    let role = row.text(3)?;
     Ok(InviteRow {
         org: row.parse(0)?,
         id: row.parse(1)?,
         email: row.text(2)?.to_owned(),
-        role: Role::from_name(role).ok_or_else(|| DbError::Schema(format!("unknown role {role}")))?,
+        role: row.parse(3)?,
         invited_by: row.text(4)?.to_owned(),
         created_at: row.time(5)?,
         expires_at: row.time(6)?,

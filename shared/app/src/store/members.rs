@@ -39,18 +39,42 @@ pub struct MemberRow {
     pub seen_at: Option<Timestamp>,
 }
 
+/// Who was removed joins again; who is a member stays as it is.
+macro_rules! joins {
+    ($select:literal) => {
+        concat!(
+            $select,
+            " ON CONFLICT (org_id, user_id) DO UPDATE
+              SET role = excluded.role, created_at = excluded.created_at, changed_at = excluded.changed_at,
+                  disabled_at = NULL, removed_at = NULL
+              WHERE members.removed_at IS NOT NULL
+              RETURNING user_id"
+        )
+    };
+}
+
+/// Members of the organisation, as it sees them.
+macro_rules! shown {
+    ($which:literal, $order:literal) => {
+        concat!(
+            "SELECT m.user_id, u.name, u.email, m.role, m.disabled_at, m.created_at,
+                (SELECT max(coalesce(l.used_at, l.created_at)) FROM logins l
+                 WHERE l.user_id = m.user_id AND coalesce(l.in_org, l.org_id) = m.org_id)
+             FROM members m JOIN users u ON u.id = m.user_id
+             WHERE m.org_id = ?1 AND m.removed_at IS NULL AND ",
+            $which,
+            $order
+        )
+    };
+}
+
 /// A member from now on, unless the organisation has `most`, who was not one or was removed; gives a row only then.
 pub fn insert(org: OrgId, user: UserId, role: Role, most: u32, now: Timestamp) -> Statement {
-    Statement::new(
+    Statement::new(joins!(
         "INSERT INTO members (org_id, user_id, role, created_at, changed_at)
          SELECT ?1, ?2, ?3, ?4, ?4
-         WHERE (SELECT count(*) FROM members WHERE org_id = ?1 AND removed_at IS NULL) < ?5
-         ON CONFLICT (org_id, user_id) DO UPDATE
-         SET role = excluded.role, created_at = excluded.created_at, changed_at = excluded.changed_at,
-             disabled_at = NULL, removed_at = NULL
-         WHERE members.removed_at IS NOT NULL
-         RETURNING user_id",
-    )
+         WHERE (SELECT count(*) FROM members WHERE org_id = ?1 AND removed_at IS NULL) < ?5"
+    ))
     .bind_id(org)
     .bind_id(user)
     .bind(role.name())
@@ -67,17 +91,12 @@ pub fn insert_invited(
     most: u32,
     now: Timestamp,
 ) -> Statement {
-    Statement::new(
+    Statement::new(joins!(
         "INSERT INTO members (org_id, user_id, role, created_at, changed_at)
          SELECT i.org_id, ?2, i.role, ?5, ?5 FROM invites i
          WHERE i.org_id = ?1 AND i.id = ?3 AND i.accepted_by = ?4
-           AND (SELECT count(*) FROM members WHERE org_id = ?1 AND removed_at IS NULL) < ?6
-         ON CONFLICT (org_id, user_id) DO UPDATE
-         SET role = excluded.role, created_at = excluded.created_at, changed_at = excluded.changed_at,
-             disabled_at = NULL, removed_at = NULL
-         WHERE members.removed_at IS NOT NULL
-         RETURNING user_id",
-    )
+           AND (SELECT count(*) FROM members WHERE org_id = ?1 AND removed_at IS NULL) < ?6"
+    ))
     .bind_id(org)
     .bind_id(user)
     .bind_id(invite)
@@ -132,35 +151,21 @@ pub fn select_of_login(rotation: &Rotation<'_>) -> Statement {
 pub fn memberships(rows: &Rows) -> Result<Vec<Membership>, DbError> {
     rows.rows
         .iter()
-        .map(|row| Ok(Membership { org: row.parse(0)?, name: row.text(1)?.to_owned(), role: role(row, 2)? }))
+        .map(|row| Ok(Membership { org: row.parse(0)?, name: row.text(1)?.to_owned(), role: row.parse(2)? }))
         .collect()
 }
 
 /// The members, by id, after `after`.
 pub fn select_page(scope: &TenantScope, after: Option<UserId>, limit: u32) -> Statement {
-    Statement::new(
-        "SELECT m.user_id, u.name, u.email, m.role, m.disabled_at, m.created_at,
-                (SELECT max(coalesce(l.used_at, l.created_at)) FROM logins l
-                 WHERE l.user_id = m.user_id AND coalesce(l.in_org, l.org_id) = m.org_id)
-         FROM members m JOIN users u ON u.id = m.user_id
-         WHERE m.org_id = ?1 AND m.user_id > ?2 AND m.removed_at IS NULL ORDER BY m.user_id LIMIT ?3",
-    )
-    .bind_id(scope.org())
-    .bind(after.map(|id| id.to_string()).unwrap_or_default())
-    .bind(limit)
+    Statement::new(shown!("m.user_id > ?2", " ORDER BY m.user_id LIMIT ?3"))
+        .bind_id(scope.org())
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(limit)
 }
 
 /// One member.
 pub fn select(scope: &TenantScope, user: UserId) -> Statement {
-    Statement::new(
-        "SELECT m.user_id, u.name, u.email, m.role, m.disabled_at, m.created_at,
-                (SELECT max(coalesce(l.used_at, l.created_at)) FROM logins l
-                 WHERE l.user_id = m.user_id AND coalesce(l.in_org, l.org_id) = m.org_id)
-         FROM members m JOIN users u ON u.id = m.user_id
-         WHERE m.org_id = ?1 AND m.user_id = ?2 AND m.removed_at IS NULL",
-    )
-    .bind_id(scope.org())
-    .bind_id(user)
+    Statement::new(shown!("m.user_id = ?2", "")).bind_id(scope.org()).bind_id(user)
 }
 
 /// The member with this address.
@@ -179,7 +184,7 @@ pub fn member(row: &Row) -> Result<MemberRow, DbError> {
         user: row.parse(0)?,
         name: row.text(1)?.to_owned(),
         email: row.text(2)?.to_owned(),
-        role: role(row, 3)?,
+        role: row.parse(3)?,
         disabled_at: row.opt_int(4)?.map(Timestamp::from_millis),
         joined_at: row.time(5)?,
         seen_at: row.opt_int(6)?.map(Timestamp::from_millis),
@@ -257,6 +262,16 @@ pub fn tell_earlier_versions(org: OrgId, user: UserId) -> Statement {
     .bind_id(user)
 }
 
+/// Makes the members of persons whom an earlier version made, after a release was rolled back and is here again.
+pub fn of_earlier_versions(now: Timestamp) -> Statement {
+    Statement::new(
+        "INSERT INTO members (org_id, user_id, role, created_at, disabled_at, changed_at)
+         SELECT org_id, id, role, created_at, disabled_at, ?1 FROM users
+         WHERE NOT EXISTS (SELECT 1 FROM members m WHERE m.user_id = users.id)",
+    )
+    .bind(now)
+}
+
 /// The most that is read of what was taken away lately, of each kind.
 const MOST_REVOKED: i64 = 1_000;
 
@@ -295,16 +310,11 @@ pub fn revoked(changed: &Rows, ended: &Rows, deleted: &Rows) -> Result<Revoked, 
     }
     let mut members = BTreeMap::new();
     for row in &changed.rows {
-        let known = row.opt_text(1)?.map(|_| role(row, 1)).transpose()?;
+        let known = row.opt_text(1)?.map(|_| row.parse(1)).transpose()?;
         members.insert(row.parse(0)?, known);
     }
     let mut credentials: BTreeSet<Credential> =
         ended.rows.iter().map(|row| row.parse(0).map(Credential::Login)).collect::<Result<_, _>>()?;
     credentials.extend(super::api_keys::deleted(deleted)?.into_iter().map(Credential::Key));
     Ok(Revoked { members, credentials })
-}
-
-fn role(row: &Row, column: usize) -> Result<Role, DbError> {
-    let name = row.text(column)?;
-    Role::from_name(name).ok_or_else(|| DbError::Schema(format!("unknown role {name}")))
 }

@@ -35,6 +35,15 @@ pub fn insert(org: OrgId, project: &ProjectRow, most: u32) -> Statement {
     .bind(most)
 }
 
+/// Makes the first projects of organisations that an earlier version made, after a release was rolled back and is here again.
+pub fn of_earlier_versions() -> Statement {
+    Statement::new(
+        "INSERT INTO projects (org_id, id, name, version, created_at, updated_at)
+         SELECT id, 'proj_' || substr(id, 5), name, 1, created_at, created_at FROM organisations
+         WHERE NOT EXISTS (SELECT 1 FROM projects p WHERE p.org_id = organisations.id)",
+    )
+}
+
 /// The projects, the oldest first, after `after`.
 pub fn select_page(scope: &TenantScope, after: Option<ProjectId>, limit: u32) -> Statement {
     Statement::new(
