@@ -10,7 +10,7 @@ CREATE TABLE api_keys (
     created_at  INTEGER NOT NULL,
     expires_at  INTEGER,
     used_at     INTEGER,             -- within a minute
-    deleted_at  INTEGER,             -- the row stays for a day: connections by the key end by it
+    deleted_at  INTEGER,             -- the row stays for a day at least: connections by the key end by it
     PRIMARY KEY (org_id, id)
 ) STRICT, WITHOUT ROWID;
 -- A key is found by its id before its organisation is known.

@@ -124,6 +124,18 @@ mod tests {
     }
 
     #[test]
+    fn who_may_only_read_changes_nothing_but_itself() {
+        use frontdesk_domain::permission::Permission;
+        use frontdesk_domain::scope::Role;
+        for route in ROUTES {
+            let (Access::User(needed) | Access::VisitorOr(needed)) = route.access else { continue };
+            let reads = route.method == http::Method::GET || route.path == "/api/v1/search";
+            let allowed = Role::Viewer.allows(needed) && needed != Permission::OwnAccount;
+            assert!(reads || !allowed, "{} {}", route.method, route.path);
+        }
+    }
+
+    #[test]
     fn the_page_of_security_shows_who_may_do_what() {
         const BEGIN: &str = "<!-- permissions -->\n";
         const END: &str = "<!-- /permissions -->";

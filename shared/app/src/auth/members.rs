@@ -1,7 +1,8 @@
 //! The members of an organisation: who they are, what each may do, and who may not come in any more.
 //!
 //! The last owner that may come in stays one, and no member acts on one above itself or gives a role above its own. The
-//! statements decide, not a read before: of two owners who demote each other at once, one stays.
+//! statements decide of the member that is changed, not a read before: of two owners who demote each other at once, one stays.
+//! The caller's own role is the one of its token, which is out within 5 s after it changed.
 
 use frontdesk_domain::error::{CallerError, Error, Result};
 use frontdesk_domain::id::UserId;
